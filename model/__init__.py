@@ -1,0 +1,1 @@
+"""CCNet on torch and mmengine, trained on any device."""
