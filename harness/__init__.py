@@ -1,0 +1,48 @@
+"""Does training on the target accelerator reproduce training on the GPU?
+
+Reads training logs, compares a candidate (the port) with a baseline (the GPU), and gives a verdict
+with its reasons. `harness --help` is the command line; the names below are the library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.compare import Comparison, compare
+    from harness.curve import Run, Series
+    from harness.errors import HarnessError
+    from harness.judge import Policy
+    from harness.rules import Verdict
+    from harness.store import read_run
+
+__all__ = [
+    "Comparison",
+    "HarnessError",
+    "Policy",
+    "Run",
+    "Series",
+    "Verdict",
+    "compare",
+    "read_run",
+]
+
+_HOMES = {
+    "Comparison": "harness.compare",
+    "HarnessError": "harness.errors",
+    "Policy": "harness.judge",
+    "Run": "harness.curve",
+    "Series": "harness.curve",
+    "Verdict": "harness.rules",
+    "compare": "harness.compare",
+    "read_run": "harness.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name when it is first used, so that `harness --help` need not load numpy."""
+    if name not in _HOMES:
+        msg = f"module 'harness' has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(_HOMES[name]), name)

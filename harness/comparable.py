@@ -1,0 +1,120 @@
+"""Do the two sides describe the same experiment? Fact by fact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import PolicyError
+from harness.facts import CONFIG, FACTS, MAY_DIFFER, FactValue, RunFacts, must_match
+
+Class = Literal["same", "may_differ", "differs", "unknown"]
+SideValue = FactValue | tuple[FactValue, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparability:
+    """One fact on both sides. A side whose runs differ has a tuple; None is not stated.
+
+    `same`: both state it and agree. `may_differ`: they disagree, as ports do. `differs`: they
+    disagree, and the fact decides the experiment. `unknown`: one side or both do not state it,
+    which is not taken for equal. `waived`: it differs and was allowed to.
+    """
+
+    fact: str
+    baseline: SideValue
+    candidate: SideValue
+    kind: Class
+    waived: bool = False
+
+
+def compare_facts(
+    baseline: Sequence[RunFacts], candidate: Sequence[RunFacts], *, allow: Sequence[str] = ()
+) -> tuple[Comparability, ...]:
+    """Every fact of the vocabulary, then the config settings that differ, in order of weight.
+
+    Settings of the config block are compared where both sides print one; those that agree are not
+    listed. `allow` waives facts by name, settings also by the beginning of their dotted name
+    (`config.model`), and `all` waives everything.
+
+    Raises:
+        PolicyError: `allow` names something that is not a fact.
+    """
+    check_allow(allow)
+    rows = [_row(name, baseline, candidate, allow) for name in FACTS]
+    rows += [_row(name, baseline, candidate, allow) for name in _differing(baseline, candidate)]
+    return tuple(sorted(rows, key=_weight))
+
+
+def _weight(row: Comparability) -> int:
+    """Deciding facts before those that may differ, open questions before answers."""
+    if row.kind == "differs":
+        return 1 if row.waived else 0
+    if row.kind == "unknown":
+        return 4 if row.fact in MAY_DIFFER else 2
+    return 3 if row.kind == "may_differ" else 5
+
+
+def check_allow(allow: Sequence[str]) -> None:
+    """Raises PolicyError unless every name is a fact, a config setting, or `all`."""
+    unknown = [n for n in allow if n not in FACTS and n != "all" and not f"{n}.".startswith(CONFIG)]
+    if unknown:
+        msg = f"cannot allow {', '.join(unknown)}: no such fact; expected all or of: "
+        raise PolicyError(msg + ", ".join(FACTS) + ", config.<setting>")
+
+
+def _row(
+    name: str,
+    baseline: Sequence[RunFacts],
+    candidate: Sequence[RunFacts],
+    allow: Sequence[str],
+) -> Comparability:
+    left, right = side_value(baseline, name), side_value(candidate, name)
+    if name.startswith(CONFIG):  # listed only where both sides print their config
+        left = "(not set)" if left is None else left
+        right = "(not set)" if right is None else right
+    kind: Class
+    if left is None or right is None:
+        kind = "unknown"
+    elif left == right and (not isinstance(left, tuple) or not must_match(name)):
+        kind = "same"
+    else:
+        kind = "differs" if must_match(name) else "may_differ"
+    waived = kind == "differs" and any(
+        item in {name, "all"} or name.startswith(f"{item}.") for item in allow
+    )
+    return Comparability(fact=name, baseline=left, candidate=right, kind=kind, waived=waived)
+
+
+def side_value(side: Sequence[Mapping[str, FactValue]], name: str) -> SideValue:
+    """What one side says: one value, a tuple where its runs differ, None if one is silent."""
+    values = [facts.get(name) for facts in side]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    distinct = tuple(dict.fromkeys(known))
+    return distinct[0] if len(distinct) == 1 else distinct
+
+
+def _differing(baseline: Sequence[RunFacts], candidate: Sequence[RunFacts]) -> list[str]:
+    """The deciding settings that differ between the sides or within one, where all print any."""
+    sides = [*baseline, *candidate]
+    if not all(any(name.startswith(CONFIG) for name in facts) for facts in sides):
+        return []
+    names = sorted({name for facts in sides for name in facts if name.startswith(CONFIG)})
+    return [
+        name
+        for name in names
+        if must_match(name) and len({repr(facts.get(name)) for facts in sides}) > 1
+    ]
+
+
+def blocking(rows: Sequence[Comparability]) -> tuple[Comparability, ...]:
+    """The facts that make it two experiments and were not waived."""
+    return tuple(row for row in rows if row.kind == "differs" and not row.waived)
+
+
+def weighty_unknowns(rows: Sequence[Comparability]) -> tuple[Comparability, ...]:
+    """The facts that decide the experiment and that one side or both do not state."""
+    return tuple(row for row in rows if row.kind == "unknown" and row.fact not in MAY_DIFFER)

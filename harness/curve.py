@@ -1,0 +1,108 @@
+"""What one log says: its series, its facts, and what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.facts import RunFacts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Series:
+    """One logged quantity of one rank. `steps` and `values` have shape (n,); steps rise strictly.
+
+    `window` is the number of steps, this one included, whose mean a value is: 1 for a per-step
+    loss, 10 for the loss that mmengine prints. Values may be NaN or infinite: a log says so.
+    """
+
+    name: str
+    rank: int
+    window: int = 1
+    unit: str = ""
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        steps = np.array(self.steps, dtype=np.int64)
+        values = np.array(self.values, dtype=np.float64)
+        if steps.ndim != 1 or steps.shape != values.shape:
+            msg = f"{self.key}: steps {steps.shape} and values {values.shape} must be (n,)"
+            raise ValueError(msg)
+        if self.window < 1 or (steps.size > 1 and not np.all(np.diff(steps) > 0)):
+            msg = f"{self.key}: steps must rise strictly and the window be at least 1"
+            raise ValueError(msg)
+        steps.flags.writeable = False
+        values.flags.writeable = False
+        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "values", values)
+
+    @property
+    def key(self) -> str:
+        """The name with its window, `loss` or `loss@10`."""
+        return self.name if self.window == 1 else f"{self.name}@{self.window}"
+
+    def __len__(self) -> int:
+        return int(self.steps.size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A line that looked like a record and was not, with the reason."""
+
+    line: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """What one log says. `sha256` and `size_bytes` belong to the file as it is stored."""
+
+    source: str
+    series: tuple[Series, ...]
+    facts: RunFacts = field(default_factory=RunFacts)
+    formats: tuple[str, ...] = ()
+    lines: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    sha256: str = ""
+    size_bytes: int = 0
+
+    def find(self, name: str, rank: int) -> tuple[Series, ...]:
+        """The series of this name and rank, the narrowest window first."""
+        found = [s for s in self.series if s.name == name and s.rank == rank]
+        return tuple(sorted(found, key=lambda s: s.window))
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """The ranks that logged anything, in order."""
+        return tuple(sorted({s.rank for s in self.series}))
+
+    def frame(self) -> pd.DataFrame:
+        """All records as a tidy table with columns rank, step, name, value."""
+        import pandas as pd  # noqa: PLC0415  (half a second, and most commands need no table)
+
+        parts = [
+            pd.DataFrame({"rank": s.rank, "step": s.steps, "name": s.key, "value": s.values})
+            for s in self.series
+        ]
+        columns = ["rank", "step", "name", "value"]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def same_series(a: Iterable[Series], b: Iterable[Series]) -> bool:
+    """Whether two sets of series hold the same records, bit for bit (NaN equals NaN)."""
+    left = {(s.key, s.rank): s for s in a}
+    right = {(s.key, s.rank): s for s in b}
+    return left.keys() == right.keys() and all(
+        np.array_equal(s.steps, right[k].steps) and s.values.tobytes() == right[k].values.tobytes()
+        for k, s in left.items()
+    )

@@ -1,0 +1,114 @@
+"""What a log says about its run, and which of it two sides of a port must share.
+
+A fact that must match decides the mathematics of the run: two runs that differ in it are two
+experiments. A fact that may differ is what a port changes (device, backend, versions) or what a
+repetition changes (seed, folders).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+FactValue = str | int | float | bool
+
+CONFIG = "config."
+"""Prefix of the facts that are single settings of a config block, `config.model.type`."""
+
+MUST_MATCH: Mapping[str, str] = MappingProxyType(
+    {
+        "world_size": "number of processes that train together",
+        "batch_per_device": "samples of one process in one forward pass",
+        "grad_accumulation": "forward passes per optimizer step",
+        "effective_batch": "samples per optimizer step, over all processes",
+        "precision": "float32, amp-float16, amp-bfloat16",
+        "optimizer": "type of the optimizer",
+        "learning_rate": "initial learning rate",
+        "momentum": "momentum of the optimizer",
+        "weight_decay": "weight decay of the optimizer",
+        "schedule": "learning-rate schedule with its settings",
+        "planned_steps": "optimizer steps that the run was meant to take",
+        "crop_size": "height and width of a training sample",
+        "model": "network, backbone and heads",
+        "dataset": "type of the training data set",
+    }
+)
+
+MAY_DIFFER: Mapping[str, str] = MappingProxyType(
+    {
+        "device_kind": "cuda, rocm, sdaa, npu, mlu, musa, xpu, mps, cpu",
+        "device_name": "name of the device",
+        "device_count": "devices that the process could see",
+        "driver": "version of the device driver",
+        "runtime": "version of the device runtime",
+        "backend": "collective library",
+        "launcher": "what started the processes",
+        "seed": "seed of the random number generators",
+        "deterministic": "deterministic kernels were asked for",
+        "num_threads": "CPU threads of one process",
+        "data_root": "folder of the training data",
+        "python": "version of Python",
+        "torch": "version of PyTorch",
+        "mmengine": "version of mmengine",
+        "model_code": "version of the code that trained",
+    }
+)
+
+FACTS: Mapping[str, str] = MappingProxyType({**MUST_MATCH, **MAY_DIFFER})
+
+
+def must_match(name: str) -> bool:
+    """Whether two sides that differ in this fact are two experiments."""
+    if name.startswith(CONFIG):
+        return config_decides(name.removeprefix(CONFIG))
+    return name in MUST_MATCH
+
+
+_DECIDING = ("model.", "optim_wrapper.", "train_dataloader.", "train_cfg.", "log_processor.")
+_HARMLESS = (
+    "train_dataloader.num_workers",
+    "train_dataloader.persistent_workers",
+    "train_dataloader.pin_memory",
+    "train_dataloader.prefetch_factor",
+    "train_dataloader.dataset.data_root",
+    "train_cfg.val_interval",
+    "train_cfg.val_begin",
+)
+
+
+def config_decides(key: str) -> bool:
+    """Whether a setting of the config block changes what is trained or how it is logged."""
+    return key.startswith(_DECIDING) and not key.startswith(_HARMLESS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts(Mapping[str, FactValue]):
+    """The facts of one run by name. A fact that the log does not state is absent, never guessed.
+
+    `lines` holds the line of the log that stated a fact; a derived fact has none.
+    """
+
+    values_by_name: Mapping[str, FactValue] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = [n for n in self.values_by_name if n not in FACTS and not n.startswith(CONFIG)]
+        if unknown:
+            msg = f"not facts: {unknown}"
+            raise ValueError(msg)
+        object.__setattr__(self, "values_by_name", MappingProxyType(dict(self.values_by_name)))
+        object.__setattr__(self, "lines", MappingProxyType(dict(self.lines)))
+
+    def __getitem__(self, name: str) -> FactValue:
+        return self.values_by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_by_name)
+
+    def __len__(self) -> int:
+        return len(self.values_by_name)
+
+    def named(self) -> dict[str, FactValue]:
+        """The facts of the vocabulary in its order, without single settings of the config."""
+        return {name: self[name] for name in FACTS if name in self}

@@ -1,0 +1,120 @@
+"""Errors between two aligned curves. `error = candidate - baseline`, signed; fractions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.align import Aligned
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errors:
+    """Errors over one window of steps, `first_step` to `last_step`, both included.
+
+    `relative` and `absolute` are means of the signed errors, `abs_relative` and `abs_absolute`
+    means of their sizes. A relative error divides by the size of the baseline's value. NaN and
+    infinity propagate: a figure that is not finite says that the window holds such a value, or a
+    baseline of zero.
+    """
+
+    name: str
+    first_step: int
+    last_step: int
+    count: int
+    relative: float
+    abs_relative: float
+    absolute: float
+    abs_absolute: float
+    rmse: float
+    max_absolute: float
+    max_absolute_step: int
+    max_relative: float
+    max_relative_step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """What two aligned curves differ by: overall, by windows, and at the first step."""
+
+    overall: Errors
+    windows: tuple[Errors, ...]
+    first_step_relative: float
+    nonfinite_baseline: int
+    nonfinite_candidate: int
+
+
+def measure(aligned: Aligned, *, last: int = 50) -> Measures:
+    """The errors of the mean curves: overall, in thirds of the steps, and in the last `last`.
+
+    A third that holds no step (fewer than three are common) is left out.
+    """
+    steps, baseline, candidate = aligned.steps, aligned.baseline_mean, aligned.candidate_mean
+    n = steps.size
+    cuts = [("first third", 0, n // 3), ("middle third", n // 3, 2 * n // 3)]
+    cuts += [("last third", 2 * n // 3, n), (f"last {min(last, n)}", max(0, n - last), n)]
+    windows = [
+        errors(name, steps[a:b], baseline[a:b], candidate[a:b]) for name, a, b in cuts if b > a
+    ]
+    overall = errors("overall", steps, baseline, candidate)
+    return Measures(
+        overall=overall,
+        windows=tuple(windows),
+        first_step_relative=float(relative_error(baseline[:1], candidate[:1])[0]),
+        nonfinite_baseline=int(np.count_nonzero(~np.isfinite(aligned.baseline).all(axis=0))),
+        nonfinite_candidate=int(np.count_nonzero(~np.isfinite(aligned.candidate).all(axis=0))),
+    )
+
+
+def relative_error(baseline: Floats, candidate: Floats) -> Floats:
+    """Signed relative error (n,): (candidate - baseline) / |baseline|; 0/0 is NaN, x/0 inf."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        relative: Floats = (candidate - baseline) / np.abs(baseline)
+    return relative
+
+
+def errors(name: str, steps: NDArray[np.int64], baseline: Floats, candidate: Floats) -> Errors:
+    """The errors of one window; all arrays have shape (n,), n >= 1."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = candidate - baseline
+        relative = relative_error(baseline, candidate)
+        worst, worst_relative = _argmax(np.abs(error)), _argmax(np.abs(relative))
+        return Errors(
+            name=name,
+            first_step=int(steps[0]),
+            last_step=int(steps[-1]),
+            count=int(steps.size),
+            relative=float(relative.mean()),
+            abs_relative=float(np.abs(relative).mean()),
+            absolute=float(error.mean()),
+            abs_absolute=float(np.abs(error).mean()),
+            rmse=float(np.sqrt(np.mean(error**2))),
+            max_absolute=float(np.abs(error[worst])),
+            max_absolute_step=int(steps[worst]),
+            max_relative=float(np.abs(relative[worst_relative])),
+            max_relative_step=int(steps[worst_relative]),
+        )
+
+
+def _argmax(sizes: Floats) -> int:
+    """Where the largest size is; the first NaN counts as larger than anything."""
+    bad = np.flatnonzero(np.isnan(sizes))
+    return int(bad[0]) if bad.size else int(np.argmax(sizes))
+
+
+def smooth(values: Floats, *, window: int = 5, order: int = 1) -> Floats:
+    """Savitzky-Golay smoothed values, shape (n,) as given; window 5 and order 1 are the field's.
+
+    With order 1 this is a moving average whose ends are fitted by a line (Savitzky & Golay 1964,
+    scipy's `mode='interp'`). Fewer values than the window are returned as they are.
+    """
+    if values.size < window:
+        return values
+    from scipy.signal import savgol_filter  # noqa: PLC0415  (a third of a second to import)
+
+    smoothed: Floats = np.asarray(savgol_filter(values, window, order), dtype=np.float64)
+    return smoothed

@@ -1,0 +1,185 @@
+"""The config that mmengine prints at the start: Python source, read as data and never executed.
+
+07/26 08:17:17 - mmengine - INFO - Config:
+train_cfg = dict(max_iters=40000, type='IterBasedTrainLoop', val_interval=4000)
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+from harness.facts import CONFIG, FactValue
+from harness.parse.collect import Collector
+
+MAX_LINES = 50_000
+"""A config block longer than this is not one."""
+
+_START = re.compile(r" - mmengine - INFO - Config:\s*$")
+_LOG_LINE = re.compile(r"(?:\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d - |TCAPPDLL |\{\"|-{20}")
+
+
+class ConfigBlock:
+    """Reads the block into `config.*` facts and the facts that they decide."""
+
+    name = "config block"
+    example = "07/26 08:17:17 - mmengine - INFO - Config:"
+
+    def __init__(self) -> None:
+        self._lines: list[str] | None = None
+        self._start = 0
+
+    def feed(self, number: int, line: str, into: Collector) -> bool:
+        """Takes the heading and every line up to the next line of a log."""
+        if self._lines is None:
+            if not _START.search(line):
+                return False
+            self._lines, self._start = [], number
+            return True
+        if _LOG_LINE.match(line) or len(self._lines) >= MAX_LINES:
+            self.close(into)
+            return False
+        self._lines.append(line)
+        return True
+
+    def close(self, into: Collector) -> None:
+        """Reads what was gathered."""
+        if self._lines is None:
+            return
+        text, self._lines = "".join(self._lines), None
+        try:
+            config = read_config(text)
+        except ValueError as error:
+            into.skip(self._start, "Config:", f"the config block cannot be read: {error}")
+            return
+        for name, value in config_facts(config).items():
+            into.fact(name, value, line=self._start)
+        window = config.get("log_processor.window_size")
+        if isinstance(window, int) and not isinstance(window, bool) and window > 0:
+            into.window = window
+
+
+def read_config(text: str) -> dict[str, FactValue]:
+    """The settings of a config by dotted key, `model.backbone.depth`, from its Python source.
+
+    Only literals, lists, tuples and `dict(...)` calls are understood; any other expression is kept
+    as its source text. Lists are indexed, `param_scheduler.0.type`.
+
+    Raises:
+        ValueError: the text is not a sequence of assignments (a block that was cut off, say).
+    """
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None)
+        msg = f"not Python source{f' from its line {line}' if line else ''}"
+        raise ValueError(msg) from error
+    flat: dict[str, FactValue] = {}
+    try:
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                _flatten(node.targets[0].id, _value(node.value), flat)
+    except RecursionError as error:
+        msg = "nested too deeply"
+        raise ValueError(msg) from error
+    return flat
+
+
+def _value(node: ast.expr) -> Any:
+    """The data that an expression denotes, without running it."""
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.List(elts=items) | ast.Tuple(elts=items):
+            return [_value(item) for item in items]
+        case ast.Dict(keys=keys, values=values):
+            pairs = zip(keys, values, strict=True)
+            return {str(_value(k)): _value(v) for k, v in pairs if k is not None}
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords):
+            return {k.arg: _value(k.value) for k in keywords if k.arg is not None}
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return -value
+    return ast.unparse(node)
+
+
+def _flatten(key: str, value: Any, into: dict[str, FactValue]) -> None:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _flatten(f"{key}.{name}", item, into)
+    elif isinstance(value, list):
+        if all(isinstance(item, str | int | float) for item in value):
+            into[key] = str(tuple(value))
+            return
+        for i, item in enumerate(value):
+            _flatten(f"{key}.{i}", item, into)
+    elif isinstance(value, str | bool | int | float):
+        into[key] = value
+    else:
+        into[key] = repr(value)
+
+
+_OPTIMIZER = "optim_wrapper.optimizer."
+_NAMED = {
+    f"{_OPTIMIZER}type": "optimizer",
+    f"{_OPTIMIZER}lr": "learning_rate",
+    f"{_OPTIMIZER}momentum": "momentum",
+    f"{_OPTIMIZER}weight_decay": "weight_decay",
+    "train_dataloader.batch_size": "batch_per_device",
+    "train_dataloader.dataset.type": "dataset",
+    "train_dataloader.dataset.data_root": "data_root",
+    "train_cfg.max_iters": "planned_steps",
+    "crop_size": "crop_size",
+    "optim_wrapper.accumulative_counts": "grad_accumulation",
+}
+"""Settings that are facts under a name of their own."""
+_FOLDED = ("optim_wrapper.type", "optim_wrapper.dtype", "param_scheduler.")
+"""Settings that a composed fact (precision, schedule) already holds."""
+
+
+def config_facts(config: dict[str, FactValue]) -> dict[str, FactValue]:
+    """The facts that a config decides: named ones, composed ones, and every setting by its key."""
+    facts = {name: config[key] for key, name in _NAMED.items() if key in config}
+    if "optim_wrapper.type" in config:
+        facts["precision"] = _precision(config)
+        facts.setdefault("grad_accumulation", 1)
+    schedule = _schedule(config)
+    if schedule:
+        facts["schedule"] = schedule
+    if "model.type" in config:
+        facts["model"] = _model(config)
+    for key, value in config.items():
+        if key not in _NAMED and not key.startswith(_FOLDED):
+            facts[CONFIG + key] = value
+    return facts
+
+
+def _precision(config: dict[str, FactValue]) -> str:
+    if config["optim_wrapper.type"] != "AmpOptimWrapper":
+        return "float32"
+    dtype = config.get("optim_wrapper.dtype", "None")
+    return "amp" if dtype == "None" else f"amp-{dtype}"
+
+
+def _schedule(config: dict[str, FactValue]) -> str:
+    phases: dict[str, dict[str, FactValue]] = {}
+    for key, value in config.items():
+        if key.startswith("param_scheduler."):
+            index, _, setting = key.removeprefix("param_scheduler.").partition(".")
+            if not setting:
+                index, setting = "0", index
+            phases.setdefault(index, {})[setting] = value
+    parts = []
+    for settings in phases.values():
+        kind = settings.pop("type", "?")
+        parts.append(f"{kind}({', '.join(f'{k}={v}' for k, v in sorted(settings.items()))})")
+    return " then ".join(parts)
+
+
+def _model(config: dict[str, FactValue]) -> str:
+    backbone = config.get("model.backbone.type")
+    depth = config.get("model.backbone.depth")
+    head = config.get("model.decode_head.type")
+    parts = [f"{backbone}-{depth}" if depth is not None else backbone, head]
+    inner = ", ".join(str(part) for part in parts if part is not None)
+    return f"{config['model.type']}({inner})" if inner else str(config["model.type"])

@@ -1,0 +1,93 @@
+"""The text log of mmengine: window means of rank 0 during training, metrics after validation.
+
+2026/11/23 15:52:15 - mmengine - INFO - Iter(train) [ 50/40000]  lr: 9.9e-03  ...  loss: 2.1715
+2026/11/23 16:01:04 - mmengine - INFO - Iter(val) [5/5]    mIoU: 33.3330  aAcc: 55.0000
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.parse.collect import Collector
+
+INSTANT = frozenset({"lr", "base_lr", "memory", "momentum"})
+"""Fields that are not averaged."""
+
+_LINE = re.compile(
+    r"(?P<unit>Iter|Epoch)\((?P<mode>train|val|test)\)\s*(?:\[\s*(?P<epoch>\d+)\])?"
+    r"\[\s*(?P<done>\d+)/\s*(?P<total>\d+)\]\s+(?P<fields>.*)"
+)
+_FIELD = re.compile(r"(?P<name>[A-Za-z_][\w./-]*): (?P<value>\S+)(?=\s|$)")
+_SAVED = re.compile(r"Saving checkpoint at (?P<count>\d+) iterations")
+
+
+class MmengineText:
+    """Reads training lines as series with mmengine's window, validation lines as `val.` series.
+
+    `[50/40000]` counts finished iterations, so the line speaks of step 49. A validation line names
+    no step; it belongs to the last step that the log has seen.
+    """
+
+    name = "mmengine"
+    example = (
+        "2026/11/23 15:52:15 - mmengine - INFO - Iter(train) [   50/40000]  lr: 9.9891e-03  "
+        "eta: 1:59:13  time: 0.1278  loss: 2.1715  decode.acc_seg: 68.6723"
+    )
+
+    def __init__(self) -> None:
+        self._done = -1
+
+    def feed(self, number: int, line: str, into: Collector) -> bool:
+        """Takes one line of the text log."""
+        if "mmengine" not in line:
+            return False
+        match = _LINE.search(line)
+        if match is None:
+            saved = _SAVED.search(line)
+            if saved:
+                self._done = int(saved["count"]) - 1
+            return saved is not None
+        if match["mode"] == "train":
+            self._train(number, match, into)
+        else:
+            self._validation(number, match, into)
+        into.claim(self.name)
+        return True
+
+    def close(self, into: Collector) -> None:
+        """Nothing stays open between lines."""
+
+    def _train(self, number: int, match: re.Match[str], into: Collector) -> None:
+        done, total = int(match["done"]), int(match["total"])
+        if match["unit"] == "Epoch":
+            done += (int(match["epoch"] or 1) - 1) * total
+        else:
+            into.fact("planned_steps", total, line=number)
+        self._done = done - 1
+        for name, value in self._fields(number, match, into):
+            into.record(
+                name,
+                rank=0,
+                iteration=done - 1,
+                value=value,
+                window=1 if name in INSTANT else into.window,
+            )
+
+    def _validation(self, number: int, match: re.Match[str], into: Collector) -> None:
+        step = max(self._done, into.last_step, 0)
+        for name, value in self._fields(number, match, into):
+            if name not in {"time", "data_time"}:
+                into.record(f"{match['mode']}.{name}", rank=0, iteration=step, value=value)
+
+    def _fields(
+        self, number: int, match: re.Match[str], into: Collector
+    ) -> list[tuple[str, float]]:
+        values = []
+        for field in _FIELD.finditer(match["fields"]):
+            if field["name"] == "eta":
+                continue
+            try:
+                values.append((field["name"], float(field["value"])))
+            except ValueError:
+                into.skip(number, match[0], f"{field['name']} {field['value']!r} is not a number")
+        return values

@@ -1,0 +1,148 @@
+"""pytest: `pytest ports.toml` runs a manifest; `loss_regression` keeps a curve in a golden file.
+
+An item per port and rule is collected from a file named ports.toml, so a port's verdict is a test
+result like any other: anything but `pass` fails, with the finding's table as its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.compare import Comparison
+    from harness.manifest import Port
+
+MANIFEST = "ports.toml"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the flag that re-records golden curves."""
+    group = parser.getgroup("harness", "training-log comparisons")
+    group.addoption(
+        "--harness-rebaseline",
+        action="store_true",
+        help="rewrite the golden curves of loss_regression; the tests fail once, then pass",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declares the markers."""
+    config.addinivalue_line("markers", "port: a port and rule of a ports.toml manifest")
+    config.addinivalue_line(
+        "markers", "harness_rule(text): the rule of loss_regression, such as 'tolerance:rtol=0.01'"
+    )
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ManifestFile | None:
+    """Collects a manifest."""
+    if file_path.name != MANIFEST:
+        return None
+    manifest: ManifestFile = ManifestFile.from_parent(parent, path=file_path)
+    return manifest
+
+
+class ManifestFile(pytest.File):
+    """A manifest: one item per port and rule."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Reads the manifest; a damaged one is a collection error with its one-line message."""
+        from harness.manifest import read_manifest
+
+        try:
+            ports = read_manifest(self.path).port
+        except HarnessError as error:
+            raise self.CollectError(str(error)) from error
+        for port in ports:
+            shared = SharedComparison(port, self.path.parent)
+            for index, rule in enumerate(port.policy().rules):
+                item: PortItem = PortItem.from_parent(
+                    self, name=f"{port.name}[{rule}]", shared=shared, index=index
+                )
+                yield item
+
+
+class SharedComparison:
+    """The comparison of a port, made once for all its rules."""
+
+    def __init__(self, port: Port, root: Path) -> None:
+        self._port = port
+        self._root = root
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """The comparison; a HarnessError if the logs cannot be read or aligned."""
+        from harness.manifest import compare_port
+
+        return compare_port(self._port, self._root)
+
+
+class PortFailedError(Exception):
+    """A port that does not pass a rule; its text is the failure report."""
+
+
+class PortItem(pytest.Item):
+    """One rule of one port."""
+
+    def __init__(self, *, shared: SharedComparison, index: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._shared = shared
+        self._index = index
+        self.add_marker("port")
+
+    def runtest(self) -> None:
+        """Fails unless the port is comparable, the data suffice, and the rule passes."""
+        from harness.report import failure
+
+        comparison = self._shared.comparison
+        message = failure.of_rule(comparison, self._index)
+        if message:
+            raise PortFailedError(message)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        """The finding's table; no traceback for what a user can mend."""
+        if isinstance(excinfo.value, PortFailedError | HarnessError):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo, style))
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """The manifest and the name of the item."""
+        return self.path, None, self.name
+
+
+@pytest.fixture
+def loss_regression(request: pytest.FixtureRequest) -> LossRegression:
+    """Checks a loss curve against the golden file beside the test.
+
+    A complete use, with the rule that judges it (default `exact`)::
+
+        @pytest.mark.harness_rule("tolerance:rtol=0.001")
+        def test_training_reproduces(loss_regression):
+            losses = train(steps=100, seed=0)
+            loss_regression.check(losses)
+
+    The golden file is `<test module>/<test name>.csv`. Missing: it is written, and the test fails
+    once. Different: the test fails with a table of step, baseline, candidate and difference. With
+    `--harness-rebaseline` it is rewritten, and the test fails once.
+    """
+    from harness.golden import LossRegression
+
+    marker = request.node.get_closest_marker("harness_rule")
+    module = Path(str(request.node.path))
+    return LossRegression(
+        path=module.with_suffix("") / f"{request.node.name}.csv",
+        rule=marker.args[0] if marker else "exact",
+        rebaseline=bool(request.config.getoption("--harness-rebaseline")),
+    )
+
+
+if TYPE_CHECKING:
+    from harness.golden import LossRegression
+
+__all__: Sequence[str] = ("loss_regression",)

@@ -1,0 +1,49 @@
+"""Why a rule of a port fails as a test: the finding's table in plain text."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from harness.compare import Comparison
+from harness.report import tables, text
+from harness.rules import Verdict
+
+
+def of_rule(comparison: Comparison, index: int) -> str:
+    """The failure text of the policy's rule number `index`, empty if it passes.
+
+    An incomparable port fails every rule; data that carry no pass fail a rule that would pass.
+    """
+    judgement = comparison.judgement
+    if comparison.verdict is Verdict.INCOMPARABLE:
+        parts = [
+            f"incomparable: {tables.headline(comparison)}",
+            *(f"- {reason}" for reason in judgement.reasons),
+            "Waive them in ports.toml: allow = [...] with reason = '...'.",
+            _plain(tables.facts_table(comparison)),
+        ]
+        return "\n".join(parts)
+    finding = judgement.findings[index]
+    undecided = comparison.verdict is Verdict.INCONCLUSIVE
+    if finding.verdict is Verdict.PASS and not undecided:
+        return ""
+    verdict = finding.verdict if finding.verdict is not Verdict.PASS else comparison.verdict
+    reasons = judgement.reasons if undecided else ()
+    parts = [
+        f"{verdict}: {tables.HEADLINES[verdict]}",
+        *(f"- {reason}" for reason in reasons),
+        *tables.finding_lines(finding),
+        _plain(tables.rules_table(comparison)),
+        _plain(tables.errors_table(comparison)),
+        *(f"- {line}" for line in (*tables.alignment_lines(comparison), *comparison.notes)),
+    ]
+    return "\n".join(parts)
+
+
+def _plain(table: tables.Table) -> str:
+    console = Console(file=io.StringIO(), width=110, no_color=True, force_terminal=False)
+    with console.capture() as capture:
+        console.print(text.lay_out(table))
+    return capture.get().rstrip()

@@ -1,0 +1,119 @@
+"""The comparison as JSON. Its schema is `docs/comparison.schema.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from harness.compare import Comparison
+from harness.curve import Run
+
+SCHEMA_VERSION = 1
+
+
+def tool_version() -> str:
+    """The installed version of the package, `unknown` in a bare source tree."""
+    try:
+        return version("ccnet-port-harness")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def document(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as plain data; NaN and infinities are the strings nan, inf and -inf."""
+    whole = comparison.whole
+    judgement = comparison.judgement
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "ccnet-port-harness", "version": tool_version()},
+        "verdict": str(comparison.verdict),
+        "reasons": list(judgement.reasons),
+        "metric": comparison.policy.metric,
+        "baseline": {"runs": [_run(run) for run in comparison.baseline]},
+        "candidate": {"runs": [_run(run) for run in comparison.candidate]},
+        "comparability": [
+            {
+                "fact": row.fact,
+                "baseline": row.baseline,
+                "candidate": row.candidate,
+                "class": row.kind,
+                "waived": row.waived,
+            }
+            for row in comparison.comparability
+        ],
+        "alignment": {
+            "rank": whole.rank,
+            "window": whole.window,
+            "steps": int(whole.steps.size),
+            "first": int(whole.steps[0]),
+            "last": int(whole.steps[-1]),
+            "baseline_only": int(whole.baseline_only.size),
+            "candidate_only": int(whole.candidate_only.size),
+            "missing": int(whole.missing.size),
+            "coverage": whole.coverage,
+            "lag": whole.lag,
+            "judged_steps": int(comparison.aligned.steps.size),
+            "judged_first": int(comparison.aligned.steps[0]),
+        },
+        "measures": dataclasses.asdict(comparison.measures),
+        "findings": [
+            {
+                "rule": finding.rule,
+                "verdict": str(finding.verdict),
+                "observed": finding.observed,
+                "limits": finding.limits,
+                "reason": finding.reason,
+                "blind": finding.blind,
+            }
+            for finding in judgement.findings
+        ],
+        "policy": _policy(comparison),
+        "notes": list(comparison.notes),
+    }
+    plain: dict[str, Any] = _plain(content)
+    return plain
+
+
+def render(comparison: Comparison) -> str:
+    """The document as text, two spaces of indent, keys in a fixed order."""
+    return json.dumps(document(comparison), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "path": run.source,
+        "sha256": run.sha256,
+        "size_bytes": run.size_bytes,
+        "formats": list(run.formats),
+        "facts": run.facts.named(),
+        "skipped": len(run.skipped),
+        "notes": list(run.notes),
+    }
+
+
+def _policy(comparison: Comparison) -> dict[str, Any]:
+    policy = comparison.policy
+    return {
+        "rules": [{"name": rule.name, "limits": rule.limits} for rule in policy.rules],
+        "allow": list(policy.allow),
+        "allow_reason": policy.allow_reason,
+        "last": policy.last,
+        "min_steps": policy.min_steps,
+        "max_missing": policy.max_missing,
+        "rank": policy.rank,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Mappings to dicts, tuples to lists, floats that JSON lacks to their names."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

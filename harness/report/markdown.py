@@ -1,0 +1,50 @@
+"""The report as Markdown, for a merge request or a wiki."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.compare import Comparison
+from harness.report import tables
+
+_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~&"})
+
+
+def render(comparison: Comparison, *, picture: str | None = None) -> str:
+    """The report as Markdown; `picture` is the path of the plot, relative to the file."""
+    verdict = str(comparison.verdict)
+    lines = [f"# Port verdict: {verdict}", "", f"**{verdict}**: {tables.headline(comparison)}.", ""]
+    lines += _bullets(comparison.judgement.reasons)
+    if picture:
+        lines += [f"![loss curves, their relative error and the judged window]({picture})", ""]
+    if comparison.judgement.findings:
+        lines += _table(tables.rules_table(comparison))
+        for finding in comparison.judgement.findings:
+            lines += _bullets(tables.finding_lines(finding))
+    lines += _table(tables.facts_table(comparison))
+    lines += _table(tables.errors_table(comparison))
+    lines += ["## Steps", "", *_bullets(tables.alignment_lines(comparison))]
+    lines += ["## Policy", "", *_bullets(tables.policy_lines(comparison))]
+    notes = list(tables.remarks(comparison))
+    if unstated := tables.unstated(comparison):
+        notes.append(f"neither side states: {', '.join(unstated)}")
+    if notes:
+        lines += ["## Notes", "", *_bullets(notes)]
+    lines += _table(tables.inputs_table(comparison))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def escape(text: str) -> str:
+    """Text of a log as text: no markup, one line a cell."""
+    return text.translate(_SPECIAL).replace("\n", "<br>")
+
+
+def _bullets(lines: Iterable[str]) -> list[str]:
+    found = [f"- {escape(line)}" for line in lines]
+    return [*found, ""] if found else []
+
+
+def _table(content: tables.Table) -> list[str]:
+    rows = [f"| {' | '.join(escape(cell) for cell in row)} |" for row in content.rows]
+    head = f"| {' | '.join(escape(cell) for cell in content.head)} |"
+    return [f"## {content.title}", "", head, "|---" * len(content.head) + "|", *rows, ""]

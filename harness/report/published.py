@@ -1,0 +1,43 @@
+"""The printed lines and the picture of the published `loss.py`, byte for byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.curve import Series
+from harness.measure import smooth
+from harness.rules.modelzoo import ABSOLUTE, RELATIVE, Published
+
+
+def lines(result: Published) -> tuple[str, ...]:
+    """The four lines, floats as numpy's repr has them."""
+    relative, absolute = result.relative, result.absolute
+    smaller = (
+        f"mean_relative_error {relative!r}"
+        if relative < absolute
+        else f"mean_absolute_error {absolute!r}"
+    )
+    word = "pass" if result.passes else "fail"
+    return (
+        f"MeanRelativeError: {relative!r}",
+        f"MeanAbsoluteError: {absolute!r}",
+        f"Rule,{smaller}",
+        f"{word} mean_relative_error=np.float64({relative!r}) <= {RELATIVE} or "
+        f"mean_absolute_error=np.float64({absolute!r}) <= {ABSOLUTE}",
+    )
+
+
+def plot(cuda: Series, sdaa: Series, path: Path) -> None:
+    """Both curves, cut to the shorter and smoothed (Savitzky-Golay, window 5, order 1)."""
+    from matplotlib.figure import Figure  # noqa: PLC0415  (half a second, only plots need it)
+
+    size = min(len(cuda), len(sdaa))
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(smooth(sdaa.values[:size]), label="sdaa_loss", color="#D55E00")
+    axes.plot(smooth(cuda.values[:size]), label="cuda_loss", color="#0072B2")
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,71 @@
+"""The report for a terminal: rich tables, plain text when piped."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from harness.compare import Comparison
+from harness.report import tables
+
+PIPED_WIDTH = 120
+COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "incomparable": "magenta"}
+
+
+def render(comparison: Comparison) -> RenderableType:
+    """The report as something rich can print. No markup is read from the log's own text."""
+    verdict = str(comparison.verdict)
+    colour = COLOURS[verdict]
+    title = Text.assemble((verdict, f"bold {colour}"), f": {tables.headline(comparison)}")
+    parts: list[RenderableType] = [
+        Panel(
+            Group(title, *(Text(f"- {reason}") for reason in comparison.judgement.reasons)),
+            box=box.ROUNDED,
+            border_style=colour,
+        ),
+        lay_out(tables.facts_table(comparison)),
+    ]
+    if comparison.judgement.findings:
+        parts.append(lay_out(tables.rules_table(comparison)))
+        for finding in comparison.judgement.findings:
+            parts += [Text(line) for line in tables.finding_lines(finding)]
+    parts.append(lay_out(tables.errors_table(comparison)))
+    parts.append(_list("Steps", tables.alignment_lines(comparison)))
+    parts.append(_list("Policy", tables.policy_lines(comparison)))
+    notes = list(tables.remarks(comparison))
+    if unstated := tables.unstated(comparison):
+        notes.append(f"neither side states: {', '.join(unstated)}")
+    if notes:
+        parts.append(_list("Notes", notes))
+    parts.append(lay_out(tables.inputs_table(comparison)))
+    return Group(*parts)
+
+
+def console() -> Console:
+    """Standard output: as wide as the terminal, 120 columns and plain where there is none."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
+
+
+def write(comparison: Comparison, to: Console) -> None:
+    """Prints the report."""
+    to.print(render(comparison))
+
+
+def lay_out(content: tables.Table) -> RichTable:
+    """A titled table as rich draws it; cells are text, never markup."""
+    table = RichTable(
+        title=content.title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold"
+    )
+    for name in content.head:
+        table.add_column(Text(name), overflow="fold")
+    for row in content.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _list(title: str, lines: list[str] | tuple[str, ...]) -> Group:
+    return Group(Text(title, style="bold"), *(Text(f"- {line}") for line in lines), Text(""))

@@ -1,0 +1,28 @@
+"""What BASELINE and CANDIDATE name -> runs: recordings by folder or name, logs by path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.baselines import is_recording, load_runs, open_recording
+from harness.curve import Run
+from harness.store import expand, read_run
+
+BASELINES = "baselines"
+
+
+def load(spec: str, *, root: Path | None = None, baselines: Path | None = None) -> tuple[Run, ...]:
+    """The runs that `spec` names: a recording's folder, its name in `baselines`, or logs.
+
+    `root` is the folder that relative paths start from; `baselines` defaults to the folder of that
+    name in it.
+
+    Raises:
+        ParseError, BaselineError: as reading them does.
+    """
+    here = root or Path()
+    shelf = baselines or here / BASELINES
+    for folder in (here / spec, shelf / spec):
+        if "://" not in spec and is_recording(folder):
+            return load_runs(open_recording(folder))
+    return tuple(read_run(path) for path in expand(spec, root=root))

@@ -1,0 +1,92 @@
+"""The rules by name. A rule takes `Aligned` and its limits, and returns a `Finding`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from harness.align import Aligned
+from harness.errors import PolicyError
+from harness.rules.exact import exact
+from harness.rules.finding import Figure, Finding, Verdict
+from harness.rules.modelzoo import modelzoo
+from harness.rules.tolerance import tolerance
+from harness.rules.two_sided import two_sided
+
+__all__ = ["RULES", "Figure", "Finding", "RuleCall", "Verdict", "parse_rule", "rule_call"]
+
+RULES: Mapping[str, Callable[..., Finding]] = MappingProxyType(
+    {"modelzoo": modelzoo, "two-sided": two_sided, "tolerance": tolerance, "exact": exact}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleCall:
+    """A rule with the limits that a policy gives it; those not given keep their defaults."""
+
+    name: str
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limits", MappingProxyType(dict(self.limits)))
+
+    def __call__(self, aligned: Aligned) -> Finding:
+        """The finding of the rule on aligned curves."""
+        return RULES[self.name](aligned, **self.limits)
+
+    def __str__(self) -> str:
+        given = ",".join(f"{name}={value!r}" for name, value in self.limits.items())
+        return f"{self.name}:{given}" if given else self.name
+
+
+def parse_rule(text: str) -> RuleCall:
+    """A rule as the command line has it: `two-sided` or `two-sided:rtol=0.02,atol=0.001`.
+
+    Raises:
+        PolicyError: no such rule or limit, or a limit that is not a number of at least 0.
+    """
+    name, _, given = text.partition(":")
+    limits: dict[str, object] = {}
+    for item in given.split(",") if given else ():
+        key, _, value = item.partition("=")
+        limits[key.strip()] = value.strip()
+    return rule_call(name.strip(), limits)
+
+
+def rule_call(name: str, limits: Mapping[str, object]) -> RuleCall:
+    """A rule by name with limits as numbers or their text.
+
+    Raises:
+        PolicyError: as `parse_rule`.
+    """
+    if name not in RULES:
+        msg = f"no rule {name!r}; expected one of: {', '.join(RULES)}"
+        raise PolicyError(msg)
+    known = {
+        key: parameter.default
+        for key, parameter in inspect.signature(RULES[name]).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    checked: dict[str, float] = {}
+    for key, value in limits.items():
+        if key not in known:
+            expected = ", ".join(f"{k} (default {v:g})" for k, v in known.items()) or "none"
+            msg = f"rule {name!r} has no limit {key!r}; it takes: {expected}"
+            raise PolicyError(msg)
+        checked[key] = _limit(name, key, value, whole=isinstance(known[key], int))
+    return RuleCall(name=name, limits=checked)
+
+
+def _limit(rule: str, key: str, value: object, *, whole: bool) -> float:
+    try:
+        number = float("nan") if isinstance(value, bool) else float(str(value))
+    except ValueError:
+        number = float("nan")
+    fits = number >= 1 and number.is_integer() if whole else number >= 0
+    if not (fits and number < float("inf")):
+        expected = "a whole number of at least 1" if whole else "a finite number of at least 0"
+        msg = f"limit {key!r} of rule {rule!r} is {value!r}; expected {expected}"
+        raise PolicyError(msg)
+    return int(number) if whole else number

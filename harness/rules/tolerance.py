@@ -1,0 +1,65 @@
+"""Per-step tolerance: most steps within rtol/atol, none beyond a hard cap.
+
+A step is inside if |c - b| <= atol + rtol * |b|, as numpy.isclose has it. At most the fraction
+`outside` of the steps may lie outside, and none by more than `cap` times its tolerance. NaN,
+infinity and a step missing inside the common range always lie outside and beyond the cap.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.align import Aligned
+from harness.rules.finding import Finding, Verdict
+
+
+def tolerance(
+    aligned: Aligned,
+    *,
+    rtol: float = 0.05,
+    atol: float = 0.0,
+    outside: float = 0.01,
+    cap: float = 10.0,
+) -> Finding:
+    """Judges the mean curves step by step; a step that one side ends before is told apart."""
+    base, cand = aligned.baseline_mean, aligned.candidate_mean
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        limit = atol + rtol * np.abs(base)
+        size = np.abs(cand - base)
+        inside = np.isfinite(base) & np.isfinite(cand) & (size <= limit)
+        capped = inside | (size <= cap * limit)
+    judged = aligned.steps.size + aligned.missing.size
+    beyond = int(np.count_nonzero(~capped)) + int(aligned.missing.size)
+    out = int(np.count_nonzero(~inside)) + int(aligned.missing.size)
+    share = out / judged
+    verdict = Verdict.PASS if share <= outside and beyond == 0 else Verdict.FAIL
+    tail = aligned.baseline_only.size + aligned.candidate_only.size - aligned.missing.size
+    reason = (
+        f"{out} of {judged} steps ({share:.2%}, limit {outside:.2%}) lie outside rtol {rtol:g}, "
+        f"atol {atol:g}; {beyond} of them beyond {cap:g} times that or missing (limit 0)"
+    )
+    first = _first_outside(aligned, inside)
+    if first is not None:
+        reason += f"; the first is step {first}"
+    return Finding(
+        rule="tolerance",
+        verdict=verdict,
+        observed={
+            "outside": share,
+            "outside_steps": out,
+            "beyond_cap_steps": beyond,
+            "missing_steps": int(aligned.missing.size),
+            "first_outside_step": first,
+            "steps": int(aligned.steps.size),
+        },
+        limits={"rtol": rtol, "atol": atol, "outside": outside, "cap": cap},
+        reason=reason,
+        blind=f"{tail} steps before or after the common range are not judged" if tail else "",
+    )
+
+
+def _first_outside(
+    aligned: Aligned, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> int | None:
+    bad = [*aligned.steps[~inside][:1], *aligned.missing[:1]]
+    return int(min(bad)) if bad else None

@@ -1,0 +1,56 @@
+"""Two-sided rule on smoothed curves: a loss that is too low fails like one that is too high.
+
+    pass if mean |c~ - b~| / |b~| <= rtol or mean |c~ - b~| <= atol
+
+c~ and b~ are the curves smoothed by Savitzky-Golay (order 1, `window` steps). The limits are the
+published convention's, applied to the size of the error. Its error rates depend on how noisy the
+loss is: with different seeds and a small batch the noise alone can exceed 5 %.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.align import Aligned
+from harness.measure import relative_error, smooth
+from harness.rules.finding import Finding, Verdict, within
+
+
+def two_sided(
+    aligned: Aligned, *, rtol: float = 0.05, atol: float = 0.0002, window: int = 5
+) -> Finding:
+    """Mean sizes of the relative and absolute error of the smoothed mean curves against limits."""
+    base = smooth(aligned.baseline_mean, window=window)
+    cand = smooth(aligned.candidate_mean, window=window)
+    with np.errstate(invalid="ignore", over="ignore"):
+        relative = float(np.abs(relative_error(base, cand)).mean())
+        absolute = float(np.abs(cand - base).mean())
+        signed = float(relative_error(base, cand).mean())
+    ok = within(relative, rtol) or within(absolute, atol)
+    figures = (
+        f"mean |relative error| of the smoothed curves is {relative:.2%} (limit {rtol:.2%}), mean "
+        f"|absolute error| {absolute:.4g} (limit {atol:g}), on {aligned.steps.size} steps"
+    )
+    finite = bool(np.isfinite(base).all() and np.isfinite(cand).all())
+    tail = "" if finite else "; the judged steps hold NaN or infinity"
+    return Finding(
+        rule="two-sided",
+        verdict=Verdict.PASS if ok and finite else Verdict.FAIL,
+        observed={
+            "mean_abs_relative_error": relative,
+            "mean_abs_absolute_error": absolute,
+            "mean_relative_error": signed,
+            "steps": int(aligned.steps.size),
+        },
+        limits={"rtol": rtol, "or atol": atol, "window": window},
+        reason=figures + tail,
+        blind=_blind(relative, signed) if ok else "",
+    )
+
+
+def _blind(relative: float, signed: float) -> str:
+    if relative > 0 and abs(signed) < relative / 3:
+        return (
+            f"the signed mean is {signed:+.2%}: errors of opposite sign, which a signed mean hides"
+        )
+    return ""

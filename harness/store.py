@@ -1,0 +1,174 @@
+"""Reads logs from disk or an object store, once, hashing them as they stream by."""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import hashlib
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from harness.curve import Run
+from harness.errors import ParseError
+from harness.parse import parse_log
+
+LOG_SUFFIXES = (".log", ".txt", ".out", ".json", ".jsonl")
+UNPACKERS = frozenset({"_lzma", "lzma", "zlib", "zstandard", "backports"})
+"""Modules whose own exceptions mean a damaged archive."""
+PACKED_SUFFIXES = (".gz", ".xz", ".zst", ".bz2")
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+class _Hashing(io.RawIOBase):
+    """A reader that hashes and counts the bytes that pass."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self.sha256 = hashlib.sha256()
+        self.count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._raw.read(len(buffer))
+        buffer[: len(data)] = data
+        self.sha256.update(data)
+        self.count += len(data)
+        return len(data)
+
+
+def read_run(path: str | Path) -> Run:
+    """The run that a log describes. Compressed logs (.gz .xz .bz2 .zst) and URLs are read as such.
+
+    Raises:
+        ParseError: the log cannot be opened or read, or holds no training record.
+    """
+    source = str(path)
+    with _open(source) as raw:
+        hashing = _Hashing(raw)
+        try:
+            text = _text(_unpacked(io.BufferedReader(hashing, 1 << 20), source))
+            run = parse_log(text, source=source)
+            while hashing.read(1 << 20):  # what a decompressor leaves behind counts for the hash
+                pass
+        except (OSError, EOFError) as error:
+            raise _unreadable(source, error) from error
+        except ParseError:
+            raise
+        except Exception as error:  # a decompressor's own error class, `LZMAError` say
+            if type(error).__module__.split(".")[0] in {
+                "_lzma",
+                "lzma",
+                "zlib",
+                "zstandard",
+                "_zstd",
+            }:
+                raise _unreadable(source, error) from error
+            raise
+    return replace(run, sha256=hashing.sha256.hexdigest(), size_bytes=hashing.count)
+
+
+def _open(source: str) -> IO[bytes]:
+    try:
+        if "://" not in source:
+            return Path(source).open("rb")
+        import fsspec  # noqa: PLC0415  (only URLs need it)
+
+        remote: IO[bytes] = fsspec.open(source, "rb").open()
+    except (OSError, ImportError, ValueError) as error:  # fsspec: no protocol, no library for it
+        raise _unreadable(source, error) from error
+    return remote
+
+
+def _unreadable(source: str, error: Exception) -> ParseError:
+    reasons: dict[type[Exception], str] = {
+        FileNotFoundError: "no such file; check the path (names: `harness baseline list`)",
+        IsADirectoryError: "a folder; give the log file in it",
+        PermissionError: "no permission to read it; change its mode or run as its owner",
+        EOFError: "the compressed file ends too early; copy it again",
+    }
+    reason = next((text for kind, text in reasons.items() if isinstance(error, kind)), "")
+    return ParseError(reason or f"cannot be read: {error or type(error).__name__}", source=source)
+
+
+def _unpacked(raw: io.BufferedReader, source: str) -> IO[bytes]:
+    if not source.endswith(PACKED_SUFFIXES):
+        return raw
+    from fsspec.compression import compr  # noqa: PLC0415  (only packed logs need it)
+    from fsspec.utils import infer_compression  # noqa: PLC0415
+
+    kind = infer_compression(source)
+    if kind not in compr:
+        msg = f"no decompressor for {Path(source).suffix} is installed; install zstandard"
+        raise ParseError(msg, source=source)
+    unpacked: IO[bytes] = compr[kind](raw, mode="rb")
+    return unpacked
+
+
+def _text(raw: IO[bytes]) -> io.TextIOWrapper:
+    """Text with its line ends kept; UTF-16 by its byte-order mark; bad bytes are replaced."""
+    buffered = raw if hasattr(raw, "peek") else io.BufferedReader(raw)  # type: ignore[type-var]
+    start = buffered.peek(4)[:4]
+    encoding = next((name for mark, name in _BOMS if start.startswith(mark)), "utf-8")
+    return io.TextIOWrapper(buffered, encoding=encoding, errors="replace", newline="\n")
+
+
+def expand(spec: str, *, root: Path | None = None) -> list[str]:
+    """The log files that a path, a URL, a glob or a folder of seeds names, in order of name.
+
+    A folder gives the logs directly in it; if it has none, the one log in each of its sub-folders.
+
+    Raises:
+        ParseError: nothing there, or a sub-folder with several logs.
+    """
+    if "://" in spec:
+        return [spec]
+    path = Path(spec) if root is None else root / spec
+    if path.is_dir():
+        return _folder(path)
+    if glob.has_magic(spec) and not path.exists():
+        found = sorted(
+            name
+            for name in glob.glob(str(path), recursive=True)  # noqa: PTH207  (absolute patterns)
+            if Path(name).is_file()
+        )
+        if not found:
+            msg = "no file matches this pattern; quote it, and check it with ls"
+            raise ParseError(msg, source=spec)
+        return found
+    return [str(path)]
+
+
+def _folder(path: Path) -> list[str]:
+    direct = _logs(path)
+    if direct:
+        return [str(log) for log in direct]
+    found = []
+    for inner in sorted(p for p in path.iterdir() if p.is_dir()):
+        logs = _logs(inner)
+        if len(logs) > 1:
+            names = ", ".join(log.name for log in logs)
+            msg = f"{len(logs)} logs ({names}); expected one a run. Give a glob instead."
+            raise ParseError(msg, source=str(inner))
+        found += [str(log) for log in logs]
+    if not found:
+        msg = f"a folder without logs; expected files ending in {', '.join(LOG_SUFFIXES)}"
+        raise ParseError(msg, source=str(path))
+    return found
+
+
+def _logs(folder: Path) -> list[Path]:
+    def is_log(path: Path) -> bool:
+        name = path.name
+        for suffix in PACKED_SUFFIXES:
+            name = name.removesuffix(suffix)
+        return path.is_file() and name.endswith(LOG_SUFFIXES) and not name.startswith(".")
+
+    return sorted(path for path in folder.iterdir() if is_log(path))
