@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.compare import Comparison, compare
+    from harness.comparison import Comparison, compare
     from harness.curve import Run, Series
     from harness.errors import HarnessError
     from harness.judge import Policy
@@ -29,13 +29,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Comparison": "harness.compare",
+    "Comparison": "harness.comparison",
     "HarnessError": "harness.errors",
     "Policy": "harness.judge",
     "Run": "harness.curve",
     "Series": "harness.curve",
     "Verdict": "harness.rules",
-    "compare": "harness.compare",
+    "compare": "harness.comparison",
     "read_run": "harness.store",
 }
 

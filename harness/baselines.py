@@ -150,9 +150,9 @@ def load_runs(recording: Recording) -> tuple[Run, ...]:
     """
     import pandas as pd  # noqa: PLC0415  (half a second, only recordings need it)
 
-    table = pd.read_csv(
-        io.BytesIO(_checked_figures(recording)), float_precision="round_trip", keep_default_na=False
-    )
+    figures = io.BytesIO(_checked_figures(recording))
+    table = pd.read_csv(figures, dtype={"value": str, "name": str}, keep_default_na=False)
+    table["value"] = [float(text) for text in table["value"]]  # correctly rounded, as repr wrote it
     units = recording.meta.get("units", {})
     runs = []
     for index, entry in enumerate(recording.meta["runs"]):

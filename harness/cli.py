@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.compare import Comparison
+    from harness.comparison import Comparison
 
 EXIT = {"pass": 0, "fail": 1, "inconclusive": 3, "incomparable": 4}
 EXIT_ERROR = 2
@@ -73,7 +73,7 @@ def compare(
 
     Example: harness compare cuda.log sdaa.log --rule two-sided --report reports/ccnet
     """
-    from harness.compare import compare as compare_runs
+    from harness.comparison import compare as compare_runs
     from harness.judge import DEFAULT_RULES, Policy
     from harness.report import json
     from harness.resolve import load

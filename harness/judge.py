@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from harness.align import Aligned
 from harness.comparable import Comparability, blocking
@@ -35,11 +35,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """The verdict with its reasons, the weightiest first."""
+    """The verdict with its reasons, the weightiest first.
+
+    `doubts` say why the data could carry no pass, whatever the rules found.
+    """
 
     verdict: Verdict
     findings: tuple[Finding, ...] = ()
-    reasons: tuple[str, ...] = field(default_factory=tuple)
+    reasons: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def judge(aligned: Aligned, rows: Sequence[Comparability], policy: Policy) -> Judgement:
@@ -56,15 +60,17 @@ def judge(aligned: Aligned, rows: Sequence[Comparability], policy: Policy) -> Ju
         )
         return Judgement(verdict=Verdict.INCOMPARABLE, reasons=reasons)
     findings = tuple(rule(aligned) for rule in policy.rules)
+    doubts = too_little(aligned, policy)
     failed = [f for f in findings if f.verdict is Verdict.FAIL]
-    if failed:
-        return Judgement(verdict=Verdict.FAIL, findings=findings, reasons=_reasons(failed))
-    doubts = [*too_little(aligned, policy)]
     undecided = [f for f in findings if f.verdict is not Verdict.PASS]
-    if doubts or undecided or not findings:
+    if failed:
+        verdict, reasons = Verdict.FAIL, _reasons(failed)
+    elif doubts or undecided or not findings:
+        verdict = Verdict.INCONCLUSIVE
         reasons = (*doubts, *_reasons(undecided)) or ("no rule was asked",)
-        return Judgement(verdict=Verdict.INCONCLUSIVE, findings=findings, reasons=reasons)
-    return Judgement(verdict=Verdict.PASS, findings=findings, reasons=_reasons(findings))
+    else:
+        verdict, reasons = Verdict.PASS, _reasons(findings)
+    return Judgement(verdict=verdict, findings=findings, reasons=reasons, doubts=doubts)
 
 
 def too_little(aligned: Aligned, policy: Policy) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.comparable import check_allow
-from harness.compare import Comparison, compare
+from harness.comparison import Comparison, compare
 from harness.errors import PolicyError
 from harness.judge import MIN_STEPS, Policy
 from harness.resolve import load

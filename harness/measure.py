@@ -110,9 +110,10 @@ def smooth(values: Floats, *, window: int = 5, order: int = 1) -> Floats:
     """Savitzky-Golay smoothed values, shape (n,) as given; window 5 and order 1 are the field's.
 
     With order 1 this is a moving average whose ends are fitted by a line (Savitzky & Golay 1964,
-    scipy's `mode='interp'`). Fewer values than the window are returned as they are.
+    scipy's `mode='interp'`). Fewer values than the window are returned as they are, and so are
+    values that are not all finite: the fit has no answer for them, and smoothing would spread them.
     """
-    if values.size < window:
+    if values.size < window or not np.isfinite(values).all():
         return values
     from scipy.signal import savgol_filter  # noqa: PLC0415  (a third of a second to import)
 

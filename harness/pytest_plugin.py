@@ -16,7 +16,7 @@ import pytest
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.compare import Comparison
+    from harness.comparison import Comparison
     from harness.manifest import Port
 
 MANIFEST = "ports.toml"

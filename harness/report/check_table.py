@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.compare import Comparison
+from harness.comparison import Comparison
 from harness.report.tables import headline
 from harness.report.text import COLOURS
 

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from harness.compare import Comparison
+from harness.comparison import Comparison
 from harness.report import tables, text
 from harness.rules import Verdict
 
@@ -26,14 +26,12 @@ def of_rule(comparison: Comparison, index: int) -> str:
         ]
         return "\n".join(parts)
     finding = judgement.findings[index]
-    undecided = comparison.verdict is Verdict.INCONCLUSIVE
-    if finding.verdict is Verdict.PASS and not undecided:
+    if finding.verdict is Verdict.PASS and not judgement.doubts:
         return ""
-    verdict = finding.verdict if finding.verdict is not Verdict.PASS else comparison.verdict
-    reasons = judgement.reasons if undecided else ()
+    verdict = finding.verdict if finding.verdict is not Verdict.PASS else Verdict.INCONCLUSIVE
     parts = [
         f"{verdict}: {tables.HEADLINES[verdict]}",
-        *(f"- {reason}" for reason in reasons),
+        *(f"- {doubt}" for doubt in judgement.doubts),
         *tables.finding_lines(finding),
         _plain(tables.rules_table(comparison)),
         _plain(tables.errors_table(comparison)),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from harness.compare import Comparison
+from harness.comparison import Comparison
 from harness.curve import Run
 
 SCHEMA_VERSION = 1

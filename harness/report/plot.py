@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
-from harness.compare import Comparison
+from harness.comparison import Comparison
 from harness.measure import relative_error, smooth
 from harness.report.tables import headline
 
@@ -69,7 +69,9 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
                 mean,
             )
         )
-        axes.plot(steps, _smooth_finite(values), style, color=colour, linewidth=1.8, label=label)
+        axes.plot(
+            steps, smooth(values, window=SMOOTHING), style, color=colour, linewidth=1.8, label=label
+        )
     judged = comparison.aligned.steps
     axes.axvspan(judged[0], judged[-1], color="0.5", alpha=0.10, linewidth=0, label="judged steps")
     if _spans_decades(whole):
@@ -83,7 +85,8 @@ def _error(axes: Axes, comparison: Comparison) -> None:
     whole = comparison.whole
     raw = 100 * relative_error(whole.baseline_mean, whole.candidate_mean)
     smoothed = 100 * relative_error(
-        _smooth_finite(whole.baseline_mean), _smooth_finite(whole.candidate_mean)
+        smooth(whole.baseline_mean, window=SMOOTHING),
+        smooth(whole.candidate_mean, window=SMOOTHING),
     )
     limit = _relative_limit(comparison)
     if limit is not None:
@@ -128,11 +131,6 @@ def _error_range(
         sizes.append(float(calm.max()))
     bound = 1.15 * max(sizes) or 1.0
     return -bound, bound
-
-
-def _smooth_finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Smoothed, or as they are where a value is not finite (smoothing would spread it)."""
-    return smooth(values, window=SMOOTHING) if np.isfinite(values).all() else values
 
 
 def _spans_decades(whole: Aligned) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.align import Aligned
 from harness.comparable import SideValue
-from harness.compare import Comparison
+from harness.comparison import Comparison
 from harness.curve import Run
 from harness.measure import Errors
 from harness.rules import Finding, Verdict

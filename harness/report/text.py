@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from harness.compare import Comparison
+from harness.comparison import Comparison
 from harness.report import tables
 
 PIPED_WIDTH = 120

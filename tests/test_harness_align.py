@@ -1,0 +1,138 @@
+"""Alignment on steps: what is common, what is left out, and why."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from loglines import decaying, run
+
+from harness.align import align, widen
+from harness.errors import AlignmentError
+
+step_sets = st.sets(st.integers(0, 60), min_size=1)
+
+
+@given(step_sets, step_sets)
+def test_common_and_left_out_steps_are_those_of_plain_sets(left, right):
+    a = run(np.ones(len(left)), steps=sorted(left))
+    b = run(np.ones(len(right)), steps=sorted(right))
+    if not left & right:
+        with pytest.raises(AlignmentError, match="no common step of 'loss'"):
+            align([a], [b])
+        return
+    aligned = align([a], [b])
+    assert set(aligned.steps.tolist()) == left & right
+    assert set(aligned.baseline_only.tolist()) == left - right
+    assert set(aligned.candidate_only.tolist()) == right - left
+    assert aligned.coverage == len(left & right) / len(left | right)
+
+
+@given(step_sets, step_sets)
+def test_values_stay_beside_their_steps(left, right):
+    if not left & right:
+        return
+    aligned = align(
+        [run([10.0 * s for s in sorted(left)], steps=sorted(left))],
+        [run([-1.0 * s for s in sorted(right)], steps=sorted(right))],
+    )
+    assert np.array_equal(aligned.baseline[0], 10.0 * aligned.steps)
+    assert np.array_equal(aligned.candidate[0], -1.0 * aligned.steps)
+
+
+def test_a_shorter_log_is_no_gap_and_a_hole_is():
+    whole = run(decaying(100))
+    short = align([whole], [run(decaying(60))])
+    assert (short.baseline_only.size, short.missing.size) == (40, 0)
+    holed = np.delete(np.arange(100), [30, 31])
+    holes = align([whole], [run(decaying(98), steps=holed)])
+    assert holes.missing.tolist() == [30, 31]
+
+
+def test_a_coarser_logging_interval_is_no_gap_unless_it_has_one_itself():
+    fine = run(decaying(100))
+    tens = np.arange(0, 100, 10)
+    assert align([fine], [run(decaying(10), steps=tens)]).missing.size == 0
+    broken = np.delete(tens, 4)
+    assert align([fine], [run(decaying(9), steps=broken)]).missing.size > 0
+
+
+def test_a_step_that_one_run_of_an_ensemble_lacks_is_missing():
+    runs = [run(decaying(50)), run(decaying(49), steps=np.delete(np.arange(50), 20))]
+    aligned = align(runs, [run(decaying(50))])
+    assert aligned.baseline.shape == (2, 49)
+    assert aligned.missing.tolist() == [20]
+
+
+def test_the_mean_of_one_run_has_its_very_bits():
+    one = run(decaying(50))
+    assert align([one], [one]).baseline_mean.tobytes() == one.series[0].values.tobytes()
+
+
+def test_the_narrower_window_is_averaged_to_the_wider():
+    each = decaying(40)
+    wide = [float(np.mean(each[s - 9 : s + 1])) for s in (9, 19, 29, 39)]
+    aligned = align([run(each)], [run(wide, steps=[9, 19, 29, 39], window=10)])
+    assert aligned.window == 10
+    assert aligned.steps.tolist() == [9, 19, 29, 39]
+    assert np.allclose(aligned.baseline, aligned.candidate, rtol=1e-14)
+
+
+def test_a_mean_that_lacks_a_step_is_left_out():
+    series = run([1.0, 2.0, 3.0, 5.0], steps=[0, 1, 2, 4]).series[0]
+    assert widen(series, 2).steps.tolist() == [1, 2]
+    assert widen(series, 2).values.tolist() == [1.5, 2.5]
+    assert len(widen(series, 9)) == 0
+
+
+def test_a_mean_cannot_be_turned_into_another():
+    with pytest.raises(AlignmentError, match=r"loss@10 .* cannot be turned into one of 25"):
+        align([run(decaying(9), window=10)], [run(decaying(9), window=25)])
+
+
+def test_a_missing_series_names_those_that_are_there():
+    with pytest.raises(AlignmentError) as caught:
+        align([run(decaying(9), source="a.log")], [run(decaying(9))], metric="acc", rank=3)
+    assert str(caught.value) == (
+        "a.log: no series 'acc' of rank 3; found: loss (rank 0). Choose --metric and --rank."
+    )
+
+
+def test_logs_of_different_parts_of_training_say_which():
+    first, second = run(decaying(50), source="a"), run(decaying(50), steps=np.arange(50) + 99)
+    with pytest.raises(AlignmentError, match=r"a: steps 0 to 49; a\.log: steps 99 to 148"):
+        align([first], [second])
+
+
+@pytest.mark.parametrize("shift", [-3, -1, 0, 1, 2, 5])
+def test_a_late_candidate_is_found_and_not_shifted(shift):
+    rng = np.random.default_rng(0)
+    curve = decaying(210, noise=0) + 0.2 * rng.standard_normal(210)
+    base, cand = curve[5:205], curve[5 - shift : 205 - shift]
+    aligned = align([run(base)], [run(cand + 0.02 * rng.standard_normal(200))])
+    assert aligned.lag == shift
+    assert np.array_equal(aligned.baseline[0], base)
+
+
+def test_independent_noise_on_a_common_trend_has_no_lag():
+    lags = [
+        align([run(decaying(200, seed=i))], [run(decaying(200, seed=99 + i))]).lag
+        for i in range(20)
+    ]
+    assert lags == [None] * 20
+
+
+@pytest.mark.shared
+def test_the_phi3_port_follows_its_baseline_one_step_late(shared_data):
+    from harness.store import read_run
+
+    sides = [read_run(shared_data / "pairs" / "phi3" / f"{side}.log") for side in ("cuda", "sdaa")]
+    assert align([sides[0]], [sides[1]]).lag == 1
+
+
+def test_a_tail_keeps_the_last_steps_and_what_was_left_out_there():
+    holed = np.delete(np.arange(100), [10, 95])
+    whole = align([run(decaying(100))], [run(decaying(98), steps=holed)])
+    tail = whole.tail(20)
+    assert tail.steps.tolist() == [s for s in range(100) if s != 95][-20:]
+    assert tail.missing.tolist() == [95]
+    assert np.array_equal(tail.baseline, whole.baseline[:, -20:])

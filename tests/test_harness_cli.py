@@ -1,0 +1,269 @@
+"""The command line as a user runs it: words, exit status, files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from loglines import decaying, header, records
+
+LOSS_LINES = """\
+MeanRelativeError: -0.2982997567927939
+MeanAbsoluteError: -0.7589329922199249
+Rule,mean_absolute_error -0.7589329922199249
+pass mean_relative_error=np.float64(-0.2982997567927939) <= 0.05 or \
+mean_absolute_error=np.float64(-0.7589329922199249) <= 0.0002
+"""
+
+
+@pytest.fixture
+def harness(tmp_path):
+    def call(*args, cwd=tmp_path):
+        command = [sys.executable, "-m", "harness.cli", *map(str, args)]
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+    return call
+
+
+@pytest.fixture
+def logs(tmp_path):
+    base = decaying(80)
+    texts = {
+        "gpu.log": header(seed=1) + records(base),
+        "same.log": header(seed=2, backend="tccl") + records(base * 1.001),
+        "worse.log": header(seed=2, backend="tccl") + records(base * 1.2),
+        "short.log": header(seed=2) + records(base[:20]),
+        "wide.log": header(seed=2, world=4) + records(base),
+        "empty.log": "",
+        "words.log": "no record here\n",
+        "later.log": records(base).replace("Iteration: ", "Iteration: 9"),
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "binary.log").write_bytes(bytes(range(256)))
+    return tmp_path
+
+
+@pytest.mark.shared
+def test_loss_prints_the_published_lines_byte_for_byte(harness, shared_data, tmp_path):
+    pair = shared_data / "ccnet"
+    done = harness("loss", "--sdaa-log", pair / "sdaa.log", "--cuda-log", pair / "cuda.log")
+    assert done.stdout == LOSS_LINES
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "loss.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+
+
+@pytest.mark.shared
+def test_compare_names_what_makes_the_published_pair_two_experiments(harness, shared_data):
+    pair = shared_data / "ccnet"
+    done = harness("compare", pair / "cuda.log", pair / "sdaa.log", "--json", "-")
+    assert done.returncode == 4
+    document = json.loads(done.stdout)
+    assert document["verdict"] == "incomparable"
+    differing = {
+        row["fact"]: (row["baseline"], row["candidate"])
+        for row in document["comparability"]
+        if row["class"] == "differs"
+    }
+    assert differing == {"world_size": (1, 4), "effective_batch": (2, 8)}
+    waived = ("--allow", "world_size,effective_batch", "--rule", "two-sided")
+    done = harness("compare", pair / "cuda.log", pair / "sdaa.log", *waived)
+    assert done.returncode == 1
+    assert "fail: the candidate does not reproduce the baseline" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("candidate", "options", "status", "words"),
+    [
+        ("same.log", (), 0, "pass: the candidate reproduces the baseline within the policy"),
+        ("worse.log", (), 1, "fail: the candidate does not reproduce the baseline"),
+        ("short.log", (), 3, "20 common steps, the policy asks for 50"),
+        ("wide.log", (), 4, "world_size is 1 in the baseline and 4 in the candidate"),
+        ("wide.log", ("--allow", "all"), 0, "differs, waived"),
+        ("worse.log", ("--rule", "two-sided:rtol=0.3"), 0, "rtol = 0.3"),
+        ("worse.log", ("--rule", "modelzoo", "--rule", "exact"), 1, "exact: step 0"),
+        ("same.log", ("--last", "30"), 3, "judged: the last 30 of them, 50 to 79"),
+        ("same.log", ("--metric", "ips"), 0, "ips of rank 0"),
+    ],
+)
+def test_a_verdict_is_an_exit_status_with_its_reason(
+    harness, logs, candidate, options, status, words
+):
+    done = harness("compare", "gpu.log", candidate, *options)
+    assert done.returncode == status, done.stderr
+    assert words in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("compare", "gpu.log", "no.log"), "error: no.log: no such file"),
+        (("compare", "gpu.log", "empty.log"), "error: empty.log: the file is empty"),
+        (("compare", "gpu.log", "binary.log"), "error: binary.log:1: a NUL byte"),
+        (("compare", "gpu.log", "words.log"), "error: words.log: no training record in 1 lines"),
+        (("compare", "gpu.log", "later.log"), "error: no common step of 'loss': gpu.log: steps 0"),
+        (("compare", "gpu.log", "same.log", "--rank", "3"), "no series 'loss' of rank 3"),
+        (("compare", "gpu.log", "same.log", "--rule", "best"), "error: no rule 'best'"),
+        (("compare", "gpu.log", "same.log", "--allow", "sed"), "error: cannot allow sed"),
+        (("compare", "gpu.log", "same.log", "--json", "no/x.json"), "no/x.json: cannot be written"),
+        (("compare", "gpu.log", "same.log", "--report", "gpu.log"), "gpu.log: cannot be written"),
+        (("parse", "empty.log"), "error: empty.log: the file is empty"),
+        (("loss", "--sdaa-log", "words.log", "--cuda-log", "gpu.log"), "error: words.log: no trai"),
+        (("check",), "error: ports.toml: no such file"),
+        (("baseline", "show", "x"), "error: baselines/x: no such baseline; recorded here: none"),
+        (("baseline", "add", "../x", "gpu.log", "--origin", "o"), "'../x' is no name for a folder"),
+    ],
+)
+def test_a_user_error_is_one_line_and_status_2(harness, logs, args, message):
+    done = harness(*args)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_bad_usage_is_status_2_with_the_usage(harness):
+    for args in (("compare", "only-one"), ("compare", "a", "b", "--last", "0"), ("nonsense",)):
+        done = harness(*args)
+        assert done.returncode == 2
+        assert "Usage" in done.stderr
+
+
+def test_loss_exits_1_where_the_published_rule_fails(harness, logs):
+    done = harness("loss", "--sdaa-log", "worse.log", "--cuda-log", "gpu.log")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[3].startswith("fail mean_relative_error=np.float64(0.19999")
+
+
+def test_a_report_folder_holds_page_data_and_pictures(harness, logs):
+    done = harness("compare", "gpu.log", "worse.log", "--report", "out/first")
+    assert done.returncode == 1
+    names = sorted(p.name for p in (logs / "out" / "first").iterdir())
+    assert names == ["comparison.json", "comparison.png", "comparison.svg", "report.md"]
+    page = (logs / "out" / "first" / "report.md").read_text()
+    assert "(comparison.png)" in page
+    assert "# Port verdict: fail" in page
+
+
+def test_json_to_a_file_leaves_the_report_on_the_screen(harness, logs):
+    done = harness("compare", "gpu.log", "same.log", "--json", "x.json")
+    assert "pass:" in done.stdout
+    document = json.loads((logs / "x.json").read_text())
+    assert document["baseline"]["runs"][0]["path"] == "gpu.log"
+    assert len(document["baseline"]["runs"][0]["sha256"]) == 64
+
+
+def test_parse_shows_facts_and_writes_the_records(harness, logs):
+    done = harness("parse", "wide.log", "--csv", "all.csv")
+    assert done.returncode == 0
+    for words in ("world_size", "0 to 79", "read as tcappdll"):
+        assert words in done.stdout
+    rows = (logs / "all.csv").read_text().splitlines()
+    assert rows[0] == "rank,step,name,value"
+    assert len(rows) == 1 + 3 * 80
+    document = json.loads(harness("parse", "wide.log", "--json", "-").stdout)
+    assert document["facts"]["world_size"] == 4
+
+
+def test_the_life_of_a_baseline(harness, logs):
+    added = harness("baseline", "add", "gpu", "gpu.log", "--origin", "a test")
+    assert "recorded 1 run(s), 240 values in baselines/gpu" in added.stdout
+    again = harness("baseline", "add", "gpu", "gpu.log", "--origin", "a test")
+    assert (again.returncode, "recorded already" in again.stderr) == (2, True)
+    assert "gpu: 1 run(s)" in harness("baseline", "list").stdout
+    assert "origin: a test" in harness("baseline", "show", "gpu").stdout
+    assert "figures are as recorded" in harness("baseline", "verify").stdout
+    assert harness("compare", "gpu", "same.log").returncode == 0
+
+
+MANIFEST = """
+[[port]]
+name = "good"
+baseline = "gpu.log"
+candidate = "same.log"
+rules = ["two-sided", {name = "tolerance", rtol = 0.01}]
+
+[[port]]
+name = "bad"
+baseline = "gpu.log"
+candidate = "worse.log"
+
+[[port]]
+name = "gone"
+baseline = "gpu.log"
+candidate = "no.log"
+"""
+
+
+def test_check_judges_every_port_and_a_broken_one_stops_no_other(harness, logs):
+    (logs / "ports.toml").write_text(MANIFEST)
+    done = harness("check", "--report", "out")
+    assert done.returncode == 2
+    assert "gone: no.log: no such file" in done.stdout.replace(str(logs) + "/", "")
+    assert "3 port(s): 1 pass, 1 fail, 1 error" in done.stdout
+    assert (logs / "out" / "bad" / "report.md").exists()
+    (logs / "ports.toml").write_text(MANIFEST[: MANIFEST.index('[[port]]\nname = "gone"')])
+    assert harness("check").returncode == 1
+    (logs / "ports.toml").write_text(MANIFEST[: MANIFEST.index('[[port]]\nname = "bad"')])
+    assert harness("check").returncode == 0
+
+
+def test_check_finds_the_logs_beside_the_manifest_from_anywhere(harness, logs, tmp_path_factory):
+    (logs / "ports.toml").write_text(MANIFEST[: MANIFEST.index('[[port]]\nname = "bad"')])
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    assert harness("check", logs / "ports.toml", cwd=elsewhere).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "port: Field required"),
+        ("[[port]]\nname = 'x'\nbaseline = 'a'", "port.0.candidate: Field required"),
+        ("[[port]]\nname = 'x'\nbaseline = 'a'\ncandidate = 'b'\nrtol = 1", "port.0.rtol: Extra"),
+        ("[[port]", "cannot be read as TOML"),
+        (
+            "[[port]]\nname = 'x'\nbaseline = 'a'\ncandidate = 'b'\nallow = ['world_size']",
+            "port x: allows world_size without saying why; add reason",
+        ),
+        (
+            "[[port]]\nname = 'x'\nbaseline = 'a'\ncandidate = 'b'\nrules = ['good']",
+            "port x: no rule 'good'; expected one of",
+        ),
+        (
+            "[[port]]\nname = 'x'\nbaseline = 'a'\ncandidate = 'b'\n" * 2,
+            "two ports are named x",
+        ),
+        (
+            "[[port]]\nname = 'x'\nbaseline = 'a'\ncandidate = 'b'\nrules = [{rtol = 1}]",
+            "port x: a rule without a name",
+        ),
+    ],
+)
+def test_a_manifest_that_does_not_fit_names_entry_and_key(harness, tmp_path, text, message):
+    (tmp_path / "ports.toml").write_text(text)
+    done = harness("check")
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_help_teaches_the_verdicts_and_loads_no_numerics(harness):
+    assert "4 incomparable" in " ".join(harness("--help").stdout.split())
+    probe = (
+        "import sys; sys.argv = ['harness', '--help']\n"
+        "from harness.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = {'numpy', 'scipy', 'pandas', 'matplotlib', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_repository_checks_its_own_ports(harness):
+    done = harness("check", cwd=Path(__file__).parents[1])
+    assert done.returncode == 4
+    assert "ccnet-sdaa: world_size is 1 in the baseline and 4 in the candidate" in done.stdout

@@ -1,0 +1,175 @@
+"""The pytest plugin through its whole life, in a pytest of its own."""
+
+from pathlib import Path
+
+import pytest
+from loglines import decaying, header, records
+
+MANIFEST = """
+[[port]]
+name = "good"
+baseline = "gpu.log"
+candidate = "same.log"
+rules = ["two-sided", "exact"]
+
+[[port]]
+name = "wide"
+baseline = "gpu.log"
+candidate = "wide.log"
+"""
+WAIVED = MANIFEST + "allow = ['world_size', 'effective_batch']\nreason = 'four slow devices'\n"
+
+
+@pytest.fixture
+def project(pytester):
+    base = decaying(80)
+    pytester.makeini("[pytest]\naddopts = --strict-markers\nfilterwarnings = error\n")
+    folder = pytester.path
+    (folder / "gpu.log").write_text(header(seed=1) + records(base))
+    (folder / "same.log").write_text(header(seed=2) + records(base * 1.001))
+    (folder / "wide.log").write_text(header(seed=2, world=4) + records(base))
+    (folder / "ports.toml").write_text(MANIFEST)
+    return pytester
+
+
+def run(project, *args):
+    return project.runpytest_subprocess("-p", "harness.pytest_plugin", *args)
+
+
+@pytest.fixture(autouse=True)
+def _once(monkeypatch):
+    """Where the package is installed its entry point loads the plugin too; -p must not collide."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+
+
+def test_a_manifest_gives_a_test_per_port_and_rule(project):
+    result = run(project, "ports.toml", "-v")
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "ports.toml::good[[]two-sided[]] PASSED*",
+            "ports.toml::good[[]exact[]] FAILED*",
+            "ports.toml::wide[[]two-sided[]] FAILED*",
+        ]
+    )
+
+
+def test_a_failure_is_the_table_of_the_finding_without_a_traceback(project):
+    result = run(project, "ports.toml")
+    text = result.stdout.str()
+    for words in (
+        "exact: step 0 is the first to differ",
+        "differing_steps = 80",
+        "incomparable: not the same experiment",
+        "world_size is 1 in the baseline and 4 in the candidate",
+        "Waive them in ports.toml",
+    ):
+        assert words in text
+    assert "Traceback" not in text
+    assert "pytest_plugin.py" not in text
+
+
+def test_a_waiver_with_its_reason_lets_an_incomparable_port_be_judged(project):
+    (project.path / "ports.toml").write_text(WAIVED)
+    run(project, "ports.toml", "-k", "wide").assert_outcomes(passed=1, deselected=2)
+
+
+def test_a_port_whose_log_is_gone_fails_with_its_error(project):
+    (project.path / "same.log").unlink()
+    result = run(project, "ports.toml", "-k", "good")
+    result.assert_outcomes(failed=2, deselected=1)
+    result.stdout.fnmatch_lines(["*same.log: no such file; check the path*"])
+
+
+def test_a_manifest_that_does_not_fit_is_a_collection_error(project):
+    (project.path / "ports.toml").write_text("[[port]]\nname = 'x'\n")
+    result = run(project, "ports.toml")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*port.0.baseline: Field required*"])
+
+
+def test_too_little_data_fails(project):
+    (project.path / "same.log").write_text(header(seed=2) + records(decaying(20)))
+    result = run(project, "ports.toml", "-k", "good and two")
+    result.assert_outcomes(failed=1, deselected=2)
+    result.stdout.fnmatch_lines(["inconclusive: the data cannot tell*", "*20 common steps*"])
+
+
+def test_the_marker_selects_ports(project):
+    run(project, "ports.toml", "-m", "not port").assert_outcomes(deselected=3)
+
+
+GOLDEN = """
+import pytest
+LOSSES = {losses!r}
+
+{mark}
+def test_curve(loss_regression):
+    loss_regression.check(LOSSES)
+"""
+
+
+def golden(project, losses, mark=""):
+    project.makepyfile(
+        test_golden=GOLDEN.format(losses=[float(loss) for loss in losses], mark=mark)
+    )
+
+
+def test_the_life_of_a_golden_curve(project):
+    path = project.path / "test_golden" / "test_curve.csv"
+    golden(project, [3.0, 2.0, 1.0])
+    first = run(project, "test_golden.py")
+    first.assert_outcomes(failed=1)
+    first.stdout.fnmatch_lines([f"*wrote the missing golden curve {path}*"])
+    run(project, "test_golden.py").assert_outcomes(passed=1)
+    assert path.read_text() == "step,value\n0,3.0\n1,2.0\n2,1.0\n"
+
+    golden(project, [3.0, 2.5, 1.0])
+    changed = run(project, "test_golden.py")
+    changed.assert_outcomes(failed=1)
+    changed.stdout.fnmatch_lines(
+        [
+            "*step 1 is the first to differ: 2.0 against 2.5*",
+            "*step*baseline*candidate*difference*",
+            "*1*2.0*2.5*5.000e-01*",
+            f"*golden curve: {path}*",
+            "*candidate: *test_curve.obtained.csv*",
+            "*If the change is right, pass --harness-rebaseline.*",
+        ]
+    )
+    assert "0,3.0\n1,2.0" in path.read_text()
+
+    again = run(project, "test_golden.py", "--harness-rebaseline")
+    again.assert_outcomes(failed=1)
+    again.stdout.fnmatch_lines(["*rewrote golden curve*"])
+    run(project, "test_golden.py").assert_outcomes(passed=1)
+
+
+def test_a_marker_chooses_the_rule_of_a_golden_curve(project):
+    golden(project, decaying(80))
+    run(project, "test_golden.py")
+    golden(project, decaying(80) * 1.001)
+    run(project, "test_golden.py").assert_outcomes(failed=1)
+    golden(project, decaying(80) * 1.001, "@pytest.mark.harness_rule('tolerance:rtol=0.01')")
+    run(project, "test_golden.py").assert_outcomes(passed=1)
+
+
+def test_a_golden_curve_with_more_or_fewer_steps_differs(project):
+    mark = "@pytest.mark.harness_rule('tolerance:rtol=0.01')"
+    golden(project, decaying(80), mark)
+    run(project, "test_golden.py")
+    for count in (79, 81):
+        golden(project, decaying(count), mark)
+        result = run(project, "test_golden.py")
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["*1 steps exist on one side only*"])
+
+
+def test_a_damaged_golden_file_says_so(project):
+    golden(project, [3.0, 2.0])
+    run(project, "test_golden.py")
+    (project.path / "test_golden" / "test_curve.csv").write_text("step,value\n0,x\n")
+    result = run(project, "test_golden.py")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*not a golden curve*"])
