@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.align import Aligned
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.align import Aligned, ranges
 from harness.comparable import SideValue
 from harness.comparison import Comparison
 from harness.curve import Run
@@ -18,6 +21,7 @@ HEADLINES = {
     Verdict.INCONCLUSIVE: "the data cannot tell",
     Verdict.INCOMPARABLE: "not the same experiment",
 }
+SHOWN_RANGES = 8
 CLASSES = {
     "differs": "must match, differs",
     "unknown": "unknown",
@@ -156,7 +160,15 @@ def only(side: str, aligned: Aligned) -> str:
     steps = aligned.baseline_only if side == "baseline" else aligned.candidate_only
     if not steps.size:
         return f"no step of the {side} only"
-    return f"{steps.size} steps of the {side} only ({steps[0]} to {steps[-1]})"
+    return f"{steps.size} steps of the {side} only ({_ranges(steps)})"
+
+
+def _ranges(steps: NDArray[np.int64]) -> str:
+    """Steps as ranges, `104 to 231`; past eight of them the rest is counted (JSON has them all)."""
+    found = ranges(steps)
+    words = [str(a) if a == b else f"{a} to {b}" for a, b in found[:SHOWN_RANGES]]
+    rest = len(found) - SHOWN_RANGES
+    return ", ".join(words) + (f" and {rest} more ranges" if rest > 0 else "")
 
 
 def inputs_table(comparison: Comparison) -> Table:
