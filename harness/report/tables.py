@@ -13,7 +13,7 @@ from harness.comparable import SideValue
 from harness.comparison import Comparison
 from harness.curve import Run
 from harness.measure import Errors
-from harness.rules import Finding, Verdict
+from harness.rules import Finding, RuleCall, Verdict
 
 HEADLINES = {
     Verdict.PASS: "the candidate reproduces the baseline within the policy",
@@ -199,13 +199,19 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
     """The policy in force."""
     policy = comparison.policy
     lines = [
-        f"rules: {'; '.join(str(rule) for rule in policy.rules)} (all must pass)",
+        *(f"rule {rule.name}{_limits(rule)}" for rule in policy.rules),
+        "every rule must pass" if len(policy.rules) > 1 else "the rule must pass",
         f"at least {policy.min_steps} common steps, at most {policy.max_missing:.1%} missing",
     ]
     if policy.allow:
         reason = f": {policy.allow_reason}" if policy.allow_reason else ""
         lines.append(f"allowed to differ: {_listing(policy.allow)}{reason}")
     return tuple(lines)
+
+
+def _limits(rule: RuleCall) -> str:
+    limits = ", ".join(f"{name} {figure(value)}" for name, value in rule.in_force.items())
+    return f" with {limits}" if limits else ""
 
 
 def _listing(items: Iterable[str]) -> str:
