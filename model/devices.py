@@ -193,3 +193,8 @@ def peak_memory_mib(device: Device) -> float | None:
     """Peak memory held by tensors on the current device in MiB; None where there is no query."""
     query = getattr(device.module, "max_memory_allocated", None)
     return None if device.kind == "cpu" or query is None else float(query()) / 2**20
+
+
+def autocast_dtype(torch_type: str) -> torch.dtype:
+    """The dtype of mixed precision on the devices of one torch type."""
+    return next(device.autocast for device in TABLE if device.torch_type == torch_type)

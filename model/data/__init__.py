@@ -12,7 +12,6 @@ from model.data.geometry import RandomCrop, RandomFlip, RandomResize, Resize
 from model.data.loading import LoadAnnotations, LoadImageFromFile
 from model.data.packing import PackSegInputs, TestTimeAug
 from model.data.photometric import PhotoMetricDistortion
-from model.data.sample import SegDataSample
 from model.data.stream import InfiniteSampler
 
 __all__ = [
@@ -26,6 +25,5 @@ __all__ = [
     "RandomFlip",
     "RandomResize",
     "Resize",
-    "SegDataSample",
     "TestTimeAug",
 ]

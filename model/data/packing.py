@@ -9,7 +9,7 @@ import torch
 from mmengine.dataset import Compose
 from mmengine.structures import PixelData
 
-from model.data.sample import SegDataSample
+from model.structures import SegDataSample
 from model.registry import TRANSFORMS
 
 Results = dict[str, Any]
