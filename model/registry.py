@@ -5,6 +5,10 @@ registries answer to that scope, so that such a config runs here unchanged. Modu
 the locations declared here, when a type is first looked up, not by the side effect of an import.
 """
 
+from __future__ import annotations
+
+import sys
+
 from mmengine.registry import DATASETS as _DATASETS
 from mmengine.registry import HOOKS as _HOOKS
 from mmengine.registry import METRICS as _METRICS
@@ -16,6 +20,9 @@ from mmengine.registry import Registry
 
 SCOPE = "mmseg"
 
+# mmengine imports `<scope>.registry` at every build and warns where there is none.
+sys.modules.setdefault(f"{SCOPE}.registry", sys.modules[__name__])
+
 MODELS = Registry(
     "model",
     parent=_MODELS,
@@ -23,6 +30,7 @@ MODELS = Registry(
     locations=[
         "model.backbones",
         "model.heads",
+        "model.inference",
         "model.losses",
         "model.preprocess",
         "model.segmentor",
