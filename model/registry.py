@@ -5,6 +5,8 @@ registries answer to that scope, so that such a config runs here unchanged. Modu
 the locations declared here, when a type is first looked up, not by the side effect of an import.
 """
 
+from __future__ import annotations
+
 import sys
 
 from mmengine.registry import DATA_SAMPLERS as _DATA_SAMPLERS
@@ -31,6 +33,7 @@ MODELS = Registry(
     locations=[
         "model.backbones",
         "model.heads",
+        "model.inference",
         "model.losses",
         "model.preprocess",
         "model.segmentor",

@@ -9,8 +9,8 @@ import torch
 from mmengine.dataset import Compose
 from mmengine.structures import PixelData
 
-from model.structures import SegDataSample
 from model.registry import TRANSFORMS
+from model.structures import SegDataSample
 
 Results = dict[str, Any]
 META_KEYS = (

@@ -25,7 +25,7 @@ from model.registry import HOOKS
 FILE_NAME = "port.log"
 
 
-def format_record(  # noqa: PLR0913 - the fields of the line
+def format_record(
     now: datetime, *, epoch: int, iteration: int, rank: int, loss: float, batch: int, step_s: float
 ) -> str:
     """One line of the log, with its blank before the line end; floats in full."""
