@@ -18,6 +18,7 @@ from torch.amp import GradScaler, autocast
 from model.devices import autocast_dtype
 from model.registry import OPTIM_WRAPPERS
 
+FIRST_SCALE = 2.0**16  # torch's own
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -36,9 +37,11 @@ class AmpOptimWrapper(OptimWrapper):
         self.device_type = get_device()
         self.dtype = autocast_dtype(self.device_type) if dtype is None else DTYPES[dtype]
         self.fixed_scale = None if loss_scale == "dynamic" else float(loss_scale)
-        scaled = self.dtype == torch.float16
-        start = {} if self.fixed_scale is None else {"init_scale": self.fixed_scale}
-        self.loss_scaler = GradScaler(self.device_type, enabled=scaled, **start)
+        self.loss_scaler = GradScaler(
+            self.device_type,
+            init_scale=self.fixed_scale or FIRST_SCALE,
+            enabled=self.dtype == torch.float16,
+        )
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
         """Accumulate the gradients of the scaled loss."""

@@ -50,9 +50,8 @@ class PlainCheckpointHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
         """Replace what `weights_only` refuses."""
-        for key in checkpoint:
-            if key != "state_dict":
-                checkpoint[key] = plain(checkpoint[key])
+        tensors = checkpoint["state_dict"]
+        checkpoint.update(plain(checkpoint), state_dict=tensors)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
         """Rebuild the log histories."""
@@ -64,9 +63,9 @@ class PlainCheckpointHook(Hook):
 class PortRunner(Runner):
     """mmengine's runner, whose checkpoints appear whole."""
 
-    def save_checkpoint(self, out_dir: str, filename: str, **kwargs: Any) -> None:
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Write `filename` in `out_dir`; whoever is killed meanwhile leaves the old one."""
-        super().save_checkpoint(out_dir, filename + TEMPORARY, **kwargs)
+        super().save_checkpoint(out_dir, filename + TEMPORARY, *args, **kwargs)
         if is_main_process():
             path = Path(out_dir) / filename
             publish(path.with_name(filename + TEMPORARY), path)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop as _IterBasedTrainLoop
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 
@@ -43,8 +42,7 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
                 self.runner.val_loop.run()
         self.runner.call_hook("after_train_epoch")
         self.runner.call_hook("after_train")
-        model = self.runner.model
-        return model.module if is_model_wrapper(model) else model
+        return self.runner.model
 
     def _validation_is_due(self) -> bool:
         """Whether the step just done ends an interval, or the run."""

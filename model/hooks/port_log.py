@@ -100,6 +100,6 @@ class PortLogHook(Hook):
         os.write(sys.stdout.fileno(), record)
         self.ended = time.perf_counter()
 
-    def after_train(self, runner: Runner) -> None:  # noqa: ARG002
+    def after_train(self, runner: Runner) -> None:
         """Close the log."""
         os.close(self.descriptor)

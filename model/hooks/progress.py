@@ -46,6 +46,6 @@ class ProgressHook(Hook):
         """Move on by a step."""
         self.bar.update(self.task, completed=runner.iter + 1, loss=float(outputs["loss"]))
 
-    def after_train(self, runner: Runner) -> None:  # noqa: ARG002
+    def after_train(self, runner: Runner) -> None:
         """Take the bar away."""
         self.bar.stop()
