@@ -10,7 +10,6 @@ from mmengine.visualization import Visualizer
 from numpy.typing import NDArray
 
 from model.data.labels import CLASSES, PALETTE
-from model.data.png import encode_png
 from model.registry import VISUALIZERS
 from model.structures import SegDataSample
 
@@ -103,4 +102,4 @@ class SegLocalVisualizer(Visualizer):
         else:
             path = Path(out_file)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(encode_png(drawn))
+            path.write_bytes(cv2.imencode(".png", drawn[..., ::-1])[1].tobytes())

@@ -91,7 +91,7 @@ class PortLogHook(Hook):
             epoch=runner.epoch,
             iteration=runner.iter,
             rank=runner.rank,
-            loss=float(outputs["loss"]),
+            loss=outputs["loss"].detach().item(),
             batch=len(data_batch["inputs"]),
             step_s=now - started,
         ).encode()

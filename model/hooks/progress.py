@@ -44,7 +44,9 @@ class ProgressHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Move on by a step."""
-        self.bar.update(self.task, completed=runner.iter + 1, loss=float(outputs["loss"]))
+        if self.bar.disable:
+            return
+        self.bar.update(self.task, completed=runner.iter + 1, loss=outputs["loss"].detach().item())
 
     def after_train(self, runner: Runner) -> None:
         """Take the bar away."""
