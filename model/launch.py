@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Sequence
 from datetime import timedelta
@@ -43,7 +44,9 @@ def spawn(args: Namespace, argv: Sequence[str]) -> int:
     count = args.nproc_per_node or 1
     if args.nnodes > 1 and args.master_port is None:
         raise ConfigError(f"--nnodes {args.nnodes} without --master-port; the nodes cannot meet")
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    threads = str(max(1, (os.cpu_count() or 1) // count))
+    for library in ("OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", threads)
     where = (
         ["--standalone"]
         if args.master_port is None
@@ -80,6 +83,8 @@ def join(launcher: str, device: Device, *, timeout_s: int | None = None) -> tupl
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "29500")
     os.environ["LOCAL_RANK"] = str(local_rank)  # mmengine reads it
+    # torch 2.13 renames an option that older ones need under the old name
+    warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
     distributed.init_process_group(
         backend_spec(device),
         rank=rank,
