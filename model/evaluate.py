@@ -16,6 +16,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from model.build import build_model
 from model.checkpoint import PortRunner, read_checkpoint
 from model.devices import KINDS, find_device, use_device
 from model.errors import CheckpointError, ConfigError, ModelError
@@ -75,6 +76,7 @@ def evaluate(
     """The metrics of the weights on the config's test data; pictures go to `out`."""
     if cfg.get("test_dataloader") is None:
         raise ConfigError("the config has no test_dataloader")
+    load_weights(build_model(cfg), state_dict)  # refuses before anything is written
     if tta:
         _use_tta(cfg)
     with DefaultScope.overwrite_default_scope(SCOPE):

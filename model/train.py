@@ -52,8 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         device = find_device(args.device)
         cfg = options.configured(args, device)
+        spawning = must_spawn(args)
         check_data(cfg)
-        if must_spawn(args):
+        if spawning:
             return spawn(args, argv)
         train(args, cfg, device)
     except (ModelError, PretrainedError) as error:

@@ -244,10 +244,10 @@ class Script:
     def __init__(self, *values):
         self.values = list(values)
 
-    def integers(self, *args):
+    def integers(self, *_):
         return self.values.pop(0)
 
-    def uniform(self, *args):
+    def uniform(self, *_):
         return self.values.pop(0)
 
 
@@ -346,10 +346,11 @@ def test_augmentation_depends_on_the_place_in_the_stream_only(scenes):
 def test_a_late_start_reads_no_earlier_image(scenes, monkeypatch):
     reads = []
     load = LoadImageFromFile.__call__
-    monkeypatch.setattr(
-        LoadImageFromFile,
-        "__call__",
-        lambda self, r: (reads.append(r["img_path"]), load(self, r))[1],
-    )
+
+    def counted(self, results):
+        reads.append(results["img_path"])
+        return load(self, results)
+
+    monkeypatch.setattr(LoadImageFromFile, "__call__", counted)
     batches(scenes, 0, start=1000, count=2)
     assert 6 <= len(reads) <= 9  # two batches, and the one that zip fetches to find its end

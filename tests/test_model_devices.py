@@ -102,7 +102,7 @@ def test_a_rank_without_a_device_of_its_own_is_refused(monkeypatch):
     stub.device_count = lambda: 2
     monkeypatch.setattr(torch, "musa", stub, raising=False)
     musa = next(device for device in TABLE if device.kind == "musa")
-    with pytest.raises(DeviceError, match="rank 2 .*lower --nproc-per-node to 2"):
+    with pytest.raises(DeviceError, match=r"rank 2 .*lower --nproc-per-node to 2"):
         use_device(musa, local_rank=2)
 
 
