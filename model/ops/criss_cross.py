@@ -14,6 +14,7 @@ What is done, and why (figures: `python benchmarks/attention.py`):
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -57,11 +58,11 @@ class _CrissCross(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            projected = _project(x, weight, bias)
-            out = x.clone(memory_format=torch.contiguous_format)
+            out = torch.empty_like(x, memory_format=torch.contiguous_format)
+            projected = x.new_empty(*x.shape[:3], weight.shape[0])
             for n in range(x.shape[0]):
-                query, key, value = _split(projected[n], x.shape[3])
-                _accumulate(out[n], _attention(query, key), value)
+                torch.addmm(bias, x[n].flatten(0, 1), weight.t(), out=projected[n].flatten(0, 1))
+                _attend(x[n], projected[n], out[n])
         ctx.save_for_backward(x, weight, projected)
         return out
 
@@ -69,36 +70,25 @@ class _CrissCross(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, weight, projected = ctx.saved_tensors
-        channels = x.shape[3]
+        grad_x = torch.empty_like(grad_out, memory_format=torch.contiguous_format)
+        grad_weight, grad_bias = torch.zeros_like(weight), weight.new_zeros(weight.shape[0])
+        split = weight.shape[0] - x.shape[3]  # query and key | value
         with torch.autocast(x.device.type, enabled=False):
-            grad_out = grad_out.contiguous()
-            grad_projected = torch.empty_like(projected)
             for n in range(x.shape[0]):
-                _backward_one(projected[n], grad_out[n], grad_projected[n])
-            flat = grad_projected.flatten(0, 2)
-            grad_x = torch.addmm(grad_out.reshape(-1, channels), flat, weight).view_as(grad_out)
-            grad_weight = _flat_transposed_product(grad_projected, x)
-            grad_bias = flat.sum(0)
+                grad = grad_out[n].contiguous()
+                pixels, into = x[n].flatten(0, 1), grad_x[n].flatten(0, 1)
+                into.copy_(grad.flatten(0, 1))
+                for part, rows in zip(
+                    _gradients(projected[n], grad),
+                    (slice(split, None), slice(None, split)),
+                    strict=True,
+                ):
+                    flat = part.flatten(0, 1)
+                    torch.addmm(into, flat, weight[rows], out=into)
+                    grad_weight[rows].addmm_(flat.t(), pixels)
+                    grad_bias[rows] += flat.sum(0)
+                    del flat, part
         return grad_x, grad_weight, grad_bias
-
-
-def _project(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return `x` [N, H, W, C] times `weight` [P, C] plus `bias` [P], contiguous [N, H, W, P].
-
-    A channels-first `x` is read as it lies: the product takes it transposed, without a copy.
-    """
-    out = x.new_empty(*x.shape[:3], weight.shape[0])
-    for n in range(x.shape[0]):
-        torch.addmm(bias, x[n].flatten(0, 1), weight.t(), out=out[n].flatten(0, 1))
-    return out
-
-
-def _flat_transposed_product(grad: Tensor, x: Tensor) -> Tensor:
-    """Return sum over pixels of `grad` [N, H, W, P] times `x` [N, H, W, C], as [P, C]."""
-    out = grad[0].flatten(0, 1).t() @ x[0].flatten(0, 1)
-    for n in range(1, x.shape[0]):
-        torch.addmm(out, grad[n].flatten(0, 1).t(), x[n].flatten(0, 1), out=out)
-    return out
 
 
 def _split(projected: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -124,33 +114,40 @@ def _attention(query: Tensor, key: Tensor) -> Tensor:
     return torch.softmax(energy, -1)
 
 
-def _accumulate(out: Tensor, attention: Tensor, value: Tensor) -> None:
-    """Add to `out` [H, W, C] the mean of `value` [H, W, C] under `attention` [H, W, S]."""
-    height = out.shape[0]
-    torch.baddbmm(out, attention[..., height:], value, out=out)
-    out.transpose(0, 1).add_(attention[..., :height].transpose(0, 1) @ value.transpose(0, 1))
+def _attend(x: Tensor, projected: Tensor, out: Tensor) -> None:
+    """Write into `out` the attention's output, all [H, W, C] but `projected` [H, W, 2D + C]."""
+    height = x.shape[0]
+    query, key, value = _split(projected, x.shape[2])
+    attention = _attention(query, key)
+    in_column, in_row = attention[..., :height].transpose(0, 1), attention[..., height:]
+    torch.add(x, (in_column @ value.transpose(0, 1)).transpose(0, 1), out=out)
+    torch.baddbmm(out, in_row, value, out=out)
 
 
-def _backward_one(projected: Tensor, grad_out: Tensor, grad: Tensor) -> None:
-    """Fill `grad` [H, W, 2D + C] with the gradient of `projected`, given that of the output."""
-    height, _, channels = grad_out.shape
+def _gradients(projected: Tensor, grad: Tensor) -> Iterator[Tensor]:
+    """Yield the gradient of value [H, W, C], then of query and key together [H, W, 2D].
+
+    `projected` is [H, W, 2D + C], `grad` that of the output [H, W, C]. Products are batched into
+    contiguous memory, where they are fast; only then are columns turned round.
+    """
+    height, _, channels = grad.shape
     query, key, value = _split(projected, channels)
-    grad_query, grad_key, grad_value = _split(grad, channels)
     attention = _attention(query, key)
     in_column, in_row = attention[..., :height].transpose(0, 1), attention[..., height:]
 
-    grad_value.copy_(in_row.transpose(1, 2) @ grad_out)
-    grad_value.transpose(0, 1).add_(in_column.transpose(1, 2) @ grad_out.transpose(0, 1))
+    grad_value = (in_column.transpose(1, 2) @ grad.transpose(0, 1)).transpose(0, 1).contiguous()
+    torch.baddbmm(grad_value, in_row.transpose(1, 2), grad, out=grad_value)
+    yield grad_value
+    del grad_value
 
-    energy_grad = torch.empty_like(attention)
-    energy_grad[..., height:].copy_(grad_out @ value.transpose(1, 2))
-    energy_grad[..., :height].transpose(0, 1).copy_(
-        grad_out.transpose(0, 1) @ value.permute(1, 2, 0)
-    )
-    energy_grad = torch.ops.aten._softmax_backward_data(energy_grad, attention, -1, attention.dtype)
-    column_grad, row_grad = energy_grad[..., :height].transpose(0, 1), energy_grad[..., height:]
+    energy = torch.empty_like(attention)
+    energy[..., height:].copy_(grad @ value.transpose(1, 2))
+    energy[..., :height].transpose(0, 1).copy_(grad.transpose(0, 1) @ value.permute(1, 2, 0))
+    energy = torch.ops.aten._softmax_backward_data(energy, attention, -1, attention.dtype)
+    column, row = energy[..., :height].transpose(0, 1), energy[..., height:]
 
-    grad_query.copy_(row_grad @ key)
-    grad_query.transpose(0, 1).add_(column_grad @ key.transpose(0, 1))
-    grad_key.copy_(row_grad.transpose(1, 2) @ query)
-    grad_key.transpose(0, 1).add_(column_grad.transpose(1, 2) @ query.transpose(0, 1))
+    grad_query = row @ key
+    grad_query.transpose(0, 1).add_(column @ key.transpose(0, 1))
+    grad_key = row.transpose(1, 2) @ query
+    grad_key.transpose(0, 1).add_(column.transpose(1, 2) @ query.transpose(0, 1))
+    yield torch.cat([grad_query, grad_key], dim=-1)
