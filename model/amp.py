@@ -15,7 +15,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.amp import GradScaler, autocast
 
-from model.devices import autocast_dtype
+from model.devices import device_of_type
 from model.registry import OPTIM_WRAPPERS
 
 FIRST_SCALE = 2.0**16  # torch's own
@@ -35,7 +35,7 @@ class AmpOptimWrapper(OptimWrapper):
     ) -> None:
         super().__init__(**kwargs)
         self.device_type = get_device()
-        self.dtype = autocast_dtype(self.device_type) if dtype is None else DTYPES[dtype]
+        self.dtype = DTYPES[dtype] if dtype else device_of_type(self.device_type).autocast
         self.fixed_scale = None if loss_scale == "dynamic" else float(loss_scale)
         self.loss_scaler = GradScaler(
             self.device_type,

@@ -78,6 +78,12 @@ def publish(temporary: Path, path: Path) -> None:
     _sync(path.parent)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Delete what a killed run was writing."""
+    for path in folder.glob(f"*.pth{TEMPORARY}"):
+        path.unlink()
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -195,6 +195,6 @@ def peak_memory_mib(device: Device) -> float | None:
     return None if device.kind == "cpu" or query is None else float(query()) / 2**20
 
 
-def autocast_dtype(torch_type: str) -> torch.dtype:
-    """The dtype of mixed precision on the devices of one torch type."""
-    return next(device.autocast for device in TABLE if device.torch_type == torch_type)
+def device_of_type(torch_type: str) -> Device:
+    """The entry for what torch calls a device; ROCm's and CUDA's, both `cuda`, are alike here."""
+    return next(device for device in TABLE if device.torch_type == torch_type)

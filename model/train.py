@@ -8,7 +8,6 @@ import os
 import random
 import sys
 import time
-import warnings
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +17,11 @@ from typing import Any
 # Before torch is used: a checkpoint never runs code, whatever calls `torch.load`.
 os.environ.setdefault("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
 
-with warnings.catch_warnings():  # mmengine uses torch.jit and pkg_resources at import
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from mmengine.config import Config
-    from mmengine.registry import DefaultScope
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
 from model import devices, options
-from model.checkpoint import PortRunner, newest_whole, read_checkpoint
+from model.checkpoint import PortRunner, newest_whole, read_checkpoint, remove_unfinished
 from model.devices import Device, find_device
 from model.environment import gather_facts
 from model.errors import CheckpointError, ModelError
@@ -90,6 +87,7 @@ def train(args: Namespace, cfg: Config, device: Device) -> None:
     facts = gather_facts(cfg, device, launcher=args.launcher, world_size=world_size)
     if rank == 0:
         print(f"device: {device.kind} ({facts.get('device_name', 'unnamed')})", flush=True)
+        remove_unfinished(start.work_dir)
         write_head(start.work_dir, facts, cfg)
     PortRunner.from_cfg(cfg).train()
 

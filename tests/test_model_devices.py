@@ -172,6 +172,7 @@ def test_training_runs_on_a_device_that_mmengine_does_not_know(plugin, scenes, t
     ):
         assert f"\n    {fact}\n" in log
     assert "driver:" not in log
+    assert "peak memory: 3 MiB" in done.stdout
     assert len(records(log)) == 2
 
 

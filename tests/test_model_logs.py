@@ -1,14 +1,16 @@
 """The step log and its head, as the harness is to read them."""
 
+import contextlib
 import math
 import os
+import pty
 import re
 import subprocess
 import sys
 from datetime import datetime
 
 import pytest
-from tiny_run import ROOT, environment, options, records, train
+from tiny_run import ROOT, command, environment, options, records, train
 
 from model.environment import environment_block
 from model.hooks.port_log import format_record
@@ -162,3 +164,25 @@ def test_lines_of_many_processes_never_mix(tmp_path):
         assert {(r.rank, r.iteration) for r in found} == {
             (k, i) for k in range(3) for i in range(300)
         }
+
+
+@pytest.mark.parametrize("stdout_is_terminal", [False, True])
+def test_the_bar_is_on_a_terminal_of_its_own_or_not_at_all(scenes, tmp_path, stdout_is_terminal):
+    master, terminal = pty.openpty()
+    argv = command(tmp_path / "run", options(scenes, steps=2), "--device", "cpu", "--no-validate")
+    with (tmp_path / "out").open("w") as out:
+        process = subprocess.Popen(
+            argv, cwd=tmp_path, env=environment(TERM="xterm"),
+            stdout=terminal if stdout_is_terminal else out, stderr=terminal,
+        )  # fmt: skip
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux: reading a closed terminal's other end
+            while part := os.read(master, 65536):
+                shown += part
+    os.close(master)
+    assert process.wait(60) == 0
+    assert ("━".encode() in shown) != stdout_is_terminal
+    if not stdout_is_terminal:
+        assert b"TCAPPDLL" not in shown
+        assert "\x1b" not in (tmp_path / "out").read_text()

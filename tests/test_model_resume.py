@@ -88,6 +88,7 @@ def test_a_damaged_newest_checkpoint_is_told_and_the_one_before_is_used(whole, s
     (folder / "port.log").unlink()
     done = train(folder, run_options(scenes), "--resume")
     assert "checkpoint passed over" in done.stderr
+    assert not list(folder.glob("*.tmp"))
     assert "iter_8.pth: damaged" in done.stderr
     assert f"{folder / 'iter_6.pth'}" in done.stdout
     assert set(losses(folder)) == {(0, 6), (0, 7)}

@@ -9,7 +9,7 @@ from model import load_config
 from model.devices import TABLE
 from model.errors import ConfigError
 from model.options import configured, parser
-from model.train import main, one_line
+from model.train import decide, main, one_line
 
 DEMO = "ccnet_r18-d8_demo"
 CPU = next(device for device in TABLE if device.kind == "cpu")
@@ -144,3 +144,20 @@ def test_the_demo_config_is_the_one_narrowed_here():
         for part in option.partition("=")[0].split("."):
             node = node[part]
     assert torch.is_tensor(torch.zeros(1))
+
+
+def test_resuming_without_a_folder_takes_the_newest_run_of_the_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("demo_20260101_000000", "demo_20260301_000000", "other_20260401_000000"):
+        (tmp_path / "logs" / name).mkdir(parents=True)
+        torch.save({"state_dict": {}, "meta": {"seed": 5}}, tmp_path / "logs" / name / "iter_3.pth")
+    (tmp_path / "logs" / "demo_20260501_000000").mkdir()  # killed before its first checkpoint
+    args = parser().parse_args(["--config", "demo.py", "--resume"])
+    start = decide(args, Config({}))
+    assert start.resume_from is not None
+    assert start.work_dir == tmp_path / "logs" / "demo_20260301_000000"
+    assert start.seed == 5
+    fresh = decide(parser().parse_args(["--config", "demo.py", "--seed", "7"]), Config({}))
+    assert (fresh.resume_from, fresh.seed) == (None, 7)
+    drawn = {decide(parser().parse_args(["--config", "d.py"]), Config({})).seed for _ in range(3)}
+    assert len(drawn) == 3

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from model.devices import device_of_type, peak_memory_mib
 from model.environment import Facts, environment_block
 from model.registry import HOOKS
 
@@ -101,5 +103,8 @@ class PortLogHook(Hook):
         self.ended = time.perf_counter()
 
     def after_train(self, runner: Runner) -> None:
-        """Close the log."""
+        """Close the log, and tell mmengine's what the device's memory held at most."""
         os.close(self.descriptor)
+        peak = peak_memory_mib(device_of_type(get_device()))
+        if peak is not None:
+            runner.logger.info(f"peak memory: {peak:.0f} MiB")
