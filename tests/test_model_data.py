@@ -119,13 +119,16 @@ def test_a_half_downloaded_cityscapes_is_an_error_unless_it_is_meant(tmp_path):
     assert len(dataset(tmp_path, allow_partial=True)) == 2975 - 124
 
 
-@pytest.mark.parametrize("keep", [0, 100, 0.5, -8])
-def test_a_damaged_image_is_named_and_never_half_decoded(scenes, tmp_path, keep):
+@pytest.mark.parametrize(
+    ("keep", "reason"),
+    [(0, "0 bytes that are not an image"), (100, "cut short at 100"), (0.5, "cut"), (-8, "cut")],
+)
+def test_a_damaged_image_is_named_and_never_half_decoded(scenes, tmp_path, keep, reason):
     whole = next((scenes / "leftImg8bit/train").rglob("*.png")).read_bytes()
     size = int(len(whole) * keep) if isinstance(keep, float) else keep
     path = tmp_path / "x.png"
     path.write_bytes(whole[:size])
-    with pytest.raises(DataError, match=r"x\.png: .*download it again"):
+    with pytest.raises(DataError, match=rf"x\.png: .*{reason}.*download it again"):
         LoadImageFromFile()({"img_path": str(path)})
     with pytest.raises(DataError, match="cannot be read"):
         LoadImageFromFile()({"img_path": str(tmp_path / "absent.png")})
@@ -225,6 +228,20 @@ def test_cat_max_ratio_avoids_windows_that_one_class_fills():
     assert (kept >= 0.75).mean() == pytest.approx(bad**11, abs=0.07)
 
 
+def test_ignored_pixels_do_not_count_as_a_class_that_fills_the_window():
+    labels = np.full((10, 10), 255, np.uint8)
+    labels[0] = [0] * 5 + [1] * 5
+    first = np.arange(200, dtype=np.uint8).reshape(10, 20)
+    start = {
+        "img": first[..., None].repeat(3, 2),
+        "gt_seg_map": np.concatenate([labels, np.zeros((10, 10), np.uint8)], axis=1),
+        "seg_fields": ["gt_seg_map"],
+        "rng": Script(0, 0),  # one window at (0, 0): a second draw would find nothing
+    }
+    out = RandomCrop(crop_size=(10, 10), cat_max_ratio=0.75)(start)
+    assert out["img"][0, 0, 0] == 0
+
+
 def test_flip_mirrors_image_and_labels_together_as_often_as_asked():
     flipped = 0
     for seed in range(400):
@@ -266,6 +283,7 @@ def test_distortion_steps_do_what_they_say():
     grey = distort(0, 0, 1, 0.0, 0, 0)  # no saturation: all channels at the value of HSV
     assert grey.tolist() == [[[200] * 3, [250] * 3]]
     assert distort(0, 0, 0, 1, 60, 0)[0, 0].tolist() == [0, 200, 0]  # red turned by 120 degrees
+    assert distort(0, 0, 0, 1, -60, 0)[0, 0].tolist() == [200, 0, 0]  # and the other way round
 
 
 @given(st.integers(0, 255), st.floats(0.5, 1.5), st.floats(-32, 32))
@@ -323,6 +341,15 @@ def test_ranks_share_the_stream_and_a_start_skips_its_beginning():
         assert [(int(i), i.position) for i in mine] == [
             (int(i), i.position) for i in stream[rank::3][4:]
         ]
+
+
+def test_every_place_and_seed_has_random_numbers_of_its_own():
+    def draws(seed, count):
+        stream = zip(InfiniteSampler(range(2), seed=seed), range(count), strict=False)
+        return [float(index.rng().random()) for index, _ in stream]
+
+    assert len({*draws(0, 50), *draws(1, 50)}) == 100
+    assert draws(0, 50) == draws(0, 50)
 
 
 def batches(scenes, workers, start, count=4):
