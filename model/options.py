@@ -1,11 +1,14 @@
 """The options of the training command, and the config that they make of the one named."""
 
 import argparse
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import mmengine.config.config as mmengine_config
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.runner import Runner
+from yapf.yapflib.yapf_api import FormatCode
 
 from model.build import load_config
 from model.devices import KINDS, Device
@@ -57,6 +60,23 @@ def configured(args: argparse.Namespace, device: Device) -> Config:
             _set_loader(cfg[name], args, device)
     cfg.launcher = args.launcher
     return cfg
+
+
+@lru_cache(maxsize=8)
+def _formatted(text: str, style: tuple[tuple[str, Any], ...]) -> tuple[str, bool]:
+    formatted: tuple[str, bool] = FormatCode(text, style_config=dict(style))
+    return formatted
+
+
+def format_once(text: str, style_config: dict[str, Any], **_: Any) -> tuple[str, bool]:
+    """Yapf's result, kept: mmengine formats the config for each log, dump and checkpoint anew.
+
+    Eight times in a run with three checkpoints, at 0.3 s each: half of what a short run takes.
+    """
+    return _formatted(text, tuple(sorted(style_config.items())))
+
+
+mmengine_config.FormatCode = format_once
 
 
 def load_checked(name: str, cfg_options: dict[str, Any]) -> Config:
