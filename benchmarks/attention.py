@@ -24,7 +24,6 @@ from model.measure import in_fresh_process, peak_rss_mib
 from model.ops import criss_cross_attention, criss_cross_attention_reference
 from model.ops.formulations import criss_cross_einsum
 
-
 VARIANTS: dict[str, Callable[..., Tensor]] = {
     "ours": criss_cross_attention,
     "mmcv's formulation": criss_cross_einsum,

@@ -29,7 +29,7 @@ def make(shape, dtype=torch.float64, *, seed=0):
 
 def loops(x, query, key, value, gamma):
     """One round, pixel by pixel: exp-weighted mean over the row and the column, centre once."""
-    n, c, h, w = x.shape
+    n, _, h, w = x.shape
     q, k, v = (
         torch.einsum("oc,nchw->nohw", wt.flatten(1), x) + b[None, :, None, None]
         for wt, b in (query, key, value)
@@ -114,7 +114,8 @@ def test_lean_equals_reference_for_any_shape(shape, recurrence, channels_last, s
 def test_gradcheck(shape, recurrence):
     leaves = [t.requires_grad_() for t in flat(make(shape))]
 
-    def run(x, qw, qb, kw, kb, vw, vb, gamma):
+    def run(x, *rest):
+        (qw, qb, kw, kb, vw, vb), gamma = rest[:6], rest[6]
         pairs = (qw, qb), (kw, kb), (vw, vb)
         return criss_cross_attention(x, *pairs, gamma, recurrence=recurrence)
 
