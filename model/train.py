@@ -156,7 +156,9 @@ def apply(cfg: Config, start: Start, device: Device, *, launcher: str) -> None:
             if name not in hooks
         ),
     ]
-    if launcher != "none":
+    if launcher == "none":
+        (cfg.get("env_cfg") or {}).pop("dist_cfg", None)  # a backend that is not used
+    else:
         cfg.setdefault("env_cfg", {}).setdefault("dist_cfg", {})
         cfg.env_cfg.dist_cfg.backend = devices.backend_of(device)
         cfg.model_wrapper_cfg = {
