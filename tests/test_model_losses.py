@@ -79,6 +79,19 @@ def test_accuracy_is_a_percentage_of_the_pixels_that_count():
     assert accuracy(scores, torch.full_like(labels, 255)).tolist() == [0.0]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_accuracy_equals_argmax_also_among_equal_scores(dtype):
+    g = torch.Generator().manual_seed(2)
+    scores = torch.randint(0, 3, (2, 5, 9, 8), generator=g).to(dtype)
+    labels = torch.randint(0, 5, (2, 9, 8), generator=g)
+    labels[0, :3] = 255
+    right = [
+        scores[n, :, i, j].tolist().index(max(scores[n, :, i, j].tolist())) == labels[n, i, j]
+        for n, i, j in (labels != 255).nonzero().tolist()
+    ]
+    assert accuracy(scores, labels).item() == pytest.approx(100 * sum(right) / len(right))
+
+
 def terms(pixels, labels):
     return category_consistent_terms(
         torch.tensor(pixels, dtype=torch.float64), torch.tensor(labels), delta_v=0.5, delta_d=1.5

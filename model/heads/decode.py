@@ -79,6 +79,7 @@ class DecodeHead(BaseModule):
 
     def loss_by_scores(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return the losses of scores [N, K, h, w] resized to the labels [N, H, W]."""
+        scores = scores.contiguous()  # small; the full-size passes below are faster by plane
         resized = resize(scores, labels.shape[1:], align_corners=self.align_corners)
         losses: dict[str, Tensor] = {}
         for part in self.loss_decode:

@@ -17,5 +17,11 @@ def accuracy(logits: Tensor, labels: Tensor, *, ignore_index: int = 255) -> Tens
     Without any pixel that counts the result is 0. A percentage, since mmsegmentation logs one.
     """
     counted = labels != ignore_index
-    right = ((logits.argmax(dim=1) == labels) & counted).sum().float()
-    return (right * 100.0 / counted.sum().clamp_min(1)).reshape(1)
+    index = labels.where(counted, 0)[:, None]
+    best = logits.amax(dim=1, keepdim=True)
+    # Comparisons of whole planes: an argmax over dim 1 takes ten times as long on a CPU. Of equal
+    # scores the first class wins, as with argmax.
+    classes = torch.arange(logits.shape[1], device=logits.device)[:, None, None]
+    beaten = ((logits == best) & (classes < index)).any(dim=1)
+    right = (logits.gather(1, index) == best)[:, 0] & ~beaten & counted
+    return (right.sum() * 100.0 / counted.sum().clamp_min(1)).reshape(1)
