@@ -48,7 +48,8 @@ def compare(
         list[str] | None,
         typer.Option(
             help="Rule that must pass, with limits: two-sided:rtol=0.02. Repeat for several. "
-            "Known: modelzoo, two-sided, tolerance, exact. Default: two-sided."
+            "Known: equivalence, ensemble, tolerance, two-sided, exact, modelzoo. "
+            "Default: equivalence within 2 %."
         ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Judge the last N common steps.")] = None,
@@ -71,7 +72,7 @@ def compare(
 ) -> None:
     """Compare a candidate's log with a baseline's, judge, and report.
 
-    Example: harness compare cuda.log sdaa.log --rule two-sided --report reports/ccnet
+    Example: harness compare cuda.log sdaa.log --rule equivalence --report reports/ccnet
     """
     from harness.comparison import compare as compare_runs
     from harness.judge import DEFAULT_RULES, Policy
