@@ -94,6 +94,20 @@ class Aligned:
         )
 
 
+def ranges(steps: Steps) -> list[tuple[int, int]]:
+    """Rising steps (n,) as runs of consecutive ones, first and last of each.
+
+    >>> ranges(np.array([3, 7, 8, 9]))
+    [(3, 3), (7, 9)]
+    """
+    if not steps.size:
+        return []
+    cuts = np.flatnonzero(np.diff(steps) != 1)
+    firsts = steps[np.concatenate([[0], cuts + 1])]
+    lasts = steps[np.concatenate([cuts, [steps.size - 1]])]
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+
+
 def _mean(curves: Floats) -> Floats:
     mean: Floats = curves[0] if curves.shape[0] == 1 else np.mean(curves, axis=0)
     return mean

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from loglines import header, record, records
 
 from harness.errors import ParseError
@@ -117,6 +119,27 @@ def test_facts_of_the_published_pair(cuda, sdaa):
     assert sdaa.facts.named() == {**both, **of_sdaa}
     assert cuda.facts["config.model.auxiliary_head.loss_decode.loss_weight"] == 0.4
     assert cuda.facts.lines["seed"] == 21
+
+
+losses = st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=20)
+
+
+@given(losses, st.integers(1, 4), st.randoms(use_true_random=False))
+def test_what_was_written_is_read_back_bit_for_bit(values, world, shuffler):
+    """Ranks interleave, records of a step join on a line, nothing is lost or changed."""
+    lines = []
+    for step, value in enumerate(values):
+        ranks = list(range(world))
+        shuffler.shuffle(ranks)
+        pieces = [record(step, repr(value * (rank + 1)), rank=rank) for rank in ranks]
+        joint = " ".join if shuffler.random() < 0.5 else "\n".join
+        lines.append(joint(pieces))
+    run = parse("\n".join(lines) + "\n")
+    for rank in range(world):
+        written = np.array([value * (rank + 1) for value in values])
+        assert np.array_equal(loss(run, rank).values, written, equal_nan=True)
+        assert loss(run, rank).steps.tolist() == list(range(len(values)))
+    assert run.skipped == ()
 
 
 def test_a_record_is_read_field_by_field():

@@ -96,6 +96,13 @@ def test_too_little_data_fails(project):
     result.stdout.fnmatch_lines(["inconclusive: the data cannot tell*", "*20 common steps*"])
 
 
+def test_the_published_port_of_this_repository_is_a_failing_test(pytester):
+    manifest = Path(__file__).parents[1] / "ports.toml"
+    result = run(pytester, str(manifest), "-k", "ccnet-sdaa", "-p", "no:cacheprovider")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["incomparable: not the same experiment", "- world_size is 1*"])
+
+
 def test_the_marker_selects_ports(project):
     run(project, "ports.toml", "-m", "not port").assert_outcomes(deselected=3)
 

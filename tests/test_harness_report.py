@@ -74,6 +74,28 @@ def test_json_says_the_same_as_the_comparison():
 HOSTILE = "<script>alert(1)</script>|[red]x[/red] *b* `c`"
 
 
+def test_the_policy_in_force_is_shown_even_where_no_rule_was_asked():
+    made = compare(
+        make_run(decaying(80), world_size=1),
+        make_run(decaying(80), world_size=4),
+        Policy(rules=(parse_rule("two-sided:rtol=0.02"),)),
+    )
+    assert made.verdict == "incomparable"
+    assert "rule two-sided with rtol 0.02, atol 0.0002, window 5" in markdown.render(made)
+    limits = json.document(made)["policy"]["rules"][0]["limits"]
+    assert limits == {"rtol": 0.02, "atol": 0.0002, "window": 5}
+
+
+def test_every_step_left_out_is_listed():
+    kept = np.delete(np.arange(80), [3, 7, 8, 9])
+    made = compare(make_run(decaying(90)), make_run(decaying(80)[kept], steps=kept))
+    alignment = json.document(made)["alignment"]
+    assert alignment["baseline_only_steps"] == [[3, 3], [7, 9], [80, 89]]
+    assert alignment["missing_steps"] == [[3, 3], [7, 9]]
+    assert alignment["candidate_only_steps"] == []
+    assert "14 steps of the baseline only (3, 7 to 9, 80 to 89)" in markdown.render(made)
+
+
 def test_markdown_shows_the_words_of_a_log_as_words():
     page = markdown.render(comparison(device_name=HOSTILE, seed=3))
     assert "<script>" not in page

@@ -12,6 +12,7 @@ from harness.align import align
 from harness.errors import PolicyError
 from harness.rules import RULES, Verdict, parse_rule, rule_call
 from harness.rules.exact import ulp_distance
+from harness.rules.finding import within
 from harness.rules.modelzoo import published
 
 PAIRWISE = ["modelzoo", "two-sided", "tolerance", "exact"]
@@ -19,6 +20,14 @@ PAIRWISE = ["modelzoo", "two-sided", "tolerance", "exact"]
 
 def judge(text, base, cand):
     return parse_rule(text)(align([run(base)], [run(cand)]))
+
+
+@pytest.mark.parametrize(
+    ("value", "accepted"),
+    [(0.05, True), (-9.0, True), (0.0501, False), (math.nan, False), (-math.inf, False)],
+)
+def test_only_a_finite_value_within_the_limit_is_evidence(value, accepted):
+    assert within(value, 0.05) is accepted
 
 
 def test_the_published_rule_takes_the_last_fifty_by_position_of_the_shorter():

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from harness.align import ranges
 from harness.comparison import Comparison
 from harness.curve import Run
 
@@ -54,6 +55,9 @@ def document(comparison: Comparison) -> dict[str, Any]:
             "baseline_only": int(whole.baseline_only.size),
             "candidate_only": int(whole.candidate_only.size),
             "missing": int(whole.missing.size),
+            "baseline_only_steps": ranges(whole.baseline_only),
+            "candidate_only_steps": ranges(whole.candidate_only),
+            "missing_steps": ranges(whole.missing),
             "coverage": whole.coverage,
             "lag": whole.lag,
             "judged_steps": int(comparison.aligned.steps.size),
@@ -98,7 +102,7 @@ def _run(run: Run) -> dict[str, Any]:
 def _policy(comparison: Comparison) -> dict[str, Any]:
     policy = comparison.policy
     return {
-        "rules": [{"name": rule.name, "limits": rule.limits} for rule in policy.rules],
+        "rules": [{"name": rule.name, "limits": rule.in_force} for rule in policy.rules],
         "allow": list(policy.allow),
         "allow_reason": policy.allow_reason,
         "last": policy.last,

@@ -112,7 +112,7 @@ def _relative_limit(comparison: Comparison) -> float | None:
             if isinstance(value, float | int):
                 return float(value)
     for rule in comparison.policy.rules:
-        value = rule.limits.get("rtol")
+        value = rule.in_force.get("rtol")
         if value is not None:
             return value
     return None

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from harness.align import Aligned
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.align import Aligned, ranges
 from harness.comparable import SideValue
 from harness.comparison import Comparison
 from harness.curve import Run
 from harness.measure import Errors
-from harness.rules import Finding, Verdict
+from harness.rules import Finding, RuleCall, Verdict
 
 HEADLINES = {
     Verdict.PASS: "the candidate reproduces the baseline within the policy",
@@ -18,6 +21,7 @@ HEADLINES = {
     Verdict.INCONCLUSIVE: "the data cannot tell",
     Verdict.INCOMPARABLE: "not the same experiment",
 }
+SHOWN_RANGES = 8
 CLASSES = {
     "differs": "must match, differs",
     "unknown": "unknown",
@@ -156,7 +160,15 @@ def only(side: str, aligned: Aligned) -> str:
     steps = aligned.baseline_only if side == "baseline" else aligned.candidate_only
     if not steps.size:
         return f"no step of the {side} only"
-    return f"{steps.size} steps of the {side} only ({steps[0]} to {steps[-1]})"
+    return f"{steps.size} steps of the {side} only ({_ranges(steps)})"
+
+
+def _ranges(steps: NDArray[np.int64]) -> str:
+    """Steps as ranges, `104 to 231`; past eight of them the rest is counted (JSON has them all)."""
+    found = ranges(steps)
+    words = [str(a) if a == b else f"{a} to {b}" for a, b in found[:SHOWN_RANGES]]
+    rest = len(found) - SHOWN_RANGES
+    return ", ".join(words) + (f" and {rest} more ranges" if rest > 0 else "")
 
 
 def inputs_table(comparison: Comparison) -> Table:
@@ -187,13 +199,19 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
     """The policy in force."""
     policy = comparison.policy
     lines = [
-        f"rules: {'; '.join(str(rule) for rule in policy.rules)} (all must pass)",
+        *(f"rule {rule.name}{_limits(rule)}" for rule in policy.rules),
+        "every rule must pass" if len(policy.rules) > 1 else "the rule must pass",
         f"at least {policy.min_steps} common steps, at most {policy.max_missing:.1%} missing",
     ]
     if policy.allow:
         reason = f": {policy.allow_reason}" if policy.allow_reason else ""
         lines.append(f"allowed to differ: {_listing(policy.allow)}{reason}")
     return tuple(lines)
+
+
+def _limits(rule: RuleCall) -> str:
+    limits = ", ".join(f"{name} {figure(value)}" for name, value in rule.in_force.items())
+    return f" with {limits}" if limits else ""
 
 
 def _listing(items: Iterable[str]) -> str:

@@ -37,7 +37,10 @@ PRESETS: Mapping[tuple[str, str], Mapping[str, float]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleCall:
-    """A rule with the limits that a policy gives it; those not given keep their defaults."""
+    """A rule with the limits that a policy gives it; those not given keep their defaults.
+
+    `in_force` has them all.
+    """
 
     name: str
     limits: Mapping[str, float] = field(default_factory=dict)
@@ -49,9 +52,23 @@ class RuleCall:
         """The finding of the rule on aligned curves."""
         return RULES[self.name](aligned, **self.limits)
 
+    @property
+    def in_force(self) -> dict[str, float]:
+        """Every limit of the rule, given or by default."""
+        return {**default_limits(self.name), **self.limits}
+
     def __str__(self) -> str:
         given = ",".join(f"{name}={value!r}" for name, value in self.limits.items())
         return f"{self.name}:{given}" if given else self.name
+
+
+def default_limits(name: str) -> dict[str, float]:
+    """The limits of a rule with their defaults."""
+    return {
+        key: parameter.default
+        for key, parameter in inspect.signature(RULES[name]).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
 
 
 def parse_rule(text: str) -> RuleCall:
@@ -77,11 +94,7 @@ def rule_call(name: str, limits: Mapping[str, object]) -> RuleCall:
     if name not in RULES:
         msg = f"no rule {name!r}; expected one of: {', '.join(RULES)}"
         raise PolicyError(msg)
-    known = {
-        key: parameter.default
-        for key, parameter in inspect.signature(RULES[name]).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
+    known = default_limits(name)
     checked: dict[str, float] = {}
     for key, value in limits.items():
         if key not in known:
