@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli_baseline import SHELF, Baselines, baseline_app
+from harness.cli_calibrate import calibrate
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ app = typer.Typer(
     "experiment).\n\nStart with: harness compare cuda.log sdaa.log --report reports/first",
 )
 app.add_typer(baseline_app, name="baseline")
+app.command()(calibrate)
 
 
 @app.command()

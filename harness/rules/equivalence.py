@@ -110,7 +110,7 @@ def _hindrance(aligned: Aligned) -> str:
 
 def _parts(aligned: Aligned, confidence: float, seed: int) -> tuple[Part, ...]:
     n = aligned.steps.size
-    last = max(1, n // 5)
+    last = max(1, n // 3)
     if aligned.baseline.shape[0] == aligned.candidate.shape[0] == 1:
         last = max(last, MIN_PAIR)
     parts = []
@@ -144,13 +144,19 @@ def _decide(
     open_parts = [part for part in parts if not part.inside(margin)]
     if open_parts:
         return Verdict.INCONCLUSIVE, _needed(open_parts[0], aligned, margin)
-    if all(-margin <= third <= margin for third in thirds):
+    if not _cancel(thirds, margin):
         return Verdict.PASS, "both lie inside the margin"
     figures = ", ".join(f"{third:+.2%}" for third in thirds)
     return Verdict.INCONCLUSIVE, (
         f"both lie inside the margin, but the thirds of the curve differ by {figures} and cancel: "
         "look at the plot, and compare more seeds"
     )
+
+
+def _cancel(thirds: tuple[float, ...], margin: float) -> bool:
+    """Whether thirds of either sign, one of them beyond the margin, make up for each other."""
+    up, down = sum(t for t in thirds if t > 0), -sum(t for t in thirds if t < 0)
+    return max(map(abs, thirds), default=0.0) > margin and min(up, down) > margin
 
 
 def _needed(part: Part, aligned: Aligned, margin: float) -> str:

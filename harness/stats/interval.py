@@ -17,7 +17,8 @@ Floats = NDArray[np.float64]
 
 DEGREE = 2
 """Degree of the trend that is taken out of a pair's difference before its noise is measured."""
-RESAMPLES = 2000
+RESAMPLES = 999
+STRETCH = 2.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +75,14 @@ def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1, seed: in
     """The interval from one run a side, (n,) each; the noise of the steps is what varies.
 
     The noise is what is left of c - (1 + d) b, d the estimate, without a quadratic trend. The
-    standard error is that of its mean under a circular block bootstrap (Politis & Romano 1992) with
-    blocks twice as long as the automatic choice for the variance (Politis & White 2004, corrected
-    2009), since a good interval needs longer blocks than a good variance, and at least as long as
-    `overlap` records, over which a logged mean repeats itself. The bootstrap is centred on a fitted
-    trend and has only n / block blocks to learn from: its variance is divided by 1 - 3 block / n,
-    and the interval is Student's with n / block - 3 degrees of freedom. `docs/statistics.md` has
-    the coverage that this gives. Seed-to-seed spread is not in it: one run cannot show it.
+    standard error is that of its mean under a circular block bootstrap (Politis & Romano 1992). Its
+    blocks are 2.5 times the automatic choice for the variance (Politis & White 2004, corrected
+    2009), since a good interval needs longer blocks than a good variance (Sun, Phillips & Jin
+    2008); at least the root of n; and at least `overlap` records, over which a logged mean repeats
+    itself. Blocks this long leave n / block of them to learn from, less three for the trend: the
+    variance is divided by 1 - 3 block / n, and the interval is Student's with n / block - 3 degrees
+    of freedom. `docs/statistics.md` has the coverage that this gives. Seed-to-seed spread is not in
+    it: one run cannot show it.
     """
     n = baseline.size
     level = float(baseline.mean())
@@ -88,21 +90,21 @@ def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1, seed: in
     noise = _without_trend((candidate - ratio * baseline) / level)
     if not float(np.abs(noise).max()) > 0:
         return Interval(estimate=ratio - 1, error=0.0, degrees=n - 1 - DEGREE)
-    block = max(block_length(noise), min(overlap, n // 4))
+    block = block_length(noise, least=max(overlap, math.isqrt(n)))
     lost = (DEGREE + 1) * block / n
     error = _bootstrap_error(noise, block, seed=seed) / math.sqrt(1 - lost)
     return Interval(estimate=ratio - 1, error=error, degrees=max(1.0, n / block - 1 - DEGREE))
 
 
-def block_length(noise: Floats) -> int:
-    """Twice Politis & White's block length for the circular bootstrap, at most n // 4."""
+def block_length(noise: Floats, *, least: int) -> int:
+    """2.5 times Politis & White's choice for the circular bootstrap, from `least` to n // 4."""
     from arch.bootstrap import optimal_block_length  # noqa: PLC0415  (two seconds)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = float(optimal_block_length(noise)["circular"].iloc[0])
     most = max(1, noise.size // 4)
-    return min(most, max(1, math.ceil(2 * found))) if math.isfinite(found) else most
+    return min(most, max(least, math.ceil(STRETCH * found))) if math.isfinite(found) else most
 
 
 def _bootstrap_error(noise: Floats, block: int, *, seed: int) -> float:
