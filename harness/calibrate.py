@@ -26,6 +26,7 @@ SINGLES = "two runs of a system"
 SAME = "same facts"
 SPLITTING = frozenset({"world_size", "batch_per_device", "grad_accumulation"})
 """How an effective batch is put together: no change of the experiment where the product agrees."""
+MOST_SINGLES = 100
 NAMED = MappingProxyType({"effective_batch": "batch size", "schedule": "schedule"})
 
 
@@ -146,7 +147,7 @@ def calibrate(
 ) -> tuple[Row, ...]:
     """The table: every rule on every pair of systems, on `draws` half-splits and pairs of runs.
 
-    `tick` is called once a comparison. Pairs of single runs are at most 200, which are enough for
+    `tick` is called once a comparison. Pairs of single runs are at most 100, which are enough for
     conventions that fail nearly all of them. The same seed gives the same table.
     """
     rng = np.random.default_rng(seed)
@@ -171,9 +172,6 @@ def calibrate(
         tally.add(kind, with_companions(both, left.runs, right.runs))
         tick()
     return tally.rows()
-
-
-MOST_SINGLES = 200
 
 
 def comparisons(systems: int, draws: int) -> int:

@@ -17,6 +17,7 @@ from harness.rules.finding import Figure, Finding, Verdict, nonfinite
 from harness.stats.contrasts import Contrasts, contrasts
 from harness.stats.permutation import Exchange, exchange, t_of
 from harness.stats.power import detectable, runs_to_detect, spread_factor
+from harness.stats.scale import to_unit
 from harness.stats.splits import even_runs_to_reject, runs_to_reject, smallest_p, splits
 
 POWER = 0.9
@@ -36,6 +37,7 @@ def ensemble(
     broken = nonfinite("ensemble", (aligned, *aligned.companions), limits)
     if broken is not None:
         return broken
+    aligned = to_unit(aligned)
     b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
     least = smallest_p(b, c)
     if least > level:

@@ -19,6 +19,7 @@ import numpy as np
 from harness.align import Aligned
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite
 from harness.stats.interval import Interval, from_pair, from_runs
+from harness.stats.scale import to_unit
 
 MARGINS: Mapping[str, float] = MappingProxyType(
     {"strict": 0.005, "default": 0.02, "modelzoo": 0.05}
@@ -67,6 +68,7 @@ def equivalence(
     broken = nonfinite("equivalence", (aligned,), limits)
     if broken is not None:
         return broken
+    aligned = to_unit(aligned)
     b, c, n = aligned.baseline.shape[0], aligned.candidate.shape[0], aligned.steps.size
     hindrance = _hindrance(aligned)
     if hindrance or not 0 < confidence < 1:
@@ -88,7 +90,7 @@ def equivalence(
         limits=limits,
         reason=f"relative difference of the mean level: {'; '.join(p.text() for p in parts)}, "
         f"{confidence:.0%} intervals, margin {margin:.2%}: {closing}",
-        blind="; ".join(filter(None, (_cancelling(aligned), _single(b, c)))),
+        blind=_blind(aligned),
         p_value=min(1.0, worst),
         level=1 - confidence,
     )
@@ -97,7 +99,7 @@ def equivalence(
 def _hindrance(aligned: Aligned) -> str:
     """Why no interval can be formed; empty if one can."""
     b, c, n = aligned.baseline.shape[0], aligned.candidate.shape[0], aligned.steps.size
-    mean = aligned.baseline_mean / max(float(np.abs(aligned.baseline_mean).max()), 1e-300)
+    mean = aligned.baseline_mean
     if not abs(float(mean.mean())) >= SAME_SIGN * float(np.abs(mean).mean()) > 0:
         return "the baseline crosses zero: no relative difference; use `tolerance` with atol"
     if max(b, c) == 1 and n < MIN_PAIR:
@@ -193,15 +195,18 @@ def _observed(
     }
 
 
-def _single(b: int, c: int) -> str:
+def _blind(aligned: Aligned) -> str:
+    b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
     if b > 1 and c > 1:
         return ""
     if max(b, c) > 1:
         return "one run on a side: its seed-to-seed spread is taken to be the other side's"
-    return (
+    seeds = (
         "one run a side: the interval covers the noise of the steps, not the spread from seed to "
         "seed, which one run cannot show"
     )
+    cancelling = _cancelling(aligned)
+    return f"{cancelling}; {seeds}" if cancelling else seeds
 
 
 def _cancelling(aligned: Aligned) -> str:
@@ -210,7 +215,7 @@ def _cancelling(aligned: Aligned) -> str:
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = (cand - base) / np.abs(base)
     size, signed = float(np.abs(relative).mean()), float(relative.mean())
-    if aligned.steps.size < 3 or not abs(signed) < size / 3:
+    if not abs(signed) < size / 3:
         return ""
     changes = int(np.count_nonzero(np.diff(np.signbit(relative))))
     chances = aligned.steps.size - 1

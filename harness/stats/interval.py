@@ -19,6 +19,7 @@ DEGREE = 2
 """Degree of the trend that is taken out of a pair's difference before its noise is measured."""
 RESAMPLES = 999
 STRETCH = 2.5
+SHORT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +98,16 @@ def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1, seed: in
 
 
 def block_length(noise: Floats, *, least: int) -> int:
-    """2.5 times Politis & White's choice for the circular bootstrap, from `least` to n // 4."""
+    """2.5 times Politis & White's choice for the circular bootstrap, `least` or more.
+
+    At most a sixth of the values; of fewer than 200, which show less of their memory, a fifth.
+    """
     from arch.bootstrap import optimal_block_length  # noqa: PLC0415  (two seconds)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = float(optimal_block_length(noise)["circular"].iloc[0])
-    most = max(1, noise.size // 4)
+    most = max(1, noise.size // (6 if noise.size >= SHORT else 5))
     return min(most, max(least, math.ceil(STRETCH * found))) if math.isfinite(found) else most
 
 
