@@ -80,10 +80,10 @@ def main() -> None:
     print("| shift | " + " | ".join(f"{n} a side" for n in SIDES) + " |\n|---" + "|---" * 4 + "|")
     for size in SHIFTS:
         shift = np.full(mean.size, size)
-        row = [shares(mean, noise, shift, n, draws=args.draws, seed=args.seed) for n in SIDES]
-        print(
-            f"| {size:.2%} | " + " | ".join(" / ".join(f"{x:.0%}" for x in r) for r in row) + " |"
-        )
+        draws = args.draws if size else 4 * args.draws
+        row = [shares(mean, noise, shift, n, draws=draws, seed=args.seed) for n in SIDES]
+        cells = [" / ".join(f"{x:.1%}" if 0 < x < 0.1 else f"{x:.0%}" for x in r) for r in row]
+        print(f"| {size:.2%} | " + " | ".join(cells) + " |", flush=True)
     print("\nOne record shifted: ensemble fails\n")
     print("| shift | " + " | ".join(f"{n} a side" for n in SIDES) + " |\n|---" + "|---" * 4 + "|")
     for size in LOCAL:

@@ -1,1 +1,19 @@
-"""CCNet on torch and mmengine, trained on any device."""
+"""CCNet on torch and mmengine, compatible with mmsegmentation's checkpoints and configs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from model.build import build_model, load_config
+
+__all__ = ["build_model", "load_config"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the builder when it is first asked for, so that `import model` does not load torch."""
+    if name in __all__:
+        from model import build  # noqa: PLC0415
+
+        return getattr(build, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests."""
+"""Fixtures that several test files share."""
 
 from pathlib import Path
 
@@ -15,4 +15,14 @@ def shared_data() -> Path:
     folder = REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the shared data are not beside this checkout (../shared/data)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight training and two validation scenes of 32x64 pixels."""
+    from model.data.synthetic import generate
+
+    folder = tmp_path_factory.mktemp("data") / "scenes"
+    generate(folder, train=8, val=2, size=(32, 64))
     return folder

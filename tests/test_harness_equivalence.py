@@ -103,6 +103,16 @@ def test_the_interval_of_run_sets_covers_the_truth():
     assert held / 600 == pytest.approx(0.95, abs=0.02)
 
 
+def test_a_few_runs_a_side_pool_their_spread():
+    rng = np.random.default_rng(16)
+    base, cand = 1 + 0.001 * rng.standard_normal((2, 4, 6))
+    found = interval.from_runs(base, cand)
+    student = stats.ttest_ind(cand.mean(1) / cand.mean(), base.mean(1) / base.mean())
+    low, high = student.confidence_interval(0.95)
+    half = (found.bounds(0.95)[1] - found.bounds(0.95)[0]) / 2
+    assert half == pytest.approx((high - low) / 2, rel=0.001)
+
+
 @pytest.mark.parametrize(
     ("factor", "expected"),
     [(1.0, "pass"), (1.005, "pass"), (1.02, "inconclusive"), (1.1, "fail"), (0.9, "fail")],
@@ -148,7 +158,9 @@ def test_drifts_that_cancel_do_not_pass():
 def test_a_single_pair_says_that_seeds_are_unknown():
     rng = np.random.default_rng(11)
     assert "not the spread from seed to" in equivalence(sides(noisy(rng, 90), noisy(rng, 90))).blind
-    assert equivalence(sides(noisy(rng, 9, runs=3), noisy(rng, 9, runs=3))).blind == ""
+    few = equivalence(sides(noisy(rng, 9, runs=3), noisy(rng, 9, runs=5)))
+    assert "both sides are taken to spread by the same fraction" in few.blind
+    assert equivalence(sides(noisy(rng, 9, runs=5), noisy(rng, 9, runs=5))).blind == ""
 
 
 def test_too_short_a_pair_gives_no_interval():

@@ -273,6 +273,13 @@ def test_a_port_environment_block_states_facts_by_name():
     }
 
 
+def test_a_config_that_leaves_the_dtype_open_contradicts_nothing():
+    block = "Port environment:\n    precision: amp-bfloat16\n" + "-" * 60 + "\n"
+    run = parse(block + header() + records([4.0]))
+    assert run.facts["precision"] == "amp-bfloat16"
+    assert run.notes == ()
+
+
 def test_the_config_is_read_as_data_and_never_executed(tmp_path):
     witness = tmp_path / "witness"
     text = header().replace(

@@ -13,6 +13,8 @@ from typing import Any
 from harness.facts import CONFIG, FactValue
 from harness.parse.collect import Collector
 
+UNSPECIFIED_AMP = "amp"
+"""Mixed precision in the dtype that the device takes by default."""
 MAX_LINES = 50_000
 """A config block longer than this is not one."""
 
@@ -54,6 +56,8 @@ class ConfigBlock:
             into.skip(self._start, "Config:", f"the config block cannot be read: {error}")
             return
         for name, value in config_facts(config).items():
+            if value == UNSPECIFIED_AMP and into.has(name):
+                continue  # the environment block says which dtype it was
             into.fact(name, value, line=self._start)
         window = config.get("log_processor.window_size")
         if isinstance(window, int) and not isinstance(window, bool) and window > 0:
@@ -158,7 +162,7 @@ def _precision(config: dict[str, FactValue]) -> str:
     if config["optim_wrapper.type"] != "AmpOptimWrapper":
         return "float32"
     dtype = config.get("optim_wrapper.dtype", "None")
-    return "amp" if dtype == "None" else f"amp-{dtype}"
+    return UNSPECIFIED_AMP if dtype == "None" else f"amp-{dtype}"
 
 
 def _schedule(config: dict[str, FactValue]) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from harness.align import Aligned
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite
-from harness.stats.interval import Interval, from_pair, from_runs
+from harness.stats.interval import OWN_SPREAD, Interval, from_pair, from_runs
 from harness.stats.scale import to_unit
 
 MARGINS: Mapping[str, float] = MappingProxyType(
@@ -197,10 +197,10 @@ def _observed(
 
 def _blind(aligned: Aligned) -> str:
     b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
-    if b > 1 and c > 1:
+    if min(b, c) >= OWN_SPREAD:
         return ""
     if max(b, c) > 1:
-        return "one run on a side: its seed-to-seed spread is taken to be the other side's"
+        return "few runs on a side: both sides are taken to spread by the same fraction"
     seeds = (
         "one run a side: the interval covers the noise of the steps, not the spread from seed to "
         "seed, which one run cannot show"

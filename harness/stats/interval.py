@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+OWN_SPREAD = 5
+"""Runs from which a side shows a spread of its own."""
 DEGREE = 2
 """Degree of the trend that is taken out of a pair's difference before its noise is measured."""
 RESAMPLES = 999
@@ -48,28 +50,26 @@ class Interval:
 
 
 def from_runs(baseline: Floats, candidate: Floats) -> Interval:
-    """The interval from runs (B, n) and (C, n), at least two on one side; seeds are what varies.
+    """The interval from runs (B, n) and (C, n), three or more in all; seeds are what varies.
 
-    The mean of each run is one observation, independent and near normal. Two or more runs on both
-    sides: Welch's t by the delta method for a ratio, spreads may differ. One run on a side: its
-    spread is taken to be that of the other side.
+    The mean of each run is one observation, independent and near normal; the delta method gives the
+    spread of a ratio. With five runs or more on both sides their spreads may differ (Welch's t).
+    A smaller side cannot show its own: both are taken to spread by the same fraction, as two sides
+    of a good port do (Student's pooled t, a prediction interval where one run stands alone).
     """
     base, cand = baseline.mean(axis=1), candidate.mean(axis=1)
-    level = float(base.mean())
-    ratio = float(cand.mean()) / level
-    parts = []
-    for side, factor in ((base, ratio / level), (cand, 1 / level)):
-        if side.size > 1:
-            parts.append((float(side.var(ddof=1)) * factor**2, side.size))
-    if len(parts) == 1:
-        variance, runs = parts[0]
-        error = math.sqrt(variance * (1 / base.size + 1 / cand.size))
-        return Interval(estimate=ratio - 1, error=error, degrees=runs - 1)
-    shares = [variance / runs for variance, runs in parts]
+    b, c = base.size, cand.size
+    ratio = float(cand.mean()) / float(base.mean())
+    squares = [float(((side / side.mean() - 1) ** 2).sum()) for side in (base, cand)]
+    if min(b, c) < OWN_SPREAD:
+        pooled = sum(squares) / (b + c - 2)
+        error = abs(ratio) * math.sqrt(pooled * (1 / b + 1 / c))
+        return Interval(estimate=ratio - 1, error=error, degrees=b + c - 2)
+    shares = [s / (n - 1) / n for s, n in zip(squares, (b, c), strict=True)]
     total = sum(shares)
-    spread = sum(s**2 / (runs - 1) for s, (_, runs) in zip(shares, parts, strict=True))
-    degrees = total**2 / spread if spread > 0 else base.size + cand.size - 2
-    return Interval(estimate=ratio - 1, error=math.sqrt(total), degrees=degrees)
+    spread = sum(s**2 / (n - 1) for s, n in zip(shares, (b, c), strict=True))
+    degrees = total**2 / spread if spread > 0 else b + c - 2
+    return Interval(estimate=ratio - 1, error=abs(ratio) * math.sqrt(total), degrees=degrees)
 
 
 def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1, seed: int = 1) -> Interval:

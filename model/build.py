@@ -1,0 +1,55 @@
+"""Networks and configs by name."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from model.registry import MODELS, SCOPE
+from model.segmentor import EncoderDecoder
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+def load_config(config: str | PathLike[str] | Config) -> Config:
+    """Return the config of a name ('ccnet_r18-d8_demo'), a path, or the object itself.
+
+    A path that exists comes first; a name is looked up in `model/configs/ccnet`.
+    """
+    if isinstance(config, Config):
+        return config
+    path = Path(config)
+    if not path.is_file():
+        named = CONFIGS / "ccnet" / f"{path.name.removesuffix('.py')}.py"
+        if path.parent != Path() or not named.is_file():
+            known = ", ".join(sorted(p.stem for p in (CONFIGS / "ccnet").glob("*.py")))
+            raise FileNotFoundError(
+                f"no config {str(config)!r}; expected a file or one of: {known}"
+            )
+        path = named
+    return Config.fromfile(path)
+
+
+def build_model(
+    config: str | PathLike[str] | Config | dict[str, Any], *, pretrained: str | None = None
+) -> EncoderDecoder:
+    """Return the network of a config's name, path or object, with fresh weights.
+
+    The object may be a whole config or its `model` part. The config's own `pretrained` is not
+    loaded here (training does that, in `init_weights`); `pretrained` names a file for the backbone.
+    Draw from a fixed seed (`torch.manual_seed`) for the same weights again.
+    """
+    settings = config if isinstance(config, dict) else load_config(config)
+    part = dict(settings.get("model", settings))
+    part["pretrained"] = pretrained
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        network = MODELS.build(part)
+    if not isinstance(network, EncoderDecoder):
+        raise TypeError(f"config gives a {type(network).__name__}; expected an EncoderDecoder")
+    if pretrained is not None:
+        network.init_weights()
+    return network

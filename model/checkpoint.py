@@ -1,0 +1,152 @@
+"""Checkpoints: written whole or not at all, read without running what is in them.
+
+A file appears under its name only when all of it is on disk (temporary file, fsync, rename). It
+holds tensors and plain values alone, so that `torch.load(weights_only=True)` reads it with no
+exception to its list of safe types: mmengine's log histories are stored as lists.
+"""
+
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
+
+from model.errors import CheckpointError
+from model.registry import HOOKS
+
+TEMPORARY = ".tmp"
+_NUMBERED = re.compile(r"(?:iter|epoch)_(\d+)\.pth")
+
+
+def plain(value: Any) -> Any:
+    """The value in tensors, containers and plain numbers; log histories become lists."""
+    if isinstance(value, HistoryBuffer):
+        values, counts = value.data
+        return {"values": values.tolist(), "counts": counts.tolist(), "max": value.max_length}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        return type(value)(plain(item) for item in value)
+    return value
+
+
+@HOOKS.register_module()
+class PlainCheckpointHook(Hook):
+    """Makes checkpoints plain before they are saved, and mmengine's again after loading."""
+
+    priority = "LOWEST"
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
+        """Replace what `weights_only` refuses."""
+        tensors = checkpoint["state_dict"]
+        checkpoint.update(plain(checkpoint), state_dict=tensors)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
+        """Rebuild the log histories."""
+        scalars = checkpoint.get("message_hub", {}).get("log_scalars", {})
+        for name, history in scalars.items():
+            scalars[name] = HistoryBuffer(history["values"], history["counts"], history["max"])
+
+
+class PortRunner(Runner):
+    """mmengine's runner, whose checkpoints appear whole."""
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Write `filename` in `out_dir`; whoever is killed meanwhile leaves the old one."""
+        super().save_checkpoint(out_dir, filename + TEMPORARY, *args, **kwargs)
+        if is_main_process():
+            path = Path(out_dir) / filename
+            publish(path.with_name(filename + TEMPORARY), path)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, after its bytes and before the folder's entry are on disk."""
+    _sync(temporary)
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Delete what a killed run was writing."""
+    for path in folder.glob(f"*.pth{TEMPORARY}"):
+        path.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The whole checkpoint on the CPU; a missing, damaged or foreign file is a CheckpointError."""
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint here: {path}")
+    try:
+        if zipfile.is_zipfile(path):
+            _check_sums(path)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(
+            f"{path}: cannot be read as tensors and plain values ({reason}); expected a checkpoint "
+            "of this project or published weights"
+        ) from error
+    except Exception as error:  # torch's unpickler raises whatever a damaged byte leads it to
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"{path}: damaged ({reason})") from error
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(f"{path}: holds a {type(checkpoint).__name__}; expected a dict")
+    return checkpoint
+
+
+def _check_sums(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        if (bad := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"wrong checksum of {bad}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search for a checkpoint came to: the newest whole one, and those passed over."""
+
+    path: Path | None
+    damaged: tuple[str, ...]
+
+
+def newest_whole(folder: Path) -> Found:
+    """The newest checkpoint in a folder that can be read, by number of its step."""
+    damaged: list[str] = []
+    for path in _newest_first(folder):
+        try:
+            checkpoint = read_checkpoint(path)
+            if "state_dict" not in checkpoint or "meta" not in checkpoint:
+                raise CheckpointError(f"{path}: has no state_dict and meta")
+        except CheckpointError as error:
+            damaged.append(str(error))
+            continue
+        return Found(path=path, damaged=tuple(damaged))
+    return Found(path=None, damaged=tuple(damaged))
+
+
+def _newest_first(folder: Path) -> Iterator[Path]:
+    numbered = [
+        (int(match[1]), path)
+        for path in (folder.glob("*.pth") if folder.is_dir() else ())
+        if (match := _NUMBERED.fullmatch(path.name))
+    ]
+    yield from (path for _, path in sorted(numbered, reverse=True))

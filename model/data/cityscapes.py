@@ -1,0 +1,145 @@
+"""Cityscapes as it comes from its site, without a conversion script.
+
+- leftImg8bit/{train,val}/<city>/<city>_<seq>_<frame>_leftImg8bit.png
+- gtFine/{train,val}/<city>/<city>_<seq>_<frame>_gtFine_labelIds.png
+- gtFine/{train,val}/<city>/<city>_<seq>_<frame>_gtFine_labelTrainIds.png
+
+Label ids are mapped to train ids when they are loaded; train ids are taken where they exist.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.dataset import BaseDataset
+
+from model.data.labels import CLASSES, PALETTE
+from model.data.stream import StreamIndex
+from model.errors import DataError
+from model.registry import DATASETS
+
+IMAGE_SUFFIX = "_leftImg8bit.png"
+LABEL_SUFFIXES = ("_gtFine_labelTrainIds.png", "_gtFine_labelIds.png")
+SHOWN = 5
+
+# Images per city of the published data set: what a half-finished download is held against.
+CITIES: dict[str, int] = {
+    "aachen": 174, "bochum": 96, "bremen": 316, "cologne": 154, "darmstadt": 85,
+    "dusseldorf": 221, "erfurt": 109, "hamburg": 248, "hanover": 196, "jena": 119,
+    "krefeld": 99, "monchengladbach": 94, "strasbourg": 365, "stuttgart": 196,
+    "tubingen": 144, "ulm": 95, "weimar": 142, "zurich": 122,
+    "frankfurt": 267, "lindau": 59, "munster": 174,
+}  # fmt: skip
+VAL_CITIES = ("frankfurt", "lindau", "munster")
+
+
+@DATASETS.register_module()
+class CityscapesDataset(BaseDataset):
+    """Pairs of image and label file, sorted by path; 19 classes, 255 ignored.
+
+    An image without labels, labels without an image, or a Cityscapes split with fewer images than
+    were published is a DataError that names and counts what is missing; `allow_partial=True` keeps
+    the complete pairs of a split that is short of images on purpose.
+    """
+
+    METAINFO: dict[str, Any] = {  # noqa: RUF012 - mmengine's contract; never written to
+        "classes": CLASSES,
+        "palette": [list(colour) for colour in PALETTE],
+    }
+
+    def __init__(
+        self,
+        *,
+        data_root: str = "",
+        data_prefix: Mapping[str, str],
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
+        allow_partial: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.allow_partial = allow_partial
+        super().__init__(
+            data_root=data_root, data_prefix=dict(data_prefix), pipeline=list(pipeline), **kwargs
+        )
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """One dict per pair: `img_path`, `seg_map_path` and which ids the labels are in."""
+        images = _files(Path(self.data_prefix["img_path"]), (IMAGE_SUFFIX,))
+        labels = _files(Path(self.data_prefix["seg_map_path"]), LABEL_SUFFIXES)
+        _check_pairs(self.data_prefix, images, labels)
+        if not self.allow_partial:
+            _check_complete(Path(self.data_prefix["img_path"]), images)
+        return [
+            {
+                "img_path": str(images[key]),
+                "seg_map_path": str(labels[key]),
+                "label_ids": labels[key].name.endswith("_labelIds.png"),
+                "reduce_zero_label": False,
+                "seg_fields": [],
+            }
+            for key in sorted(images)
+        ]
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """The entry of one sample, with the generator that its place in the stream gives it."""
+        info: dict[str, Any] = super().get_data_info(int(idx))
+        info["rng"] = idx.rng() if isinstance(idx, StreamIndex) else None
+        return info
+
+
+def _files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """`city/name` without suffix -> file; where two suffixes exist, the first one's file."""
+    if not folder.is_dir():
+        raise DataError(
+            f"no data set here: found no folder {folder}; expected Cityscapes' layout "
+            "(leftImg8bit/train, gtFine/train, ...). Set data_root, or make synthetic scenes with "
+            "`python -m model.data.synthetic data/synthetic`"
+        )
+    found: dict[str, Path] = {}
+    for suffix in reversed(suffixes):
+        for city in filter(os.DirEntry[str].is_dir, os.scandir(folder)):
+            for entry in os.scandir(city.path):
+                if entry.name.endswith(suffix):
+                    found[f"{city.name}/{entry.name.removesuffix(suffix)}"] = Path(entry.path)
+    return found
+
+
+def _check_pairs(
+    folders: Mapping[str, str], images: Mapping[str, Path], labels: Mapping[str, Path]
+) -> None:
+    """Raise DataError unless every image has labels and every label file its image."""
+    image_root, label_root = Path(folders["img_path"]), Path(folders["seg_map_path"])
+    unlabelled, imageless = sorted(set(images) - set(labels)), sorted(set(labels) - set(images))
+    no_labels = [f"{label_root}/{key}{LABEL_SUFFIXES[1]}" for key in unlabelled]
+    no_image = [f"{image_root}/{key}{IMAGE_SUFFIX}" for key in imageless]
+    if missing := no_image + no_labels:
+        raise DataError(
+            f"{len(missing)} files are missing of {len(set(images) | set(labels))} pairs under "
+            f"{image_root} and {label_root}: {_listed(missing)}. Download or unpack them again"
+        )
+    if not images:
+        raise DataError(f"no images: found no */*{IMAGE_SUFFIX} under {image_root}")
+
+
+def _check_complete(folder: Path, images: Mapping[str, Path]) -> None:
+    """Raise DataError for a split of the real Cityscapes that lacks published images."""
+    have = Counter(key.partition("/")[0] for key in images)
+    known = [city for city in have if city in CITIES]
+    if not known:
+        return
+    split = [c for c in CITIES if (c in VAL_CITIES) == (known[0] in VAL_CITIES)]
+    short = [f"{c} {have[c]} of {CITIES[c]}" for c in split if have[c] < CITIES[c]]
+    if short:
+        missing = sum(CITIES[c] - min(have[c], CITIES[c]) for c in split)
+        raise DataError(
+            f"Cityscapes is incomplete: {missing} of {sum(CITIES[c] for c in split)} images are "
+            f"missing under {folder}: {_listed(short, shown=len(CITIES))}. Download leftImg8bit "
+            "and gtFine again, or set allow_partial=True in the data set's config"
+        )
+
+
+def _listed(names: Sequence[str], *, shown: int = SHOWN) -> str:
+    """The first few names, and how many more there are."""
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,172 @@
+"""Resize, crop and flip, with the meaning that mmsegmentation's pipelines give them.
+
+Sizes: `scale` is (width, height) as in the configs; shapes are (height, width). Images are
+interpolated bilinearly, labels by nearest neighbour.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.stream import rng_of
+from model.registry import TRANSFORMS
+
+Results = dict[str, Any]
+Box = tuple[int, int, int, int]  # top, bottom, left, right
+
+
+@TRANSFORMS.register_module()
+class Resize:
+    """Resizes image and labels to `scale`, or by `scale_factor`.
+
+    With `keep_ratio` the image becomes the largest that fits: long side within the larger number of
+    `scale`, short side within the smaller, whichever way round they are given.
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: Sequence[int] | None = None,
+        scale_factor: float | None = None,
+        keep_ratio: bool = False,
+    ) -> None:
+        if (scale is None) == (scale_factor is None):
+            raise ValueError("Resize takes either scale=(width, height) or scale_factor")
+        self.scale = None if scale is None else (int(scale[0]), int(scale[1]))
+        self.scale_factor = scale_factor
+        self.keep_ratio = keep_ratio
+
+    def __call__(self, results: Results) -> Results:
+        """Resize `img` and every array named in `seg_fields`."""
+        height, width = results["img"].shape[:2]
+        size = self._size(width, height)
+        results["img"] = cv2.resize(results["img"], size, interpolation=cv2.INTER_LINEAR)
+        for name in results.get("seg_fields", ()):
+            results[name] = cv2.resize(results[name], size, interpolation=cv2.INTER_NEAREST)
+        results["img_shape"] = results["img"].shape[:2]
+        results["scale_factor"] = (size[0] / width, size[1] / height)
+        results["keep_ratio"] = self.keep_ratio
+        return results
+
+    def _size(self, width: int, height: int) -> tuple[int, int]:
+        """The new (width, height)."""
+        if self.scale is None:
+            factor = float(self.scale_factor or 1.0)
+            return int(width * factor + 0.5), int(height * factor + 0.5)
+        if not self.keep_ratio:
+            return self.scale
+        factor = min(
+            max(self.scale) / max(width, height),
+            min(self.scale) / min(width, height),
+        )
+        return int(width * factor + 0.5), int(height * factor + 0.5)
+
+
+@TRANSFORMS.register_module()
+class RandomResize:
+    """Resizes to `scale` times one ratio, drawn evenly from `ratio_range`."""
+
+    def __init__(
+        self,
+        *,
+        scale: Sequence[int],
+        ratio_range: tuple[float, float],
+        keep_ratio: bool = False,
+        resize_type: str = "Resize",
+    ) -> None:
+        if resize_type != "Resize":
+            raise ValueError(f"resize_type is {resize_type!r}; only 'Resize' is known")
+        self.scale = scale
+        self.ratio_range = ratio_range
+        self.keep_ratio = keep_ratio
+
+    def __call__(self, results: Results) -> Results:
+        """Draw the ratio and resize."""
+        ratio = rng_of(results).uniform(*self.ratio_range)
+        scale = (int(self.scale[0] * ratio), int(self.scale[1] * ratio))
+        results["scale"] = scale
+        return Resize(scale=scale, keep_ratio=self.keep_ratio)(results)
+
+
+@TRANSFORMS.register_module()
+class RandomCrop:
+    """Cuts a random window of `crop_size` (height, width), or less where the image is smaller.
+
+    With `cat_max_ratio` below 1 a window that one class fills beyond that share is drawn again, up
+    to ten times; the eleventh is taken as it is.
+    """
+
+    TRIES = 10
+
+    def __init__(
+        self,
+        *,
+        crop_size: int | Sequence[int],
+        cat_max_ratio: float = 1.0,
+        ignore_index: int = 255,
+    ) -> None:
+        pair = (crop_size, crop_size) if isinstance(crop_size, int) else tuple(crop_size)
+        self.crop_size = (int(pair[0]), int(pair[1]))
+        self.cat_max_ratio = cat_max_ratio
+        self.ignore_index = ignore_index
+
+    def __call__(self, results: Results) -> Results:
+        """Crop `img` and every array named in `seg_fields` by the same window."""
+        top, bottom, left, right = self._choose(results)
+        for name in ("img", *results.get("seg_fields", ())):
+            results[name] = results[name][top:bottom, left:right]
+        results["img_shape"] = results["img"].shape[:2]
+        return results
+
+    def _choose(self, results: Results) -> Box:
+        """A window that no class fills, or the last one tried."""
+        rng = rng_of(results)
+        shape = results["img"].shape[:2]
+        box = self._draw(shape, rng)
+        if self.cat_max_ratio < 1.0:
+            for _ in range(self.TRIES):
+                if self._mixed(results["gt_seg_map"], box):
+                    break
+                box = self._draw(shape, rng)
+        return box
+
+    def _draw(self, shape: tuple[int, int], rng: np.random.Generator) -> Box:
+        """An evenly drawn window of an image of shape (height, width)."""
+        top, left = (
+            int(rng.integers(max(length - size, 0) + 1))
+            for length, size in zip(shape, self.crop_size, strict=True)
+        )
+        return top, top + self.crop_size[0], left, left + self.crop_size[1]
+
+    def _mixed(self, labels: NDArray[np.uint8], box: Box) -> bool:
+        """Whether the window holds two classes and none beyond the share."""
+        top, bottom, left, right = box
+        counts = np.bincount(labels[top:bottom, left:right].ravel(), minlength=256)
+        counts[self.ignore_index] = 0
+        total = int(counts.sum())
+        return bool(np.count_nonzero(counts) > 1 and int(counts.max()) / total < self.cat_max_ratio)
+
+
+@TRANSFORMS.register_module()
+class RandomFlip:
+    """Mirrors image and labels with probability `prob`."""
+
+    AXIS = {"horizontal": 1, "vertical": 0}  # noqa: RUF012 - a constant
+
+    def __init__(self, *, prob: float = 0.5, direction: str = "horizontal") -> None:
+        if direction not in self.AXIS:
+            raise ValueError(f"direction is {direction!r}; expected one of {sorted(self.AXIS)}")
+        self.prob = prob
+        self.direction = direction
+
+    def __call__(self, results: Results) -> Results:
+        """Flip `img` and every array named in `seg_fields`, or none of them."""
+        results["flip"] = bool(rng_of(results).random() < self.prob)
+        results["flip_direction"] = self.direction if results["flip"] else None
+        if results["flip"]:
+            for name in ("img", *results.get("seg_fields", ())):
+                results[name] = np.flip(results[name], axis=self.AXIS[self.direction])
+        return results

@@ -1,0 +1,104 @@
+"""Synthetic street scenes in Cityscapes' folder layout: `python -m model.data.synthetic OUT`.
+
+Seeded and byte-identical on every run and machine; nothing is downloaded. The labels are written as
+`*_gtFine_labelIds.png`, so that a run on them goes the way of the real data set.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from model.data.png import encode_png
+from model.data.scene import draw_scene
+from model.errors import DataError, ModelError
+
+CITY = "synthville"
+SPLITS = ("train", "val")
+MANIFEST = "synthetic.json"
+FORMAT = 1
+
+
+def generate(
+    out: Path,
+    *,
+    train: int = 64,
+    val: int = 16,
+    size: tuple[int, int] = (128, 256),
+    seed: int = 0,
+) -> None:
+    """Write `train` and `val` scenes of `size` (height, width) under `out`.
+
+    Scene i of a split depends on (seed, split, i) alone. Earlier synthetic scenes in the folder are
+    replaced; a folder with another data set in it is refused.
+    """
+    manifest = out / MANIFEST
+    if not manifest.exists() and any((out / kind).exists() for kind in ("leftImg8bit", "gtFine")):
+        raise DataError(
+            f"{out} holds a data set that was not made here (no {MANIFEST}); choose another folder"
+        )
+    counts = dict(zip(SPLITS, (train, val), strict=True))
+    for split in SPLITS:
+        for folder in _folders(out, split):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+    facts = {"format": FORMAT, **counts, "height": size[0], "width": size[1], "seed": seed}
+    manifest.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    jobs = [(split, index) for split in SPLITS for index in range(counts[split])]
+    for split, index in track(
+        jobs,
+        description="scenes",
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    ):
+        _write(out, split, index, size=size, seed=seed)
+
+
+def _folders(out: Path, split: str) -> tuple[Path, Path]:
+    """Where a split's images and labels lie."""
+    return out / "leftImg8bit" / split / CITY, out / "gtFine" / split / CITY
+
+
+def _write(out: Path, split: str, index: int, *, size: tuple[int, int], seed: int) -> None:
+    rng = np.random.Generator(np.random.PCG64([seed, SPLITS.index(split), index]))
+    image, labels = draw_scene(*size, rng)
+    images, annotations = _folders(out, split)
+    stem = f"{CITY}_{index:06d}_000000"
+    (images / f"{stem}_leftImg8bit.png").write_bytes(encode_png(image))
+    (annotations / f"{stem}_gtFine_labelIds.png").write_bytes(encode_png(labels))
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Height and width from '128x256'."""
+    height, cross, width = text.partition("x")
+    if not (cross and height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size; expected HEIGHTxWIDTH")
+    return int(height), int(width)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status, 2 for an error of the user's."""
+    parser = argparse.ArgumentParser(prog="python -m model.data.synthetic", description=__doc__)
+    parser.add_argument("out", type=Path, help="folder to write into")
+    parser.add_argument("--train", type=int, default=64, metavar="N", help="training scenes")
+    parser.add_argument("--val", type=int, default=16, metavar="N", help="validation scenes")
+    parser.add_argument("--size", type=_size, default=(128, 256), metavar="HxW")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(argv)
+    try:
+        generate(args.out, train=args.train, val=args.val, size=args.size, seed=args.seed)
+    except ModelError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{args.train} train and {args.val} val scenes in {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

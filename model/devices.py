@@ -1,0 +1,200 @@
+"""The target accelerators: one table, the only place that knows them by name.
+
+mmengine chooses its device once, at import, among those it knows; anything else trains on the CPU
+without a word. Here the device is asked for, checked, and then told to mmengine, so that a plugin
+it has never heard of (`sdaa`) trains there unforked. What is not present is an error.
+"""
+
+import importlib
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mmengine.device.utils
+import torch
+from torch import distributed
+
+from model.errors import DeviceError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One kind of accelerator.
+
+    `kind` is the name a user gives; `torch_type` is what `torch.device` takes. `plugin` is the
+    module whose import adds the type to torch, None for those built in. `autocast` is the dtype of
+    mixed precision there. `backends` are the collective backends, the preferred one first.
+    """
+
+    kind: str
+    torch_type: str
+    backends: tuple[str, ...]
+    plugin: str | None = None
+    autocast: torch.dtype = torch.float16
+    pin_memory: bool = False
+
+    @property
+    def module(self) -> Any:
+        """The device's module in torch (`torch.cuda`, `torch.sdaa`), or None where it has none."""
+        return getattr(torch, self.torch_type, None)
+
+
+# Order is preference: a plugin is installed on purpose, so it comes before what torch has built in.
+TABLE: tuple[Device, ...] = (
+    Device(kind="sdaa", torch_type="sdaa", backends=("tccl",), plugin="torch_sdaa"),
+    Device(kind="npu", torch_type="npu", backends=("hccl",), plugin="torch_npu"),
+    Device(kind="mlu", torch_type="mlu", backends=("cncl",), plugin="torch_mlu"),
+    Device(kind="musa", torch_type="musa", backends=("mccl",), plugin="torch_musa"),
+    Device(kind="rocm", torch_type="cuda", backends=("nccl",), pin_memory=True),
+    Device(kind="cuda", torch_type="cuda", backends=("nccl",), pin_memory=True),
+    Device(kind="xpu", torch_type="xpu", backends=("xccl", "ccl"), autocast=torch.bfloat16),
+    Device(kind="mps", torch_type="mps", backends=("gloo",)),
+    Device(kind="cpu", torch_type="cpu", backends=("gloo",), autocast=torch.bfloat16),
+)
+KINDS = tuple(device.kind for device in TABLE)
+
+
+def present(device: Device) -> bool:
+    """Whether the device can be used here: its plugin imports and at least one is visible."""
+    if device.plugin is not None and not _import_plugin(device.plugin):
+        return False
+    if device.kind == "cpu":
+        return True
+    if device.kind in ("cuda", "rocm"):
+        is_rocm = torch.version.hip is not None
+        return (device.kind == "rocm") == is_rocm and torch.cuda.is_available()
+    if device.kind == "mps":
+        return torch.backends.mps.is_available()
+    return device.module is not None and bool(device.module.is_available())
+
+
+def _import_plugin(name: str) -> bool:
+    """Import a torch plugin; False where it is not installed, DeviceError where it breaks."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name == name:
+            return False
+        raise DeviceError(f"the plugin {name} is installed but does not import: {error}") from error
+    except (ImportError, OSError, RuntimeError) as error:
+        raise DeviceError(f"the plugin {name} is installed but does not import: {error}") from error
+    return True
+
+
+def find_device(kind: str | None = None) -> Device:
+    """The entry for a kind, or for the best device present when none is named.
+
+    A kind that the table does not know, or that is not present, is a DeviceError.
+    """
+    if kind is None:
+        return next(device for device in TABLE if present(device))
+    named = next((device for device in TABLE if device.kind == kind), None)
+    if named is None:
+        raise DeviceError(f"unknown device '{kind}'; expected one of {', '.join(KINDS)}")
+    if not present(named):
+        found = ", ".join(device.kind for device in TABLE if present(device))
+        need = f"import {named.plugin} and " if named.plugin else ""
+        raise DeviceError(
+            f"device '{kind}' is not present: found {found} with torch {torch.__version__}; "
+            f"expected to {need}see at least one. Install it, or name one of those found."
+        )
+    return named
+
+
+def use_device(device: Device, *, local_rank: int = 0) -> None:
+    """Make the device mmengine's, and the rank's own one the current one."""
+    count = device_count(device)
+    if device.kind != "cpu" and local_rank >= count:
+        raise DeviceError(
+            f"rank {local_rank} of this machine has no {device.kind} device of its own: found "
+            f"{count}; lower --nproc-per-node to {count}"
+        )
+    mmengine.device.utils.DEVICE = device.torch_type
+    if hasattr(device.module, "set_device") and device.kind != "cpu":
+        device.module.set_device(local_rank)
+
+
+def backend_of(device: Device) -> str:
+    """The collective backend to use: the first of the device's that this torch has."""
+    known = getattr(distributed.Backend, "backend_list", [])
+    for name in device.backends:
+        if name in known and _built_in(name):
+            return name
+    raise DeviceError(
+        f"no collective backend for {device.kind}: found {', '.join(known)}; expected "
+        f"{' or '.join(device.backends)}, which its plugin registers"
+    )
+
+
+def _built_in(backend: str) -> bool:
+    """False for a backend that torch lists but was built without."""
+    check = getattr(distributed, f"is_{backend}_available", None)
+    return check is None or bool(check())
+
+
+def backend_spec(device: Device) -> str:
+    """What `init_process_group` takes: gloo for tensors on the CPU, the device's own for its own.
+
+    mmengine sends what is not nccl, hccl, cncl or mccl through the CPU; with both backends in one
+    group its broadcasts work for any device, and gradients still go device to device.
+    """
+    name = backend_of(device)
+    return name if name == "gloo" else f"cpu:gloo,{device.torch_type}:{name}"
+
+
+def device_count(device: Device) -> int:
+    """How many devices of the kind are visible; 1 for the CPU."""
+    if device.kind == "cpu" or not hasattr(device.module, "device_count"):
+        return 1
+    return int(device.module.device_count())
+
+
+def device_name(device: Device) -> str | None:
+    """The name of the current device, as its driver gives it; None where nobody tells."""
+    if device.kind == "cpu":
+        return _cpu_name()
+    query = getattr(device.module, "get_device_name", None)
+    return None if query is None else str(query())
+
+
+def _cpu_name() -> str | None:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return os.uname().machine if hasattr(os, "uname") else None
+
+
+def driver_version(device: Device) -> str | None:
+    """The version of the kernel driver, or None where it cannot be read."""
+    if device.kind == "cuda":
+        version = Path("/proc/driver/nvidia/version")
+        words = version.read_text(encoding="utf-8").split() if version.exists() else []
+        return next((word for word in words if word.count(".") >= 1 and word[0].isdigit()), None)
+    if device.kind == "rocm":
+        version = Path("/sys/module/amdgpu/version")
+        return version.read_text(encoding="utf-8").strip() if version.exists() else None
+    return None
+
+
+def runtime_version(device: Device) -> str | None:
+    """The version of the device's runtime that torch was built for, or None."""
+    if device.kind in ("cpu", "mps"):
+        return None
+    name = {"cuda": "cuda", "rocm": "hip"}.get(device.kind, device.torch_type)
+    version = getattr(torch.version, name, None)
+    return None if version is None else str(version)
+
+
+def peak_memory_mib(device: Device) -> float | None:
+    """Peak memory held by tensors on the current device in MiB; None where there is no query."""
+    query = getattr(device.module, "max_memory_allocated", None)
+    return None if device.kind == "cpu" or query is None else float(query()) / 2**20
+
+
+def device_of_type(torch_type: str) -> Device:
+    """The entry for what torch calls a device; ROCm's and CUDA's, both `cuda`, are alike here."""
+    return next(device for device in TABLE if device.torch_type == torch_type)

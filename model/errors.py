@@ -1,0 +1,30 @@
+"""Errors of a user's making, told in one line.
+
+ModelError             base: a command prints it and ends with status 2, without a traceback
+├── ConfigError        a config path, name or option that does not exist
+├── DataError          a data set that is missing, incomplete or damaged
+├── DeviceError        a device that is unknown or not on this machine
+└── CheckpointError    a checkpoint that is missing, damaged or not one of ours
+
+A message says what was found, what was expected and what to do.
+"""
+
+
+class ModelError(Exception):
+    """Base of the errors that a user can put right."""
+
+
+class ConfigError(ModelError):
+    """A config path, name or option that does not exist."""
+
+
+class DataError(ModelError):
+    """A data set that is missing, incomplete or damaged."""
+
+
+class DeviceError(ModelError):
+    """A device that is unknown or not on this machine."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint that is missing, damaged or not one of ours."""

@@ -1,0 +1,104 @@
+"""What all heads share: choice of the feature map, classifier, losses, prediction.
+
+Letters: N batch, C channel, K class, h and w of the feature map, H and W of the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from model.layers import Config, ConvModule, resize
+from model.losses import accuracy
+from model.registry import MODELS
+from model.structures import SegDataSample
+
+_DEFAULT_LOSS = {"type": "CrossEntropyLoss", "use_sigmoid": False, "loss_weight": 1.0}
+
+
+class DecodeHead(BaseModule):
+    """A head that maps one feature map [N, C, h, w] to class scores [N, K, h, w]."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        *,
+        num_classes: int,
+        in_index: int = -1,
+        dropout_ratio: float = 0.1,
+        norm_cfg: Config | None = None,
+        align_corners: bool = False,
+        ignore_index: int = 255,
+        loss_decode: Config | Sequence[Config] = _DEFAULT_LOSS,
+        init_cfg: Any = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.in_channels = in_channels
+        self.channels = channels
+        self.num_classes = self.out_channels = num_classes
+        self.in_index = in_index
+        self.norm_cfg = norm_cfg or {"type": "BN"}
+        self.align_corners = align_corners
+        self.ignore_index = ignore_index
+        self.conv_seg = nn.Conv2d(channels, num_classes, kernel_size=1)
+        self.dropout = nn.Dropout2d(dropout_ratio) if dropout_ratio > 0 else nn.Identity()
+        configs = [loss_decode] if isinstance(loss_decode, dict) else list(loss_decode)
+        self.loss_decode = nn.ModuleList(MODELS.build(config) for config in configs)
+        _init_classifier(self.conv_seg)
+
+    def init_weights(self) -> None:
+        """Start afresh: Kaiming's normal in the blocks, N(0, 0.01) in the classifier."""
+        for module in self.modules():
+            if isinstance(module, ConvModule):
+                module.init_weights()
+        _init_classifier(self.conv_seg)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Map the chosen feature map [N, C, h, w] to what the classifier reads [N, C', h, w]."""
+        raise NotImplementedError
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Map [N, C', h, w] to class scores [N, K, h, w]."""
+        scores: Tensor = self.conv_seg(self.dropout(features))
+        return scores
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Map the backbone's outputs to class scores [N, K, h, w]."""
+        return self.classify(self.features(inputs[self.in_index]))
+
+    def loss(
+        self, inputs: Sequence[Tensor], data_samples: Sequence[SegDataSample], _: Any = None
+    ) -> dict[str, Tensor]:
+        """Return the losses (0-dim) and `acc_seg` [1] for the labels in `data_samples`."""
+        return self.loss_by_scores(self.forward(inputs), stack_labels(data_samples))
+
+    def loss_by_scores(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Return the losses of scores [N, K, h, w] resized to the labels [N, H, W]."""
+        resized = resize(scores, labels.shape[1:], align_corners=self.align_corners)
+        losses: dict[str, Tensor] = {}
+        for part in self.loss_decode:
+            value = part(resized, labels, ignore_index=self.ignore_index)
+            name = str(part.loss_name)
+            losses[name] = losses[name] + value if name in losses else value
+        losses["acc_seg"] = accuracy(resized, labels, ignore_index=self.ignore_index)
+        return losses
+
+    def predict(self, inputs: Sequence[Tensor], size: tuple[int, int] | torch.Size) -> Tensor:
+        """Return class scores [N, K, *size]."""
+        return resize(self.forward(inputs), size, align_corners=self.align_corners)
+
+
+def stack_labels(data_samples: Sequence[SegDataSample]) -> Tensor:
+    """Return the labels of the samples as one tensor [N, H, W] of int64."""
+    return torch.cat([sample.gt_sem_seg.data for sample in data_samples]).long()
+
+
+def _init_classifier(conv: nn.Conv2d) -> None:
+    nn.init.normal_(conv.weight, std=0.01)
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)

@@ -1,0 +1,110 @@
+"""The step log: one record per step and rank, on standard output and in `port.log`.
+
+Every rank writes its own records, each by a single `write` to a descriptor in append mode. A record
+is some 200 bytes: below PIPE_BUF (4096 on Linux) the kernel never splits it, so lines of several
+ranks do not mix in a file or a pipe, and no rank waits for another. (Ranks on several machines that
+share a network folder have no such promise; there, each machine's standard output is whole.)
+The loss is the rank's own, before any reduction. mmengine's hooks have read it already at this
+point (`RuntimeInfoHook` takes its `item()`), so reading it here waits for nothing more.
+"""
+
+import os
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from model.devices import device_of_type, peak_memory_mib
+from model.environment import Facts, environment_block
+from model.registry import HOOKS
+
+FILE_NAME = "port.log"
+
+
+def format_record(
+    now: datetime, *, epoch: int, iteration: int, rank: int, loss: float, batch: int, step_s: float
+) -> str:
+    """One line of the log, with its blank before the line end; floats in full."""
+    stamp = now.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return (
+        f"TCAPPDLL {stamp} - Epoch: {epoch} Iteration: {iteration}  rank : {rank}  "
+        f"train.loss : {loss!r}  train.ips : {batch / step_s!r} imgs/s "
+        f"train.total_time : {step_s!r} \n"
+    )
+
+
+def open_log(folder: Path) -> int:
+    """A descriptor that appends to the folder's step log."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return os.open(folder / FILE_NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+
+def write_head(folder: Path, facts: Facts, cfg: Config) -> None:
+    """Begin the log, or go on with it: the environment block, and in the file the config too.
+
+    On standard output mmengine prints the config itself, right after this.
+    """
+    block = environment_block(facts)
+    stamp = datetime.now().strftime("%m/%d %H:%M:%S")
+    config = f"{stamp} - mmengine - INFO - Config:\n{cfg.pretty_text}\n\n"
+    descriptor = open_log(folder)
+    _write_all(descriptor, block + config)
+    os.close(descriptor)
+    sys.stdout.flush()
+    _write_all(sys.stdout.fileno(), block)
+
+
+def _write_all(descriptor: int, text: str) -> None:
+    data = text.encode()
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+@HOOKS.register_module()
+class PortLogHook(Hook):
+    """Writes a record after each step of this rank, before a checkpoint of that step is saved.
+
+    A run that is killed between the two repeats the step when resumed, and the log then has it
+    twice; the other order would lose it. Step time runs from fetching the batch to here, so that
+    validation and saving do not count.
+    """
+
+    priority = "NORMAL"
+
+    def before_train(self, runner: Runner) -> None:
+        """Open the log."""
+        self.descriptor = open_log(Path(runner.work_dir))
+        self.ended = time.perf_counter()
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Write the record of the step just done."""
+        now = time.perf_counter()
+        started = getattr(runner.train_loop, "step_started", self.ended)
+        record = format_record(
+            datetime.now(),
+            epoch=runner.epoch,
+            iteration=runner.iter,
+            rank=runner.rank,
+            loss=outputs["loss"].detach().item(),
+            batch=len(data_batch["inputs"]),
+            step_s=now - started,
+        ).encode()
+        os.write(self.descriptor, record)
+        sys.stdout.flush()
+        os.write(sys.stdout.fileno(), record)
+        self.ended = time.perf_counter()
+
+    def after_train(self, runner: Runner) -> None:
+        """Close the log, and tell mmengine's what the device's memory held at most."""
+        os.close(self.descriptor)
+        peak = peak_memory_mib(device_of_type(get_device()))
+        if peak is not None:
+            runner.logger.info(f"peak memory: {peak:.0f} MiB")

@@ -1,0 +1,116 @@
+"""Starting the processes of a run, and joining them."""
+
+import os
+import sys
+import warnings
+from argparse import Namespace
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import distributed
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import get_args_parser
+from torch.distributed.run import run as run_elastic
+
+from model.devices import Device, backend_spec, use_device
+from model.errors import ConfigError
+
+USER_ERROR = 2
+
+# launcher: the variables that hold rank, size and rank on this machine
+_VARIABLES = {
+    "pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
+    "slurm": ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),
+    "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
+}
+
+
+def must_spawn(args: Namespace) -> bool:
+    """Whether this process is to start the ranks, and is none itself."""
+    if args.launcher != "pytorch":
+        if args.nproc_per_node is not None:
+            raise ConfigError(
+                f"--nproc-per-node {args.nproc_per_node} with --launcher {args.launcher}; "
+                "expected --launcher pytorch"
+            )
+        return False
+    return "RANK" not in os.environ
+
+
+def spawn(args: Namespace, argv: Sequence[str]) -> int:
+    """Start the ranks of this machine by torchrun's API and wait; the exit status of the run."""
+    count = args.nproc_per_node or 1
+    if args.nnodes > 1 and args.master_port is None:
+        raise ConfigError(f"--nnodes {args.nnodes} without --master-port; the nodes cannot meet")
+    threads = str(max(1, (os.cpu_count() or 1) // count))
+    for library in ("OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", threads)
+    where = (
+        ["--standalone"]
+        if args.master_port is None
+        else [f"--master-addr={args.master_addr}", f"--master-port={args.master_port}"]
+    )
+    nodes = [
+        f"--nnodes={args.nnodes}",
+        f"--nproc-per-node={count}",
+        f"--node-rank={args.node_rank}",
+    ]
+    try:
+        run_elastic(get_args_parser().parse_args([*nodes, *where, "-m", "model.train", *argv]))
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        print(
+            f"error: rank {rank} of {count * args.nnodes} ended with status {failure.exitcode}; "
+            "its own message stands above",
+            file=sys.stderr,
+        )
+        return USER_ERROR if failure.exitcode == USER_ERROR else 1
+    return 0
+
+
+def join(launcher: str, device: Device, *, timeout_s: int | None = None) -> tuple[int, int]:
+    """Become a rank of the run, on a device of its own; (rank, world size).
+
+    mmengine would set a CUDA device whatever the device is; it leaves a group that is there alone.
+    """
+    if launcher == "none":
+        use_device(device)
+        return 0, 1
+    rank, world_size, local_rank = (_variable(launcher, name) for name in _VARIABLES[launcher])
+    use_device(device, local_rank=local_rank)
+    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    os.environ.setdefault("MASTER_PORT", "29500")
+    os.environ["LOCAL_RANK"] = str(local_rank)  # mmengine reads it
+    # torch 2.13 renames an option that older ones need under the old name
+    warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
+    distributed.init_process_group(
+        backend_spec(device),
+        rank=rank,
+        world_size=world_size,
+        timeout=None if timeout_s is None else timedelta(seconds=timeout_s),
+    )
+    return rank, world_size
+
+
+def _variable(launcher: str, name: str) -> int:
+    value = os.environ.get(name)
+    if value is None:
+        raise ConfigError(f"--launcher {launcher}: found no {name} in the environment")
+    return int(value)
+
+
+def agree(value: Any, *, world_size: int) -> Any:
+    """Rank 0's value, on every rank."""
+    if world_size == 1:
+        return value
+    box = [value]
+    distributed.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+    return box[0]
+
+
+def leave() -> None:
+    """Leave the group, if there is one."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()

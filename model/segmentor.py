@@ -1,0 +1,144 @@
+"""Encoder and decoder joined into a network that mmengine trains and tests.
+
+Letters: N batch, C channel, K class, H and W of the image, h and w of the feature map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.structures import PixelData
+from torch import Tensor
+
+from model.inference import slide, undo
+from model.pretrained import load_pretrained
+from model.registry import MODELS
+from model.structures import SegDataSample
+
+
+@MODELS.register_module()
+class EncoderDecoder(BaseModel):
+    """Backbone, decode head and, in training, an auxiliary head.
+
+    `mode='tensor'` gives class scores [N, K, h, w] before any resize, 'loss' a dict of losses,
+    'predict' one `SegDataSample` an image. `test_cfg` is `dict(mode='whole')` or
+    `dict(mode='slide', crop_size=(H, W), stride=(H, W))`.
+    """
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        decode_head: dict[str, Any],
+        *,
+        auxiliary_head: dict[str, Any] | Sequence[dict[str, Any]] | None = None,
+        train_cfg: dict[str, Any] | None = None,
+        test_cfg: dict[str, Any] | None = None,
+        data_preprocessor: dict[str, Any] | None = None,
+        pretrained: str | None = None,
+        init_cfg: Any = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        if pretrained is not None:
+            if backbone.get("pretrained") is not None:
+                raise ValueError("pretrained is given for the network and for its backbone")
+            backbone = {**backbone, "pretrained": pretrained}
+        self.backbone = MODELS.build(backbone)
+        self.decode_head = MODELS.build(decode_head)
+        self.num_classes = self.out_channels = self.decode_head.num_classes
+        self.align_corners = self.decode_head.align_corners
+        if isinstance(auxiliary_head, Sequence):
+            self.auxiliary_head: Any = torch.nn.ModuleList(map(MODELS.build, auxiliary_head))
+        elif auxiliary_head is not None:
+            self.auxiliary_head = MODELS.build(auxiliary_head)
+        self.train_cfg = train_cfg or {}
+        self.test_cfg = test_cfg or {"mode": "whole"}
+        if self.test_cfg.get("mode", "whole") not in ("whole", "slide"):
+            raise ValueError(f"test_cfg mode is {self.test_cfg['mode']!r}; expected whole or slide")
+
+    @property
+    def with_auxiliary_head(self) -> bool:
+        """Whether there is an auxiliary head."""
+        return getattr(self, "auxiliary_head", None) is not None
+
+    def _auxiliary_heads(self) -> dict[str, Any]:
+        """Return the auxiliary heads by the prefix of their losses."""
+        if not self.with_auxiliary_head:
+            return {}
+        if isinstance(self.auxiliary_head, torch.nn.ModuleList):
+            return {f"aux_{i}": head for i, head in enumerate(self.auxiliary_head)}
+        return {"aux": self.auxiliary_head}
+
+    def init_weights(self) -> None:
+        """Start afresh in every part; then load what `init_cfg` names, if it names a file."""
+        for part in (self.backbone, self.decode_head, *self._auxiliary_heads().values()):
+            part.init_weights()
+        if self.init_cfg:
+            if self.init_cfg.get("type") != "Pretrained":
+                raise ValueError(
+                    f"init_cfg {self.init_cfg} is not supported; expected 'Pretrained'"
+                )
+            load_pretrained(self, self.init_cfg["checkpoint"])
+
+    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Map images [N, 3, H, W] to the backbone's outputs."""
+        features: tuple[Tensor, ...] = self.backbone(inputs)
+        return features
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: list[SegDataSample] | None = None,
+        mode: str = "tensor",
+    ) -> Any:
+        """Run on normalised images [N, 3, H, W] as `mode` ('tensor', 'loss', 'predict') says."""
+        if mode == "tensor":
+            return self.decode_head(self.extract_feat(inputs))
+        if mode == "loss":
+            if data_samples is None:
+                raise ValueError("mode 'loss' needs data_samples with gt_sem_seg")
+            return self.loss(inputs, data_samples)
+        if mode == "predict":
+            return self.predict(inputs, data_samples)
+        raise RuntimeError(f"mode is {mode!r}; expected 'tensor', 'loss' or 'predict'")
+
+    def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
+        """Return `decode.*` and `aux.*` losses (0-dim) and accuracies [1] for [N, 3, H, W]."""
+        features = self.extract_feat(inputs)
+        losses = _prefixed("decode", self.decode_head.loss(features, data_samples))
+        for prefix, head in self._auxiliary_heads().items():
+            losses.update(_prefixed(prefix, head.loss(features, data_samples)))
+        return losses
+
+    def encode_decode(self, inputs: Tensor) -> Tensor:
+        """Map images [N, 3, H, W] to class scores [N, K, H, W]."""
+        scores: Tensor = self.decode_head.predict(self.extract_feat(inputs), inputs.shape[2:])
+        return scores
+
+    def inference(self, inputs: Tensor) -> Tensor:
+        """Map images [N, 3, H, W] to class scores [N, K, H, W], whole or by sliding crops."""
+        if self.test_cfg.get("mode", "whole") == "whole":
+            return self.encode_decode(inputs)
+        crop, stride = self.test_cfg["crop_size"], self.test_cfg["stride"]
+        return slide(self.encode_decode, inputs, self.num_classes, crop=crop, stride=stride)
+
+    def predict(
+        self, inputs: Tensor, data_samples: list[SegDataSample] | None = None
+    ) -> list[SegDataSample]:
+        """Return one sample an image with `seg_logits` [K, H, W] and `pred_sem_seg` [1, H, W].
+
+        H and W are the sample's `ori_shape`: padding is cut off, a flip undone, the rest resized.
+        """
+        scores = self.inference(inputs)
+        samples = data_samples or [SegDataSample() for _ in range(inputs.shape[0])]
+        for image_scores, sample in zip(scores, samples, strict=True):
+            restored = undo(image_scores, sample.metainfo, align_corners=self.align_corners)
+            sample.seg_logits = PixelData(data=restored)
+            sample.pred_sem_seg = PixelData(data=restored.argmax(dim=0, keepdim=True))
+        return samples
+
+
+def _prefixed(prefix: str, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": value for name, value in losses.items()}

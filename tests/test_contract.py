@@ -1,0 +1,99 @@
+"""The log is the only contract: what the model's training writes, the harness reads back."""
+
+import pytest
+
+pytest.importorskip("mmengine", reason="the model needs the extra [train]")
+
+from tiny_run import options, records, train
+
+from harness import Verdict, compare, read_run
+from harness.judge import Policy
+from harness.rules import parse_rule
+
+STEPS = 8
+
+
+@pytest.fixture(scope="module")
+def folder(scenes, tmp_path_factory):
+    """The folder of a run of 8 steps with seed 7."""
+    work_dir = tmp_path_factory.mktemp("contract") / "run"
+    train(work_dir, options(scenes, steps=STEPS), "--seed", "7")
+    return work_dir
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    return read_run(folder / "port.log")
+
+
+def test_every_record_is_read_back_to_the_last_bit(folder, run):
+    written = records((folder / "port.log").read_text())
+    for name in ("loss", "ips", "total_time"):
+        (series,) = run.find(name, 0)
+        assert series.steps.tolist() == list(range(STEPS))
+        assert series.values.tolist() == [getattr(record, name) for record in written]
+    assert run.skipped == ()
+
+
+def test_the_head_of_the_log_gives_every_fact_that_decides(run):
+    import torch
+
+    from model.environment import project_version
+
+    facts = dict(run.facts.named())
+    assert {name: facts[name] for name in facts if name not in {"device_name", "data_root"}} == {
+        "world_size": 1,
+        "batch_per_device": 4,
+        "grad_accumulation": 1,
+        "effective_batch": 4,
+        "precision": "float32",
+        "optimizer": "SGD",
+        "learning_rate": 0.1,
+        "momentum": 0.9,
+        "weight_decay": 0.0005,
+        "schedule": "PolyLR(begin=0, by_epoch=False, end=200, eta_min=0.0001, power=0.9)",
+        "planned_steps": STEPS,
+        "crop_size": "(128, 256)",
+        "model": "EncoderDecoder(ResNetV1c-18, CCHead)",
+        "dataset": "CityscapesDataset",
+        "device_kind": "cpu",
+        "device_count": 1,
+        "backend": "none",
+        "launcher": "none",
+        "seed": 7,
+        "deterministic": False,
+        "num_threads": 1,
+        "python": facts["python"],
+        "torch": torch.__version__,
+        "mmengine": "0.10.7",
+        "model_code": project_version(),
+    }
+
+
+def test_mmengines_own_log_of_the_same_run_agrees_on_facts_and_steps(folder, run):
+    (text,) = folder.glob("2*/2*.log")
+    printed = read_run(text)
+    (window,) = printed.find("loss", 0)
+    assert window.window == 10
+    assert window.steps.tolist() == [1, 3, 5, 7]
+    for name in ("learning_rate", "batch_per_device", "seed", "planned_steps", "model"):
+        assert printed.facts[name] == run.facts[name]
+    (scalars,) = folder.glob("2*/vis_data/scalars.json")
+    (same,) = read_run(scalars).find("loss", 0)
+    assert same.steps.tolist() == window.steps.tolist()
+
+
+def test_a_run_is_judged_against_itself_and_another_learning_rate_is_named(folder, run, scenes):
+    policy = Policy(rules=(parse_rule("exact"),), min_steps=STEPS)
+    assert compare(run, run, policy).verdict is Verdict.PASS
+    other = folder.with_name("doubled")
+    cfg_options = [*options(scenes, steps=STEPS), "optim_wrapper.optimizer.lr=0.2"]
+    train(other, cfg_options, "--seed", "7")
+    doubled = read_run(other / "port.log")
+    comparison = compare(run, doubled, policy)
+    assert comparison.verdict is Verdict.INCOMPARABLE
+    assert comparison.judgement.reasons == (
+        "learning_rate is 0.1 in the baseline and 0.2 in the candidate",
+    )
+    waived = Policy(rules=policy.rules, min_steps=STEPS, allow=("learning_rate",))
+    assert compare(run, doubled, waived).verdict is Verdict.FAIL

@@ -1,0 +1,99 @@
+"""Synthetic scenes: the same bytes always, and fit to be learnt."""
+
+import hashlib
+import subprocess
+import sys
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_run import ROOT, environment
+
+from model.data.labels import CLASSES, IGNORE, to_train_ids
+from model.data.png import encode_png
+from model.data.synthetic import generate, main
+from model.errors import DataError
+
+# Of the files of `generate(out, train=3, val=2, size=(32, 64), seed=7)`, in order of their names.
+DIGEST = "0e3c09d356f53acce5be53653b5d6c0c8e93bf324dde1e5009ed3fc5669d517a"
+
+
+def digest(folder: Path) -> str:
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*.png")):
+        total.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return total.hexdigest()
+
+
+def test_scenes_are_byte_identical_in_threads_in_another_process_and_to_the_recorded_ones(tmp_path):
+    def make(name):
+        generate(tmp_path / name, train=3, val=2, size=(32, 64), seed=7)
+        return digest(tmp_path / name)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert set(pool.map(make, ["a", "b"])) == {DIGEST}
+    options = ["--train", "3", "--val", "2", "--size", "32x64", "--seed", "7"]
+    command = [sys.executable, "-m", "model.data.synthetic", str(tmp_path / "c"), *options]
+    subprocess.run(command, env=environment(), cwd=ROOT, check=True, capture_output=True)
+    assert digest(tmp_path / "c") == DIGEST
+
+
+def test_another_seed_gives_other_scenes_and_more_scenes_keep_the_first_ones(tmp_path):
+    for name, count, seed in (("a", 1, 0), ("b", 1, 1), ("c", 2, 0)):
+        generate(tmp_path / name, train=count, val=0, size=(32, 64), seed=seed)
+    first = [min((tmp_path / name).rglob("*_leftImg8bit.png")).read_bytes() for name in "abc"]
+    assert first[0] != first[1]
+    assert first[0] == first[2]
+
+
+def test_every_class_is_large_enough_and_one_percent_is_ignored(tmp_path):
+    generate(tmp_path, train=24, val=0)
+    paths = sorted((tmp_path / "gtFine/train").rglob("*_labelIds.png"))
+    maps = np.stack([to_train_ids(cv2.imread(str(p), cv2.IMREAD_UNCHANGED)) for p in paths])
+    share = {name: (maps == i).mean() for i, name in enumerate(CLASSES)}
+    present = {name for name, value in share.items() if value}
+    assert present == {"road", "sidewalk", "building", "vegetation", "sky", "car", "person", "pole"}
+    assert min(share[name] for name in present) > 0.02
+    assert (maps == IGNORE).mean() == pytest.approx(0.01, abs=0.001)
+    for thin in ("person", "pole"):  # at stride 8, as the network sees them: 4 cells and more
+        cells = (maps == CLASSES.index(thin)).reshape(24, 16, 8, 32, 8).mean((2, 4)) > 0.5
+        seen = cells.sum((1, 2))
+        assert (seen[seen > 0] >= 4).mean() > 0.9
+
+
+def test_earlier_scenes_are_replaced_and_a_foreign_data_set_is_left_alone(tmp_path):
+    generate(tmp_path / "a", train=3, val=1, size=(16, 32))
+    generate(tmp_path / "a", train=1, val=1, size=(16, 32))
+    assert len(list((tmp_path / "a").rglob("*.png"))) == 4
+    (tmp_path / "real/leftImg8bit").mkdir(parents=True)
+    with pytest.raises(DataError, match="was not made here"):
+        generate(tmp_path / "real", train=1, val=1)
+
+
+def test_the_command_refuses_a_size_that_is_none(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main([str(tmp_path), "--size", "128"])
+    assert "HEIGHTxWIDTH" in capsys.readouterr().err
+
+
+@given(st.integers(1, 40), st.integers(1, 300), st.booleans(), st.integers(0, 2**32 - 1))
+def test_png_files_decode_to_the_pixels_they_were_made_of(height, width, grey, seed):
+    shape = (height, width) if grey else (height, width, 3)
+    pixels = np.random.default_rng(seed).integers(256, size=shape, dtype=np.uint8)
+    data = encode_png(pixels)
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert np.array_equal(decoded if grey else decoded[..., ::-1], pixels)
+
+
+def test_png_of_several_stored_blocks_is_a_valid_zlib_stream():
+    pixels = np.arange(300 * 300, dtype=np.uint32).reshape(300, 300).astype(np.uint8)
+    data = encode_png(pixels)
+    start = data.index(b"IDAT")
+    length = int.from_bytes(data[start - 4 : start], "big")
+    rows = np.frombuffer(zlib.decompress(data[start + 4 : start + 4 + length]), np.uint8)
+    assert np.array_equal(rows.reshape(300, 301)[:, 1:], pixels)

@@ -1,0 +1,163 @@
+"""The training command's options and what it says when something is wrong."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from tiny_run import NARROW, losses, options, train
+
+from model import load_config
+from model.devices import TABLE
+from model.errors import ConfigError
+from model.options import configured, parser
+from model.train import decide, main, one_line
+
+DEMO = "ccnet_r18-d8_demo"
+CPU = next(device for device in TABLE if device.kind == "cpu")
+CUDA = next(device for device in TABLE if device.kind == "cuda")
+
+
+def build(*argv, device=CPU, config=DEMO):
+    return configured(parser().parse_args(["--config", config, *argv]), device)
+
+
+def test_every_option_of_the_published_command_is_there():
+    text = parser().format_help()
+    wanted = """
+        --config --cfg-options --work-dir --resume --amp --no-validate --auto-scale-lr
+        --no-pin-memory --no-persistent-workers --launcher --nnodes --nproc-per-node --master-addr
+        --master-port --node-rank --local_rank --local-rank --device --seed
+    """
+    for option in wanted.split():
+        assert f"{option} " in text or f"{option}," in text or f"{option}\n" in text, option
+    assert parser().parse_args(["--config", "x", "--resume"]).resume == "auto"
+
+
+def test_options_work_on_the_config():
+    assert build().optim_wrapper.type == "OptimWrapper"
+    assert build("--amp").optim_wrapper.type == "AmpOptimWrapper"
+    assert build("--no-validate").val_cfg is None
+    assert (
+        build("--cfg-options", "optim_wrapper.optimizer.lr=0.3").optim_wrapper.optimizer.lr == 0.3
+    )
+    scaled = build("--auto-scale-lr", "--cfg-options", "auto_scale_lr.base_batch_size=8")
+    assert scaled.auto_scale_lr == {"enable": True, "base_batch_size": 8}
+    with pytest.raises(ConfigError, match=r"auto_scale_lr\.base_batch_size=8"):
+        build("--auto-scale-lr")
+
+
+def test_memory_is_pinned_where_it_helps_and_workers_stay_unless_refused():
+    assert build(device=CUDA).train_dataloader.pin_memory
+    assert not build("--no-pin-memory", device=CUDA).train_dataloader.pin_memory
+    assert not build().train_dataloader.pin_memory
+    assert build().train_dataloader.persistent_workers
+    assert not build("--no-persistent-workers").train_dataloader.persistent_workers
+    none = build("--cfg-options", "train_dataloader.num_workers=0")
+    assert not none.train_dataloader.persistent_workers
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--config", "no_such"], "no config 'no_such'; expected a file or one of: ccnet_r101"),
+        (["--config", "{tmp}/bad.py"], "bad.py cannot be read: "),
+        (["--config", DEMO, "--device", "tpu"], "unknown device 'tpu'; expected one of"),
+        (["--config", DEMO, "--device", "npu"], "device 'npu' is not present: found cpu"),
+        (["--config", DEMO, "--cfg-options", "train_dataloder.x=1"], "has no 'train_dataloder'"),
+        (["--config", DEMO, "--nproc-per-node", "2"], "expected --launcher pytorch"),
+        (["--config", DEMO], "found no folder data/synthetic/leftImg8bit/train; expected"),
+        (["--config", DEMO, "--launcher", "pytorch"], "found no folder data/synthetic"),
+    ],
+)
+def test_a_users_error_is_one_line_and_status_2(argv, message, tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.py").write_text("model = dict(\n")
+    assert main([arg.format(tmp=tmp_path) for arg in argv]) == 2
+    err = capfd.readouterr().err
+    assert err.startswith("error: ")
+    assert message in err
+    assert "Traceback" not in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "logs").exists()
+
+
+def test_weights_that_cannot_be_had_are_a_users_error(scenes, tmp_path, capfd):
+    argv = ["--config", DEMO, "--device", "cpu", "--work-dir", str(tmp_path / "w")]
+    weights = f"model.backbone.pretrained={tmp_path}/none.pth"
+    assert main([*argv, "--cfg-options", *options(scenes), weights]) == 2
+    err = capfd.readouterr().err
+    assert "cannot read the pretrained weights" in err
+    assert "Traceback" not in err
+
+
+def test_a_damaged_image_met_in_a_worker_is_one_line(scenes, tmp_path):
+    import shutil
+    import subprocess
+
+    from tiny_run import command, environment
+
+    shutil.copytree(scenes, tmp_path / "data")
+    for path in (tmp_path / "data/leftImg8bit/train").rglob("*.png"):
+        path.write_bytes(path.read_bytes()[:1000])
+    argv = command(tmp_path / "run", options(tmp_path / "data", workers=1), "--device", "cpu")
+    done = subprocess.run(
+        argv, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "_leftImg8bit.png: the file is cut short at 1000 bytes" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_message_from_a_worker_is_cut_to_its_last_line():
+    sent = "Caught DataError in DataLoader worker process 0.\nOriginal Traceback:\nmodel.E: a: b"
+    assert one_line(ValueError(sent)) == "a: b"
+    assert one_line(ValueError("plain: text")) == "plain: text"
+
+
+def test_the_log_folder_is_named_after_config_and_time_and_the_best_device_is_said(
+    scenes, tmp_path, monkeypatch
+):
+    folder = tmp_path / "x"
+    folder.mkdir()
+    from tiny_run import command, run
+
+    done = run(command(None, options(scenes, steps=1), "--no-validate"), folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("device: ")
+    (logs,) = (folder / "logs").iterdir()
+    assert logs.name.startswith(f"{DEMO}_20")
+    assert len(losses(logs)) == 1
+
+
+def test_gradient_accumulation_and_amp_train_and_are_logged(scenes, tmp_path):
+    accumulate = "optim_wrapper.accumulative_counts=2"
+    train(tmp_path / "run", [*options(scenes, steps=2), accumulate], "--amp", "--no-validate")
+    head = (tmp_path / "run/port.log").read_text()
+    assert "\n    grad_accumulation: 2\n" in head
+    assert "\n    precision: amp-bfloat16\n" in head
+
+
+def test_the_demo_config_is_the_one_narrowed_here():
+    cfg = load_config(DEMO)
+    assert isinstance(cfg, Config)
+    for option in NARROW:
+        node = cfg
+        for part in option.partition("=")[0].split("."):
+            node = node[part]
+    assert torch.is_tensor(torch.zeros(1))
+
+
+def test_resuming_without_a_folder_takes_the_newest_run_of_the_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("demo_20260101_000000", "demo_20260301_000000", "other_20260401_000000"):
+        (tmp_path / "logs" / name).mkdir(parents=True)
+        torch.save({"state_dict": {}, "meta": {"seed": 5}}, tmp_path / "logs" / name / "iter_3.pth")
+    (tmp_path / "logs" / "demo_20260501_000000").mkdir()  # killed before its first checkpoint
+    args = parser().parse_args(["--config", "demo.py", "--resume"])
+    start = decide(args, Config({}))
+    assert start.resume_from is not None
+    assert start.work_dir == tmp_path / "logs" / "demo_20260301_000000"
+    assert start.seed == 5
+    fresh = decide(parser().parse_args(["--config", "demo.py", "--seed", "7"]), Config({}))
+    assert (fresh.resume_from, fresh.seed) == (None, 7)
+    drawn = {decide(parser().parse_args(["--config", "d.py"]), Config({})).seed for _ in range(3)}
+    assert len(drawn) == 3
