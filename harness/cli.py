@@ -38,10 +38,15 @@ app.command()(calibrate)
 def compare(
     baseline: Annotated[
         str,
-        typer.Argument(help="A log, a quoted glob, a folder of seeds, or a name in baselines/."),
+        typer.Argument(
+            help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/."
+        ),
     ],
     candidate: Annotated[
-        str, typer.Argument(help="The port's logs: a log, a quoted glob or a folder of seeds.")
+        str,
+        typer.Argument(
+            help="The port's logs: one, several by comma, a quoted glob or a folder of seeds."
+        ),
     ],
     *,
     metric: Annotated[str, typer.Option(help="Series to judge.")] = "loss",

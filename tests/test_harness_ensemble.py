@@ -10,6 +10,7 @@ from scipy import stats
 
 from harness import Policy, Verdict, compare
 from harness.align import align
+from harness.errors import PolicyError
 from harness.rules import RULES, parse_rule
 from harness.stats.contrasts import contrasts
 from harness.stats.permutation import exchange, t_of
@@ -154,7 +155,7 @@ def test_no_difference_passes_only_where_one_would_have_been_seen():
         (3, 3, "log 4 candidate runs against these 3, or 4 a side"),
         (1, 1, "log 19 candidate runs against these 1, or 4 a side"),
         (10, 1, "log 2 candidate runs against these 10"),
-        (10, 1, "One run has a rank among 11, with a resolution of 1/11"),
+        (10, 1, "the single run is number 1 of 11 by how far a run lies from the others"),
     ],
 )
 def test_a_sample_that_could_not_reject_says_what_could(b, c, words):
@@ -163,6 +164,19 @@ def test_a_sample_that_could_not_reject_says_what_could(b, c, words):
     assert finding.verdict is Verdict.INCONCLUSIVE
     assert words in finding.reason
     assert finding.p_value is None
+
+
+@pytest.mark.parametrize("level", ["0", "1", "1.5"])
+def test_a_level_that_is_no_probability_is_refused(level):
+    rng = np.random.default_rng(8)
+    with pytest.raises(PolicyError, match="expected a number between 0 and 1"):
+        parse_rule(f"ensemble:level={level}")(aligned(curves(rng, 2, 60), curves(rng, 2, 60)))
+
+
+def test_a_level_that_no_sample_reaches_ends_with_words():
+    rng = np.random.default_rng(8)
+    finding = ensemble(aligned(curves(rng, 1, 60), curves(rng, 1, 60)), level=1e-9)
+    assert "log 17 a side" in finding.reason
 
 
 def test_one_run_against_twenty_is_ranked():

@@ -10,6 +10,7 @@ import pytest
 from harness import HarnessError, read_run
 from harness.errors import ParseError
 from harness.parse import parse_log
+from harness.resolve import load
 
 SETTINGS = {
     "submission_benchmark": "llama2_70b_lora",
@@ -132,6 +133,18 @@ def test_columns_keep_nan_and_refuse_words():
     assert np.isnan(parse("1 nan\n2 7.0\n").find("loss", 0)[0].values[0])
     with pytest.raises(ParseError):
         parse("1 abc\n2 def\n")
+
+
+def test_several_logs_are_named_by_commas_globs_and_folders(tmp_path):
+    for name in ("a.txt", "b.txt", "c,d.txt"):
+        (tmp_path / name).write_text("1 2.0\n2 1.5\n")
+    for spec, count in (("a.txt,b.txt", 2), ("a.txt, c,d.txt", 0), ("c,d.txt", 1), ("*.txt", 3)):
+        if count:
+            assert len(load(spec, root=tmp_path)) == count
+        else:
+            with pytest.raises(ParseError, match="no such file"):
+                load(spec, root=tmp_path)
+    assert len(load(str(tmp_path))) == 3
 
 
 @pytest.mark.shared

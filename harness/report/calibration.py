@@ -99,5 +99,5 @@ def save(rows: Sequence[Row], folder: Path) -> tuple[Path, Path]:
     """Writes `calibration.csv` and `calibration.png` into a folder that exists."""
     paths = (folder / "calibration.csv", folder / "calibration.png")
     paths[0].write_text(to_csv(rows), encoding="utf-8")
-    draw(rows).savefig(paths[1], dpi=130)
+    draw(rows).savefig(paths[1], dpi=90)
     return paths

@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from harness.align import Aligned
+from harness.errors import PolicyError
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite
 from harness.stats.contrasts import Contrasts, contrasts
 from harness.stats.permutation import Exchange, exchange, t_of
@@ -33,6 +34,9 @@ def ensemble(
     seed: int = 1,
 ) -> Finding:
     """Exchangeability of the runs of both sides, companions (validation, say) included."""
+    if not 0 < level < 1:
+        msg = f"limit 'level' of rule 'ensemble' is {level!r}; expected a number between 0 and 1"
+        raise PolicyError(msg)
     limits = {"p_value": level, "detect": detect, "permutations": permutations, "seed": seed}
     broken = nonfinite("ensemble", (aligned, *aligned.companions), limits)
     if broken is not None:
@@ -40,17 +44,17 @@ def ensemble(
     aligned = to_unit(aligned)
     b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
     least = smallest_p(b, c)
+    found = contrasts(aligned)
+    ways = splits(b, c, most=permutations, rng=np.random.default_rng(seed))
+    result = exchange(found, ways, level=level)
     if least > level:
         return Finding(
             rule="ensemble",
             verdict=Verdict.INCONCLUSIVE,
             observed={"baseline_runs": b, "candidate_runs": c, "smallest_p_value": least},
             limits=limits,
-            reason=_cannot(b, c, level),
+            reason=f"{_cannot(b, c, level)}{_rank(result, b, c)}",
         )
-    found = contrasts(aligned)
-    ways = splits(b, c, most=permutations, rng=np.random.default_rng(seed))
-    result = exchange(found, ways, level=level)
     seen, needed = _power(aligned, result, detect)
     observed: dict[str, Figure] = {
         "p_value": result.p_value,
@@ -114,24 +118,29 @@ def _power(aligned: Aligned, result: Exchange, detect: float) -> tuple[float, in
 def _cannot(b: int, c: int, level: float) -> str:
     least, even = smallest_p(b, c), even_runs_to_reject(level=level)
     needed = runs_to_reject(b, level=level)
-    text = (
-        f"{b} against {c} runs cannot reject at {level:.0%}: the smallest p-value that they could "
-        f"give is {least:.3g}; log {needed} candidate runs against these {b}, or {even} a side"
+    against = f"{needed} candidate runs against these {b}, or " if needed else ""
+    return (
+        f"{b} against {c} runs cannot reject at {level:.3g}: the smallest p-value that they could "
+        f"give is {least:.3g}; log {against}{even or 'many more'} a side"
     )
-    if c == 1:
-        text += f". One run has a rank among {b + 1}, with a resolution of 1/{b + 1}"
-    return text
+
+
+def _rank(result: Exchange, b: int, c: int) -> str:
+    """Where a single run stands among the runs of the other side, and how fine that scale is."""
+    if min(b, c) > 1 or max(b, c) < 2:
+        return ""
+    odd = round(result.p_value * result.splits)
+    return (
+        f"; the single run is number {odd} of {b + c} by how far a run lies from the others "
+        f"(resolution 1/{b + c})"
+    )
 
 
 def _test(result: Exchange, b: int, c: int, level: float) -> str:
     ways = f"all {result.splits}" if result.exact else f"{result.splits - 1} random"
-    rank = ""
-    if c == 1 or b == 1:
-        odd = round(result.p_value * result.splits)
-        rank = f", the single run is number {odd} of {b + c} by how far it lies from the others"
     return (
         f"max-t permutation test, {b} against {c} runs, {ways} splits: p = {result.p_value:.3g} "
-        f"(level {level:g}){rank}"
+        f"(level {level:g}){_rank(result, b, c)}"
     )
 
 

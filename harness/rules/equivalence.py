@@ -17,6 +17,7 @@ from types import MappingProxyType
 import numpy as np
 
 from harness.align import Aligned
+from harness.errors import PolicyError
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite
 from harness.stats.interval import OWN_SPREAD, Interval, from_pair, from_runs
 from harness.stats.scale import to_unit
@@ -64,6 +65,9 @@ def equivalence(
     seed: int = 1,
 ) -> Finding:
     """Whether the mean levels agree within the margin, overall and in the last part."""
+    if not 0 < confidence < 1:
+        msg = f"limit 'confidence' of rule 'equivalence' is {confidence!r}; expected one below 1"
+        raise PolicyError(msg)
     limits: dict[str, Figure] = {"margin": margin, "confidence": confidence, "seed": seed}
     broken = nonfinite("equivalence", (aligned,), limits)
     if broken is not None:
@@ -71,13 +75,13 @@ def equivalence(
     aligned = to_unit(aligned)
     b, c, n = aligned.baseline.shape[0], aligned.candidate.shape[0], aligned.steps.size
     hindrance = _hindrance(aligned)
-    if hindrance or not 0 < confidence < 1:
+    if hindrance:
         return Finding(
             rule="equivalence",
             verdict=Verdict.INCONCLUSIVE,
             observed={"steps": n, "baseline_runs": b, "candidate_runs": c},
             limits=limits,
-            reason=hindrance or "confidence must lie between 0 and 1",
+            reason=hindrance,
         )
     parts = _parts(aligned, confidence, seed)
     thirds = _thirds(aligned)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+MOST_RUNS = 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Splits:
@@ -50,19 +52,16 @@ def smallest_p(b: int, c: int) -> float:
 
 
 def runs_to_reject(b: int, *, level: float) -> int:
-    """The fewest candidate runs with which b baseline runs could reject at this level at all."""
-    c = 1
-    while smallest_p(b, c) > level:
-        c += 1
-    return c
+    """The fewest candidate runs with which b baseline runs could reject at this level; 0 if none.
+
+    More than 1,000 are taken for none.
+    """
+    return next((c for c in range(1, MOST_RUNS + 1) if smallest_p(b, c) <= level), 0)
 
 
 def even_runs_to_reject(*, level: float) -> int:
-    """The fewest runs a side with which two equal sides could reject at this level at all."""
-    n = 1
-    while smallest_p(n, n) > level:
-        n += 1
-    return n
+    """The fewest runs a side with which two equal sides could reject at this level; 0 if none."""
+    return next((n for n in range(1, MOST_RUNS + 1) if smallest_p(n, n) <= level), 0)
 
 
 def splits(b: int, c: int, *, most: int, rng: np.random.Generator) -> Splits:
