@@ -21,58 +21,30 @@ from torch import Tensor, nn
 
 from model.heads import CrissCrossAttention
 from model.measure import in_fresh_process, peak_rss_mib
-from model.ops import criss_cross_attention_reference
+from model.ops import criss_cross_attention, criss_cross_attention_reference
+from model.ops.formulations import criss_cross_einsum
 
-
-class MmcvFormulation(CrissCrossAttention):
-    """The same module computed as mmcv formulates it: einsum over columns and rows, one softmax."""
-
-    def forward(self, x: Tensor, recurrence: int = 1) -> Tensor:
-        """Map [N, C, H, W] to the same shape."""
-        for _ in range(recurrence):
-            x = self._once(x)
-        return x
-
-    def _once(self, x: Tensor) -> Tensor:
-        _, _, H, _ = x.size()
-        query, key, value = self.query_conv(x), self.key_conv(x), self.value_conv(x)
-        column = torch.einsum("bchw,bciw->bwhi", query, key)
-        column = column + torch.diag(torch.full((H,), -torch.inf)).to(x)
-        row = torch.einsum("bchw,bchj->bhwj", query, key)
-        attention = torch.softmax(torch.cat([column.transpose(1, 2), row], dim=-1), dim=-1)
-        out = torch.einsum("bciw,bhwi->bchw", value, attention[..., :H])
-        out = out + torch.einsum("bchj,bhwj->bchw", value, attention[..., H:])
-        return (self.gamma(out) + x).contiguous()
-
-
-class Plain(CrissCrossAttention):
-    """The same module computed by the reference function."""
-
-    def forward(self, x: Tensor, recurrence: int = 1) -> Tensor:
-        """Map [N, C, H, W] to the same shape."""
-        q, k, v = ((c.weight, c.bias) for c in (self.query_conv, self.key_conv, self.value_conv))
-        return criss_cross_attention_reference(x, q, k, v, self.gamma.scale, recurrence=recurrence)
-
-
-VARIANTS: dict[str, type[CrissCrossAttention]] = {
-    "ours": CrissCrossAttention,
-    "mmcv's formulation": MmcvFormulation,
-    "plain reference": Plain,
+VARIANTS: dict[str, Callable[..., Tensor]] = {
+    "ours": criss_cross_attention,
+    "mmcv's formulation": criss_cross_einsum,
+    "plain reference": criss_cross_attention_reference,
 }
 
 
 def step(name: str, shape: list[int], recurrence: int) -> Callable[[], Tensor]:
     """Return a function that runs forward and backward once and returns the output."""
     torch.manual_seed(0)
-    module = VARIANTS[name](shape[1])
+    module = CrissCrossAttention(shape[1])
     nn.init.constant_(module.gamma.scale, 0.5)
     x = torch.randn(shape, requires_grad=True)
     grad = torch.randn(shape)
+    convs = (module.query_conv, module.key_conv, module.value_conv)
+    pairs = [(conv.weight, conv.bias) for conv in convs]
 
     def run() -> Tensor:
         x.grad = None
         module.zero_grad()
-        y = module(x, recurrence)
+        y = VARIANTS[name](x, *pairs, module.gamma.scale, recurrence=recurrence)
         y.backward(grad)
         return y.detach()
 

@@ -58,6 +58,7 @@ def configured(args: argparse.Namespace, device: Device) -> Config:
     for name in LOADERS:
         if cfg.get(name) is not None:
             _set_loader(cfg[name], args, device)
+    _check_accumulation(cfg)
     cfg.launcher = args.launcher
     return cfg
 
@@ -117,6 +118,17 @@ def _scale_lr(cfg: Config) -> None:
             "as in --cfg-options auto_scale_lr.base_batch_size=8"
         )
     cfg.auto_scale_lr = {"enable": True, "base_batch_size": base}
+
+
+def _check_accumulation(cfg: Config) -> None:
+    """Refuse checkpoints between two halves of a step: half-summed gradients are not saved."""
+    summed = cfg.optim_wrapper.get("accumulative_counts", 1)
+    interval = (cfg.get("default_hooks") or {}).get("checkpoint", {}).get("interval", summed)
+    if interval > 0 and interval % summed:
+        raise ConfigError(
+            f"checkpoints every {interval} iterations with gradients summed over {summed}: a run "
+            "resumed in between would lose them; make default_hooks.checkpoint.interval a multiple"
+        )
 
 
 def _set_loader(loader: ConfigDict, args: argparse.Namespace, device: Device) -> None:

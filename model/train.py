@@ -26,7 +26,7 @@ from model.devices import Device, find_device
 from model.environment import gather_facts
 from model.errors import CheckpointError, ModelError
 from model.hooks.port_log import write_head
-from model.launch import USER_ERROR, agree, join, leave, must_spawn, spawn
+from model.launch import USER_ERROR, agree, join, leave, meet, must_spawn, quit_rank, spawn
 from model.pretrained import PretrainedError
 from model.registry import DATASETS, SCOPE
 
@@ -90,6 +90,7 @@ def train(args: Namespace, cfg: Config, device: Device) -> None:
         remove_unfinished(start.work_dir)
         write_head(start.work_dir, facts, cfg)
     PortRunner.from_cfg(cfg).train()
+    meet()
 
 
 def decide(args: Namespace, cfg: Config) -> Start:
@@ -156,7 +157,9 @@ def apply(cfg: Config, start: Start, device: Device, *, launcher: str) -> None:
             if name not in hooks
         ),
     ]
-    if launcher != "none":
+    if launcher == "none":
+        (cfg.get("env_cfg") or {}).pop("dist_cfg", None)  # a backend that is not used
+    else:
         cfg.setdefault("env_cfg", {}).setdefault("dist_cfg", {})
         cfg.env_cfg.dist_cfg.backend = devices.backend_of(device)
         cfg.model_wrapper_cfg = {
@@ -168,4 +171,4 @@ def apply(cfg: Config, start: Start, device: Device, *, launcher: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    quit_rank(main())

@@ -90,7 +90,10 @@ def worst(found, expected, path: str = "") -> tuple[float, str]:
     if isinstance(expected, list):
         if len(found) != len(expected):
             return math.inf, f"{path}: length {len(found)} instead of {len(expected)}"
-        parts = [worst(f, e, f"{path}[{i}]") for i, (f, e) in enumerate(zip(found, expected))]
+        parts = [
+            worst(f, e, f"{path}[{i}]")
+            for i, (f, e) in enumerate(zip(found, expected, strict=True))
+        ]
         return max(parts, default=(0.0, path))
     if not math.isfinite(found):
         return math.inf, f"{path}: {found}"

@@ -45,6 +45,13 @@ def test_options_work_on_the_config():
         build("--auto-scale-lr")
 
 
+def test_a_checkpoint_in_the_middle_of_a_summed_gradient_is_refused():
+    summed = "optim_wrapper.accumulative_counts=4"
+    assert build("--cfg-options", summed)
+    with pytest.raises(ConfigError, match="every 6 iterations with gradients summed over 4"):
+        build("--cfg-options", summed, "default_hooks.checkpoint.interval=6")
+
+
 def test_memory_is_pinned_where_it_helps_and_workers_stay_unless_refused():
     assert build(device=CUDA).train_dataloader.pin_memory
     assert not build("--no-pin-memory", device=CUDA).train_dataloader.pin_memory
