@@ -28,7 +28,8 @@ class Aligned:
     inside the range both sides cover, where a difference in length does not explain them and
     neither does a coarser logging interval. `lag` is the shift, in steps, at which the candidate
     follows the baseline best; None where it cannot be told. The series are kept whole for rules
-    that cut by themselves. `last` is the number of common steps judged, None for all.
+    that cut by themselves. `last` is the number of common steps judged, None for all. `companions`
+    are other series of the same runs (learning rate, validation), each on its own common steps.
     """
 
     metric: str
@@ -44,6 +45,7 @@ class Aligned:
     baseline_series: tuple[Series, ...]
     candidate_series: tuple[Series, ...]
     last: int | None = None
+    companions: tuple[Aligned, ...] = ()
 
     def __post_init__(self) -> None:
         n = self.steps.size
@@ -71,16 +73,24 @@ class Aligned:
         """The last `last` common steps. Steps that only one side has before them are out of it."""
         if last >= self.steps.size:
             return replace(self, last=last)
-        start = self.steps[-last]
+        later = self.since(int(self.steps[-last]))
+        return self if later is None else replace(later, last=last)
+
+    def since(self, start: int) -> Aligned | None:
+        """The common steps from `start` on, companions too; None if there is none."""
+        at = int(np.searchsorted(self.steps, start))
+        if at == self.steps.size:
+            return None
+        others = (other.since(start) for other in self.companions)
         return replace(
             self,
-            steps=self.steps[-last:],
-            baseline=self.baseline[:, -last:],
-            candidate=self.candidate[:, -last:],
+            steps=self.steps[at:],
+            baseline=self.baseline[:, at:],
+            candidate=self.candidate[:, at:],
             baseline_only=self.baseline_only[self.baseline_only >= start],
             candidate_only=self.candidate_only[self.candidate_only >= start],
             missing=self.missing[self.missing >= start],
-            last=last,
+            companions=tuple(other for other in others if other is not None),
         )
 
 

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from harness.curve import Run, Series
-from harness.errors import BaselineError
+from harness.errors import AlignmentError, BaselineError
 from harness.facts import CONFIG, RunFacts
+from harness.noise import NoiseFloor, from_meta, noise_floor, to_meta
 
 FORMAT_VERSION = 1
 TOML = "baseline.toml"
@@ -102,6 +103,7 @@ def record(
     for stale in ("series.csv", "series.csv.xz"):
         (folder / stale).unlink(missing_ok=True)
     (folder / name).write_bytes(lzma.compress(text) if packed else text)
+    floor = spread_of(runs)
     units = {s.key: s.unit for run in runs for s in run.series if s.unit}
     meta = {
         "format_version": FORMAT_VERSION,
@@ -110,10 +112,34 @@ def record(
         "series": name,
         "series_sha256": hashlib.sha256(text).hexdigest(),
         "units": units,
+        **({"noise_floor": to_meta(floor)} if floor else {}),
         "runs": [_run_entry(run) for run in runs],
     }
     (folder / TOML).write_text(tomli_w.dumps(meta), encoding="utf-8")
     return open_recording(folder)
+
+
+def spread_of(runs: Sequence[Run]) -> NoiseFloor | None:
+    """The noise floor of the runs' loss; None where one run, or no common loss, shows none."""
+    try:
+        return noise_floor(runs)
+    except AlignmentError:
+        return None
+
+
+def recorded_spread(recording: Recording) -> NoiseFloor | None:
+    """The noise floor that was recorded; None if none was.
+
+    Raises:
+        BaselineError: it is damaged.
+    """
+    if "noise_floor" not in recording.meta:
+        return None
+    try:
+        return from_meta(recording.meta["noise_floor"])
+    except (TypeError, KeyError) as error:
+        msg = f"its noise_floor cannot be read ({error}); record the baseline again"
+        raise BaselineError(msg, source=str(recording.folder / TOML)) from error
 
 
 def _run_entry(run: Run) -> dict[str, Any]:

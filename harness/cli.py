@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli_baseline import SHELF, Baselines, baseline_app
+from harness.cli_calibrate import calibrate
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -30,16 +31,22 @@ app = typer.Typer(
     "experiment).\n\nStart with: harness compare cuda.log sdaa.log --report reports/first",
 )
 app.add_typer(baseline_app, name="baseline")
+app.command()(calibrate)
 
 
 @app.command()
 def compare(
     baseline: Annotated[
         str,
-        typer.Argument(help="A log, a quoted glob, a folder of seeds, or a name in baselines/."),
+        typer.Argument(
+            help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/."
+        ),
     ],
     candidate: Annotated[
-        str, typer.Argument(help="The port's logs: a log, a quoted glob or a folder of seeds.")
+        str,
+        typer.Argument(
+            help="The port's logs: one, several by comma, a quoted glob or a folder of seeds."
+        ),
     ],
     *,
     metric: Annotated[str, typer.Option(help="Series to judge.")] = "loss",
@@ -48,7 +55,8 @@ def compare(
         list[str] | None,
         typer.Option(
             help="Rule that must pass, with limits: two-sided:rtol=0.02. Repeat for several. "
-            "Known: modelzoo, two-sided, tolerance, exact. Default: two-sided."
+            "Known: equivalence, ensemble, tolerance, two-sided, exact, modelzoo. "
+            "Default: equivalence within 2 %."
         ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Judge the last N common steps.")] = None,
@@ -71,7 +79,7 @@ def compare(
 ) -> None:
     """Compare a candidate's log with a baseline's, judge, and report.
 
-    Example: harness compare cuda.log sdaa.log --rule two-sided --report reports/ccnet
+    Example: harness compare cuda.log sdaa.log --rule equivalence --report reports/ccnet
     """
     from harness.comparison import compare as compare_runs
     from harness.judge import DEFAULT_RULES, Policy

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.errors import PolicyError
+
+if TYPE_CHECKING:
+    from harness.baselines import Recording
 
 baseline_app = typer.Typer(no_args_is_help=True, help="Record runs as baselines, and look at them.")
 
@@ -44,6 +47,7 @@ def baseline_add(
     )
     count = sum(len(series) for run in runs for series in run.series)
     typer.echo(f"recorded {len(runs)} run(s), {count} values in {recording.folder}")
+    _noise_floor(recording)
 
 
 @baseline_app.command("list")
@@ -71,6 +75,20 @@ def baseline_show(name: str, *, baselines: Baselines = SHELF) -> None:
     typer.echo(f"origin: {recording.meta.get('origin', '')}")
     for one in load_runs(recording):
         run.write(one, console())
+    _noise_floor(recording)
+
+
+def _noise_floor(recording: Recording) -> None:
+    """Prints what the seeds of a baseline change, and what they hide."""
+    from harness.baselines import recorded_spread
+    from harness.report import noise
+    from harness.report.text import console, lay_out
+
+    floor = recorded_spread(recording)
+    if floor is not None:
+        console().print(lay_out(noise.table(floor)))
+    else:
+        typer.echo(noise.UNKNOWN if len(recording.meta["runs"]) == 1 else noise.NOT_FINITE)
 
 
 @baseline_app.command("verify")

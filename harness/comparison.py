@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.align import Aligned, align
+from harness.companions import with_companions
 from harness.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
 from harness.curve import Run
 from harness.errors import PolicyError
 from harness.judge import Judgement, Policy, judge
 from harness.measure import Measures, measure
 from harness.rules import Verdict
+from harness.runset import check_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,9 +52,13 @@ def compare(
         msg = "a comparison needs at least one baseline run and one candidate run"
         raise PolicyError(msg)
     check_allow(policy.allow)
-    whole = align(base, cand, metric=policy.metric, rank=policy.rank)
+    whole = with_companions(align(base, cand, metric=policy.metric, rank=policy.rank), base, cand)
     aligned = whole if policy.last is None else whole.tail(policy.last)
     rows = compare_facts([r.facts for r in base], [r.facts for r in cand], allow=policy.allow)
+    no_sample = (
+        *check_runs("baseline", base, aligned),
+        *check_runs("candidate", cand, aligned),
+    )
     return Comparison(
         baseline=base,
         candidate=cand,
@@ -61,7 +67,7 @@ def compare(
         aligned=aligned,
         whole=whole,
         measures=measure(aligned),
-        judgement=judge(aligned, rows, policy),
+        judgement=judge(aligned, rows, policy, no_sample=no_sample),
         notes=(*_notes(rows, whole), *_progress("baseline", base), *_progress("candidate", cand)),
     )
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.align import Aligned
 from harness.comparable import Comparability, blocking
+from harness.holm import holm
 from harness.rules import Finding, RuleCall, Verdict
 
-DEFAULT_RULES = (RuleCall(name="two-sided"),)
+DEFAULT_RULES = (RuleCall(name="equivalence"),)
 MIN_STEPS = 50
 """Steps that a verdict needs unless the policy says otherwise: the field's own window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a port must satisfy. Every rule must pass.
+    """What a port must satisfy. Every rule must pass; rules that are tests fail by Holm's method.
 
     `allow` waives facts, `last` judges the last N common steps only, `min_steps` is the number of
-    common steps below which nothing is concluded, `max_missing` the fraction of steps inside the
-    common range that may be missing on one side.
+    common records (steps times the runs of the smaller side) below which nothing is concluded,
+    `max_missing` the fraction of steps inside the common range that may be missing on one side.
     """
 
     metric: str = "loss"
@@ -46,11 +48,18 @@ class Judgement:
     doubts: tuple[str, ...] = ()
 
 
-def judge(aligned: Aligned, rows: Sequence[Comparability], policy: Policy) -> Judgement:
+def judge(
+    aligned: Aligned,
+    rows: Sequence[Comparability],
+    policy: Policy,
+    *,
+    no_sample: Sequence[str] = (),
+) -> Judgement:
     """The verdict on aligned curves.
 
     Two experiments are incomparable, and no rule is asked. Too few steps, or steps missing on one
-    side, turn a pass into inconclusive; they excuse no failure.
+    side, turn a pass into inconclusive; they excuse no failure. Where runs are no independent
+    sample (`no_sample` says why), a test has no error rate, and decides nothing.
     """
     differing = blocking(rows)
     if differing:
@@ -60,7 +69,8 @@ def judge(aligned: Aligned, rows: Sequence[Comparability], policy: Policy) -> Ju
         )
         return Judgement(verdict=Verdict.INCOMPARABLE, reasons=reasons)
     findings = tuple(rule(aligned) for rule in policy.rules)
-    doubts = too_little(aligned, policy)
+    findings = tuple(map(_undecided, findings)) if no_sample else holm(findings)
+    doubts = (*no_sample, *too_little(aligned, policy))
     failed = [f for f in findings if f.verdict is Verdict.FAIL]
     undecided = [f for f in findings if f.verdict is not Verdict.PASS]
     if failed:
@@ -77,10 +87,13 @@ def too_little(aligned: Aligned, policy: Policy) -> tuple[str, ...]:
     """Why these data cannot carry a pass, with what would."""
     doubts = []
     count = aligned.steps.size
-    if count < policy.min_steps:
+    runs = min(aligned.baseline.shape[0], aligned.candidate.shape[0])
+    if count * runs < policy.min_steps:
+        of_runs = f" of {runs} runs a side" if runs > 1 else ""
+        more = math.ceil(policy.min_steps / runs) - count
         doubts.append(
-            f"{count} common steps, the policy asks for {policy.min_steps}: "
-            f"log {policy.min_steps - count} more"
+            f"{count} common steps{of_runs}, the policy asks for {policy.min_steps}: "
+            f"log {more} more"
         )
     share = aligned.missing.size / (aligned.missing.size + count)
     if share > policy.max_missing:
@@ -90,6 +103,14 @@ def too_little(aligned: Aligned, policy: Policy) -> tuple[str, ...]:
             f"{aligned.missing[0]}: repeat the run or log every step"
         )
     return tuple(doubts)
+
+
+def _undecided(finding: Finding) -> Finding:
+    """A test's finding without its word."""
+    if finding.p_value is None:
+        return finding
+    reason = f"{finding.reason}; but the runs are no independent sample"
+    return replace(finding, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
 
 def _reasons(findings: Sequence[Finding]) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def lag(baseline: Floats, candidate: Floats) -> int | None:
 def _correlation(a: Floats, b: Floats) -> float:
     """Pearson's r of two arrays (n,); 0 where one of them is constant."""
     a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
+    scale = float(np.sqrt(a @ a)) * float(np.sqrt(b @ b))
     return float(a @ b) / scale if scale > 0 else 0.0
 
 

@@ -4,7 +4,7 @@
 name = "ccnet-sdaa"
 baseline = "ccnet_r50-d8_cityscapes_rtx4090"   # a name in baselines/, a log, a glob or a folder
 candidate = "logs/sdaa.log"
-rules = ["two-sided", { name = "tolerance", rtol = 0.02 }]
+rules = ["equivalence", { name = "tolerance", rtol = 0.02 }]
 allow = ["world_size"]
 reason = "why these facts may differ"
 """
@@ -20,9 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.comparable import check_allow
 from harness.comparison import Comparison, compare
 from harness.errors import PolicyError
-from harness.judge import MIN_STEPS, Policy
+from harness.judge import DEFAULT_RULES, MIN_STEPS, Policy
 from harness.resolve import load
 from harness.rules import RuleCall, parse_rule, rule_call
+
+DEFAULT = tuple(str(rule) for rule in DEFAULT_RULES)
 
 
 class Port(BaseModel):
@@ -33,7 +35,7 @@ class Port(BaseModel):
     name: Annotated[str, Field(min_length=1, pattern=r"^[^\s\[\]/:]+$")]
     baseline: Annotated[str, Field(min_length=1)]
     candidate: Annotated[str, Field(min_length=1)]
-    rules: Annotated[tuple[str | dict[str, Any], ...], Field(min_length=1)] = ("two-sided",)
+    rules: Annotated[tuple[str | dict[str, Any], ...], Field(min_length=1)] = DEFAULT
     metric: str = "loss"
     rank: Annotated[int, Field(ge=0)] = 0
     allow: tuple[str, ...] = ()

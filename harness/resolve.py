@@ -14,8 +14,8 @@ BASELINES = "baselines"
 def load(spec: str, *, root: Path | None = None, baselines: Path | None = None) -> tuple[Run, ...]:
     """The runs that `spec` names: a recording's folder, its name in `baselines`, or logs.
 
-    `root` is the folder that relative paths start from; `baselines` defaults to the folder of that
-    name in it.
+    Several of them are parted by commas, unless a file of that very name exists. `root` is the
+    folder that relative paths start from; `baselines` defaults to the folder of that name in it.
 
     Raises:
         ParseError, BaselineError: as reading them does.
@@ -25,4 +25,7 @@ def load(spec: str, *, root: Path | None = None, baselines: Path | None = None) 
     for folder in (here / spec, shelf / spec):
         if "://" not in spec and is_recording(folder):
             return load_runs(open_recording(folder))
+    several = [part.strip() for part in spec.split(",") if part.strip()]
+    if len(several) > 1 and not (here / spec).exists():
+        return tuple(run for part in several for run in load(part, root=root, baselines=baselines))
     return tuple(read_run(path) for path in expand(spec, root=root))

@@ -81,7 +81,7 @@ def test_too_few_steps_carry_no_pass_and_excuse_no_failure():
     assert comparison.judgement.reasons[0] == (
         "30 common steps, the policy asks for 50: log 20 more"
     )
-    assert compare(a, run(decaying(30) * 2, **SAME)).verdict is Verdict.FAIL
+    assert compare(a, run(decaying(30) * 2, **SAME), policy()).verdict is Verdict.FAIL
     assert compare(a, a, policy(min_steps=30)).verdict is Verdict.PASS
 
 
@@ -108,7 +108,7 @@ def test_the_last_steps_alone_can_be_judged():
 def test_a_lag_is_reported_and_not_corrected():
     rng = np.random.default_rng(0)
     curve = decaying(201) + rng.standard_normal(201)
-    comparison = compare(run(curve[1:], **SAME), run(curve[:-1], **SAME))
+    comparison = compare(run(curve[1:], **SAME), run(curve[:-1], **SAME), policy())
     assert any("1 step(s) late (lag +1)" in note for note in comparison.notes)
     assert comparison.verdict is Verdict.FAIL
 

@@ -12,17 +12,22 @@ LAYERS = [
     {"errors", "facts"},
     {"curve", "lag"},
     {"parse", "align"},
-    {"measure", "comparable"},
+    {"measure", "comparable", "companions", "stats"},
+    {"runset", "noise"},
     {"rules"},
+    {"holm"},
     {"judge"},
-    {"comparison"},
+    {"comparison", "calibrate"},
     {"report", "store", "baselines", "golden"},
     {"resolve"},
     {"manifest"},
-    {"cli_baseline", "pytest_plugin"},
+    {"cli_baseline", "cli_calibrate", "pytest_plugin"},
     {"cli"},
 ]
-SHELLS = {"store", "baselines", "resolve", "manifest", "cli_baseline", "cli", "pytest_plugin"}
+SHELLS = {"store", "baselines", "resolve", "manifest", "cli", "pytest_plugin"} | {
+    "cli_baseline",
+    "cli_calibrate",
+}
 """They may touch files, clocks and the screen; `golden` is the pytest plugin's."""
 
 

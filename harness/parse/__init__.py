@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from harness.curve import Run
 from harness.errors import ParseError
 from harness.parse.collect import Collector, Format
+from harness.parse.columns import Columns
 from harness.parse.config_block import ConfigBlock
 from harness.parse.derive import derive
 from harness.parse.environment import Environment
+from harness.parse.mllog import Mllog
 from harness.parse.mmengine_text import MmengineText
 from harness.parse.scalars_json import ScalarsJson
 from harness.parse.tcappdll import Tcappdll
@@ -20,8 +22,10 @@ FORMATS: tuple[type[Format], ...] = (
     ConfigBlock,
     Tcappdll,
     MmengineText,
+    Mllog,
     ScalarsJson,
     Environment,
+    Columns,
 )
 """Asked in this order; the first that takes a line has it."""
 

@@ -107,12 +107,12 @@ def _error(axes: Axes, comparison: Comparison) -> None:
 def _relative_limit(comparison: Comparison) -> float | None:
     """The relative limit of the first rule that has one."""
     for finding in comparison.judgement.findings:
-        for name in ("rtol", "mean_relative_error"):
+        for name in ("rtol", "margin", "mean_relative_error"):
             value = finding.limits.get(name)
             if isinstance(value, float | int):
                 return float(value)
     for rule in comparison.policy.rules:
-        value = rule.in_force.get("rtol")
+        value = rule.in_force.get("rtol", rule.in_force.get("margin"))
         if value is not None:
             return value
     return None

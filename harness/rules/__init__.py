@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 from harness.align import Aligned
 from harness.errors import PolicyError
+from harness.rules.ensemble import ensemble
+from harness.rules.equivalence import MARGINS, equivalence
 from harness.rules.exact import exact
 from harness.rules.finding import Figure, Finding, Verdict
 from harness.rules.modelzoo import modelzoo
@@ -18,8 +20,19 @@ from harness.rules.two_sided import two_sided
 __all__ = ["RULES", "Figure", "Finding", "RuleCall", "Verdict", "parse_rule", "rule_call"]
 
 RULES: Mapping[str, Callable[..., Finding]] = MappingProxyType(
-    {"modelzoo": modelzoo, "two-sided": two_sided, "tolerance": tolerance, "exact": exact}
+    {
+        "modelzoo": modelzoo,
+        "two-sided": two_sided,
+        "tolerance": tolerance,
+        "exact": exact,
+        "equivalence": equivalence,
+        "ensemble": ensemble,
+    }
 )
+PRESETS: Mapping[tuple[str, str], Mapping[str, float]] = MappingProxyType(
+    {("equivalence", "margin"): MARGINS}
+)
+"""Limits that may be given by the name of a convention, `equivalence:margin=strict`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +106,16 @@ def rule_call(name: str, limits: Mapping[str, object]) -> RuleCall:
 
 
 def _limit(rule: str, key: str, value: object, *, whole: bool) -> float:
+    names = PRESETS.get((rule, key), {})
     try:
+        value = names.get(str(value), value)
         number = float("nan") if isinstance(value, bool) else float(str(value))
     except ValueError:
         number = float("nan")
     fits = number >= 1 and number.is_integer() if whole else number >= 0
     if not (fits and number < float("inf")):
         expected = "a whole number of at least 1" if whole else "a finite number of at least 0"
+        expected += f", or one of: {', '.join(names)}" if names else ""
         msg = f"limit {key!r} of rule {rule!r} is {value!r}; expected {expected}"
         raise PolicyError(msg)
     return int(number) if whole else number

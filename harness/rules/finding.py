@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+import numpy as np
+
+from harness.align import Aligned
 
 Figure = float | int | str | None
 
@@ -21,7 +25,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """The outcome of one rule. `blind` says what the rule cannot see, where that matters here."""
+    """The outcome of one rule. `blind` says what the rule cannot see, where that matters here.
+
+    A rule that is a test states the `p_value` of the hypothesis that nothing is wrong, and the
+    `level` at or below which it fails; several such rules are combined by Holm's method.
+    """
 
     rule: str
     verdict: Verdict
@@ -29,6 +37,8 @@ class Finding:
     limits: Mapping[str, Figure]
     reason: str
     blind: str = ""
+    p_value: float | None = None
+    level: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "observed", MappingProxyType(dict(self.observed)))
@@ -38,3 +48,36 @@ class Finding:
 def within(value: float, limit: float) -> bool:
     """Positive evidence: the value is a finite number and at most the limit. NaN is not."""
     return -float("inf") < value <= limit
+
+
+def nonfinite(
+    rule: str, aligned: Sequence[Aligned], limits: Mapping[str, Figure]
+) -> Finding | None:
+    """The finding on NaN and infinity: the candidate's fail, the baseline's leave it open.
+
+    None where the judged series is finite, and each companion wherever its baseline is.
+    """
+    first, *others = aligned
+    sick = int(np.count_nonzero(~np.isfinite(first.baseline).all(axis=0)))
+    bad = [(first, ~np.isfinite(first.candidate).all(axis=0))]
+    for other in others:
+        healthy = np.isfinite(other.baseline).all(axis=0)
+        bad.append((other, healthy & ~np.isfinite(other.candidate).all(axis=0)))
+    wrong = [(one.metric, one.steps[mask]) for one, mask in bad if mask.any()]
+    if not wrong and not sick:
+        return None
+    if wrong:
+        reason = "; ".join(
+            f"{name} of the candidate is NaN or infinite on {steps.size} steps, the first is step "
+            f"{steps[0]}"
+            for name, steps in wrong
+        )
+    else:
+        reason = f"the baseline is NaN or infinite on {sick} steps: it shows nothing to reproduce"
+    return Finding(
+        rule=rule,
+        verdict=Verdict.FAIL if wrong else Verdict.INCONCLUSIVE,
+        observed={"nonfinite_candidate": sum(s.size for _, s in wrong), "nonfinite_baseline": sick},
+        limits=limits,
+        reason=reason,
+    )

@@ -1,0 +1,197 @@
+"""How often does each rule reject when nothing differs, and how often does it notice a change?
+
+Systems are sets of runs of one task. Nothing differs between two halves of one system, nor between
+two runs of it; what differs between two systems, their facts say.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.align import Aligned, align
+from harness.companions import with_companions
+from harness.comparable import Comparability, blocking, compare_facts
+from harness.curve import Run
+from harness.rules import Verdict, rule_call
+
+Judge = Callable[[Aligned], Verdict]
+HALVES = "halves of a system"
+SINGLES = "two runs of a system"
+SAME = "same facts"
+SPLITTING = frozenset({"world_size", "batch_per_device", "grad_accumulation"})
+"""How an effective batch is put together: no change of the experiment where the product agrees."""
+MOST_SINGLES = 100
+NAMED = MappingProxyType({"effective_batch": "batch size", "schedule": "schedule"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A set of runs that differ by seed."""
+
+    name: str
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What a rule said of the comparisons of one kind."""
+
+    rule: str
+    kind: str
+    comparisons: int
+    failed: int
+    passed: int
+
+    @property
+    def failed_share(self) -> float:
+        """The fraction that failed; with nothing different, the rate of false alarms."""
+        return self.failed / self.comparisons
+
+    @property
+    def passed_share(self) -> float:
+        """The fraction that passed; the rest was left open."""
+        return self.passed / self.comparisons
+
+
+def judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
+    """The rules in the order of the table: this project's, then conventions in use elsewhere.
+
+    `ensemble: loss` sees the loss curves only, `ensemble` the logged schedule and validation too.
+    `per step 5 %` forgives 1 % of the steps; `published` is one-sided on the last 50 records.
+    """
+
+    def rule(name: str, **limits: float) -> Judge:
+        call = rule_call(name, limits)
+        return lambda aligned: call(aligned).verdict
+
+    ensemble = rule("ensemble", permutations=permutations, seed=seed)
+    return {
+        "ensemble: loss": lambda aligned: ensemble(replace(aligned, companions=())),
+        "ensemble": ensemble,
+        "equiv. 2 %": rule("equivalence", margin=0.02, seed=seed),
+        "equiv. 0.5 %": rule("equivalence", margin=0.005, seed=seed),
+        "two-sided": rule("two-sided"),
+        "|mean| 2 %": _mean_within,
+        "per step 5 %": rule("tolerance", rtol=0.05, outside=0.01),
+        "published": rule("modelzoo"),
+        "bitwise": rule("exact"),
+    }
+
+
+def _mean_within(aligned: Aligned) -> Verdict:
+    """The convention |mean((c - b) / b)| <= 2 % on the mean curves."""
+    base, cand = aligned.baseline_mean, aligned.candidate_mean
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = abs(float(np.mean((cand - base) / np.abs(base))))
+    return Verdict.PASS if mean <= 0.02 else Verdict.FAIL
+
+
+def kind_of(rows: Sequence[Comparability]) -> str:
+    """What differs between two systems, by the first fact that decides the experiment."""
+    differing = {row.fact: row for row in rows if row.kind == "differs"}
+    if "effective_batch" in differing:
+        return NAMED["effective_batch"]
+    rate = differing.get("learning_rate")
+    if rate is not None:
+        return _ratio(rate)
+    rest = [name for name in differing if name not in SPLITTING]
+    return NAMED.get(rest[0], rest[0]) if rest else SAME
+
+
+def _ratio(row: Comparability) -> str:
+    values = (row.baseline, row.candidate)
+    if not all(isinstance(v, int | float) and v > 0 for v in values):
+        return "learning rate"
+    low, high = sorted(float(v) for v in values)  # type: ignore[arg-type]
+    return f"learning rate x{high / low:.2f}"
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts verdicts by rule and kind while comparisons come in."""
+
+    rules: Mapping[str, Judge]
+    counts: dict[tuple[str, str], list[int]]
+
+    def add(self, kind: str, aligned: Aligned) -> None:
+        for name, judge in self.rules.items():
+            self.note(name, kind, judge(aligned))
+
+    def note(self, name: str, kind: str, verdict: Verdict) -> None:
+        count = self.counts.setdefault((name, kind), [0, 0, 0])
+        count[0] += 1
+        count[1] += verdict in {Verdict.FAIL, Verdict.INCOMPARABLE}
+        count[2] += verdict is Verdict.PASS
+
+    def rows(self) -> tuple[Row, ...]:
+        return tuple(
+            Row(rule=rule, kind=kind, comparisons=n, failed=failed, passed=passed)
+            for (rule, kind), (n, failed, passed) in self.counts.items()
+        )
+
+
+def calibrate(
+    systems: Sequence[System],
+    *,
+    draws: int = 2000,
+    permutations: int = 1000,
+    seed: int = 1,
+    metric: str = "loss",
+    tick: Callable[[], object] = lambda: None,
+) -> tuple[Row, ...]:
+    """The table: every rule on every pair of systems, on `draws` half-splits and pairs of runs.
+
+    `tick` is called once a comparison. Pairs of single runs are at most 100, which are enough for
+    conventions that fail nearly all of them. The same seed gives the same table.
+    """
+    rng = np.random.default_rng(seed)
+    tally = _Tally(rules=judges(permutations=permutations, seed=seed), counts={})
+    whole = [_together(system, metric) for system in systems]
+    for _ in range(draws):
+        one = whole[int(rng.integers(len(whole)))]
+        order = rng.permutation(one.baseline.shape[0])
+        tally.add(HALVES, _taken(one, *np.array_split(order, 2)))
+        tick()
+    for _ in range(min(draws, MOST_SINGLES)):
+        runs = systems[int(rng.integers(len(systems)))].runs
+        first, second = (runs[i] for i in rng.permutation(len(runs))[:2])
+        tally.add(SINGLES, align([first], [second], metric=metric))
+        tick()
+    for left, right in itertools.combinations(systems, 2):
+        rows = compare_facts([r.facts for r in left.runs], [r.facts for r in right.runs])
+        kind = kind_of(rows)
+        refused = Verdict.INCOMPARABLE if blocking(rows) else Verdict.PASS
+        tally.note("facts", kind, refused)
+        both = align(left.runs, right.runs, metric=metric)
+        tally.add(kind, with_companions(both, left.runs, right.runs))
+        tick()
+    return tally.rows()
+
+
+def comparisons(systems: int, draws: int) -> int:
+    """How many comparisons `calibrate` will make."""
+    return draws + min(draws, MOST_SINGLES) + systems * (systems - 1) // 2
+
+
+def _together(system: System, metric: str) -> Aligned:
+    """All runs of a system on their common steps, on both sides, companions included."""
+    both = align(system.runs, system.runs, metric=metric)
+    return with_companions(both, system.runs, system.runs)
+
+
+def _taken(one: Aligned, left: NDArray[np.intp], right: NDArray[np.intp]) -> Aligned:
+    """Some runs of a system against others."""
+    return replace(
+        one,
+        baseline=one.baseline[left],
+        candidate=one.candidate[right],
+        baseline_series=tuple(one.baseline_series[i] for i in left),
+        candidate_series=tuple(one.candidate_series[i] for i in right),
+        companions=tuple(_taken(other, left, right) for other in one.companions),
+    )

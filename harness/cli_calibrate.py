@@ -1,0 +1,86 @@
+"""The command `harness calibrate`: error rates of every rule on real systems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.errors import PolicyError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from harness.calibrate import System
+
+
+def calibrate(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder of systems, each a folder of runs that differ by seed.")
+    ],
+    *,
+    draws: Annotated[int, typer.Option(min=1, help="Half-splits drawn within systems.")] = 2000,
+    permutations: Annotated[
+        int, typer.Option(min=1, help="Random splits of one permutation test.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=1, help="Seed of all draws.")] = 1,
+    metric: Annotated[str, typer.Option(help="Series to judge.")] = "loss",
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write calibration.csv and calibration.png there.", metavar="DIR"),
+    ] = None,
+) -> None:
+    """Measure how often each rule rejects when nothing differs, and notices what does.
+
+    Pairs and half-splits are drawn from systems of one task. Example: harness calibrate runs/
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from harness.calibrate import calibrate as measure
+    from harness.calibrate import comparisons
+    from harness.report import calibration
+    from harness.report.text import console, lay_out
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        systems = _systems(folder, progress)
+        task = progress.add_task("comparing", total=comparisons(len(systems), draws))
+        rows = measure(
+            systems,
+            draws=draws,
+            permutations=permutations,
+            seed=seed,
+            metric=metric,
+            tick=lambda: progress.advance(task),
+        )
+    out = console()
+    out.print(lay_out(calibration.table(rows)))
+    if report is not None:
+        try:
+            report.mkdir(parents=True, exist_ok=True)
+            paths = calibration.save(rows, report)
+        except OSError as error:
+            msg = f"cannot be written: {error.strerror or error}. Choose another place."
+            raise PolicyError(msg, source=str(report)) from error
+        typer.echo(f"table: {paths[0]}, picture: {paths[1]}")
+
+
+def _systems(folder: Path, progress: Progress) -> list[System]:
+    """Every sub-folder with at least two runs."""
+    from harness.calibrate import System
+    from harness.store import expand, read_run
+
+    if not folder.is_dir():
+        msg = "no such folder; give one whose sub-folders hold the runs of one system each"
+        raise PolicyError(msg, source=str(folder))
+    systems = []
+    inner = sorted(path for path in folder.iterdir() if path.is_dir())
+    for path in progress.track(inner, description="reading systems"):
+        runs = tuple(read_run(log) for log in expand(str(path)))
+        if len(runs) > 1:
+            systems.append(System(name=path.name, runs=runs))
+    if len(systems) < 2:
+        msg = f"{len(systems)} systems with two runs or more; at least two are needed"
+        raise PolicyError(msg, source=str(folder))
+    return systems

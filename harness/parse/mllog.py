@@ -1,0 +1,118 @@
+"""MLPerf's logging format: one JSON event a line, after whatever prefix a launcher put there.
+
+0: :::MLLOG {"key": "train_loss", "value": 1.92, "metadata": {"samples_count": 80, "lr": 0.0005}}
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from harness.facts import FactValue
+from harness.parse.collect import Collector
+
+MARK = ":::MLLOG"
+SAMPLES = "samples"
+"""Series of the samples seen when a loss was logged; a changed batch size shows in it."""
+
+_FACTS = {
+    "global_batch_size": "effective_batch",
+    "opt_base_learning_rate": "learning_rate",
+    "gradient_accumulation_steps": "grad_accumulation",
+    "opt_adamw_weight_decay": "weight_decay",
+    "opt_weight_decay": "weight_decay",
+    "opt_name": "optimizer",
+    "seed": "seed",
+    "submission_platform": "device_name",
+}
+_SCHEDULE = "opt_learning_rate_"
+_MODEL = frozenset({"submission_benchmark", "lora_rank", "lora_alpha"})
+
+
+class Mllog:
+    """Reads losses, evaluations and hyperparameters; a step is an optimizer step from 0.
+
+    An event says how many samples were seen, so its step is samples / global_batch_size - 1; an
+    event that states its own step is believed. Runs of different batch sizes then meet on optimizer
+    steps, and the samples that each had seen by then are a series of their own.
+    """
+
+    name = "mllog"
+    example = (
+        ':::MLLOG {"namespace": "", "time_ms": 1746056569897, "event_type": "POINT_IN_TIME", '
+        '"key": "train_loss", "value": 1.92359, "metadata": {"samples_count": 80, "lr": 0.0005}}'
+    )
+
+    def __init__(self) -> None:
+        self._settings: dict[str, tuple[FactValue, int]] = {}
+        self._events: list[tuple[int, dict[str, Any]]] = []
+
+    def feed(self, number: int, line: str, into: Collector) -> bool:
+        """Takes a line that holds an event."""
+        at = line.find(MARK)
+        if at < 0:
+            return False
+        try:
+            event = json.loads(line[at + len(MARK) :])
+            key, value, metadata = event["key"], event["value"], event.get("metadata") or {}
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+            into.skip(number, line[at:], "no JSON event with key and value after the mark")
+            return True
+        into.claim(self.name)
+        if key == "train_loss" or (isinstance(key, str) and key.startswith("eval_accuracy")):
+            self._events.append((number, {"key": key, "value": value, "metadata": metadata}))
+        elif isinstance(key, str) and isinstance(value, str | int | float):
+            self._settings.setdefault(key, (value, number))
+        return True
+
+    def close(self, into: Collector) -> None:
+        """States the facts, then places the records, whose steps need the batch size."""
+        for key, name in _FACTS.items():
+            if key in self._settings:
+                into.fact(name, self._settings[key][0], line=self._settings[key][1])
+        if "opt_adamw_weight_decay" in self._settings and not into.has("optimizer"):
+            into.fact("optimizer", "adamw", line=self._settings["opt_adamw_weight_decay"][1])
+        self._composed(into)
+        batch = self._settings.get("global_batch_size", (None, 0))[0]
+        for number, event in self._events:
+            self._place(number, event, batch, into)
+
+    def _composed(self, into: Collector) -> None:
+        schedule = sorted(k for k in self._settings if k.startswith(_SCHEDULE))
+        if schedule:
+            text = ", ".join(
+                f"{k.removeprefix(_SCHEDULE)}={self._settings[k][0]}" for k in schedule
+            )
+            into.fact("schedule", text, line=self._settings[schedule[0]][1])
+        if "submission_benchmark" in self._settings:
+            name, line = self._settings["submission_benchmark"]
+            parts = [f"{k}={self._settings[k][0]}" for k in sorted(_MODEL & set(self._settings))]
+            inner = ", ".join(part for part in parts if not part.startswith("submission"))
+            into.fact("model", f"{name}({inner})" if inner else name, line=line)
+
+    def _place(self, number: int, event: dict[str, Any], batch: object, into: Collector) -> None:
+        value, metadata = event["value"], event["metadata"]
+        step = _step(metadata, batch)
+        number_like = isinstance(value, int | float) and not isinstance(value, bool)
+        if step is None or not number_like:
+            reason = "needs a number and a step, or samples_count and a global_batch_size"
+            into.skip(number, f"{event['key']}: {value!r}", reason)
+            return
+        if event["key"] != "train_loss":
+            into.record(f"val.{event['key']}", rank=0, iteration=step, value=float(value))
+            return
+        into.record("loss", rank=0, iteration=step, value=float(value))
+        for key, name in (("lr", "lr"), ("samples_count", SAMPLES)):
+            extra = metadata.get(key)
+            if isinstance(extra, int | float) and not isinstance(extra, bool):
+                into.record(name, rank=0, iteration=step, value=float(extra))
+
+
+def _step(metadata: dict[str, Any], batch: object) -> int | None:
+    """The optimizer step, from 0; None where an event says neither it nor the samples seen."""
+    stated = metadata.get("step")
+    if isinstance(stated, int) and not isinstance(stated, bool):
+        return max(0, stated - 1)
+    samples = metadata.get("samples_count")
+    countable = isinstance(samples, int | float) and isinstance(batch, int) and batch > 0
+    return max(0, int(samples) // batch - 1) if countable else None  # type: ignore[arg-type,operator]

@@ -1,0 +1,103 @@
+"""The table, the CSV and the picture of a calibration."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.calibrate import HALVES, SAME, SINGLES, Row
+from harness.report.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS = ("rule", "kind", "comparisons", "failed", "passed", "open", "failed_share")
+FIRST = (HALVES, SINGLES, SAME)
+
+
+def kinds(rows: Sequence[Row]) -> list[str]:
+    """The kinds of comparisons, those without a difference first, then by name."""
+    names = {row.kind for row in rows}
+    return [k for k in FIRST if k in names] + sorted(names - set(FIRST))
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Kinds of comparison by rules; a cell has the percent that failed / that passed."""
+    found = {(row.rule, row.kind): row for row in rows}
+    counts = {row.kind: row.comparisons for row in rows}
+    names = list(dict.fromkeys(row.rule for row in rows))
+    body = tuple(
+        (f"{kind} ({counts[kind]})", *(_cell(found.get((name, kind))) for name in names))
+        for kind in kinds(rows)
+    )
+    title = "Percent of comparisons that a rule fails / passes; the rest it leaves open"
+    return Table(title=title, head=("what differs", *names), rows=body)
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return "-"
+    failed = 100 * row.failed_share
+    digits = 1 if 0 < failed < 10 else 0
+    return f"{failed:.{digits}f} / {100 * row.passed_share:.0f}"
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """One line for each rule and kind."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        rest = row.comparisons - row.failed - row.passed
+        writer.writerow(
+            [
+                row.rule,
+                row.kind,
+                row.comparisons,
+                row.failed,
+                row.passed,
+                rest,
+                repr(row.failed_share),
+            ]
+        )
+    return out.getvalue()
+
+
+def draw(rows: Sequence[Row]) -> Figure:
+    """Rules by kinds as a grid of shares that failed, each with its figure."""
+    from matplotlib.figure import Figure  # noqa: PLC0415  (half a second, only plots need it)
+
+    columns = kinds(rows)
+    names = list(dict.fromkeys(row.rule for row in rows))
+    found = {(row.rule, row.kind): row for row in rows}
+    figure = Figure(figsize=(2.5 + 1.1 * len(columns), 1.8 + 0.42 * len(names)), layout="tight")
+    axes = figure.subplots()
+    grid = [
+        [found[n, k].failed_share if (n, k) in found else float("nan") for k in columns]
+        for n in names
+    ]
+    axes.imshow(grid, cmap="cividis_r", vmin=0, vmax=1, aspect="auto")
+    for i, line in enumerate(grid):
+        for j, share in enumerate(line):
+            if share == share:  # noqa: PLR0124  (NaN: this rule is not asked here)
+                colour = "white" if share > 0.5 else "black"
+                axes.text(j, i, f"{share:.0%}", ha="center", va="center", color=colour)
+    counts = {row.kind: row.comparisons for row in rows}
+    labels = [f"{kind}\n({counts[kind]})".replace(": ", ":\n") for kind in columns]
+    axes.set_xticks(
+        range(len(columns)), labels, rotation=40, ha="right", fontsize=8, rotation_mode="anchor"
+    )
+    axes.set_yticks(range(len(names)), names)
+    axes.set_title("Share of comparisons that each rule fails", loc="left")
+    return figure
+
+
+def save(rows: Sequence[Row], folder: Path) -> tuple[Path, Path]:
+    """Writes `calibration.csv` and `calibration.png` into a folder that exists."""
+    paths = (folder / "calibration.csv", folder / "calibration.png")
+    paths[0].write_text(to_csv(rows), encoding="utf-8")
+    draw(rows).savefig(paths[1], dpi=90)
+    return paths

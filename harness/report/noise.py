@@ -1,0 +1,36 @@
+"""The noise floor of a baseline in words and figures."""
+
+from __future__ import annotations
+
+from harness.noise import CANDIDATES, LEVEL, POWER, NoiseFloor, Phase
+from harness.report.tables import Table
+
+UNKNOWN = (
+    "noise floor: one run, so what the seed alone changes cannot be known, nor how large a "
+    "difference would have to be to mean anything; record 3 runs or more, better 10, that differ "
+    "by seed only"
+)
+NOT_FINITE = "noise floor: the runs hold NaN, infinity or zero, so no relative spread exists"
+
+
+def table(floor: NoiseFloor) -> Table:
+    """Spread by phase of training, and the smallest shift that candidate runs would show."""
+    head = ("phase", "steps", "mean", "run spread", "record spread")
+    shifts = tuple(f"{count} run{'s' * (count > 1)}" for count in CANDIDATES)
+    title = (
+        f"Noise floor of {floor.metric}, {floor.runs} runs: spread by seed, and the smallest shift "
+        f"that candidate runs show with {POWER:.0%} power at {LEVEL:.0%}"
+    )
+    return Table(title=title, head=head + shifts, rows=tuple(_row(floor, p) for p in floor.phases))
+
+
+def _row(floor: NoiseFloor, phase: Phase) -> tuple[str, ...]:
+    shifts = (f"{floor.shift(phase, count):.2%}" for count in CANDIDATES)
+    return (
+        phase.name,
+        f"{phase.first_step}-{phase.last_step}",
+        f"{phase.mean:.4g}",
+        f"{phase.run_spread:.2%}",
+        f"{phase.step_spread:.2%}",
+        *shifts,
+    )

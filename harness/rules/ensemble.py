@@ -1,0 +1,167 @@
+"""Are the two sets of curves exchangeable? A max-t permutation test over records and shapes.
+
+`fail`: the curves differ by more than seeds explain, at this level. `pass`: no difference was seen,
+and a shift of the mean level by `detect` would have been, with 90 % probability; an absence that
+nothing could have shown is no evidence. A difference may be real and immaterial: `equivalence` asks
+whether it matters.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from harness.align import Aligned
+from harness.errors import PolicyError
+from harness.rules.finding import Figure, Finding, Verdict, nonfinite
+from harness.stats.contrasts import Contrasts, contrasts
+from harness.stats.permutation import Exchange, exchange, t_of
+from harness.stats.power import detectable, runs_to_detect, spread_factor
+from harness.stats.scale import to_unit
+from harness.stats.splits import even_runs_to_reject, runs_to_reject, smallest_p, splits
+
+POWER = 0.9
+NAMED = 3
+
+
+def ensemble(
+    aligned: Aligned,
+    *,
+    level: float = 0.05,
+    detect: float = 0.02,
+    permutations: int = 10_000,
+    seed: int = 1,
+) -> Finding:
+    """Exchangeability of the runs of both sides, companions (validation, say) included."""
+    if not 0 < level < 1:
+        msg = f"limit 'level' of rule 'ensemble' is {level!r}; expected a number between 0 and 1"
+        raise PolicyError(msg)
+    limits = {"p_value": level, "detect": detect, "permutations": permutations, "seed": seed}
+    broken = nonfinite("ensemble", (aligned, *aligned.companions), limits)
+    if broken is not None:
+        return broken
+    aligned = to_unit(aligned)
+    b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
+    least = smallest_p(b, c)
+    found = contrasts(aligned)
+    ways = splits(b, c, most=permutations, rng=np.random.default_rng(seed))
+    result = exchange(found, ways, level=level)
+    if least > level:
+        return Finding(
+            rule="ensemble",
+            verdict=Verdict.INCONCLUSIVE,
+            observed={"baseline_runs": b, "candidate_runs": c, "smallest_p_value": least},
+            limits=limits,
+            reason=f"{_cannot(b, c, level)}{_rank(result, b, c)}",
+        )
+    seen, needed = _power(aligned, result, detect)
+    observed: dict[str, Figure] = {
+        "p_value": result.p_value,
+        "smallest_p_value": least,
+        "detectable_shift": seen,
+        "baseline_runs": b,
+        "candidate_runs": c,
+        "contrasts": len(found.where),
+        "beyond": int(np.count_nonzero(result.adjusted <= level)),
+        "largest_at": found.where[int(np.argmax(np.abs(result.correlation)))],
+    }
+    verdict, closing = _decide(result, level=level, seen=seen, needed=needed, detect=detect)
+    return Finding(
+        rule="ensemble",
+        verdict=verdict,
+        observed=observed,
+        limits=limits,
+        reason=f"{_test(result, b, c, level)}; {_where(found, result, level)}; {closing}",
+        blind=_blind(verdict, c),
+        p_value=result.p_value,
+        level=level,
+    )
+
+
+def _decide(
+    result: Exchange, *, level: float, seen: float, needed: int, detect: float
+) -> tuple[Verdict, str]:
+    if result.p_value <= level:
+        return Verdict.FAIL, "the curves differ by more than seeds explain"
+    if 0 <= seen <= detect:
+        return Verdict.PASS, (
+            f"no difference was seen, and a shift of the mean level by {seen:.2%} would have been "
+            f"with {POWER:.0%} probability (limit {detect:.2%})"
+        )
+    more = f"about {needed} candidate runs" if needed else "more runs on both sides"
+    return Verdict.INCONCLUSIVE, (
+        f"no difference was seen, but only a shift of {seen:.2%} or more would have been with "
+        f"{POWER:.0%} probability (limit {detect:.2%}): log {more}"
+    )
+
+
+def _power(aligned: Aligned, result: Exchange, detect: float) -> tuple[float, int]:
+    """The smallest shift of the mean level that this test would notice, and runs for `detect`."""
+    from scipy.special import stdtr  # noqa: PLC0415  (half a second, few commands need it)
+
+    base, cand = aligned.baseline.mean(axis=1), aligned.candidate.mean(axis=1)
+    b, c, level = base.size, cand.size, abs(float(base.mean()))
+    within = float(((base - base.mean()) ** 2).sum() + ((cand - cand.mean()) ** 2).sum())
+    spread = math.sqrt(within / (b + c - 2)) / level if level > 0 else math.inf
+    if spread == 0:
+        return 0.0, 0
+    critical = t_of(result.critical, b + c)
+    seen = detectable(spread, b, c, critical_t=critical, power=POWER)
+    if seen <= detect or not math.isfinite(seen):
+        return seen, 0
+    tail = float(2 * stdtr(b + c - 2, -critical))
+    reachable = spread * spread_factor(b, 10_000) < detect
+    return seen, runs_to_detect(spread, b, detect, tail=tail, power=POWER) if reachable else 0
+
+
+def _cannot(b: int, c: int, level: float) -> str:
+    least, even = smallest_p(b, c), even_runs_to_reject(level=level)
+    needed = runs_to_reject(b, level=level)
+    against = f"{needed} candidate runs against these {b}, or " if needed else ""
+    return (
+        f"{b} against {c} runs cannot reject at {level:.3g}: the smallest p-value that they could "
+        f"give is {least:.3g}; log {against}{even or 'many more'} a side"
+    )
+
+
+def _rank(result: Exchange, b: int, c: int) -> str:
+    """Where a single run stands among the runs of the other side, and how fine that scale is."""
+    if min(b, c) > 1 or max(b, c) < 2:
+        return ""
+    odd = round(result.p_value * result.splits)
+    return (
+        f"; the single run is number {odd} of {b + c} by how far a run lies from the others "
+        f"(resolution 1/{b + c})"
+    )
+
+
+def _test(result: Exchange, b: int, c: int, level: float) -> str:
+    ways = f"all {result.splits}" if result.exact else f"{result.splits - 1} random"
+    return (
+        f"max-t permutation test, {b} against {c} runs, {ways} splits: p = {result.p_value:.3g} "
+        f"(level {level:g}){_rank(result, b, c)}"
+    )
+
+
+def _where(found: Contrasts, result: Exchange, level: float) -> str:
+    order = np.argsort(-np.abs(result.correlation), kind="stable")
+    beyond = [i for i in order.tolist() if result.adjusted[i] <= level]
+    if not beyond:
+        return f"the largest contrast is {_named(found, int(order[0]))}, within what seeds do"
+    names = ", ".join(_named(found, i) for i in beyond[:NAMED])
+    more = f" and {len(beyond) - NAMED} more" if len(beyond) > NAMED else ""
+    return f"beyond the simultaneous limit: {names}{more} (of {len(found.where)} contrasts)"
+
+
+def _named(found: Contrasts, i: int) -> str:
+    shift = found.shift[i]
+    return f"{found.where[i]} ({shift:+.2%})" if np.isfinite(shift) else found.where[i]
+
+
+def _blind(verdict: Verdict, c: int) -> str:
+    if verdict is Verdict.FAIL:
+        return "significant is not material: ask `equivalence` whether the difference matters"
+    if c == 1:
+        return "one candidate run says nothing of the spread of its side"
+    return ""

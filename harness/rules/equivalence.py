@@ -1,0 +1,233 @@
+"""Is the difference small enough not to matter? Two one-sided tests against a margin.
+
+The relative difference of the mean levels, over all judged steps and over their last part, gets a
+two-sided interval of confidence `confidence`. `pass` only if both lie inside +-margin (TOST,
+Schuirmann 1987, each side at 2.5 % here), `fail` only if one lies outside altogether, otherwise
+inconclusive. Several runs on a side: the interval comes from runs. One run a side: from a block
+bootstrap of the steps, which knows nothing of seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from harness.align import Aligned
+from harness.errors import PolicyError
+from harness.rules.finding import Figure, Finding, Verdict, nonfinite
+from harness.stats.interval import OWN_SPREAD, Interval, from_pair, from_runs
+from harness.stats.scale import to_unit
+
+MARGINS: Mapping[str, float] = MappingProxyType(
+    {"strict": 0.005, "default": 0.02, "modelzoo": 0.05}
+)
+"""Conventions, not laws: 5 % is the published port rule's, 2 % this project's for a new port, and
+0.5 % what separates good ports of one recipe in public benchmark logs."""
+
+MIN_PAIR = 50
+"""Steps below which one run a side gives no interval whose coverage was measured."""
+SAME_SIGN = 0.9
+"""A loss whose mean is below this part of its mean size crosses zero: no relative difference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A stretch of the judged steps with its interval."""
+
+    name: str
+    steps: int
+    interval: Interval
+    low: float
+    high: float
+
+    def inside(self, margin: float) -> bool:
+        """Whether the whole interval lies within the margin."""
+        return -margin <= self.low and self.high <= margin
+
+    def outside(self, margin: float) -> bool:
+        """Whether the whole interval lies beyond the margin, on either side."""
+        return self.low > margin or self.high < -margin
+
+    def text(self) -> str:
+        """The interval in words."""
+        return f"{self.name} {self.interval.estimate:+.2%} ({self.low:+.2%} to {self.high:+.2%})"
+
+
+def equivalence(
+    aligned: Aligned,
+    *,
+    margin: float = MARGINS["default"],
+    confidence: float = 0.95,
+    seed: int = 1,
+) -> Finding:
+    """Whether the mean levels agree within the margin, overall and in the last part."""
+    if not 0 < confidence < 1:
+        msg = f"limit 'confidence' of rule 'equivalence' is {confidence!r}; expected one below 1"
+        raise PolicyError(msg)
+    limits: dict[str, Figure] = {"margin": margin, "confidence": confidence, "seed": seed}
+    broken = nonfinite("equivalence", (aligned,), limits)
+    if broken is not None:
+        return broken
+    aligned = to_unit(aligned)
+    b, c, n = aligned.baseline.shape[0], aligned.candidate.shape[0], aligned.steps.size
+    hindrance = _hindrance(aligned)
+    if hindrance:
+        return Finding(
+            rule="equivalence",
+            verdict=Verdict.INCONCLUSIVE,
+            observed={"steps": n, "baseline_runs": b, "candidate_runs": c},
+            limits=limits,
+            reason=hindrance,
+        )
+    parts = _parts(aligned, confidence, seed)
+    thirds = _thirds(aligned)
+    verdict, closing = _decide(parts, thirds, aligned, margin)
+    worst = min(2 * part.interval.p_within(margin) for part in parts)
+    return Finding(
+        rule="equivalence",
+        verdict=verdict,
+        observed=_observed(parts, thirds, b, c),
+        limits=limits,
+        reason=f"relative difference of the mean level: {'; '.join(p.text() for p in parts)}, "
+        f"{confidence:.0%} intervals, margin {margin:.2%}: {closing}",
+        blind=_blind(aligned),
+        p_value=min(1.0, worst),
+        level=1 - confidence,
+    )
+
+
+def _hindrance(aligned: Aligned) -> str:
+    """Why no interval can be formed; empty if one can."""
+    b, c, n = aligned.baseline.shape[0], aligned.candidate.shape[0], aligned.steps.size
+    mean = aligned.baseline_mean
+    if not abs(float(mean.mean())) >= SAME_SIGN * float(np.abs(mean).mean()) > 0:
+        return "the baseline crosses zero: no relative difference; use `tolerance` with atol"
+    if max(b, c) == 1 and n < MIN_PAIR:
+        return (
+            f"{n} common steps of one run a side carry no interval; log {MIN_PAIR - n} more, or "
+            "repeat the runs with other seeds"
+        )
+    return ""
+
+
+def _parts(aligned: Aligned, confidence: float, seed: int) -> tuple[Part, ...]:
+    n = aligned.steps.size
+    last = max(1, n // 3)
+    if aligned.baseline.shape[0] == aligned.candidate.shape[0] == 1:
+        last = max(last, MIN_PAIR)
+    parts = []
+    for name, count in (("whole", n), (f"last {min(last, n)}", min(last, n))):
+        base, cand = aligned.baseline[:, -count:], aligned.candidate[:, -count:]
+        if base.shape[0] == cand.shape[0] == 1:
+            stride = max(1, int(np.median(np.diff(aligned.steps)))) if n > 1 else 1
+            overlap = math.ceil(aligned.window / stride)
+            interval = from_pair(base[0], cand[0], overlap=overlap, seed=seed)
+        else:
+            interval = from_runs(base, cand)
+        low, high = interval.bounds(confidence)
+        parts.append(Part(name=name, steps=count, interval=interval, low=low, high=high))
+    return tuple(parts)
+
+
+def _thirds(aligned: Aligned) -> tuple[float, ...]:
+    """The relative difference in each third of the steps; fewer than three make one stretch."""
+    base, cand = aligned.baseline_mean, aligned.candidate_mean
+    stretches = zip(np.array_split(base, 3), np.array_split(cand, 3), strict=True)
+    found = [float(y.mean() / x.mean() - 1) for x, y in stretches if x.size and x.mean() != 0]
+    return tuple(found)
+
+
+def _decide(
+    parts: tuple[Part, ...], thirds: tuple[float, ...], aligned: Aligned, margin: float
+) -> tuple[Verdict, str]:
+    if any(part.outside(margin) for part in parts):
+        names = " and ".join(part.name for part in parts if part.outside(margin))
+        return Verdict.FAIL, f"the interval of {names} lies beyond the margin"
+    open_parts = [part for part in parts if not part.inside(margin)]
+    if open_parts:
+        return Verdict.INCONCLUSIVE, _needed(open_parts[0], aligned, margin)
+    if not _cancel(thirds, margin):
+        return Verdict.PASS, "both lie inside the margin"
+    figures = ", ".join(f"{third:+.2%}" for third in thirds)
+    return Verdict.INCONCLUSIVE, (
+        f"both lie inside the margin, but the thirds of the curve differ by {figures} and cancel: "
+        "look at the plot, and compare more seeds"
+    )
+
+
+def _cancel(thirds: tuple[float, ...], margin: float) -> bool:
+    """Whether thirds of either sign, one of them beyond the margin, make up for each other."""
+    up, down = sum(t for t in thirds if t > 0), -sum(t for t in thirds if t < 0)
+    return max(map(abs, thirds), default=0.0) > margin and min(up, down) > margin
+
+
+def _needed(part: Part, aligned: Aligned, margin: float) -> str:
+    """What would settle it, if the estimate stays where it is."""
+    gap = abs(margin - abs(part.interval.estimate))
+    half = (part.high - part.low) / 2
+    more = (half / gap) ** 2 if gap > 0 else math.inf
+    head = f"the interval of {part.name} reaches across the margin; "
+    if not more < 1000:
+        return head + "the difference sits on the margin, so no feasible number of runs settles it"
+    b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
+    if b == c == 1:
+        steps = math.ceil(part.steps * more)
+        return head + f"about {steps} steps there would settle it, or several seeds a side"
+    return head + f"about {math.ceil(max(b, c, 3) * more)} runs a side would settle it"
+
+
+def _observed(
+    parts: tuple[Part, ...], thirds: tuple[float, ...], b: int, c: int
+) -> dict[str, Figure]:
+    whole, last = parts
+    return {
+        "difference": whole.interval.estimate,
+        "low": whole.low,
+        "high": whole.high,
+        "steps": whole.steps,
+        "last_difference": last.interval.estimate,
+        "last_low": last.low,
+        "last_high": last.high,
+        "last_steps": last.steps,
+        "largest_third": max(thirds, key=abs),
+        "baseline_runs": b,
+        "candidate_runs": c,
+    }
+
+
+def _blind(aligned: Aligned) -> str:
+    b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
+    if min(b, c) >= OWN_SPREAD:
+        return ""
+    if max(b, c) > 1:
+        return "few runs on a side: both sides are taken to spread by the same fraction"
+    seeds = (
+        "one run a side: the interval covers the noise of the steps, not the spread from seed to "
+        "seed, which one run cannot show"
+    )
+    cancelling = _cancelling(aligned)
+    return f"{cancelling}; {seeds}" if cancelling else seeds
+
+
+def _cancelling(aligned: Aligned) -> str:
+    """A word on errors of opposite sign, where they dominate."""
+    base, cand = aligned.baseline_mean, aligned.candidate_mean
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = (cand - base) / np.abs(base)
+    size, signed = float(np.abs(relative).mean()), float(relative.mean())
+    if not abs(signed) < size / 3:
+        return ""
+    changes = int(np.count_nonzero(np.diff(np.signbit(relative))))
+    chances = aligned.steps.size - 1
+    worst = int(np.argmax(np.abs(relative)))
+    by_chance = changes >= chances / 2 - math.sqrt(chances)  # two standard deviations
+    kind = "as in noise" if by_chance else "fewer than in noise: stretches of either sign"
+    return (
+        f"signs cancel in a mean: a step differs by {size:.2%} on average and by "
+        f"{relative[worst]:+.2%} at worst (step {aligned.steps[worst]}), the mean by "
+        f"{signed:+.2%}; the sign changes at {changes} of {chances} steps, {kind}"
+    )

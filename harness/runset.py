@@ -1,0 +1,44 @@
+"""Is a set of runs a sample? Repeated seeds and repeated logs are not independent draws."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from harness.align import Aligned
+from harness.curve import Run
+
+
+def check_runs(side: str, runs: Sequence[Run], aligned: Aligned) -> tuple[str, ...]:
+    """Why the runs of a side are no independent sample, one line each; empty if nothing says so.
+
+    Looked at are the stated seeds, the hashes of the logs, and the judged values bit for bit.
+    """
+    if len(runs) < 2:
+        return ()
+    curves = aligned.baseline if side == "baseline" else aligned.candidate
+    doubts = []
+    told: set[frozenset[int]] = set()
+    checks: tuple[tuple[str, list[Hashable]], ...] = (
+        ("are the same log", [run.sha256 or None for run in runs]),
+        ("have the same seed", [run.facts.get("seed") for run in runs]),
+        ("have the same values on every judged step", [row.tobytes() for row in curves]),
+    )
+    for what, keys in checks:
+        for group in _repeated(keys):
+            if not any(group <= known for known in told):
+                told.add(group)
+                names = ", ".join(runs[i].source for i in sorted(group))
+                doubts.append(
+                    f"{side} runs {names} {what}: no independent draws, so no spread can be taken "
+                    "from them; repeat the run with other seeds"
+                )
+    return tuple(doubts)
+
+
+def _repeated(keys: Sequence[Hashable]) -> list[frozenset[int]]:
+    """Groups of two or more places with one key; None is no key."""
+    places: dict[Hashable, list[int]] = {}
+    for i, key in enumerate(keys):
+        if key is not None:
+            places.setdefault(key, []).append(i)
+    return [frozenset(group) for group in places.values() if len(group) > 1]

@@ -1,0 +1,1 @@
+"""Statistics on aligned curves: permutation tests, intervals, power. No verdicts here."""

@@ -1,0 +1,95 @@
+"""What a run is asked about: every record, and a few shapes over the whole curve.
+
+A contrast is one number a run. The single records see a local difference, the shapes (mean level,
+and the first cosines over the standardized records: a tilt, a bend, a wave) see one that is small
+everywhere. All are standardized by their spread over the pooled runs, which no split changes, so
+that one maximum may run over them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.align import Aligned
+
+Floats = NDArray[np.float64]
+
+SHAPES = ("tilt", "bend", "wave")
+EQUAL = 1e-9
+"""A spread below this part of a contrast's size is rounding, not a difference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Contrasts:
+    """Standardized contrasts (N, F), baseline runs first; `where` names each, in words.
+
+    `shift` (F,) is candidate mean minus baseline mean as a fraction of the size of the latter; NaN
+    for shapes, which have no unit.
+    """
+
+    values: Floats
+    where: tuple[str, ...]
+    shift: Floats
+
+
+def contrasts(aligned: Aligned) -> Contrasts:
+    """The contrasts of the judged series and of its companions. Values must be finite.
+
+    A companion's record that is not finite in some baseline run is left out.
+    """
+    parts = [_records(aligned, "step"), _shapes(aligned)]
+    for other in aligned.companions:
+        finite = np.asarray(np.isfinite(other.baseline).all(axis=0), dtype=np.bool_)
+        if finite.any():
+            parts.append(_records(other, f"{other.metric} at step", keep=finite))
+    values = np.hstack([part.values for part in parts])
+    spread, size = values.std(axis=0), np.sqrt((values**2).mean(axis=0))
+    moves = spread > EQUAL * size
+    standard = np.where(moves, (values - values.mean(axis=0)) / np.where(moves, spread, 1.0), 0.0)
+    return Contrasts(
+        values=standard,
+        where=tuple(name for part in parts for name in part.where),
+        shift=np.concatenate([part.shift for part in parts]),
+    )
+
+
+def _records(aligned: Aligned, label: str, *, keep: NDArray[np.bool_] | None = None) -> Contrasts:
+    mask = np.ones(aligned.steps.size, dtype=np.bool_) if keep is None else keep
+    values = _scaled(np.vstack([aligned.baseline, aligned.candidate])[:, mask])
+    where = tuple(f"{label} {step}" for step in aligned.steps[mask].tolist())
+    return Contrasts(values=values, where=where, shift=_shift(aligned, values))
+
+
+def _shapes(aligned: Aligned) -> Contrasts:
+    """The mean level, and the first cosines (half a period, one, one and a half)."""
+    values = _scaled(np.vstack([aligned.baseline, aligned.candidate]))
+    level = values.mean(axis=1, keepdims=True)
+    centred = values - values.mean(axis=0)
+    spread = values.std(axis=0)
+    flat = spread <= EQUAL * np.abs(values).max(axis=0)
+    standard = np.where(flat, 0.0, centred / np.where(flat, 1.0, spread))
+    n = aligned.steps.size
+    orders = np.arange(1, len(SHAPES) + 1)
+    waves = np.cos(np.pi * np.outer(np.arange(n) + 0.5, orders) / n)
+    return Contrasts(
+        values=np.hstack([level, standard @ waves]),
+        where=("the mean level", *(f"the {name} of the curve" for name in SHAPES)),
+        shift=np.concatenate([_shift(aligned, level), np.full(len(SHAPES), np.nan)]),
+    )
+
+
+def _scaled(values: Floats) -> Floats:
+    """Values divided by their largest size, so that no square of them overflows."""
+    top = float(np.abs(values).max())
+    return values / top if top > 0 else values
+
+
+def _shift(aligned: Aligned, values: Floats) -> Floats:
+    b = aligned.baseline.shape[0]
+    base, cand = values[:b].mean(axis=0), values[b:].mean(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative: Floats = (cand - base) / np.abs(base)
+    return relative
