@@ -21,7 +21,8 @@ def render(comparison: Comparison, *, picture: str | None = None) -> str:
         lines += _table(tables.rules_table(comparison))
         for finding in comparison.judgement.findings:
             lines += _bullets(tables.finding_lines(finding))
-    lines += _table(tables.facts_table(comparison))
+    facts = tables.facts_table(comparison)
+    lines += _table(facts) if facts.rows else []
     lines += _table(tables.errors_table(comparison))
     lines += ["## Steps", "", *_bullets(tables.alignment_lines(comparison))]
     lines += ["## Policy", "", *_bullets(tables.policy_lines(comparison))]

@@ -20,14 +20,16 @@ def render(comparison: Comparison) -> RenderableType:
     verdict = str(comparison.verdict)
     colour = COLOURS[verdict]
     title = Text.assemble((verdict, f"bold {colour}"), f": {tables.headline(comparison)}")
+    facts = tables.facts_table(comparison)
     parts: list[RenderableType] = [
         Panel(
             Group(title, *(Text(f"- {reason}") for reason in comparison.judgement.reasons)),
             box=box.ROUNDED,
             border_style=colour,
         ),
-        lay_out(tables.facts_table(comparison)),
     ]
+    if facts.rows:
+        parts.append(lay_out(facts))
     if comparison.judgement.findings:
         parts.append(lay_out(tables.rules_table(comparison)))
         for finding in comparison.judgement.findings:
