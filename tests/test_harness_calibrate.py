@@ -24,7 +24,7 @@ FACTS = {"effective_batch": 8, "learning_rate": 0.0005, "schedule": "linear(800)
 def system(name, rng, *, factor=1.0, runs=10, **facts):
     level = factor * (1 + 0.005 * rng.standard_normal((runs, 1)))
     curves = (
-        (1 + np.exp(-np.arange(60) / 10)) * level * (1 + 0.02 * rng.standard_normal((runs, 60)))
+        (1 + np.exp(-np.arange(48) / 10)) * level * (1 + 0.02 * rng.standard_normal((runs, 48)))
     )
     stated = {**FACTS, **facts}
     return System(name=name, runs=tuple(run(c, seed=i, **stated) for i, c in enumerate(curves)))
@@ -138,9 +138,9 @@ def test_the_noise_floor_is_the_spread_of_the_runs(systems):
     floor = noise_floor(systems[0].runs)
     curves = np.stack([r.find("loss", 0)[0].values for r in systems[0].runs])
     assert [p.name for p in floor.phases] == ["whole", "first third", "middle third", "last third"]
-    last = curves[:, 40:].mean(axis=1)
+    last = curves[:, 32:].mean(axis=1)
     assert floor.phases[3].run_spread == pytest.approx(last.std(ddof=1) / last.mean())
-    assert floor.phases[3].first_step == 40
+    assert floor.phases[3].first_step == 32
     steps = curves.std(axis=0, ddof=1) / curves.mean(axis=0)
     assert floor.phases[0].step_spread == pytest.approx(np.median(steps))
 
