@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from model.heads import CrissCrossAttention
-from model.measure import in_fresh_process, peak_rss_mib
+from model.measure import busy_note, in_fresh_process, peak_rss_mib
 from model.ops import criss_cross_attention, criss_cross_attention_reference
 from model.ops.formulations import criss_cross_einsum
 
@@ -101,6 +101,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    note = busy_note(args.threads)
     shape = [args.batch, args.channels, *args.size]
     taken = times_ms(shape, args.recurrence, args.rounds)
     memory = {name: memory_mib(name, shape, args.recurrence) for name in VARIANTS}
@@ -112,6 +113,8 @@ def main() -> None:
         speed = statistics.median(taken[peer]) / ms
         share = memory[name] / memory[peer]
         print(f"{name:<20} {ms:8.1f} {speed:6.2f}x {memory[name]:8.1f} {share:6.2f}x")
+    if note:
+        print(note)
 
 
 if __name__ == "__main__":

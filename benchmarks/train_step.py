@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from model import build_model
 from model.heads import CrissCrossAttention
+from model.measure import busy_note
 from model.ops.formulations import criss_cross_einsum
 from model.segmentor import EncoderDecoder
 from model.structures import SegDataSample
@@ -113,6 +114,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    note = busy_note(args.threads)
     steps = make_steps(args.config, args.size, args.batch)
     losses = {name: run() for name, run in steps.items()}
     first, second = losses.values()
@@ -140,6 +142,8 @@ def main() -> None:
             f"{name:<20}{ms:>8.0f} ms{min(values):>8.0f} ms{processor:>8.0f} ms"
             f"{slowest / ms:>15.2f}x"
         )
+    if note:
+        print(note)
 
 
 if __name__ == "__main__":

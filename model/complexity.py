@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from model.measure import in_fresh_process, peak_rss_mib
+from model.measure import busy_note, in_fresh_process, peak_rss_mib
 from model.ops import criss_cross_attention
 from model.ops.formulations import criss_cross_einsum, non_local
 
@@ -209,7 +209,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sizes = [(int(h), int(w)) for h, w in (size.split("x") for size in options.sizes)]
     except ValueError:
         parser.error(f"--sizes {' '.join(options.sizes)}: expected HxW, say 97x97")
+    note = busy_note(options.threads)
     print(table(measure(sizes, rounds=options.rounds, threads=options.threads), sizes))
+    if note:
+        print(note)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Peak memory of a process, and a call in a fresh process."""
+"""Peak memory of a process, a call in a fresh process, and whether the machine is busy."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,3 +34,18 @@ def in_fresh_process(script: str, arguments: Any) -> Any:
         cwd=_ROOT,
     )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def busy_note(threads: int) -> str:
+    """Return a warning when other processes leave fewer than `threads` CPUs free, else ''.
+
+    Times taken then say little: threads wait for each other at every small product, and the
+    slower side of a comparison came out up to ten times slower than on a quiet machine.
+    """
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    if cores - load >= threads - 0.5:
+        return ""
+    return (
+        f"the machine is busy (load {load:.1f} on {cores} CPUs before the start): memory and FLOPs "
+        "hold, times do not; measure again when it is quiet, or with --threads 1"
+    )

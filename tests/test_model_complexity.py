@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from model import complexity
+from model import complexity, measure
 
 OURS, PEER, WIDE = (
     "criss-cross R=2 (ours)",
@@ -62,3 +62,12 @@ def test_bad_sizes_are_refused(capsys):
     with pytest.raises(SystemExit):
         complexity.main(["--sizes", "97"])
     assert "expected HxW" in capsys.readouterr().err
+
+
+def test_a_busy_machine_is_named_beside_the_times(monkeypatch):
+    monkeypatch.setattr(measure.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(measure.os, "getloadavg", lambda: (0.2, 0.0, 0.0))
+    assert measure.busy_note(2) == ""
+    monkeypatch.setattr(measure.os, "getloadavg", lambda: (1.2, 0.0, 0.0))
+    assert "load 1.2 on 2 CPUs" in measure.busy_note(2)
+    assert measure.busy_note(1) == ""
