@@ -267,3 +267,11 @@ def test_the_repository_checks_its_own_ports(harness):
     done = harness("check", cwd=Path(__file__).parents[1])
     assert done.returncode == 4
     assert "ccnet-sdaa: world_size is 1 in the baseline and 4 in the candidate" in done.stdout
+
+
+def test_the_sample_with_a_doubled_learning_rate_is_named(harness):
+    root = Path(__file__).parents[1]
+    sample = root / "logs" / "samples" / "ccnet_r18-d8_demo_doubled_lr_seed_101.log"
+    done = harness("compare", "ccnet_r18-d8_demo", sample, cwd=root)
+    assert done.returncode == 4
+    assert "learning_rate is 0.1 in the baseline and 0.2 in the candidate" in done.stdout
