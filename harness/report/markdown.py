@@ -26,9 +26,7 @@ def render(comparison: Comparison, *, picture: str | None = None) -> str:
     lines += _table(tables.errors_table(comparison))
     lines += ["## Steps", "", *_bullets(tables.alignment_lines(comparison))]
     lines += ["## Policy", "", *_bullets(tables.policy_lines(comparison))]
-    notes = list(tables.remarks(comparison))
-    if unstated := tables.unstated(comparison):
-        notes.append(f"neither side states: {', '.join(unstated)}")
+    notes = tables.remarks(comparison)
     if notes:
         lines += ["## Notes", "", *_bullets(notes)]
     lines += _table(tables.inputs_table(comparison))

@@ -192,6 +192,8 @@ def remarks(comparison: Comparison) -> tuple[str, ...]:
         lines += [f"{run.source}:{s.line}: {s.reason}" for s in run.skipped[:5]]
         if len(run.skipped) > 5:
             lines.append(f"{run.source}: {len(run.skipped) - 5} more damaged records")
+    if nowhere := unstated(comparison):
+        lines.append(f"neither side states: {', '.join(nowhere)}")
     return tuple(lines)
 
 

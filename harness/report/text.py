@@ -37,9 +37,7 @@ def render(comparison: Comparison) -> RenderableType:
     parts.append(lay_out(tables.errors_table(comparison)))
     parts.append(_list("Steps", tables.alignment_lines(comparison)))
     parts.append(_list("Policy", tables.policy_lines(comparison)))
-    notes = list(tables.remarks(comparison))
-    if unstated := tables.unstated(comparison):
-        notes.append(f"neither side states: {', '.join(unstated)}")
+    notes = tables.remarks(comparison)
     if notes:
         parts.append(_list("Notes", notes))
     parts.append(lay_out(tables.inputs_table(comparison)))

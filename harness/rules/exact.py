@@ -30,8 +30,8 @@ def exact(aligned: Aligned) -> Finding:
     }
     if differs.size:
         at = int(differs[0])
-        worst = int(np.argmax(np.where(everyone[:, at] != reference[at], 1, 0)))
-        base, cand = float(reference[at]), float(everyone[worst, at])
+        other = int(np.argmax(everyone[:, at] != reference[at]))  # the first run that differs
+        base, cand = float(reference[at]), float(everyone[other, at])
         kind = _precision(base, cand)
         ulps = ulp_distance(base, cand, kind=kind)
         observed |= {"first_differing_step": int(aligned.steps[at]), "ulps": ulps}
