@@ -18,6 +18,7 @@ LAYERS = [
     {"holm"},
     {"judge"},
     {"comparison", "calibrate"},
+    {"results"},
     {"report", "store", "baselines", "golden"},
     {"resolve"},
     {"manifest"},

@@ -1,0 +1,133 @@
+"""What became of one port of a manifest: small and plain, for tables, CI, sites and the history."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.comparison import Comparison
+from harness.errors import HarnessError
+
+ERROR = "error"
+"""The word for a port whose logs could not be read or compared; no verdict."""
+WORST_FIRST = (ERROR, "fail", "incomparable", "inconclusive", "pass")
+POINTS = 80
+"""Points of the small curves that a result keeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleResult:
+    """One rule of a port. `rule` is the rule with its limits, as the manifest could have it."""
+
+    rule: str
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortResult:
+    """One port, judged. The same after JSON and back, bit for bit.
+
+    `verdict` is a `Verdict` or `error`; of an error `reasons` holds the message and the figures
+    are None or empty. `effect` is the relative difference of the mean level over the judged steps,
+    signed, a fraction. `coverage` is a fraction. `curve_steps`, `baseline_curve` and
+    `candidate_curve` have the same length, at most 80: means over equal stretches of the common
+    steps, None where one is not finite. `line` is the line of the port's entry in `manifest`.
+    `started` is ISO 8601 in UTC.
+    """
+
+    port: str
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    rules: tuple[RuleResult, ...] = ()
+    metric: str = "loss"
+    steps: int = 0
+    coverage: float | None = None
+    effect: float | None = None
+    curve_steps: tuple[int, ...] = ()
+    baseline_curve: tuple[float | None, ...] = ()
+    candidate_curve: tuple[float | None, ...] = ()
+    manifest: str = ""
+    line: int = 1
+    started: str = ""
+    elapsed_s: float = 0.0
+    tool_version: str = ""
+
+    def to_json(self) -> str:
+        """The result as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> PortResult:
+        """The result that `to_json` wrote.
+
+        Raises:
+            HarnessError: the text is something else.
+        """
+        try:
+            entry: dict[str, Any] = json.loads(text)
+            rules = tuple(RuleResult(**rule) for rule in entry.pop("rules"))
+            lists = {name: tuple(v) for name, v in entry.items() if isinstance(v, list)}
+            return cls(**{**entry, **lists, "rules": rules})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            msg = f"not the result of a port: {error}"
+            raise HarnessError(msg) from error
+
+
+def worst(results: Sequence[PortResult]) -> str:
+    """The word that weighs most among the verdicts of several ports; at least one."""
+    verdicts = {result.verdict for result in results}
+    return next(word for word in WORST_FIRST if word in verdicts)
+
+
+def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
+    """The result of a port that was compared. `where` sets manifest, line, started and so on."""
+    aligned, whole = comparison.aligned, comparison.whole
+    steps, base, cand = _thinned(whole.steps, whole.baseline_mean, whole.candidate_mean)
+    findings = comparison.judgement.findings
+    rules = tuple(
+        RuleResult(rule=str(call), verdict=str(f.verdict), reason=f.reason)
+        for call, f in zip(comparison.policy.rules, findings, strict=False)
+    )
+    return PortResult(
+        port=port,
+        verdict=str(comparison.verdict),
+        reasons=comparison.judgement.reasons,
+        rules=rules,
+        metric=comparison.policy.metric,
+        steps=int(aligned.steps.size),
+        coverage=whole.coverage,
+        effect=effect(aligned.baseline_mean, aligned.candidate_mean),
+        curve_steps=steps,
+        baseline_curve=base,
+        candidate_curve=cand,
+        **where,
+    )
+
+
+def effect(baseline: NDArray[np.float64], candidate: NDArray[np.float64]) -> float | None:
+    """Relative difference of the mean levels of two curves (n,); None where it is not finite."""
+    with np.errstate(all="ignore"):
+        difference = (float(candidate.mean()) - float(baseline.mean())) / abs(
+            np.float64(baseline.mean())
+        )
+    return float(difference) if math.isfinite(difference) else None
+
+
+def _thinned(
+    steps: NDArray[np.int64], *curves: NDArray[np.float64]
+) -> tuple[tuple[int, ...], tuple[float | None, ...], tuple[float | None, ...]]:
+    """Means over at most 80 equal stretches, each at its middle step."""
+    parts = np.array_split(np.arange(steps.size), min(POINTS, steps.size))
+    at = tuple(int(steps[part[part.size // 2]]) for part in parts)
+    with np.errstate(all="ignore"):
+        means = [[float(curve[part].mean()) for part in parts] for curve in curves]
+    base, cand = (tuple(v if math.isfinite(v) else None for v in curve) for curve in means)
+    return at, base, cand

@@ -1,0 +1,62 @@
+"""The result of a port: plain, and the same after JSON."""
+
+import numpy as np
+import pytest
+
+from harness.comparison import compare
+from harness.curve import Run, Series
+from harness.errors import HarnessError
+from harness.results import PortResult, effect, judged, worst
+
+
+def run(values, source):
+    values = np.asarray(values, dtype=np.float64)
+    series = Series(name="loss", rank=0, steps=np.arange(values.size), values=values)
+    return Run(source=source, series=(series,))
+
+
+def test_a_result_is_the_same_after_json():
+    rng = np.random.default_rng(3)
+    base = 2 + rng.normal(size=500) / 10
+    result = judged("p", compare(run(base, "b"), run(base * 1.1, "c")), line=7, started="now")
+    assert PortResult.from_json(result.to_json()) == result
+    assert result.verdict == "fail"
+    assert result.effect == pytest.approx(0.1)
+    assert result.line == 7
+    assert (
+        len(result.curve_steps) == len(result.baseline_curve) == len(result.candidate_curve) == 80
+    )
+
+
+def test_small_curves_are_means_over_equal_stretches():
+    base = np.arange(160.0) + 1
+    result = judged("p", compare(run(base, "b"), run(base, "c")))
+    assert result.baseline_curve[:3] == (1.5, 3.5, 5.5)
+    assert result.curve_steps[:3] == (1, 3, 5)
+
+
+def test_what_is_not_finite_is_none_and_never_a_number():
+    base = np.linspace(3, 1, 100)
+    cand = base.copy()
+    cand[50:] = np.nan
+    result = judged("p", compare(run(base, "b"), run(cand, "c")))
+    assert result.effect is None
+    assert None in result.candidate_curve
+    assert PortResult.from_json(result.to_json()) == result
+
+
+def test_the_effect_of_a_negative_loss_keeps_its_sign():
+    assert effect(np.array([-2.0, -2.0]), np.array([-1.0, -1.0])) == pytest.approx(0.5)
+    assert effect(np.array([0.0]), np.array([1.0])) is None
+
+
+def test_the_worst_is_an_error_then_a_fail():
+    words = ["pass", "inconclusive", "incomparable", "fail", "error"]
+    for i, word in enumerate(words):
+        assert worst([PortResult(port="p", verdict=w) for w in words[: i + 1]]) == word
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"rules": 3}', '{"rules": [], "port": "x"}'])
+def test_foreign_text_is_refused(text):
+    with pytest.raises(HarnessError, match="not the result of a port"):
+        PortResult.from_json(text)
