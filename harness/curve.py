@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,16 +31,13 @@ class Series:
     values: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        steps = np.array(self.steps, dtype=np.int64)
-        values = np.array(self.values, dtype=np.float64)
+        steps, values = _owned(self.steps, np.int64), _owned(self.values, np.float64)
         if steps.ndim != 1 or steps.shape != values.shape:
             msg = f"{self.key}: steps {steps.shape} and values {values.shape} must be (n,)"
             raise ValueError(msg)
         if self.window < 1 or (steps.size > 1 and not np.all(np.diff(steps) > 0)):
             msg = f"{self.key}: steps must rise strictly and the window be at least 1"
             raise ValueError(msg)
-        steps.flags.writeable = False
-        values.flags.writeable = False
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "values", values)
 
@@ -51,6 +48,15 @@ class Series:
 
     def __len__(self) -> int:
         return int(self.steps.size)
+
+
+def _owned(data: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
+    """The array as it is if nobody can change it, else a read-only copy."""
+    if isinstance(data, np.ndarray) and data.dtype == kind and not data.flags.writeable:
+        return data
+    copy = np.array(data, dtype=kind)
+    copy.flags.writeable = False
+    return copy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +70,15 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
-    """What one log says. `sha256` and `size_bytes` belong to the file as it is stored."""
+    """What one log says. `sha256` and `size_bytes` belong to the file as it is stored.
+
+    `replaced` holds the records that later ones replaced: those of steps that a resumed run logged
+    again, and those of attempts before the last.
+    """
 
     source: str
     series: tuple[Series, ...]
+    replaced: tuple[Series, ...] = ()
     facts: RunFacts = field(default_factory=RunFacts)
     formats: tuple[str, ...] = ()
     lines: int = 0

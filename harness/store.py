@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import codecs
 import glob
 import hashlib
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from harness.curve import Run
-from harness.errors import ParseError
+from harness.errors import HarnessError, ParseError
 from harness.parse import parse_log
 
-LOG_SUFFIXES = (".log", ".txt", ".out", ".json", ".jsonl")
-UNPACKERS = frozenset({"_lzma", "lzma", "zlib", "zstandard", "backports"})
-"""Modules whose own exceptions mean a damaged archive."""
-PACKED_SUFFIXES = (".gz", ".xz", ".zst", ".bz2")
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+LOG_SUFFIXES = (".log", ".txt", ".out", ".json", ".jsonl", ".csv", ".tsv")
+FOREIGN = frozenset(
+    {"_lzma", "lzma", "zlib", "zstandard", "_zstd", "aiohttp", "botocore", "s3fs", "gcsfs"}
 )
+"""Packages whose own exceptions mean a damaged archive or a place that cannot be reached."""
+PACKED_SUFFIXES = (".gz", ".xz", ".zst", ".bz2")
+BLOCK_BYTES = 1 << 22
 
 
 class _Hashing(io.RawIOBase):
@@ -44,35 +42,37 @@ class _Hashing(io.RawIOBase):
         return len(data)
 
 
-def read_run(path: str | Path) -> Run:
+def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
     """The run that a log describes. Compressed logs (.gz .xz .bz2 .zst) and URLs are read as such.
+
+    `pattern` is a user's own format, a regular expression with named groups.
 
     Raises:
         ParseError: the log cannot be opened or read, or holds no training record.
+        PolicyError: the pattern is none.
     """
     source = str(path)
     with _open(source) as raw:
         hashing = _Hashing(raw)
         try:
-            text = _text(_unpacked(io.BufferedReader(hashing, 1 << 20), source))
-            run = parse_log(text, source=source)
+            content = _unpacked(io.BufferedReader(hashing, BLOCK_BYTES), source)
+            run = parse_log(_blocks(content), source=source, pattern=pattern)
             while hashing.read(1 << 20):  # what a decompressor leaves behind counts for the hash
                 pass
+        except HarnessError:
+            raise
         except (OSError, EOFError) as error:
             raise _unreadable(source, error) from error
-        except ParseError:
-            raise
-        except Exception as error:  # a decompressor's own error class, `LZMAError` say
-            if type(error).__module__.split(".")[0] in {
-                "_lzma",
-                "lzma",
-                "zlib",
-                "zstandard",
-                "_zstd",
-            }:
+        except Exception as error:
+            if type(error).__module__.split(".")[0] in FOREIGN:
                 raise _unreadable(source, error) from error
             raise
     return replace(run, sha256=hashing.sha256.hexdigest(), size_bytes=hashing.count)
+
+
+def _blocks(content: IO[bytes]) -> Iterator[bytes]:
+    while block := content.read(BLOCK_BYTES):
+        yield block
 
 
 def _open(source: str) -> IO[bytes]:
@@ -110,14 +110,6 @@ def _unpacked(raw: io.BufferedReader, source: str) -> IO[bytes]:
         raise ParseError(msg, source=source)
     unpacked: IO[bytes] = compr[kind](raw, mode="rb")
     return unpacked
-
-
-def _text(raw: IO[bytes]) -> io.TextIOWrapper:
-    """Text with its line ends kept; UTF-16 by its byte-order mark; bad bytes are replaced."""
-    buffered = raw if hasattr(raw, "peek") else io.BufferedReader(raw)  # type: ignore[type-var]
-    start = buffered.peek(4)[:4]
-    encoding = next((name for mark, name in _BOMS if start.startswith(mark)), "utf-8")
-    return io.TextIOWrapper(buffered, encoding=encoding, errors="replace", newline="\n")
 
 
 def expand(spec: str, *, root: Path | None = None) -> list[str]:

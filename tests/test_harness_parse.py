@@ -195,7 +195,10 @@ def test_a_step_logged_twice_keeps_the_later_record_and_says_so():
     text = records([4.0, 3.0, 2.0]) + record(1, 2.5) + "\n" + record(2, 1.5) + "\n"
     run = parse(text)
     assert loss(run).values.tolist() == [4.0, 2.5, 1.5]
-    assert "loss of rank 0: 2 steps are logged twice; the later record is used" in run.notes
+    assert (
+        "loss of rank 0: 2 steps are logged twice (1 to 2); the later record is used; it differs "
+        "from the earlier one by up to 25.00%"
+    ) in run.notes
 
 
 def test_a_progress_bar_with_carriage_returns_hides_no_record():

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Protocol
-
-import numpy as np
 
 from harness.curve import Series, Skipped
 from harness.facts import FactValue, RunFacts
+from harness.parse.number import MAX_COUNT
+from harness.parse.sources import settle
+from harness.parse.statements import Statements
+from harness.parse.track import Track
 
 MMENGINE_WINDOW = 10
 """mmengine's LogProcessor averages over 10 iterations unless its config says otherwise."""
 MAX_SKIPPED = 1000
 """Skipped lines kept with their text; more are counted."""
+MAX_SERIES = 20_000
+"""Series of one log; what would be more is skipped, and counted."""
+MAX_NAME = 120
+"""Characters of the name of a series."""
 
 
 class Format(Protocol):
-    """Reads the lines of one log format. A fresh object serves one log."""
+    """Reads the lines of one log format. A fresh object serves one log.
+
+    `fallback` marks a format of few words: its records count only where no other format has any.
+    `long_lines` says that it can be given lines of any length; others get none beyond 64 KiB.
+    """
 
     name: str
     example: str
+    fallback: bool
+    long_lines: bool
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes line `number` (from 1); True if it belonged to this format."""
@@ -31,45 +41,28 @@ class Format(Protocol):
         """The log has ended: hand over what was still open."""
 
 
-@dataclass(slots=True)
-class _Track:
-    """The records of one series while they arrive, with its epochs unrolled."""
-
-    unit: str
-    steps: array[int] = field(default_factory=lambda: array("q"))
-    values: array[float] = field(default_factory=lambda: array("d"))
-    epoch: float = 0.0
-    last: int = -1
-    offset: int = 0
-
-    def add(self, epoch: float, iteration: int, value: float) -> None:
-        if self.steps and epoch > self.epoch and iteration <= self.last:
-            stride = self.steps[-1] - self.steps[-2] if len(self.steps) > 1 else 1
-            self.offset = max(self.steps) + max(1, stride) - iteration
-        self.epoch = epoch
-        self.last = iteration
-        self.steps.append(self.offset + iteration)
-        self.values.append(value)
-
-
 class Collector:
-    """Takes records, facts and skipped lines, and gives them back in order.
+    """Takes records, facts and skipped lines in the order of the log, and gives them back.
 
-    A counter that restarts when the epoch rises is unrolled: the new epoch goes on one logging
-    interval after the last step. A step that comes twice otherwise (a resumed run) keeps its later
-    record, and a note says so.
+    `line` and `reader` are set by whoever feeds the readers. `catch_up`, if set, is called before
+    a record is taken or the last step asked for: records of earlier lines that were read in bulk
+    come in then.
     """
 
     def __init__(self) -> None:
+        self.line = 0
+        self.reader = ""
+        self.reader_is_fallback = False
+        self.catch_up: Callable[[int], None] | None = None
         self.skipped: list[Skipped] = []
         self.skipped_count = 0
-        self.notes: list[str] = []
         self.formats: dict[str, int] = {}
-        self.last_step = -1
         self.window = MMENGINE_WINDOW
-        self._tracks: dict[tuple[str, int, int], _Track] = {}
-        self._facts: dict[str, FactValue] = {}
-        self._fact_lines: dict[str, int] = {}
+        self._last_step = -1
+        self._notes: dict[str, str] = {}
+        self._statements = Statements()
+        self._tracks: dict[tuple[str, str, int, int], Track] = {}
+        self._fallbacks: set[str] = set()
 
     def record(
         self,
@@ -81,74 +74,104 @@ class Collector:
         epoch: float = 0.0,
         window: int = 1,
         unit: str = "",
+        total: int = 0,
     ) -> None:
-        """Adds one value. `iteration` counts from 0, within the epoch or over the whole run."""
-        key = (name, rank, window)
+        """Adds one value. `iteration` counts as the log does, within the epoch or over the run.
+
+        `total` is where the log says that the counter ends, 0 if it does not.
+        """
+        if self.catch_up is not None:
+            self.catch_up(self.line)
+        track = self.track(name, rank=rank, window=window, unit=unit)
+        if track is None or not (0 <= iteration <= MAX_COUNT):
+            self.skip(self.line, f"{name[:MAX_NAME]} = {value}", "no place for this record")
+            return
+        step = track.add(self.line, epoch, iteration, value, total)
+        if not self.reader_is_fallback:
+            self._last_step = step
+
+    def track(self, name: str, *, rank: int, window: int = 1, unit: str = "") -> Track | None:
+        """The track of a series of the present reader; None where the log has too many."""
+        key = (self.reader, name, rank, window)
         track = self._tracks.get(key)
         if track is None:
-            track = self._tracks[key] = _Track(unit=unit)
-        track.add(epoch, iteration, value)
-        self.last_step = track.steps[-1]
+            too_many = len(self._tracks) >= MAX_SERIES or len(name) > MAX_NAME
+            if too_many or rank > MAX_COUNT or not 1 <= window <= MAX_COUNT:
+                return None
+            track = self._tracks[key] = Track(unit)
+            if self.reader_is_fallback:
+                self._fallbacks.add(self.reader)
+        return track
+
+    def retract(self, name: str, *, rank: int) -> None:
+        """Takes the last record of a series back: what follows shows that it was torn apart."""
+        if self.catch_up is not None:
+            self.catch_up(self.line)
+        track = self._tracks.get((self.reader, name, rank, 1))
+        if track is not None and track.steps:
+            track.steps.pop()
+            track.values.pop()
+
+    @property
+    def last_step(self) -> int:
+        """The step of the last record; -1 before the first."""
+        if self.catch_up is not None:
+            self.catch_up(self.line)
+        return self._last_step
+
+    @last_step.setter
+    def last_step(self, step: int) -> None:
+        self._last_step = step
 
     def fact(self, name: str, value: FactValue, *, line: int | None = None) -> None:
-        """States a fact. The first statement stands; another value later becomes a note."""
-        if name not in self._facts:
-            self._facts[name] = value
-            if line is not None:
-                self._fact_lines[name] = line
-        elif self._facts[name] != value:
-            self.notes.append(
-                f"{name} is stated twice: {self._facts[name]!r} (line "
-                f"{self._fact_lines.get(name, 'unknown')}), then {value!r} (line {line}); "
-                "the first is used"
-            )
+        """States a fact."""
+        self._statements.add(name, value, line)
 
     def has(self, name: str) -> bool:
         """Whether a fact was stated."""
-        return name in self._facts
+        return name in self._statements
+
+    def note(self, text: str) -> None:
+        """A remark on the log; the same one twice counts once."""
+        self._notes.setdefault(text, self.reader)
 
     def claim(self, format_name: str) -> None:
         """Counts a line that a format recognised."""
         self.formats[format_name] = self.formats.get(format_name, 0) + 1
 
+    def disclaim(self, format_name: str) -> None:
+        """Forgets a format with all its records: the log turned out to be something else."""
+        self.formats.pop(format_name, None)
+        self._notes = {text: of for text, of in self._notes.items() if of != format_name}
+        for key in [key for key in self._tracks if key[0] == format_name]:
+            del self._tracks[key]
+
     def skip(self, line: int, text: str, reason: str) -> None:
         """Notes a line that looked like a record and was not."""
         self.skipped_count += 1
         if len(self.skipped) < MAX_SKIPPED:
-            self.skipped.append(Skipped(line=line, text=text.strip()[:200], reason=reason))
+            self.skipped.append(Skipped(line=line, text=text[:400].strip()[:200], reason=reason))
+
+    def settle(self) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
+        """The series in order of rank, name and window, and the records that later ones replaced.
+
+        Formats of few words give way to others. The tracks are handed over: call it once.
+        """
+        first_hand = set(self.formats) - self._fallbacks
+        if any(key[0] in first_hand for key in self._tracks):
+            for name in self._fallbacks:
+                self.disclaim(name)
+        self.reader = ""
+        restarts = [t.ended_line for t in self._tracks.values() if len(t.attempts) > 1]
+        self._statements.run_began_after = max(restarts, default=0)
+        return settle(self._tracks, self.note)
 
     def facts(self, derived: Mapping[str, FactValue] | None = None) -> RunFacts:
-        """The facts so far, with derived ones where the log states none."""
-        return RunFacts(values_by_name={**(derived or {}), **self._facts}, lines=self._fact_lines)
+        """The facts that hold, with derived ones where the log states none."""
+        values, lines = self._statements.settled()
+        return RunFacts(values_by_name={**(derived or {}), **values}, lines=lines)
 
-    def series(self) -> tuple[Series, ...]:
-        """The series in order of rank, name and window; repeated steps keep the later record."""
-        found = []
-        for (name, rank, window), track in sorted(
-            self._tracks.items(), key=lambda item: (item[0][1], item[0][0], item[0][2])
-        ):
-            steps = np.frombuffer(track.steps, dtype=np.int64)
-            values = np.frombuffer(track.values, dtype=np.float64)
-            if steps.size > 1 and not np.all(np.diff(steps) > 0):
-                steps, values = self._in_order(name, rank, steps, values)
-            found.append(
-                Series(
-                    name=name, rank=rank, window=window, unit=track.unit, steps=steps, values=values
-                )
-            )
-        return tuple(found)
-
-    def _in_order(
-        self,
-        name: str,
-        rank: int,
-        steps: np.ndarray[tuple[int], np.dtype[np.int64]],
-        values: np.ndarray[tuple[int], np.dtype[np.float64]],
-    ) -> tuple[
-        np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.float64]]
-    ]:
-        kept, last = np.unique(steps[::-1], return_index=True)
-        repeated = steps.size - kept.size
-        what = f"{repeated} steps are logged twice; the later record is used" if repeated else ""
-        self.notes.append(f"{name} of rank {rank}: {what or 'steps are out of order; sorted'}")
-        return kept, values[::-1][last]
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Every remark, those on contradicting facts last."""
+        return (*self._notes, *self._statements.contradictions())

@@ -8,16 +8,18 @@ from __future__ import annotations
 import re
 
 from harness.parse.collect import Collector
+from harness.parse.number import VALUE, count, number
 
 MIN_SHARE = 0.9
 """Part of a file's lines that must be such pairs: numbers that stray through a log are no curve."""
 
 _PAIR = re.compile(
-    r"\s*(?P<step>\d{1,15})(?:\s*[,;\t]\s*|\s+)(?P<value>[-+]?(?:[\d.][\d.eE+-]*|nan|inf))\s*$"
+    rf"\s{{0,64}}(?P<step>\d{{1,16}})(?:\s*[,;\t]\s*|\s+)(?P<value>{VALUE})\s*$", re.ASCII
 )
 _HEAD = re.compile(
-    r"\s*#?\s*(?:step|iter|iteration)(?:\s*[,;\t]\s*|\s+)(?P<name>[A-Za-z_][\w.]*)\s*$"
+    r"\s{0,64}#?\s*(?:step|iter|iteration)(?:\s*[,;\t]\s*|\s+)(?P<name>[A-Za-z_][\w.]*)\s*$"
 )
+MAX_LINE = 400
 
 
 class Columns:
@@ -25,40 +27,39 @@ class Columns:
 
     name = "columns"
     example = "1 8.048333168029785"
+    fallback = True
+    long_lines = False
 
     def __init__(self) -> None:
-        self._records: list[tuple[int, float]] = []
         self._name = "loss"
+        self._pairs = 0
         self._others = 0
         self._cut: tuple[int, str] | None = None
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
-        """Keeps a pair until the end of the file shows what the file is."""
+    def feed(self, number_: int, line: str, into: Collector) -> bool:
+        """Takes a pair; the end of the file shows whether the file is made of them."""
         if not line.endswith("\n"):
-            self._cut = (number, line)
+            self._cut = (number_, line[:MAX_LINE])
             return False
-        head = _HEAD.match(line)
+        short = line[:MAX_LINE]
+        head = _HEAD.match(short)
         if head is not None:
             self._name = head["name"]
             return True
-        pair = _PAIR.match(line)
-        if pair is not None:
-            try:
-                self._records.append((int(pair["step"]), float(pair["value"])))
-            except ValueError:
-                into.skip(number, line, f"{pair['value']!r} is not a number")
-            else:
-                return True
-        self._others += bool(line.strip())
-        return False
+        pair = _PAIR.match(short)
+        step = None if pair is None else count(pair["step"])
+        value = None if pair is None else number(pair["value"])
+        if step is None or value is None:
+            self._others += bool(line.strip())
+            return False
+        self._pairs += 1
+        into.claim(self.name)
+        into.record(self._name, rank=0, iteration=step, value=value)
+        return True
 
     def close(self, into: Collector) -> None:
-        """Hands the curve over if the file holds no other format and little else."""
-        lines = len(self._records) + self._others
-        if into.formats or not self._records or len(self._records) < MIN_SHARE * lines:
-            return
-        into.claim(self.name)
-        for step, value in self._records:
-            into.record(self._name, rank=0, iteration=step, value=value)
-        if self._cut is not None and _PAIR.match(self._cut[1]):
+        """Takes everything back if the file holds little else but other text."""
+        if self._pairs < MIN_SHARE * (self._pairs + self._others):
+            into.disclaim(self.name)
+        elif self._cut is not None and _PAIR.match(self._cut[1]):
             into.skip(*self._cut, "the file ends inside this line")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from typing import Any
 
 from harness.facts import CONFIG, FactValue
@@ -15,11 +16,13 @@ from harness.parse.collect import Collector
 
 UNSPECIFIED_AMP = "amp"
 """Mixed precision in the dtype that the device takes by default."""
-MAX_LINES = 50_000
-"""A config block longer than this is not one."""
+MAX_TEXT = 1 << 20
+"""Characters beyond which a config block is not one."""
 
-_START = re.compile(r" - mmengine - INFO - Config:\s*$")
-_LOG_LINE = re.compile(r"(?:\d{4}/)?\d\d/\d\d \d\d:\d\d:\d\d - |TCAPPDLL |\{\"|-{20}")
+_START = re.compile(r" - INFO - Config:\s*$")
+_LOG_LINE = re.compile(
+    r"(?:\d{4}[/-])?\d\d[/-]\d\d \d\d:\d\d:\d\d(?:,\d+)? - |TCAPPDLL |\{\"|-{20}"
+)
 
 
 class ConfigBlock:
@@ -27,19 +30,23 @@ class ConfigBlock:
 
     name = "config block"
     example = "07/26 08:17:17 - mmengine - INFO - Config:"
+    fallback = False
+    long_lines = False
 
     def __init__(self) -> None:
         self._lines: list[str] | None = None
         self._start = 0
+        self._size = 0
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes the heading and every line up to the next line of a log."""
         if self._lines is None:
-            if not _START.search(line):
+            if "Config:" not in line or not _START.search(line):
                 return False
-            self._lines, self._start = [], number
+            self._lines, self._start, self._size = [], number, 0
             return True
-        if _LOG_LINE.match(line) or len(self._lines) >= MAX_LINES:
+        self._size += len(line)
+        if _LOG_LINE.match(line) or self._size > MAX_TEXT:
             self.close(into)
             return False
         self._lines.append(line)
@@ -74,7 +81,9 @@ def read_config(text: str) -> dict[str, FactValue]:
         ValueError: the text is not a sequence of assignments (a block that was cut off, say).
     """
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings():  # of odd escapes in the text of the log
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         msg = f"not Python source{f' from its line {line}' if line else ''}"
@@ -137,13 +146,25 @@ _NAMED = {
     "optim_wrapper.accumulative_counts": "grad_accumulation",
 }
 """Settings that are facts under a name of their own."""
+_NAMED_BY_MMCV = {
+    "optimizer.type": "optimizer",
+    "optimizer.lr": "learning_rate",
+    "optimizer.momentum": "momentum",
+    "optimizer.weight_decay": "weight_decay",
+    "data.samples_per_gpu": "batch_per_device",
+    "data.train.type": "dataset",
+    "runner.max_iters": "planned_steps",
+    "crop_size": "crop_size",
+}
+"""The same for configs of mmcv, before mmengine."""
 _FOLDED = ("optim_wrapper.type", "optim_wrapper.dtype", "param_scheduler.")
 """Settings that a composed fact (precision, schedule) already holds."""
 
 
 def config_facts(config: dict[str, FactValue]) -> dict[str, FactValue]:
     """The facts that a config decides: named ones, composed ones, and every setting by its key."""
-    facts = {name: config[key] for key, name in _NAMED.items() if key in config}
+    names = _NAMED if any(key.startswith("optim_wrapper.") for key in config) else _NAMED_BY_MMCV
+    facts = {name: config[key] for key, name in names.items() if key in config}
     if "optim_wrapper.type" in config:
         facts["precision"] = _precision(config)
         facts.setdefault("grad_accumulation", 1)
@@ -153,7 +174,7 @@ def config_facts(config: dict[str, FactValue]) -> dict[str, FactValue]:
     if "model.type" in config:
         facts["model"] = _model(config)
     for key, value in config.items():
-        if key not in _NAMED and not key.startswith(_FOLDED):
+        if key not in names and not key.startswith(_FOLDED):
             facts[CONFIG + key] = value
     return facts
 

@@ -31,7 +31,9 @@ _ENTRY = re.compile(r"    (?P<key>[^:]+): (?P<value>.*\S)\s*$")
 _GPUS = re.compile(r"GPU (?P<indices>\d+(?:,\d+)*)$")
 _BANNER = re.compile(r"^ (?P<key>[A-Za-z][\w -]*?)\s*\| (?P<value>\S.*\S|\S)\s*$")
 _BACKEND = re.compile(r"'backend': '(?P<name>\w+)'")
-_NUMBER = re.compile(r"-?\d+$")
+_NUMBER = re.compile(r"-?\d{1,18}$", re.ASCII)
+MAX_BANNER = 400
+"""Characters of a line of the banner."""
 
 
 def _first_word(text: str) -> str:
@@ -59,6 +61,8 @@ class Environment:
 
     name = "environment block"
     example = "System environment: / Runtime environment: / Port environment:"
+    fallback = False
+    long_lines = False
 
     def __init__(self) -> None:
         self._block = ""
@@ -76,7 +80,7 @@ class Environment:
                 return False
             self._entry(number, entry["key"], entry["value"], into)
             return True
-        banner = _BANNER.match(line)
+        banner = _BANNER.match(line) if len(line) <= MAX_BANNER else None
         if banner is not None:
             self._banner(number, banner["key"], banner["value"], into)
         return banner is not None

@@ -10,6 +10,8 @@ from typing import Any
 
 from harness.facts import FactValue
 from harness.parse.collect import Collector
+from harness.parse.number import MAX_COUNT
+from harness.parse.scalars_json import as_float
 
 MARK = ":::MLLOG"
 SAMPLES = "samples"
@@ -43,6 +45,9 @@ class Mllog:
         '"key": "train_loss", "value": 1.92359, "metadata": {"samples_count": 80, "lr": 0.0005}}'
     )
 
+    fallback = False
+    long_lines = False
+
     def __init__(self) -> None:
         self._settings: dict[str, tuple[FactValue, int]] = {}
         self._events: list[tuple[int, dict[str, Any]]] = []
@@ -55,6 +60,7 @@ class Mllog:
         try:
             event = json.loads(line[at + len(MARK) :])
             key, value, metadata = event["key"], event["value"], event.get("metadata") or {}
+            metadata = {k: metadata.get(k) for k in ("step", "samples_count", "lr")}
         except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
             into.skip(number, line[at:], "no JSON event with key and value after the mark")
             return True
@@ -99,20 +105,21 @@ class Mllog:
             into.skip(number, f"{event['key']}: {value!r}", reason)
             return
         if event["key"] != "train_loss":
-            into.record(f"val.{event['key']}", rank=0, iteration=step, value=float(value))
+            into.record(f"val.{event['key']}", rank=0, iteration=step, value=as_float(value))
             return
-        into.record("loss", rank=0, iteration=step, value=float(value))
+        into.record("loss", rank=0, iteration=step, value=as_float(value))
         for key, name in (("lr", "lr"), ("samples_count", SAMPLES)):
             extra = metadata.get(key)
             if isinstance(extra, int | float) and not isinstance(extra, bool):
-                into.record(name, rank=0, iteration=step, value=float(extra))
+                into.record(name, rank=0, iteration=step, value=as_float(extra))
 
 
 def _step(metadata: dict[str, Any], batch: object) -> int | None:
     """The optimizer step, from 0; None where an event says neither it nor the samples seen."""
     stated = metadata.get("step")
-    if isinstance(stated, int) and not isinstance(stated, bool):
+    if isinstance(stated, int) and not isinstance(stated, bool) and stated <= MAX_COUNT:
         return max(0, stated - 1)
     samples = metadata.get("samples_count")
-    countable = isinstance(samples, int | float) and isinstance(batch, int) and batch > 0
-    return max(0, int(samples) // batch - 1) if countable else None  # type: ignore[arg-type,operator]
+    if not isinstance(samples, int | float) or not isinstance(batch, int) or batch <= 0:
+        return None
+    return max(0, int(samples) // batch - 1) if 0 <= samples <= MAX_COUNT else None

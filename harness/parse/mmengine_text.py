@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from harness.parse.collect import Collector
+from harness.parse.number import count, number
 
 INSTANT = frozenset({"lr", "base_lr", "memory", "momentum"})
 """Fields that are not averaged."""
@@ -34,6 +35,9 @@ class MmengineText:
         "eta: 1:59:13  time: 0.1278  loss: 2.1715  decode.acc_seg: 68.6723"
     )
 
+    fallback = False
+    long_lines = False
+
     def __init__(self) -> None:
         self._done = -1
 
@@ -45,7 +49,7 @@ class MmengineText:
         if match is None:
             saved = _SAVED.search(line)
             if saved:
-                self._done = int(saved["count"]) - 1
+                self._done = (count(saved["count"]) or 0) - 1
             return saved is not None
         if match["mode"] == "train":
             self._train(number, match, into)
@@ -57,37 +61,40 @@ class MmengineText:
     def close(self, into: Collector) -> None:
         """Nothing stays open between lines."""
 
-    def _train(self, number: int, match: re.Match[str], into: Collector) -> None:
-        done, total = int(match["done"]), int(match["total"])
+    def _train(self, line: int, match: re.Match[str], into: Collector) -> None:
+        done, total = count(match["done"]), count(match["total"])
+        epoch = count(match["epoch"] or "1")
+        if done is None or total is None or epoch is None:
+            into.skip(line, match[0], "counters that are no whole numbers of a sane size")
+            return
         if match["unit"] == "Epoch":
-            done += (int(match["epoch"] or 1) - 1) * total
+            done += (max(1, epoch) - 1) * total
         else:
-            into.fact("planned_steps", total, line=number)
+            into.fact("planned_steps", total, line=line)
         self._done = done - 1
-        for name, value in self._fields(number, match, into):
+        for name, value in self._fields(line, match, into):
             into.record(
                 name,
                 rank=0,
-                iteration=done - 1,
+                iteration=max(0, done - 1),
                 value=value,
                 window=1 if name in INSTANT else into.window,
             )
 
-    def _validation(self, number: int, match: re.Match[str], into: Collector) -> None:
+    def _validation(self, line: int, match: re.Match[str], into: Collector) -> None:
         step = max(self._done, into.last_step, 0)
-        for name, value in self._fields(number, match, into):
+        for name, value in self._fields(line, match, into):
             if name not in {"time", "data_time"}:
                 into.record(f"{match['mode']}.{name}", rank=0, iteration=step, value=value)
 
-    def _fields(
-        self, number: int, match: re.Match[str], into: Collector
-    ) -> list[tuple[str, float]]:
+    def _fields(self, line: int, match: re.Match[str], into: Collector) -> list[tuple[str, float]]:
         values = []
         for field in _FIELD.finditer(match["fields"]):
             if field["name"] == "eta":
                 continue
-            try:
-                values.append((field["name"], float(field["value"])))
-            except ValueError:
-                into.skip(number, match[0], f"{field['name']} {field['value']!r} is not a number")
+            value = number(field["value"])
+            if value is not None:
+                values.append((field["name"], value))
+            else:
+                into.skip(line, match[0], f"{field['name']} {field['value']!r} is not a number")
         return values

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from harness.parse.collect import Collector
+from harness.parse.jsonlike import json_object
 from harness.parse.mmengine_text import INSTANT
+from harness.parse.number import count
 
 _COUNTERS = frozenset({"iter", "step", "epoch"})
 
@@ -20,35 +21,49 @@ class ScalarsJson:
 
     name = "scalars.json"
     example = '{"lr": 0.0099891, "loss": 2.1715, "time": 0.1278, "iter": 50, "step": 50}'
+    fallback = False
+    long_lines = False
+
+    def __init__(self) -> None:
+        self._training = False
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes one line if it is such an object."""
-        if not line.startswith("{") or '"step"' not in line:
+        if not line.startswith("{") or '"step"' not in line or '"log_history"' in line:
             return False
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            into.skip(number, line, "starts like a JSON object and is none")
+        if not (self._training or '"iter"' in line):
             return False
-        if not isinstance(entry, dict) or not isinstance(entry.get("step"), int):
+        entry = json_object(number, line, into)
+        if entry is None:
             return False
-        self._entry(entry, into)
+        step = entry.get("step")
+        if isinstance(step, bool) or count(str(step)) is None:
+            into.skip(number, line, f"its step is {step!r}; expected a whole number")
+            return True
+        self._training = True
+        self._entry(entry, int(step or 0), into)
         into.claim(self.name)
         return True
 
     def close(self, into: Collector) -> None:
         """Nothing stays open between lines."""
 
-    def _entry(self, entry: dict[str, Any], into: Collector) -> None:
+    def _entry(self, entry: dict[str, Any], finished: int, into: Collector) -> None:
         training = "iter" in entry
+        step = max(0, finished - 1)
         for name, value in entry.items():
             if name in _COUNTERS or isinstance(value, bool) or not isinstance(value, int | float):
                 continue
             if training:
                 window = 1 if name in INSTANT else into.window
-                into.record(
-                    name, rank=0, iteration=entry["step"] - 1, value=float(value), window=window
-                )
+                into.record(name, rank=0, iteration=step, value=as_float(value), window=window)
             elif name not in {"time", "data_time"}:
-                step = max(0, entry["step"] - 1)
-                into.record(f"val.{name}", rank=0, iteration=step, value=float(value))
+                into.record(f"val.{name}", rank=0, iteration=step, value=as_float(value))
+
+
+def as_float(value: int | float) -> float:
+    """As a float; a whole number too large for one is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")

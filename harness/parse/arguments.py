@@ -1,0 +1,109 @@
+"""Arguments that a training script prints at its start, read into facts.
+
+Namespace(batch_size=1, lr=0.0004260800570575518, num_epochs=100, weight_decay=0.0)   (argparse)
+TrainingArguments(                                                     (Hugging Face, one a line)
+learning_rate=5e-05,
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.facts import CONFIG, FactValue
+from harness.parse.collect import Collector
+from harness.parse.number import number
+
+ARGUMENTS = f"{CONFIG}args."
+"""Arguments without a name in the vocabulary of facts."""
+MAX_LINES = 2000
+MAX_TEXT = 65_536
+
+_START = re.compile(r"\b(?P<kind>Namespace|\w*TrainingArguments)\((?P<rest>.*)", re.DOTALL)
+_PAIR = re.compile(
+    r"(?P<name>[A-Za-z_]\w{0,60})=(?P<value>'[^']{0,500}'|\"[^\"]{0,500}\"|[^\s,()'\"\[\]{}]{1,200})(?=[,)\s]|$)"
+)
+_NAMED = {
+    "lr": "learning_rate",
+    "learning_rate": "learning_rate",
+    "batch_size": "batch_per_device",
+    "per_device_train_batch_size": "batch_per_device",
+    "gradient_accumulation_steps": "grad_accumulation",
+    "weight_decay": "weight_decay",
+    "momentum": "momentum",
+    "seed": "seed",
+    "optim": "optimizer",
+    "optimizer": "optimizer",
+    "lr_scheduler_type": "schedule",
+    "max_steps": "planned_steps",
+    "max_iters": "planned_steps",
+}
+_COUNTS = frozenset({"batch_per_device", "grad_accumulation", "planned_steps"})
+_WORDS = frozenset({"optimizer", "schedule"})
+
+
+class Arguments:
+    """Reads `name=value` pairs up to the closing bracket."""
+
+    name = "argument block"
+    example = "Namespace(batch_size=1, lr=0.0004, num_epochs=100) / TrainingArguments( ... )"
+    fallback = False
+    long_lines = False
+
+    def __init__(self) -> None:
+        self._open = 0
+
+    def feed(self, number: int, line: str, into: Collector) -> bool:
+        """Takes the heading, and the lines after it up to a bracket alone."""
+        if self._open:
+            self._open = 0 if line.strip() == ")" else self._open - 1
+            self._pairs(number, line, into)
+            return "=" in line or not self._open
+        start = _START.search(line) if "(" in line and len(line) <= MAX_TEXT else None
+        if start is None:
+            return False
+        rest = start["rest"].strip()
+        if not rest:
+            self._open = MAX_LINES
+        elif start["kind"] != "Namespace" or not rest.endswith(")"):
+            return False
+        self._pairs(number, rest, into)
+        return True
+
+    def close(self, into: Collector) -> None:
+        """A block that the log's end cuts off keeps the entries it had."""
+
+    def _pairs(self, line: int, text: str, into: Collector) -> None:
+        for pair in _PAIR.finditer(text[:MAX_TEXT]):
+            value = _value(pair["value"])
+            name = _NAMED.get(pair["name"])
+            if name is None or value is None or not _fits(name, value):
+                if value is not None:
+                    into.fact(ARGUMENTS + pair["name"], value, line=line)
+            else:
+                into.fact(name, value, line=line)
+            if pair["name"] in {"fp16", "bf16"} and value is True:
+                kind = "float16" if pair["name"] == "fp16" else "bfloat16"
+                into.fact("precision", f"amp-{kind}", line=line)
+
+
+def _value(text: str) -> FactValue | None:
+    """The value of an argument; None for `None`, which states nothing."""
+    if text[0] in "'\"":
+        return text[1:-1]
+    if text in {"True", "False"}:
+        return text == "True"
+    if text == "None":
+        return None
+    found = number(text)
+    if found is None:
+        return text
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text) else found
+
+
+def _fits(name: str, value: FactValue) -> bool:
+    """Whether a value is one that the fact takes: -1 for max_steps says that there is none."""
+    if name in _COUNTS:
+        return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    if name in _WORDS:
+        return isinstance(value, str)
+    return isinstance(value, int | float) and not isinstance(value, bool)

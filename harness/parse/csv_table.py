@@ -1,0 +1,115 @@
+"""Tables with a heading: Lightning's `metrics.csv`, TensorBoard's download, any CSV with a step.
+
+epoch,step,train_loss,val_loss
+0,49,2.1,
+run,rank,step,name,value               (this project's own tidy tables)
+"""
+
+from __future__ import annotations
+
+import csv
+
+from harness.parse.collect import Collector
+from harness.parse.names import EPOCHS, NO_SERIES, canonical, step_key
+from harness.parse.number import count, number
+
+DELIMITERS = (",", "\t", ";")
+MAX_HEADING = 65_536
+_TIDY = {"name", "value"}
+
+
+class CsvTable:
+    """Reads a file whose first line, comments left out, names its columns. Blank cells say nothing.
+
+    Steps are taken as they are written.
+    """
+
+    name = "csv"
+    example = "epoch,step,train_loss,val_loss"
+    fallback = False
+    long_lines = False
+
+    def __init__(self) -> None:
+        self._head: list[str] | None = None
+        self._step = ""
+        self._delimiter = ""
+        self._looked = False
+
+    def feed(self, number: int, line: str, into: Collector) -> bool:
+        """Takes the heading and every row after it."""
+        if self._head is None:
+            if not self._looked and line.strip() and not line.startswith("#"):
+                self._looked = True
+                return self._heading(line)
+            return False
+        if not line.strip():
+            return True
+        self._row(number, line, into)
+        return True
+
+    def close(self, into: Collector) -> None:
+        """Nothing stays open between lines."""
+
+    def _heading(self, line: str) -> bool:
+        if not line.endswith("\n") or len(line) > MAX_HEADING:
+            return False
+        for delimiter in DELIMITERS:
+            names = [cell.strip() for cell in _cells(line, delimiter)]
+            step = step_key(names)
+            if len(names) > 1 and step is not None and not any(map(_is_number, names)):
+                self._head, self._step, self._delimiter = names, step, delimiter
+                return True
+        return False
+
+    def _row(self, line: int, text: str, into: Collector) -> None:
+        assert self._head is not None  # noqa: S101  (the heading was read)
+        cells = _cells(text, self._delimiter) if len(text) <= MAX_HEADING else []
+        if len(cells) != len(self._head):
+            into.skip(line, text, f"{len(cells)} cells under {len(self._head)} names")
+            return
+        row = {name: cell.strip() for name, cell in zip(self._head, cells, strict=True)}
+        step = _step(row[self._step])
+        if step is None:
+            into.skip(line, text, f"its {self._step} is {row[self._step]!r:.40}; expected a number")
+            return
+        if not text.endswith("\n"):
+            into.skip(line, text, f"the file ends inside {self._head[-1]}")
+            row[self._head[-1]] = ""
+        epoch = next((number(row[e]) for e in EPOCHS if e in row), None) or 0.0
+        rank = count(row.get("rank", "0")) or 0
+        if row.keys() >= _TIDY:
+            row = {self._step: "", row["name"]: row["value"]}
+        for name, cell in row.items():
+            if name == self._step or name.lower() in NO_SERIES or not cell or name == "run":
+                continue
+            value = number(cell)
+            if value is None:
+                into.skip(line, text, f"{name} {cell!r:.40} is not a number")
+                continue
+            into.record(
+                _series(name), rank=rank, iteration=step, epoch=max(0.0, epoch), value=value
+            )
+        into.claim(self.name)
+
+
+def _series(name: str) -> str:
+    return "loss" if name in {"Value", "value"} else canonical(name)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    text = line.rstrip("\r\n")
+    if '"' not in text:
+        return text.split(delimiter)
+    try:
+        return next(csv.reader([text], delimiter=delimiter))
+    except (csv.Error, StopIteration):
+        return []
+
+
+def _is_number(cell: str) -> bool:
+    return number(cell) is not None
+
+
+def _step(cell: str) -> int | None:
+    """The step in a cell; pandas writes whole columns with gaps as `12.0`."""
+    return count(cell.removesuffix(".0"))

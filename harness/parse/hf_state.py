@@ -1,0 +1,123 @@
+"""`trainer_state.json` of Hugging Face's Trainer: one JSON document, pretty-printed or on a line.
+
+{"global_step": 20, "log_history": [{"epoch": 0.1, "loss": 1.2, "step": 10}], "logging_steps": 10}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from harness.parse.averaged import Averaged
+from harness.parse.collect import Collector
+from harness.parse.names import NO_SERIES, canonical
+from harness.parse.number import count
+
+_HISTORY = '"log_history"'
+_SETTING = re.compile(
+    r'\s*"(?P<name>max_steps|train_batch_size|logging_steps)": (?P<value>\d{1,9})\b'
+)
+_FACTS = {"max_steps": "planned_steps", "train_batch_size": "batch_per_device"}
+_INSTANT = frozenset({"lr", "grad_norm"})
+MAX_ENTRY_LINES = 1000
+
+
+class HfState:
+    """Reads the entries of the history one by one. Steps count finished ones, from 1."""
+
+    name = "hf-trainer state"
+    example = '{"global_step": 20, "log_history": [{"epoch": 0.1, "loss": 1.2, "step": 10}]}'
+    fallback = False
+    long_lines = True
+
+    def __init__(self) -> None:
+        self._averaged = Averaged()
+        self._document = False
+        self._inside = False
+        self._entry: list[str] = []
+        self._first = 0
+
+    def feed(self, number: int, line: str, into: Collector) -> bool:
+        """Takes the lines of such a document."""
+        text = line.strip()
+        if not self._inside and _HISTORY in text:
+            return self._begin(number, text, into)
+        if self._inside:
+            self._line(number, text, into)
+            return True
+        if self._document and (match := _SETTING.match(line)):
+            self._setting(match["name"], int(match["value"]), number, into)
+            return True
+        if text == "{" and not self._document and number == 1:
+            self._document = True
+            return True
+        return self._document and text.startswith(('"', "}"))
+
+    def close(self, into: Collector) -> None:
+        """An entry that the end of the file cuts off is reported."""
+        if self._entry:
+            into.skip(self._first, self._entry[0], "the file ends inside this entry")
+        elif self._inside:
+            into.note(
+                "the document ends inside its log_history: it was cut off, or is being written"
+            )
+        self._averaged.close(into)
+
+    def _begin(self, number: int, text: str, into: Collector) -> bool:
+        if text.startswith(_HISTORY):
+            self._inside = self._document and not text.rstrip(",").endswith("]")
+            return self._document
+        if not text.startswith("{"):
+            return False
+        try:
+            document = json.loads(text)
+            history = document["log_history"]
+        except (ValueError, RecursionError, KeyError, TypeError):
+            into.skip(number, text, "starts like a trainer_state.json and is none")
+            return False
+        if isinstance(history, list):
+            for entry in history:
+                self._take(number, entry, into)
+        for name in _FACTS:
+            self._setting(name, document.get(name), number, into)
+        return True
+
+    def _line(self, number: int, text: str, into: Collector) -> None:
+        """One line inside the history: entries open and close with a brace of their own."""
+        if not self._entry and text.startswith("]"):
+            self._inside = False
+        elif text.startswith("{") or self._entry:
+            self._first = self._first if self._entry else number
+            self._entry.append(text)
+            if text.rstrip(",").endswith("}") or len(self._entry) > MAX_ENTRY_LINES:
+                joined, self._entry = "".join(self._entry).rstrip(","), []
+                try:
+                    self._take(self._first, json.loads(joined), into)
+                except (ValueError, RecursionError):
+                    into.skip(self._first, joined, "an entry of log_history that is no JSON")
+
+    def _take(self, line: int, entry: Any, into: Collector) -> None:
+        step = entry.get("step") if isinstance(entry, dict) else None
+        if not isinstance(step, int) or isinstance(step, bool) or count(str(step)) is None:
+            into.skip(line, repr(entry), "an entry of log_history without a step")
+            return
+        figures = {
+            canonical(str(name)): float(value)
+            for name, value in entry.items()
+            if isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and name not in NO_SERIES
+            and name != "step"
+        }
+        into.claim(self.name)
+        if "loss" in figures:
+            self._averaged.add(step, [(n, v, n not in _INSTANT) for n, v in figures.items()], into)
+        else:
+            for name, value in figures.items():
+                if name.startswith("val."):
+                    into.record(name, rank=0, iteration=step, value=value)
+
+    def _setting(self, name: str, value: Any, line: int, into: Collector) -> None:
+        if name in _FACTS and isinstance(value, int) and value > 0:
+            into.fact(_FACTS[name], value, line=line)

@@ -1,0 +1,78 @@
+"""Megatron-LM's training lines: means since the last line, parted by bars.
+
+iteration       10/     500 | consumed samples:           80 | elapsed time per iteration (ms): \
+1234.5 | learning rate: 1.500E-04 | global batch size:     8 | lm loss: 1.046E+01 | grad norm: 1.2 |
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.parse.averaged import Averaged, Value
+from harness.parse.collect import Collector
+from harness.parse.names import canonical
+from harness.parse.number import VALUE, count, number
+
+_LINE = re.compile(
+    r"\biteration\s{1,20}(?P<done>\d+)/\s{0,20}(?P<total>\d+) \|(?P<fields>.*)", re.ASCII
+)
+_FIELD = re.compile(rf"\s*(?P<name>[A-Za-z][^|:]{{0,60}}):\s*(?P<value>{VALUE})\s*", re.ASCII)
+_NAMES = {"consumed samples": "samples", "lm loss": "loss", "grad norm": "grad_norm"}
+_INSTANT = frozenset({"lr", "samples", "loss scale"})
+_COUNTS = frozenset(
+    {"global batch size", "number of skipped iterations", "number of nan iterations"}
+)
+
+
+class Megatron:
+    """Reads every field of a line; a field that its bar does not end was cut off."""
+
+    name = "megatron"
+    example = (
+        " iteration       10/     500 | consumed samples:           80 | "
+        "learning rate: 1.500E-04 | global batch size:     8 | lm loss: 1.046E+01 |"
+    )
+    fallback = False
+    long_lines = False
+
+    def __init__(self) -> None:
+        self._averaged = Averaged()
+
+    def feed(self, number: int, line: str, into: Collector) -> bool:
+        """Takes a line of the training log."""
+        match = _LINE.search(line) if "iteration " in line else None
+        if match is None:
+            return False
+        step, total = count(match["done"]), count(match["total"])
+        *fields, rest = match["fields"].split("|")
+        if rest.strip():
+            into.skip(number, line, "a field without its closing bar: the line was cut")
+        values = self._values(number, fields, into)
+        if step is None or not any(name == "loss" or "loss" in name for name, *_ in values):
+            into.skip(number, line, "an iteration without a loss")
+            return True
+        if total is not None:
+            into.fact("planned_steps", total, line=number)
+        into.claim(self.name)
+        self._averaged.add(step, values, into)
+        return True
+
+    def close(self, into: Collector) -> None:
+        """Hands over a line that stayed alone."""
+        self._averaged.close(into)
+
+    def _values(self, line: int, fields: list[str], into: Collector) -> list[Value]:
+        values = []
+        for text in fields[:100]:
+            field = _FIELD.fullmatch(text)
+            value = number(field["value"]) if field else None
+            if field is None or value is None:
+                into.skip(line, text, "expected 'name: number' between bars")
+                continue
+            name = canonical(field["name"])
+            if name == "global batch size" and value.is_integer():
+                into.fact("effective_batch", int(value), line=line)
+            if name not in _COUNTS:
+                name = _NAMES.get(name, name)
+                values.append((name, value, name not in _INSTANT))
+        return values

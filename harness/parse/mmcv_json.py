@@ -1,0 +1,80 @@
+"""mmcv's `.log.json`: one JSON object a line, the first with the environment.
+
+{"env_info": "sys.platform: linux ...", "seed": 0, "exp_name": "ccnet.py"}
+{"mode": "train", "epoch": 1, "iter": 50, "lr": 0.00999, "memory": 9000, "loss": 3.14, "time": 0.4}
+{"mode": "val", "epoch": 1, "iter": 500, "lr": 0.0098, "mIoU": 0.7012}
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.parse.averaged import Averaged
+from harness.parse.collect import Collector
+from harness.parse.jsonlike import json_object
+from harness.parse.mmengine_text import INSTANT
+from harness.parse.number import count
+
+_PLACES = frozenset({"mode", "epoch", "iter", "step"})
+
+
+class MmcvJson:
+    """Reads training entries as window means of rank 0, validation entries as `val.` series."""
+
+    name = "mmcv .log.json"
+    example = '{"mode": "train", "epoch": 1, "iter": 50, "lr": 0.00999, "loss": 3.14}'
+    fallback = False
+    long_lines = False
+
+    def __init__(self) -> None:
+        self._averaged = Averaged()
+        self._epoch = 1
+        self._last = -1
+        self._offset = 0
+
+    def feed(self, number: int, line: str, into: Collector) -> bool:
+        """Takes one line if it is such an object."""
+        if not line.startswith("{") or not ('"mode"' in line or '"env_info"' in line):
+            return False
+        entry = json_object(number, line, into)
+        if entry is None:
+            return False
+        if "mode" not in entry:
+            if isinstance(entry.get("seed"), int):
+                into.fact("seed", entry["seed"], line=number)
+            return "env_info" in entry
+        self._entry(number, line, entry, into)
+        return True
+
+    def close(self, into: Collector) -> None:
+        """Hands over an entry that stayed alone."""
+        self._averaged.close(into)
+
+    def _entry(self, number: int, line: str, entry: dict[str, Any], into: Collector) -> None:
+        done, epoch = count(str(entry.get("iter"))), count(str(entry.get("epoch", 1)))
+        figures = {
+            str(name): float(value)
+            for name, value in entry.items()
+            if name not in _PLACES
+            and isinstance(value, int | float)
+            and not isinstance(value, bool)
+        }
+        if entry["mode"] != "train":
+            into.claim(self.name)
+            for name in figures.keys() - INSTANT - {"time", "data_time"}:
+                step = max(0, into.last_step)
+                into.record(f"val.{name}", rank=0, iteration=step, value=figures[name])
+            return
+        if done is None or epoch is None or not figures:
+            into.skip(number, line, "a training entry without iter or figures")
+            return
+        into.claim(self.name)
+        step = max(0, self._unrolled(epoch, done) - 1)
+        self._averaged.add(step, [(n, v, n not in INSTANT) for n, v in figures.items()], into)
+
+    def _unrolled(self, epoch: int, done: int) -> int:
+        """Finished iterations over the whole run; `iter` of an epoch runner restarts."""
+        if epoch > self._epoch and done <= self._last:
+            self._offset += self._last
+        self._epoch, self._last = epoch, done
+        return self._offset + done

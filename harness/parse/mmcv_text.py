@@ -1,0 +1,81 @@
+"""The text log of mmcv's runners, before mmengine: means over the logging interval.
+
+2021-08-01 12:00:00,123 - mmseg - INFO - Iter [50/40000]	lr: 9.989e-03, eta: 5:10:11, time: \
+0.466, data_time: 0.010, memory: 10000, decode.loss_ce: 2.1000, loss: 3.1415
+2021-08-01 12:00:00,123 - mmdet - INFO - Epoch [1][50/7330]	lr: 1.978e-03, loss: 1.2
+2021-08-01 13:00:00,123 - mmseg - INFO - Iter(val) [500]	aAcc: 0.9512, mIoU: 0.7012
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.parse.averaged import Averaged, Value
+from harness.parse.collect import Collector
+from harness.parse.mmengine_text import INSTANT
+from harness.parse.number import VALUE, count, number
+
+_LINE = re.compile(
+    r" - (?:Iter|Epoch(?: \[(?P<epoch>\d+)\])?) ?\[(?P<done>\d+)/(?P<total>\d+)\]\s(?P<fields>.*)",
+    re.ASCII,
+)
+_VALIDATION = re.compile(r" - (?:Iter|Epoch)\(val\) \[[\d\]\[/]{1,40}\]\s(?P<fields>.*)", re.ASCII)
+_FIELD = re.compile(rf"(?P<name>[A-Za-z_][\w./-]{{0,80}}): (?P<value>{VALUE})(?=,|\s|$)", re.ASCII)
+_SEED = re.compile(r"Set random seed to (?P<seed>\d{1,18})\b", re.ASCII)
+
+
+class MmcvText:
+    """Reads training lines as window means of rank 0, validation lines as `val.` series.
+
+    `[50/40000]` counts finished iterations, so the line speaks of step 49.
+    """
+
+    name = "mmcv"
+    example = (
+        "2021-08-01 12:00:00,123 - mmseg - INFO - Iter [50/40000]\tlr: 9.989e-03, eta: 5:10:11, "
+        "time: 0.466, data_time: 0.010, memory: 10000, loss: 3.1415"
+    )
+    fallback = False
+    long_lines = False
+
+    def __init__(self) -> None:
+        self._averaged = Averaged()
+
+    def feed(self, number: int, line: str, into: Collector) -> bool:
+        """Takes one line of the text log."""
+        if " - INFO - " not in line:
+            return False
+        match = _LINE.search(line)
+        if match is not None:
+            self._train(number, match, into)
+            return True
+        if match := _VALIDATION.search(line):
+            into.claim(self.name)
+            for name, value in _fields(match["fields"]):
+                into.record(f"val.{name}", rank=0, iteration=max(0, into.last_step), value=value)
+        elif seed := _SEED.search(line):
+            into.fact("seed", int(seed["seed"]), line=number)
+        return match is not None
+
+    def close(self, into: Collector) -> None:
+        """Hands over a line that stayed alone."""
+        self._averaged.close(into)
+
+    def _train(self, line: int, match: re.Match[str], into: Collector) -> None:
+        done, total = count(match["done"]), count(match["total"])
+        epoch = count(match["epoch"] or "1")
+        values: list[Value] = [(n, v, n not in INSTANT) for n, v in _fields(match["fields"])]
+        if done is None or total is None or epoch is None or not values:
+            into.skip(line, match[0], "a training line without figures")
+            return
+        if match["epoch"]:
+            done += (max(1, epoch) - 1) * total
+        else:
+            into.fact("planned_steps", total, line=line)
+        into.claim(self.name)
+        self._averaged.add(max(0, done - 1), values, into)
+
+
+def _fields(text: str) -> list[tuple[str, float]]:
+    pairs = ((m["name"], number(m["value"])) for m in _FIELD.finditer(text[:65_536]))
+    return [(name, value) for name, value in pairs if value is not None]

@@ -1,0 +1,47 @@
+"""Text -> number, as strictly as a log deserves.
+
+`float` reads `1_000`, digits of other scripts and blanks; a log that holds them is damaged. What
+`float` does not read but programs print is a thousands separator, `1,234.5`.
+"""
+
+from __future__ import annotations
+
+import re
+
+NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+"""A decimal, for use inside larger patterns compiled with `re.ASCII`."""
+VALUE = rf"(?:{NUMBER}|[-+]?(?i:nan|inf(?:inity)?)\b)"
+"""A decimal, NaN or an infinity."""
+LONGEST = 64
+"""Characters that a printed number may have; more is no number."""
+MAX_COUNT = 10**12
+"""Steps, epochs and ranks beyond it are damage."""
+
+_GROUPED = re.compile(NUMBER, re.ASCII)
+
+
+def number(text: str) -> float | None:
+    """The number that a text is, NaN and infinities included; None if it is none.
+
+    >>> number("1.0E+01"), number("1,234.5"), number("-inf"), number("1_000"), number("0.12a")
+    (10.0, 1234.5, -inf, None, None)
+    """
+    if len(text) > LONGEST:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return float(text.replace(",", "")) if _GROUPED.fullmatch(text) else None
+    return value if text.isascii() and "_" not in text and text.strip() == text else None
+
+
+def count(text: str) -> int | None:
+    """The step, epoch or rank that a text of digits is; None if it is none or absurdly large.
+
+    >>> count("0012"), count("-1"), count("1e3"), count("9" * 30)
+    (12, None, None, None)
+    """
+    if not (text.isascii() and text.isdigit()) or len(text) > 16:
+        return None
+    value = int(text)
+    return value if value <= MAX_COUNT else None

@@ -1,0 +1,95 @@
+r"""A user's own format: a regular expression with named groups, matched by RE2 in linear time.
+
+(?P<step>\d+)\] cost=(?P<loss>[-+.\deE]+)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.errors import PolicyError
+from harness.parse.collect import Collector
+from harness.parse.number import count, number
+
+PLACES = ("step", "epoch", "rank", "total")
+MAX_LINE = 1 << 16
+"""Characters of a line that are looked at."""
+
+
+class Pattern:
+    """Every line in which the pattern is found is a record.
+
+    Group `step` counts the steps; `epoch`, `rank` and `total` are optional; every other group is a
+    series of its name. Without `step` the lines are numbered from 0.
+    """
+
+    name = "pattern"
+    example = r"pattern = '(?P<step>\d+)\] cost=(?P<loss>\S+)' in ports.toml, or --pattern"
+    fallback = False
+    long_lines = False
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = compiled(pattern)
+        self._unnumbered = 0
+
+    def feed(self, number_: int, line: str, into: Collector) -> bool:
+        """Takes a line in which the pattern is found."""
+        match = self._pattern.search(line[:MAX_LINE])
+        if match is None:
+            return False
+        groups = {name: text for name, text in match.groupdict().items() if text is not None}
+        places = {name: count(groups.pop(name)) for name in PLACES if name in groups}
+        if None in places.values():
+            into.skip(number_, line, f"the pattern's {', '.join(places)} must be whole numbers")
+            return True
+        if "step" not in places:
+            places["step"] = self._unnumbered
+            self._unnumbered += 1
+        into.claim(self.name)
+        for name, text in groups.items():
+            value = number(text)
+            if value is None:
+                into.skip(number_, line, f"{name} {text!r:.40} is not a number")
+                continue
+            into.record(
+                name,
+                rank=places.get("rank") or 0,
+                iteration=places["step"] or 0,
+                epoch=float(places.get("epoch") or 0),
+                total=places.get("total") or 0,
+                value=value,
+            )
+        return True
+
+    def close(self, into: Collector) -> None:
+        """Says how lines without a step were numbered."""
+        if self._unnumbered:
+            into.note(f"pattern: {self._unnumbered} records without a step are numbered from 0")
+
+
+def compiled(pattern: str) -> Any:
+    """The pattern for RE2.
+
+    Raises:
+        PolicyError: it is no pattern that RE2 takes, or names no series.
+    """
+    import re2  # noqa: PLC0415  (only a user's own pattern needs it)
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        found = re2.compile(pattern, options=options)
+    except re2.error as error:
+        why = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+        msg = (
+            f"pattern {pattern!r} is not understood: {why}. RE2 knows no look-around and no "
+            "back-references; write it without."
+        )
+        raise PolicyError(msg) from error
+    if not set(found.groupindex) - set(PLACES):
+        msg = (
+            f"pattern {pattern!r} names no series; add a group such as (?P<loss>\\S+) beside "
+            r"(?P<step>\d+)"
+        )
+        raise PolicyError(msg)
+    return found

@@ -1,0 +1,213 @@
+"""The one pass over a log: chunks of bytes -> lines -> the first format that takes each."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future
+
+from harness.curve import Run
+from harness.errors import ParseError
+from harness.parse.arguments import Arguments
+from harness.parse.bulk import THREADS, Bulk, Sorted
+from harness.parse.collect import Collector, Format
+from harness.parse.columns import Columns
+from harness.parse.config_block import ConfigBlock
+from harness.parse.csv_table import CsvTable
+from harness.parse.derive import derive
+from harness.parse.environment import Environment
+from harness.parse.hf_state import HfState
+from harness.parse.hf_trainer import HfTrainer
+from harness.parse.json_lines import JsonLines
+from harness.parse.megatron import Megatron
+from harness.parse.mllog import Mllog
+from harness.parse.mmcv_json import MmcvJson
+from harness.parse.mmcv_text import MmcvText
+from harness.parse.mmengine_text import MmengineText
+from harness.parse.pattern import Pattern
+from harness.parse.plain import Plain
+from harness.parse.scalars_json import ScalarsJson
+from harness.parse.tcappdll import Tcappdll
+from harness.parse.tcappdll_json import TcappdllJson
+from harness.parse.text import chunks, decoded, pieces
+
+FORMATS: tuple[type[Format], ...] = (
+    ConfigBlock,
+    TcappdllJson,
+    Tcappdll,
+    MmengineText,
+    MmcvText,
+    HfTrainer,
+    Megatron,
+    Mllog,
+    MmcvJson,
+    ScalarsJson,
+    HfState,
+    JsonLines,
+    Arguments,
+    Environment,
+    CsvTable,
+    Columns,
+    Plain,
+)
+"""Asked in this order; the first that takes a line has it."""
+FACTS_ONLY = (ConfigBlock, Arguments, Environment)
+"""Blocks that state facts and hold no record."""
+
+BULK_AFTER = 1 << 18
+"""Bytes that are read line by line before a log counts as large."""
+LONG_LINE = 1 << 16
+"""Characters beyond which only formats that can hold that much see a line."""
+
+
+def parse_log(
+    text: Iterable[str | bytes],
+    *,
+    source: str,
+    pattern: str | None = None,
+    bulk_after: int = BULK_AFTER,
+) -> Run:
+    """What a log says, in one pass; only numbers and facts are kept.
+
+    `text` is the log in pieces, cut anywhere. Bytes may be UTF-8, UTF-16, GBK or a mixture. A last
+    line without line end was cut off while it was written, and its last number is not trusted. A
+    carriage return inside a line (a progress bar) splits it. `pattern` is a user's own format.
+
+    Raises:
+        ParseError: the log is empty, is not text, or holds no record of any known format.
+        PolicyError: `pattern` is none.
+    """
+    reading = _Reading(pattern)
+    blocks = (part if isinstance(part, bytes) else part.encode("utf-8", "replace") for part in text)
+    read = 0
+    try:
+        for chunk in chunks(blocks, source=source, line=reading.next_line):
+            small = max(0, bulk_after - read)
+            read += len(chunk)
+            cut = chunk.rfind(b"\n", 0, small) + 1 if small < len(chunk) else len(chunk)
+            if pattern is not None:  # which may match any line of any format
+                cut = len(chunk)
+            reading.lines(chunk[:cut])
+            reading.bulk(chunk[cut:])
+        return reading.result(source)
+    finally:
+        reading.close()
+
+
+class _Reading:
+    """The state of one pass."""
+
+    def __init__(self, pattern: str | None) -> None:
+        self.into = Collector()
+        self._bulk = Bulk()
+        own: list[Format] = [Pattern(pattern)] if pattern else []
+        self._readers = [*own, *(kind() for kind in FORMATS)]
+        self._jobs: deque[Future[Sorted]] = deque()
+        self.number = 1
+        self._open = False  # the last line has no line end yet
+        self._foreign = 0
+
+    def next_line(self) -> int:
+        """The number of the line that comes next."""
+        self.finish()
+        return self.number
+
+    def lines(self, chunk: bytes) -> None:
+        """Gives each line to the readers."""
+        if not chunk:
+            return
+        self.finish()
+        *whole, last = chunk.split(b"\n")
+        for raw in whole:
+            self._line(raw, "\n")
+            self.number += 1
+        self._open = bool(last)
+        if last:
+            self._line(last, "")
+
+    def bulk(self, chunk: bytes) -> None:
+        """Reads whole lines in bulk where they are alike, and the others one by one.
+
+        While other threads sort this chunk, those before are taken over.
+        """
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            self._jobs.append(self._bulk.start(chunk[:end] if end < len(chunk) else chunk))
+            if len(self._jobs) > THREADS:
+                self._take_over(self._jobs.popleft())
+        self.lines(chunk[end:])
+
+    def finish(self) -> None:
+        """Takes over every chunk that is being sorted."""
+        while self._jobs:
+            self._take_over(self._jobs.popleft())
+
+    def _take_over(self, job: Future[Sorted]) -> None:
+        first, found = self.number, job.result()
+        for number, raw in found.hand_over(first, self.into):
+            self.number = number
+            self._line(raw, "\n")
+        self.number = first + found.lines
+        self._open = False
+
+    def close(self) -> None:
+        """Ends the other threads."""
+        self._bulk.close()
+
+    def _line(self, raw: bytes, end: str) -> None:
+        line, was_utf8 = decoded(raw)
+        self._foreign += not was_utf8
+        into = self.into
+        into.line = self.number
+        for part in pieces(line + end):
+            long = len(part) > LONG_LINE
+            for reader in self._readers:
+                if long and not reader.long_lines:
+                    continue
+                into.reader, into.reader_is_fallback = reader.name, reader.fallback
+                if reader.feed(self.number, part, into):
+                    break
+
+    def result(self, source: str) -> Run:
+        """The run, once the log has ended."""
+        into = self.into
+        self.finish()
+        for reader in self._readers:
+            into.reader, into.reader_is_fallback = reader.name, reader.fallback
+            reader.close(into)
+        lines = self.number - 1 + self._open
+        series, replaced = into.settle()
+        if not series:
+            raise _nothing_found(lines, into, source)
+        derived, notes = derive(into.facts(), series)
+        if self._foreign:
+            notes.append(f"{self._foreign} lines are not UTF-8; read as GBK where they are that")
+        if into.skipped_count > len(into.skipped):
+            notes.append(
+                f"{into.skipped_count} damaged records; the first {len(into.skipped)} listed"
+            )
+        return Run(
+            source=source,
+            series=series,
+            replaced=replaced,
+            facts=into.facts(derived),
+            formats=tuple(into.formats),
+            lines=lines,
+            skipped=tuple(into.skipped),
+            notes=(*into.notes, *notes),
+        )
+
+
+def _nothing_found(lines: int, into: Collector, source: str) -> ParseError:
+    if lines == 0:
+        return ParseError("the file is empty; expected a training log.", source=source)
+    if into.skipped:
+        first = into.skipped[0]
+        msg = f"{into.skipped_count} damaged records and no whole one; the first: {first.reason}"
+        return ParseError(msg, source=source, line=first.line)
+    known = ", ".join(dict.fromkeys(k.name for k in FORMATS if k not in FACTS_ONLY))
+    msg = (
+        f"no training record in {lines} lines; expected one of: {known}. "
+        "Give the log that holds the loss of each step (`harness formats` shows a line of each)."
+    )
+    return ParseError(msg, source=source)

@@ -1,0 +1,127 @@
+"""Tracks -> series: which format has a series where two write it, and which series is the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from harness.curve import Series
+from harness.parse.track import Kept, Track
+
+Key = tuple[str, str, int, int]
+"""Format, name, rank, window."""
+
+SHIM = "tcappdll"
+"""Records that a porting kit adds beside a framework's own, which is believed where both speak."""
+
+LOSSES = (
+    "loss",
+    "train/loss",
+    "train_loss",
+    "training_loss",
+    "train_loss_step",
+    "lm_loss",
+    "Loss",
+    "Loss/train",
+    "loss/train",
+    "Train/loss",
+    "Train/Loss",
+    "train/loss_step",
+    "total_loss",
+    "loss_avg",
+    "train/total_loss",
+    "losses/train",
+    "train_loss_epoch",
+    "train/loss_epoch",
+)
+"""Names under which programs log the training loss, the likeliest first."""
+
+
+def settle(
+    tracks: Mapping[Key, Track], note: Callable[[str], None]
+) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
+    """The series that count and the replaced records, both in order of rank, name and window."""
+    names = _names(tracks, note)
+    current: list[Series] = []
+    old: list[Series] = []
+    for key, track in sorted(tracks.items(), key=lambda item: (item[0][2], *item[0][1::2])):
+        _, _, rank, window = key
+        kept = track.keep()
+        for text in _remarks(kept):
+            note(f"{names[key]} of rank {rank}: {text}")
+        for into, steps, values in (
+            (current, kept.steps, kept.values),
+            (old, kept.old_steps, kept.old_values),
+        ):
+            if steps.size:
+                into.append(
+                    Series(
+                        name=names[key],
+                        rank=rank,
+                        window=window,
+                        unit=track.unit,
+                        steps=steps,
+                        values=values,
+                    )
+                )
+    return tuple(current), tuple(old)
+
+
+def _names(tracks: Mapping[Key, Track], note: Callable[[str], None]) -> dict[Key, str]:
+    """The name of every track: its own, `loss` for the training loss, or one with its format."""
+    names = {key: key[1] for key in tracks}
+    if tracks and "loss" not in names.values():
+        found = next((name for name in LOSSES if name in names.values()), None)
+        if found is not None:
+            names = {key: "loss" if name == found else name for key, name in names.items()}
+            note(f"the training loss is logged as {found!r}")
+    places: dict[tuple[str, int, int], list[Key]] = {}
+    for key, name in names.items():
+        places.setdefault((name, *key[2:]), []).append(key)
+    for (name, rank, _), keys in places.items():
+        if len(keys) > 1:
+            first, *others = sorted(keys, key=lambda key: key[0] == SHIM)
+            for key in others:
+                names[key] = f"{key[0]}.{name}"
+                note(
+                    f"{name} of rank {rank} is written by {first[0]} and by {key[0]}, "
+                    f"{_agreement(tracks[first], tracks[key])}: {first[0]}'s is used, the other "
+                    f"is {names[key]!r}"
+                )
+    return names
+
+
+def _agreement(first: Track, other: Track) -> str:
+    left, right = (np.frombuffer(t.values, dtype=np.float64) for t in (first, other))
+    if left.tobytes() == right.tobytes():
+        return "with the same values"
+    n = min(left.size, right.size)
+    if n > 2 and np.array_equal(left[: n - 1], right[1:n]):
+        return "one record late in the latter"
+    return "with different values"
+
+
+def _remarks(kept: Kept) -> list[str]:
+    remarks = [kept.restarted] if kept.restarted else []
+    if kept.disordered:
+        remarks.append("steps are out of order; sorted")
+    if kept.repeated:
+        remarks.append(f"{kept.repeated} steps are logged twice{_overlap(kept)}")
+    return remarks
+
+
+def _overlap(kept: Kept) -> str:
+    """How far repeated records and the later ones that count lie apart: the resume check."""
+    common, mine, theirs = np.intersect1d(
+        kept.steps, kept.old_steps, assume_unique=True, return_indices=True
+    )
+    if not common.size or kept.restarted:
+        return "; the later record is used"
+    new, old = kept.values[mine], kept.old_values[theirs]
+    span = f" ({common[0]} to {common[-1]}); the later record is used"
+    if np.array_equal(new, old, equal_nan=True):
+        return f"{span}, and equals the earlier one to the last bit"
+    with np.errstate(all="ignore"):
+        apart = float(np.max(np.abs(new - old) / np.abs(old)))
+    return f"{span}; it differs from the earlier one by up to {apart:.2%}"

@@ -1,0 +1,94 @@
+"""TCAPPDLL records whose mark is followed by JSON, with the figures as text inside it.
+
+TCAPPDLL {"timestamp": "1750124842.5", "datetime": "2025-06-17 01:47:22.479181", "type": "LOG", \
+"step": [24, 97], "data": "{'rank': '-1', 'train.loss': '429.94', 'train.ips': '68.06'}"}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from harness.parse.collect import Collector
+from harness.parse.number import MAX_COUNT, count, number
+from harness.parse.tcappdll import MARK, Tcappdll, series_name
+
+_PAIR = re.compile(r"""['"](?P<name>[\w./-]{1,80})['"]: ?['"]?(?P<value>[^'",}\s]{1,64})""")
+
+
+class TcappdllJson:
+    """Reads the records of type LOG; the units come from those of type METADATA."""
+
+    name = Tcappdll.name
+    example = (
+        'TCAPPDLL {"datetime": "2025-06-17 01:47:22.479181", "type": "LOG", "step": [24, 97], '
+        "\"data\": \"{'rank': '-1', 'train.loss': '429.94', 'train.ips': '68.06'}\"}"
+    )
+    fallback = False
+    long_lines = True
+
+    def __init__(self) -> None:
+        self._units: dict[str, str] = {}
+
+    def feed(self, number: int, line: str, into: Collector) -> bool:
+        """Takes every record on the line; False where none is JSON."""
+        _, *parts = line.split(MARK)
+        if not any(part.lstrip().startswith("{") for part in parts):
+            return False
+        for part in parts:
+            try:
+                event = json.loads(part)
+            except (ValueError, RecursionError):
+                into.skip(number, MARK + part, "starts like a JSON record and is none")
+                continue
+            self._event(number, event, part, into)
+        return True
+
+    def close(self, into: Collector) -> None:
+        """Nothing stays open between lines."""
+
+    def _event(self, line: int, event: Any, text: str, into: Collector) -> None:
+        kind = event.get("type") if isinstance(event, dict) else None
+        if kind == "METADATA" and isinstance(event.get("metadata"), dict) and len(self._units) < 99:
+            self._units[str(event.get("metric"))] = str(event["metadata"].get("unit") or "")
+        if kind != "LOG":
+            return
+        place = _place(event.get("step"))
+        figures = _figures(event.get("data"))
+        if place is None or not figures:
+            into.skip(line, MARK + text, "a LOG record needs a step [epoch, iteration] and figures")
+            return
+        epoch, iteration = place
+        rank = count(figures.pop("rank", "0")) or 0
+        into.claim(self.name)
+        for name, shown in figures.items():
+            value = number(shown)
+            if value is None:
+                into.skip(line, MARK + text, f"{name} {shown!r} is not a number")
+                continue
+            into.record(
+                series_name(name),
+                rank=rank,
+                iteration=iteration,
+                epoch=epoch,
+                value=value,
+                unit=self._units.get(name, ""),
+            )
+
+
+def _place(step: Any) -> tuple[int, int] | None:
+    """Epoch and iteration of `[24, 97]`, or of a bare step."""
+    parts = step if isinstance(step, list) else [step]
+    whole = [p for p in parts if isinstance(p, int) and not isinstance(p, bool)]
+    if not parts or len(whole) != len(parts) or not all(0 <= p <= MAX_COUNT for p in whole):
+        return None
+    return (0, whole[0]) if len(whole) == 1 else (whole[0], whole[1])
+
+
+def _figures(data: Any) -> dict[str, str]:
+    if isinstance(data, dict):
+        return {str(k): str(v) for k, v in data.items()}
+    if isinstance(data, str):
+        return {m["name"]: m["value"] for m in _PAIR.finditer(data)}
+    return {}

@@ -1,0 +1,138 @@
+"""Bytes of a log -> chunks of whole lines -> text of one line, whatever wrote it.
+
+PowerShell's `tee` writes UTF-16 with a byte-order mark, Chinese consoles GBK, progress bars rewrite
+their line with carriage returns, and terminals colour it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from harness.errors import ParseError
+
+CHUNK_BYTES = 1 << 23
+"""Bytes that are taken at a time; a chunk of whole lines is about that long."""
+MAX_LINE_BYTES = 1 << 25
+"""A line without line end or carriage return beyond this is no text of a log."""
+RELEASE_BYTES = 1 << 20
+"""An unfinished line longer than this is handed on up to its last carriage return."""
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_ANSI = re.compile(
+    r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)|[@-Z\\^_])"
+)
+
+
+def chunks(blocks: Iterable[bytes], *, source: str, line: Callable[[], int]) -> Iterator[bytes]:
+    """The text in UTF-8, or in the 8-bit encoding that it has, cut after line ends.
+
+    Only the last chunk may end inside a line, and one may end after a carriage return where a line
+    is very long. `line` tells the number of the next chunk's first line.
+
+    Raises:
+        ParseError: a line of more than 32 MiB, or a NUL byte: this is no text.
+    """
+    for chunk in _whole_lines(_recoded(blocks), source, line):
+        nul = chunk.find(b"\0")
+        if nul >= 0:
+            msg = (
+                "a NUL byte, so this is not text (or was damaged when a machine went down); "
+                "expected a training log. Give the log file."
+            )
+            raise ParseError(msg, source=source, line=line() + chunk.count(b"\n", 0, nul))
+        yield chunk
+
+
+def _recoded(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The blocks without byte-order mark, UTF-16 as UTF-8; joined to chunks of a useful size."""
+    decoder = None
+    start = True
+    for block in _gathered(blocks):
+        if start:
+            start = False
+            mark, encoding = next(
+                ((m, name) for m, name in _BOMS if block.startswith(m)), (b"", _unmarked(block))
+            )
+            block = block[len(mark) :]  # noqa: PLW2901  (the rest of it is the text)
+            if encoding != "utf-8":
+                decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+        yield block if decoder is None else decoder.decode(block).encode("utf-8", "replace")
+
+
+def _unmarked(block: bytes) -> str:
+    """The encoding of a text without a mark: UTF-16 shows in its every other byte."""
+    if block[1:8:2] == b"\0\0\0\0" and 0 not in block[:8:2]:
+        return "utf-16-le"
+    return "utf-8"
+
+
+def _gathered(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    held: list[bytes] = []
+    size = 0
+    for block in blocks:
+        if not size and len(block) >= CHUNK_BYTES:
+            yield block
+            continue
+        held.append(block)
+        size += len(block)
+        if size >= CHUNK_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    if size:
+        yield b"".join(held)
+
+
+def _whole_lines(blocks: Iterable[bytes], source: str, line: Callable[[], int]) -> Iterator[bytes]:
+    rest: list[bytes] = []
+    size = 0
+    for block in blocks:
+        end = block.rfind(b"\n") + 1
+        if not end and size + len(block) > RELEASE_BYTES:
+            end = block.rfind(b"\r") + 1
+        if end:
+            chunk = b"".join([*rest, block[:end]])
+            yield chunk
+            rest, size, block = [], 0, block[end:]  # noqa: PLW2901  (what is left of it)
+        rest.append(block)
+        size += len(block)
+        if size > MAX_LINE_BYTES:
+            msg = f"a line of more than {MAX_LINE_BYTES >> 20} MiB; expected the text of a log."
+            raise ParseError(msg, source=source, line=line())
+    if size:
+        yield b"".join(rest)
+
+
+def decoded(raw: bytes) -> tuple[str, bool]:
+    """The text of a line, and whether it was UTF-8. Other bytes are read as GBK, else replaced."""
+    try:
+        return raw.decode("utf-8"), True
+    except UnicodeDecodeError:
+        pass
+    try:
+        return raw.decode("gb18030"), False
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "replace"), False
+
+
+def pieces(line: str) -> list[str]:
+    r"""The pieces of a line that carriage returns overwrite on a screen, each with its line end.
+
+    Colours and other escape sequences of a terminal are left out.
+
+    >>> pieces("10%\r20%\x1b[32m done\x1b[0m\r\n")
+    ['10%\n', '20% done\n']
+    """
+    if "\x1b" in line:
+        line = _ANSI.sub("", line)
+    if "\r" not in line:
+        return [line]
+    body = line.rstrip("\r\n")
+    end = "\n" if len(body) < len(line) else ""
+    *inner, last = body.split("\r")
+    return [*(piece + "\n" for piece in inner), last + end]

@@ -1,0 +1,201 @@
+"""The records of one series while they arrive: counters unrolled, repetitions kept apart.
+
+A counter may restart with the epoch, fall back because a run was resumed, or start again from
+the beginning because a run died; each means something else for the curve.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Steps = NDArray[np.int64]
+
+MAX_EPOCHS = 100_000
+"""Epochs whose first step is remembered; a log with more counts fractions of an epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Kept:
+    """What a track ends as. All arrays have shape (n,) or (m,); `steps` rise strictly.
+
+    `steps` and `values` are the records that count; `old_steps` and `old_values` those that a
+    later record of the same step, or a later attempt, replaced (the earliest of each step).
+    `restarted` says in words why older attempts were set aside, empty if none was.
+    """
+
+    steps: Steps
+    values: Floats
+    old_steps: Steps
+    old_values: Floats
+    repeated: int = 0
+    disordered: bool = False
+    restarted: str = ""
+
+
+class Track:
+    """Takes records in the order of the log.
+
+    - The epoch rises and the counter does not: it counts within the epoch, and goes on one logging
+      interval after the last step. An epoch that was seen before starts where it did.
+    - The counter had reached the total that the log states, and falls: likewise, without a number.
+    - It falls to where it began: the run was started again. The older attempt is set aside, unless
+      the counter does so at the same place every time; then those are epochs.
+    - It falls less: the run was resumed, and the later record of a step counts.
+    """
+
+    def __init__(self, unit: str = "") -> None:
+        self.unit = unit
+        self.steps: array[int] = array("q")
+        self.values: array[float] = array("d")
+        self.attempts: list[int] = [0]
+        self.ended_line = 0
+        self._line = 0
+        self._epoch = 0.0
+        self._first_epoch = 0.0
+        self._first = -1
+        self._last = -1
+        self._offset = 0
+        self._high = -1
+        self._stride = 1
+        self._offsets: dict[float, int] = {}
+
+    def add(self, line: int, epoch: float, iteration: int, value: float, total: int = 0) -> int:
+        """Takes one record, and returns its step. `total` is the counter's end, 0 if not stated."""
+        if iteration > self._last >= 0:
+            if epoch != self._epoch:
+                self._offset = self._offsets.setdefault(epoch, self._offset)
+        elif self._last >= 0:
+            self._fall(epoch, iteration, total)
+        if self._first < 0:
+            self._first, self._first_epoch = iteration, epoch
+            self._offsets[epoch] = self._offset
+        step = self._offset + iteration
+        if self._high < step:
+            self._stride = step - self._high if self._high >= 0 else 1
+            self._high = step
+        if len(self._offsets) > MAX_EPOCHS:
+            self._offsets.clear()
+        self._epoch, self._last, self._line = epoch, iteration, line
+        self.steps.append(step)
+        self.values.append(value)
+        return step
+
+    def add_many(
+        self, lines: Steps, epochs: Floats, iterations: Steps, values: Floats, turns: list[int]
+    ) -> None:
+        """Takes records (n,) in order, as `add` does; fast between `turning_points`."""
+        bounds = [0, *turns, iterations.size]
+        for start, end in pairwise(bounds):
+            if start == end:
+                continue
+            # the first two by `add`, which settles the offset and the stride; the rest in bulk
+            head = min(end, start + 2)
+            for i in range(start, head):
+                self.add(int(lines[i]), float(epochs[i]), int(iterations[i]), float(values[i]))
+            if end > head:
+                self._add_rising(lines[head:end], iterations[head:end], values[head:end])
+
+    def _add_rising(self, lines: Steps, iterations: Steps, values: Floats) -> None:
+        steps = iterations + self._offset
+        self.steps.frombytes(steps.data.cast("B"))
+        self.values.frombytes(np.ascontiguousarray(values).data.cast("B"))
+        self._last, self._line = int(iterations[-1]), int(lines[-1])
+        last, before = int(steps[-1]), int(steps[-2]) if steps.size > 1 else self._high
+        if last > self._high:
+            self._stride = last - max(self._high, before)
+            self._high = last
+
+    def _fall(self, epoch: float, iteration: int, total: int) -> None:
+        """Settles what a counter that does not rise means."""
+        finished = 0 < total <= self._last + self._stride
+        if (
+            epoch in self._offsets
+            and epoch != self._epoch
+            and not self._from_scratch(epoch, iteration)
+        ):
+            self._offset = self._offsets[epoch]
+        elif epoch > self._epoch or (finished and iteration < self._last):
+            self._offset = self._high + self._stride - iteration
+            self._offsets[epoch] = self._offset
+        elif self._from_scratch(epoch, iteration):
+            self.attempts.append(len(self.steps))
+            self.ended_line = self._line
+            self._offset, self._first, self._high, self._stride = 0, -1, -1, 1
+            self._offsets.clear()
+
+    def _from_scratch(self, epoch: float, iteration: int) -> bool:
+        """Whether this is where the attempt began, and it has come further since."""
+        further = len(self.steps) - self.attempts[-1] > 1
+        return further and iteration <= self._first and epoch <= self._first_epoch
+
+    def keep(self) -> Kept:
+        """The records that count, and those that were replaced."""
+        steps = np.frombuffer(self.steps, dtype=np.int64)
+        values = np.frombuffer(self.values, dtype=np.float64)
+        steps.flags.writeable = values.flags.writeable = False
+        restarted, start = "", 0
+        if len(self.attempts) > 1:
+            unrolled = self._as_epochs(steps)
+            if unrolled is None:
+                start = self.attempts[-1]
+                restarted = (
+                    f"started again {len(self.attempts) - 1} time(s), the last after line "
+                    f"{self.ended_line}; the {start} records before are set aside"
+                )
+            else:
+                steps = unrolled
+        old_steps, old_values = _earliest(steps[:start], values[:start])
+        steps, values = steps[start:], values[start:]
+        if steps.size < 2 or bool(np.all(np.diff(steps) > 0)):
+            return Kept(
+                steps=steps,
+                values=values,
+                old_steps=old_steps,
+                old_values=old_values,
+                restarted=restarted,
+            )
+        kept, last = np.unique(steps[::-1], return_index=True)
+        replaced = np.ones(steps.size, dtype=bool)
+        replaced[steps.size - 1 - last] = False
+        if not start:
+            old_steps, old_values = _earliest(steps[replaced], values[replaced])
+        return Kept(
+            steps=kept,
+            values=values[::-1][last],
+            old_steps=old_steps,
+            old_values=old_values,
+            repeated=int(np.count_nonzero(replaced)),
+            disordered=not replaced.any(),
+            restarted=restarted,
+        )
+
+    def _as_epochs(self, steps: Steps) -> Steps | None:
+        """The steps unrolled if every attempt but the last ran over the same steps; else None."""
+        bounds = [*self.attempts, steps.size]
+        parts = [steps[a:b] for a, b in pairwise(bounds)]
+        first, *others = parts[:-1]
+        alike = others and all(np.array_equal(first, other) for other in others)
+        if not alike or not np.array_equal(first[: parts[-1].size], parts[-1]):
+            return None
+        stride = int(first[-1] - first[-2]) if first.size > 1 else 1
+        length = int(first[-1] - first[0]) + stride
+        return np.concatenate([part + i * length for i, part in enumerate(parts)])
+
+
+def turning_points(epochs: Floats, iterations: Steps) -> list[int]:
+    """Where, in counters (n,), the epoch changes or the iteration does not rise."""
+    turns = (iterations[1:] <= iterations[:-1]) | (epochs[1:] != epochs[:-1])
+    found: list[int] = (np.flatnonzero(turns) + 1).tolist()
+    return found
+
+
+def _earliest(steps: Steps, values: Floats) -> tuple[Steps, Floats]:
+    """The first record of each step, in order of steps."""
+    kept, first = np.unique(steps, return_index=True)
+    return kept, values[first]
