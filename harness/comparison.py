@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.align import Aligned, align
 from harness.companions import with_companions
 from harness.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
+from harness.credible import incredible
 from harness.curve import Run
 from harness.errors import PolicyError
 from harness.judge import Judgement, Policy, judge
@@ -67,7 +68,9 @@ def compare(
         aligned=aligned,
         whole=whole,
         measures=measure(aligned),
-        judgement=judge(aligned, rows, policy, no_sample=no_sample),
+        judgement=judge(
+            aligned, rows, policy, no_sample=no_sample, incredible=incredible(base, cand, whole)
+        ),
         notes=(*_notes(rows, whole), *_progress("baseline", base), *_progress("candidate", cand)),
     )
 

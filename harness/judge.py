@@ -54,12 +54,14 @@ def judge(
     policy: Policy,
     *,
     no_sample: Sequence[str] = (),
+    incredible: Sequence[str] = (),
 ) -> Judgement:
     """The verdict on aligned curves.
 
     Two experiments are incomparable, and no rule is asked. Too few steps, or steps missing on one
     side, turn a pass into inconclusive; they excuse no failure. Where runs are no independent
-    sample (`no_sample` says why), a test has no error rate, and decides nothing.
+    sample (`no_sample` says why), a test has no error rate, and decides nothing. Data of which
+    agreement would say nothing (`incredible` says why) carry no pass.
     """
     differing = blocking(rows)
     if differing:
@@ -70,7 +72,7 @@ def judge(
         return Judgement(verdict=Verdict.INCOMPARABLE, reasons=reasons)
     findings = tuple(rule(aligned) for rule in policy.rules)
     findings = tuple(map(_undecided, findings)) if no_sample else holm(findings)
-    doubts = (*no_sample, *too_little(aligned, policy))
+    doubts = (*incredible, *no_sample, *too_little(aligned, policy))
     failed = [f for f in findings if f.verdict is Verdict.FAIL]
     undecided = [f for f in findings if f.verdict is not Verdict.PASS]
     if failed:

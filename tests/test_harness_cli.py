@@ -34,7 +34,7 @@ def logs(tmp_path):
         "same.log": header(seed=2, backend="tccl") + records(base * 1.001),
         "worse.log": header(seed=2, backend="tccl") + records(base * 1.2),
         "short.log": header(seed=2) + records(base[:20]),
-        "wide.log": header(seed=2, world=4) + records(base),
+        "wide.log": header(seed=2, world=4) + records(base * 1.002),
         "empty.log": "",
         "words.log": "no record here\n",
         "later.log": records(base).replace("Iteration: ", "Iteration: 9"),

@@ -13,7 +13,7 @@ LAYERS = [
     {"curve", "lag"},
     {"parse", "align"},
     {"measure", "comparable", "companions", "stats"},
-    {"runset", "noise"},
+    {"runset", "noise", "credible"},
     {"rules"},
     {"holm"},
     {"judge"},

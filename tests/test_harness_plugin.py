@@ -27,7 +27,7 @@ def project(pytester):
     folder = pytester.path
     (folder / "gpu.log").write_text(header(seed=1) + records(base))
     (folder / "same.log").write_text(header(seed=2) + records(base * 1.001))
-    (folder / "wide.log").write_text(header(seed=2, world=4) + records(base))
+    (folder / "wide.log").write_text(header(seed=2, world=4) + records(base * 1.002))
     (folder / "ports.toml").write_text(MANIFEST)
     return pytester
 
