@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import xmlschema
+from loglines import decaying, records
 from portresults import HOSTILE, broken, result
 
 from harness.errors import HarnessError
@@ -21,6 +22,18 @@ ALL = [
     result("wide", "incomparable"),
     broken("gone"),
 ]
+MANIFEST = """
+[[port]]
+name = "good"
+baseline = "gpu.log"
+candidate = "same.log"
+rules = ["two-sided", "exact"]
+
+[[port]]
+name = "gone"
+baseline = "gpu.log"
+candidate = "no.log"
+"""
 NOWHERE = {"junit": None, "gitlab": None, "comment": None, "history": ""}
 
 
@@ -91,6 +104,25 @@ def test_the_schema_refuses_what_is_no_junit():
         assert not SCHEMA.is_valid(good.replace(old, new))
 
 
+def test_pytest_writes_junit_that_names_port_and_rule(pytester, monkeypatch):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    (pytester.path / "gpu.log").write_text(records(decaying(80)))
+    (pytester.path / "same.log").write_text(records(decaying(80) * 1.001))
+    (pytester.path / "ports.toml").write_text(MANIFEST)
+    plugin = ("-p", "harness.pytest_plugin", "-o", "junit_family=xunit2")
+    pytester.runpytest_subprocess(*plugin, "--junitxml=j.xml", "ports.toml")
+    text = (pytester.path / "j.xml").read_text(encoding="utf-8")
+    SCHEMA.validate(text)
+    found = problems(text)
+    assert {name: len(bad) for name, bad in found.items()} == {
+        ("ports.toml", "good[two-sided]"): 0,
+        ("ports.toml", "good[exact]"): 1,
+        ("ports.toml", "gone[equivalence]"): 1,
+    }
+    assert "exact: step 0 is the first to differ" in text
+
+
 def test_an_annotation_stands_at_the_port_in_the_manifest():
     lines = github.commands(ALL)
     assert lines[:2] == (
@@ -131,10 +163,13 @@ def test_code_quality_has_the_fields_that_gitlab_asks_for():
 
 
 def test_a_fingerprint_outlives_the_figures_and_the_line():
-    one, two = (
-        json.loads(gitlab.render([result("p", "fail", effect=e, line=n, reasons=(str(e),))]))
-        for e, n in ((0.1, 3), (0.2, 30))
-    )
+    def issue(effect, line):
+        rules = (RuleResult(rule="equivalence", verdict="fail", reason=f"off by {effect}"),)
+        return json.loads(
+            gitlab.render([result("p", "fail", effect=effect, line=line, rules=rules)])
+        )
+
+    one, two = issue(0.1, 3), issue(0.2, 30)
     other = json.loads(gitlab.render([result("q", "fail")]))
     assert one[0]["fingerprint"] == two[0]["fingerprint"] != other[0]["fingerprint"]
 

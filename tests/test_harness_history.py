@@ -107,9 +107,12 @@ def test_a_port_that_was_never_checked_has_no_entries(where):
 APPEND = """
 import sys
 from datetime import UTC, datetime
+import alembic.command, alembic.script, psycopg, sqlalchemy.dialects.postgresql
 from harness.history.store import open_history
 from harness.results import PortResult
+import harness.history.schema
 where, who = sys.argv[1:]
+print("ready", flush=True)
 sys.stdin.read()
 for turn in range(4):
     with open_history(where) as history:
@@ -124,12 +127,14 @@ def test_checks_that_append_at_the_same_time_all_land(where):
         subprocess.Popen(
             [sys.executable, "-c", APPEND, where, str(who)],
             stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
         for who in range(4)
     ]
+    assert [process.stdout.readline() for process in running] == ["ready\n"] * 4
     for process in running:
         process.stdin.close()
         process.stdin = None
