@@ -87,7 +87,7 @@ def _bounds(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:
     try:
         import ruptures  # noqa: PLC0415  (an extra, and a second to load)
     except ImportError as error:
-        msg = "change points need ruptures: pip install 'ccnet-port-harness[history]'"
+        msg = "change points need ruptures: install the harness with its extra, '.[history]'"
         raise HistoryError(msg) from error
     ranks = rankdata(values)
     scaled = (ranks - ranks.mean()) / ranks.std()

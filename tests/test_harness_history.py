@@ -276,14 +276,14 @@ def test_a_writer_that_never_ends_is_an_error_after_the_wait(tmp_path, monkeypat
 
 def test_the_driver_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    words = r"pip install 'ccnet-port-harness\[history,postgres\]'"
+    words = r"pip install '\.\[history,postgres\]'"
     with pytest.raises(HistoryError, match=words), open_history("postgresql://h/d"):
         pass
 
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "alembic", None)
-    words = r"pip install 'ccnet-port-harness\[history\]'"
+    words = r"pip install '\.\[history\]'"
     with pytest.raises(HistoryError, match=words), open_history(str(tmp_path / "h.sqlite")):
         pass
 

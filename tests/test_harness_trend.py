@@ -1,12 +1,14 @@
 """The change point: found where planted, not cried where nothing changed; drawn with its words."""
 
 import re
+import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 from portresults import HOSTILE, entries
 
+from harness.errors import HistoryError
 from harness.report import history_table
 from harness.report.sparkline import BLOCKS
 from harness.report.trend import describe, short, trend_svg
@@ -70,6 +72,12 @@ def test_runs_without_an_effect_are_skipped_and_counted():
 @pytest.mark.parametrize("effects", [[], [None] * 9, [0.01], [0.0] * 50])
 def test_a_history_with_nothing_to_find_has_no_change(effects):
     assert found(effects) == []
+
+
+def test_the_extra_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ruptures", None)
+    with pytest.raises(HistoryError, match=r"'\.\[history\]'"):
+        found([0.01] * 5 + [0.09] * 5)
 
 
 def test_the_drawing_marks_the_change_and_says_it_in_words():

@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 
 WAIT_S = 30
 """Seconds that a check waits for another one that is writing to the same SQLite file."""
-EXTRA = "the history needs SQLAlchemy and Alembic: pip install 'ccnet-port-harness[history]'"
-DRIVER = "PostgreSQL needs psycopg: pip install 'ccnet-port-harness[history,postgres]'"
+EXTRA = (
+    "the history needs SQLAlchemy and Alembic: install the harness with its extra, "
+    "pip install '.[history]'"
+)
+DRIVER = (
+    "PostgreSQL needs psycopg: install the harness with its extras, "
+    "pip install '.[history,postgres]'"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
