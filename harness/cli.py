@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli_baseline import SHELF, Baselines, baseline_app
 from harness.cli_calibrate import calibrate
+from harness.cli_history import history as show_history
+from harness.cli_options import CommentTo, GitlabTo, JunitTo, Quiet, Where
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -17,9 +19,8 @@ if TYPE_CHECKING:
 
     from harness.comparison import Comparison
 
-EXIT = {"pass": 0, "fail": 1, "inconclusive": 3, "incomparable": 4}
+EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3, "incomparable": 4}
 EXIT_ERROR = 2
-WORST_FIRST = ("fail", "incomparable", "inconclusive", "pass")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.add_typer(baseline_app, name="baseline")
 app.command()(calibrate)
+app.command("history")(show_history)
 
 
 @app.command()
@@ -75,6 +77,7 @@ def compare(
             help="Write report.md, comparison.json and plots into a folder.", metavar="DIR"
         ),
     ] = None,
+    quiet: Quiet = False,
     baselines: Baselines = SHELF,
 ) -> None:
     """Compare a candidate's log with a baseline's, judge, and report.
@@ -99,12 +102,14 @@ def compare(
     )
     if json_to == "-":
         sys.stdout.write(json.render(comparison))
+    elif quiet:
+        _print_line(comparison)
     else:
         _print_report(comparison)
     if json_to not in {"", "-"}:
         _write(Path(json_to), json.render(comparison))
     if report is not None:
-        _save_report(comparison, report, echo=json_to != "-")
+        _save_report(comparison, report, echo=not quiet and json_to != "-")
     raise typer.Exit(EXIT[comparison.verdict])
 
 
@@ -115,37 +120,56 @@ def check(
     report: Annotated[
         Path | None, typer.Option(help="Write a report of every port into a folder.", metavar="DIR")
     ] = None,
+    junit: JunitTo = None,
+    gitlab: GitlabTo = None,
+    comment: CommentTo = None,
+    history: Where = "",
+    quiet: Quiet = False,
 ) -> None:
     """Check every port of a manifest. The exit status is that of the worst port.
 
-    A port whose logs cannot be read is an error, and does not stop the others.
+    A port whose logs cannot be read is an error, and does not stop the others. Where
+    GITHUB_ACTIONS is set, annotations and a step summary are written too.
     """
+    import dataclasses
+    import os
+
     from rich.console import Console
     from rich.progress import Progress
 
     from harness.manifest import compare_port, read_manifest
-    from harness.report import check_table
+    from harness.publish import publish
+    from harness.report import check_table, oneline
+    from harness.report.json import tool_version
     from harness.report.text import console
+    from harness.results import ERROR, PortResult, judged, worst
 
     entries = read_manifest(manifest).port
-    outcomes: list[check_table.Outcome] = []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    results: list[PortResult] = []
+    where: dict[str, Any] = {"manifest": str(manifest), "tool_version": tool_version()}
+    bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    with bar as progress:
         for port in progress.track(entries, description="checking ports"):
             try:
                 comparison = compare_port(port, manifest.parent)
             except HarnessError as error:
-                outcomes.append(check_table.Outcome(port=port.name, error=str(error)))
+                reasons = (str(error),)
+                failed = PortResult(port=port.name, verdict=ERROR, reasons=reasons)
+                results.append(dataclasses.replace(failed, **where))
                 continue
-            outcomes.append(check_table.Outcome(port=port.name, comparison=comparison))
+            results.append(judged(port.name, comparison, **where))
             if report is not None:
                 _save_report(comparison, report / port.name, echo=False)
-    check_table.write(outcomes, console())
-    if report is not None:
+    if quiet:
+        typer.echo(oneline.summary_line(results))
+    else:
+        check_table.write(results, console())
+    if report is not None and not quiet:
         typer.echo(f"reports in {report}")
-    if any(outcome.comparison is None for outcome in outcomes):
-        raise typer.Exit(EXIT_ERROR)
-    verdicts = {str(o.comparison.verdict) for o in outcomes if o.comparison is not None}
-    raise typer.Exit(EXIT[next(v for v in WORST_FIRST if v in verdicts)])
+    publish(
+        results, junit=junit, gitlab=gitlab, comment=comment, history=history, environ=os.environ
+    )
+    raise typer.Exit(EXIT[worst(results)])
 
 
 @app.command()
@@ -206,6 +230,13 @@ def _print_report(comparison: Comparison) -> None:
     from harness.report import text
 
     text.write(comparison, text.console())
+
+
+def _print_line(comparison: Comparison) -> None:
+    from harness.report import oneline
+    from harness.results import judged
+
+    typer.echo(oneline.one_line(judged("", comparison)))
 
 
 def _save_report(comparison: Comparison, folder: Path, *, echo: bool) -> None:

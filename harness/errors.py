@@ -4,7 +4,8 @@
     |-- ParseError          a log cannot be read, or says nothing that can be judged
     |-- AlignmentError      two logs have no series, or no step, in common
     |-- PolicyError         a rule, a limit, a fact or a manifest entry that does not exist or fit
-    `-- BaselineError       a recorded baseline is missing, damaged, or would be overwritten
+    |-- BaselineError       a recorded baseline is missing, damaged, or would be overwritten
+    `-- HistoryError        a store of results cannot be opened, read or written
 
 Every message says what was found, what was expected and what to do.
 """
@@ -42,3 +43,7 @@ class PolicyError(HarnessError):
 
 class BaselineError(HarnessError):
     """A recorded baseline is missing, damaged, or would be overwritten."""
+
+
+class HistoryError(HarnessError):
+    """A store of results over time cannot be opened, read or written."""

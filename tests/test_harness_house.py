@@ -19,15 +19,21 @@ LAYERS = [
     {"judge"},
     {"comparison", "calibrate"},
     {"results"},
-    {"report", "store", "baselines", "golden"},
-    {"resolve"},
+    {"trend"},
+    {"report", "store", "baselines", "golden", "history"},
+    {"resolve", "publish"},
     {"manifest"},
-    {"cli_baseline", "cli_calibrate", "pytest_plugin"},
+    {"cli_options"},
+    {"cli_baseline", "cli_calibrate", "cli_history", "pytest_plugin"},
     {"cli"},
 ]
 SHELLS = {"store", "baselines", "resolve", "manifest", "cli", "pytest_plugin"} | {
     "cli_baseline",
     "cli_calibrate",
+    "cli_history",
+    "cli_options",
+    "history",
+    "publish",
 }
 """They may touch files, clocks and the screen; `golden` is the pytest plugin's."""
 

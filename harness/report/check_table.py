@@ -1,70 +1,73 @@
-"""The table of `harness check`: one line a port."""
+"""The table of `harness check`: one line a port, as many columns as the width carries."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.comparison import Comparison
-from harness.report.tables import headline
+from harness.report import sparkline
+from harness.report.oneline import counts, percent
+from harness.report.tables import HEADLINES
 from harness.report.text import COLOURS
+from harness.results import PortResult
+from harness.rules import Verdict
+
+CURVE = 24
+"""Characters of a small curve."""
+COLUMNS = (
+    ("port", 0),
+    ("verdict", 0),
+    ("effect", 60),
+    ("rules", 78),
+    ("coverage", 90),
+    ("steps", 100),
+    ("baseline over candidate", 110),
+)
+"""Every column with the width of screen below which it is left out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one port: a comparison, or the error that prevented it."""
-
-    port: str
-    comparison: Comparison | None = None
-    error: str = ""
-
-
-def write(outcomes: Sequence[Outcome], console: Console) -> None:
+def write(results: Sequence[PortResult], console: Console) -> None:
     """Prints the table, then the reasons of every port that did not pass."""
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("port", "verdict", "rules", "steps", "coverage"):
-        table.add_column(name, overflow="fold")
-    for outcome in outcomes:
-        table.add_row(*_row(outcome))
+    shown = [name for name, width in COLUMNS if console.width >= width]
+    for name in shown:
+        table.add_column(name, overflow="fold", no_wrap=name == "baseline over candidate")
+    marks = sparkline.levels(console.encoding)
+    for result in results:
+        cells = _cells(result, marks)
+        table.add_row(*(cells[name] for name in shown))
     console.print(table)
-    for outcome in outcomes:
-        for line in _reasons(outcome):
-            console.print(Text(f"{outcome.port}: {line}"))
-    console.print(Text(summary(outcomes)))
+    for result in results:
+        for line in reasons(result):
+            console.print(Text(f"{result.port}: {line}"))
+    console.print(Text(counts(results)))
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
-    """One line that counts the verdicts."""
-    counts: dict[str, int] = {}
-    for outcome in outcomes:
-        word = str(outcome.comparison.verdict) if outcome.comparison else "error"
-        counts[word] = counts.get(word, 0) + 1
-    return f"{len(outcomes)} port(s): " + ", ".join(f"{n} {word}" for word, n in counts.items())
-
-
-def _row(outcome: Outcome) -> tuple[Text, ...]:
-    if outcome.comparison is None:
-        return (Text(outcome.port), Text("error", style="bold red"), Text(""), Text(""), Text(""))
-    comparison = outcome.comparison
-    verdict = str(comparison.verdict)
-    rules = ", ".join(f"{f.rule} {f.verdict}" for f in comparison.judgement.findings)
-    return (
-        Text(outcome.port),
-        Text(verdict, style=f"bold {COLOURS[verdict]}"),
-        Text(rules or "not asked"),
-        Text(str(comparison.aligned.steps.size)),
-        Text(f"{comparison.whole.coverage:.1%}"),
-    )
-
-
-def _reasons(outcome: Outcome) -> tuple[str, ...]:
-    if outcome.comparison is None:
-        return (outcome.error,)
-    if str(outcome.comparison.verdict) == "pass":
+def reasons(result: PortResult) -> tuple[str, ...]:
+    """Why a port did not pass, its headline first; nothing of one that did."""
+    if result.verdict == Verdict.PASS:
         return ()
-    return (headline(outcome.comparison), *outcome.comparison.judgement.reasons)
+    if result.verdict not in COLOURS:
+        return result.reasons
+    return (HEADLINES[Verdict(result.verdict)], *result.reasons)
+
+
+def _cells(result: PortResult, marks: str) -> dict[str, Text]:
+    rules = ", ".join(f"{r.rule} {r.verdict}" for r in result.rules)
+    curves = sparkline.sparklines(
+        result.baseline_curve, result.candidate_curve, width=CURVE, marks=marks
+    )
+    judged = result.verdict in COLOURS
+    return {
+        "port": Text(result.port),
+        "verdict": Text(result.verdict, style=f"bold {COLOURS.get(result.verdict, 'red')}"),
+        "effect": Text(percent(result.effect)),
+        "rules": Text(rules or ("not asked" if judged else "")),
+        "coverage": Text("" if result.coverage is None else f"{result.coverage:.1%}"),
+        "steps": Text(str(result.steps) if judged else ""),
+        "baseline over candidate": Text("\n".join(curves) if any(curves) else ""),
+    }

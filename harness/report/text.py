@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.comparison import Comparison
-from harness.report import tables
+from harness.report import sparkline, tables
 
 PIPED_WIDTH = 120
+CURVE_WIDTH = 100
 COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "incomparable": "magenta"}
 
 
@@ -26,6 +29,10 @@ def render(comparison: Comparison) -> RenderableType:
             Group(title, *(Text(f"- {reason}") for reason in comparison.judgement.reasons)),
             box=box.ROUNDED,
             border_style=colour,
+        ),
+        Curves(
+            baseline=tuple(comparison.whole.baseline_mean.tolist()),
+            candidate=tuple(comparison.whole.candidate_mean.tolist()),
         ),
     ]
     if facts.rows:
@@ -42,6 +49,22 @@ def render(comparison: Comparison) -> RenderableType:
         parts.append(_list("Notes", notes))
     parts.append(lay_out(tables.inputs_table(comparison)))
     return Group(*parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """Both curves as two lines of text on one scale, as wide as the screen carries."""
+
+    baseline: tuple[float, ...]
+    candidate: tuple[float, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Rich's hook: the width and the encoding are known only now."""
+        width = min(options.max_width - len("candidate "), CURVE_WIDTH)
+        marks = sparkline.levels(console.encoding)
+        lines = sparkline.sparklines(self.baseline, self.candidate, width=width, marks=marks)
+        for name, line in zip(("baseline", "candidate"), lines, strict=True):
+            yield Text(f"{name:9} {line}", no_wrap=True)
 
 
 def console() -> Console:

@@ -1,0 +1,159 @@
+"""Opens a history, appends the results of a check to it, and reads a port's back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import HistoryError
+from harness.results import PortResult
+from harness.trend import Entry
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, Row, Select
+
+WAIT_S = 30
+"""Seconds that a check waits for another one that is writing to the same SQLite file."""
+EXTRA = (
+    "the history needs SQLAlchemy and Alembic: install the harness with its extra, "
+    "pip install '.[history]'"
+)
+DRIVER = (
+    "PostgreSQL needs psycopg: install the harness with its extras, "
+    "pip install '.[history,postgres]'"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class History:
+    """An open history. `shown` names it without user or password."""
+
+    engine: Engine
+    shown: str
+
+    def append(self, results: Sequence[PortResult], *, commit: str, when: datetime) -> None:
+        """Adds the results of one check, all or none. Their curves are not kept.
+
+        Raises:
+            HistoryError: the store cannot be written.
+        """
+        from harness.history.schema import entries  # noqa: PLC0415
+
+        moment = when.astimezone(UTC).isoformat(timespec="microseconds")
+        rows = [_row(result, commit=commit, moment=moment) for result in results]
+        with _said(self.shown), self.engine.begin() as connection:
+            if rows:
+                connection.execute(entries.insert(), rows)
+
+    def read(self, port: str) -> tuple[Entry, ...]:
+        """The entries of a port, the oldest first; none of a port that was never checked."""
+        from harness.history.schema import entries  # noqa: PLC0415
+
+        return self._fetch(
+            entries.select()
+            .where(entries.c.port == _plain(port))
+            .order_by(entries.c.moment, entries.c.id)
+        )
+
+    def recent(self, count: int) -> dict[str, tuple[Entry, ...]]:
+        """The newest `count` entries of every port, the oldest first; ports by name."""
+        from sqlalchemy import func, select  # noqa: PLC0415
+
+        from harness.history.schema import entries  # noqa: PLC0415
+
+        newest = (entries.c.moment.desc(), entries.c.id.desc())
+        age = func.row_number().over(partition_by=entries.c.port, order_by=newest)
+        aged = select(entries, age.label("age")).subquery()
+        found: dict[str, list[Entry]] = {}
+        query = select(aged).where(aged.c.age <= count).order_by(aged.c.moment, aged.c.id)
+        for entry in self._fetch(query):
+            found.setdefault(entry.result.port, []).append(entry)
+        return {port: tuple(found[port]) for port in sorted(found)}
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.engine.dispose()
+
+    def _fetch(self, query: Select[tuple[object, ...]]) -> tuple[Entry, ...]:
+        reader = self.engine.execution_options(reading=True)
+        with _said(self.shown), reader.connect() as connection:
+            return tuple(_entry(row) for row in connection.execute(query))
+
+
+@contextmanager
+def open_history(where: str) -> Iterator[History]:
+    """An open history: the path of an SQLite file, made if absent, or a PostgreSQL URL.
+
+    Raises:
+        HistoryError: the place cannot be opened or its schema is newer than this version; the
+            message holds no password.
+    """
+    try:
+        import alembic  # noqa: F401, PLC0415
+
+        from harness.history.connect import connect  # noqa: PLC0415
+        from harness.history.schema import migrate  # noqa: PLC0415
+    except ImportError as error:
+        raise HistoryError(EXTRA) from error
+    try:
+        engine, shown = connect(where, wait_s=WAIT_S)
+    except ImportError as error:
+        raise HistoryError(DRIVER) from error
+    history = History(engine=engine, shown=shown)
+    try:
+        with _said(shown):
+            migrate(engine, shown=shown)
+        yield history
+    finally:
+        history.close()
+
+
+def check_exists(where: str) -> None:
+    """Nothing, where a history can be read: reading must not make an empty file.
+
+    Raises:
+        HistoryError: there is no such file.
+    """
+    if "://" not in where and not Path(where).is_file():
+        msg = "no such history; `harness check --history FILE` starts one"
+        raise HistoryError(msg, source=where)
+
+
+@contextmanager
+def _said(shown: str) -> Iterator[None]:
+    """Errors of the database in one line that a user can act on."""
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        line = " ".join(str(cause).split()).rstrip(".?")
+        msg = f"the history cannot be used: {line}. Check the place, the rights and the server."
+        raise HistoryError(msg, source=shown) from None
+
+
+def _row(result: PortResult, *, commit: str, moment: str) -> dict[str, object]:
+    lean = dataclasses.replace(result, curve_steps=(), baseline_curve=(), candidate_curve=())
+    return {
+        "port": _plain(result.port),
+        "moment": moment,
+        "commit": _plain(commit),
+        "verdict": result.verdict,
+        "effect": result.effect,
+        "result": _plain(lean.to_json()),
+    }
+
+
+def _plain(text: str) -> str:
+    r"""Text that every database takes: a lone surrogate becomes `\udc80`, JSON's own escape."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\u0000")
+
+
+def _entry(row: Row[tuple[object, ...]]) -> Entry:
+    return Entry(result=PortResult.from_json(row.result), commit=row.commit, when=row.moment)

@@ -1,0 +1,123 @@
+"""Everything that a check leaves behind for others: CI's files, GitHub's notes, the history."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.report import comment as comments
+from harness.report import github
+from harness.report.gitlab import render as code_quality
+from harness.report.junit import render as junit_xml
+from harness.results import PortResult
+
+PICTURES = "HARNESS_PICTURES"
+"""The variable that says under which address the report folder can be seen."""
+SUMMARY_PORTS = 200
+"""Ports in a step summary, of which GitHub takes 1 MiB."""
+GIT_S = 10
+
+
+def publish(
+    results: Sequence[PortResult],
+    *,
+    junit: Path | None,
+    gitlab: Path | None,
+    comment: Path | None,
+    history: str,
+    environ: Mapping[str, str],
+) -> None:
+    """Writes the files that are asked for, GitHub's notes where it runs, and the history.
+
+    What cannot be written stops nothing else.
+
+    Raises:
+        HarnessError: the first thing that could not be written.
+    """
+    placed = _placed(results, environ)
+    jobs: list[Callable[[], None]] = []
+    if junit is not None:
+        jobs.append(lambda: _write(junit, junit_xml(placed)))
+    if gitlab is not None:
+        jobs.append(lambda: _write(gitlab, code_quality(placed)))
+    if comment is not None:
+        text = comments.render(placed, pictures=environ.get(PICTURES, ""))
+        jobs.append(lambda: _write(comment, text))
+    if environ.get("GITHUB_ACTIONS"):
+        jobs.append(lambda: _github(placed, environ))
+    if history:
+        jobs.append(lambda: _append(results, history, environ))
+    errors = [error for job in jobs if (error := _attempt(job)) is not None]
+    if errors:
+        raise errors[0]
+
+
+def commit_of(environ: Mapping[str, str], *, folder: Path) -> str:
+    """The commit that is checked: what CI says, or git says of a folder, or nothing."""
+    for name in ("HARNESS_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA"):
+        if environ.get(name):
+            return environ[name]
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(  # noqa: S603  (fixed words)
+            command, capture_output=True, text=True, check=True, timeout=GIT_S, cwd=folder
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _attempt(job: Callable[[], None]) -> HarnessError | None:
+    try:
+        job()
+    except HarnessError as error:
+        return error
+    return None
+
+
+def _placed(results: Sequence[PortResult], environ: Mapping[str, str]) -> tuple[PortResult, ...]:
+    """The results with their manifest as a path from the top of the checkout, where CI has one."""
+    top = environ.get("GITHUB_WORKSPACE") or environ.get("CI_PROJECT_DIR")
+    if not top:
+        return tuple(results)
+    root = Path(top).resolve()
+    return tuple(dataclasses.replace(r, manifest=_below(r.manifest, root)) for r in results)
+
+
+def _below(manifest: str, root: Path) -> str:
+    path = Path(manifest).resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else manifest
+
+
+def _github(results: Sequence[PortResult], environ: Mapping[str, str]) -> None:
+    for line in github.commands(results):
+        sys.stdout.write(line + "\n")
+    summary = environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        pictures = environ.get(PICTURES, "")
+        text = comments.render(results, pictures=pictures, shown=SUMMARY_PORTS)
+        _write(Path(summary), text, mode="a")
+
+
+def _write(path: Path, text: str, *, mode: str = "w") -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError as error:
+        msg = f"cannot be written: {error.strerror or error}. Choose another place."
+        raise HarnessError(msg, source=str(path)) from error
+
+
+def _append(results: Sequence[PortResult], where: str, environ: Mapping[str, str]) -> None:
+    from harness.history.store import open_history  # noqa: PLC0415  (an extra)
+
+    folder = Path(results[0].manifest).parent if results else Path()
+    commit = commit_of(environ, folder=folder)
+    with open_history(where) as history:
+        history.append(results, commit=commit, when=datetime.now(UTC))

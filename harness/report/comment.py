@@ -1,0 +1,101 @@
+"""A comment of one screen for a pull or merge request, in Markdown: verdicts and a picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from harness.report import sparkline
+from harness.report.junit import clean
+from harness.report.markdown import escape
+from harness.report.oneline import counts, main_reason, percent, worst_first
+from harness.results import PortResult, worst
+
+MARK = "<!-- ccnet-port-harness -->"
+"""The first line, by which a job finds the comment that it wrote before."""
+SHOWN = 15
+REASON = 160
+CURVE = 20
+POINTS = 40
+COLOURS = "#0072B2, #D55E00"
+
+
+def render(results: Sequence[PortResult], *, pictures: str = "", shown: int = SHOWN) -> str:
+    """The comment with the `shown` worst ports; with 15, it has at most 40 lines.
+
+    `pictures` is the address under which the report folder can be seen; without it the curves of
+    the worst port are drawn as a chart of Mermaid, which GitHub and GitLab show by themselves.
+    """
+    lines = [MARK, f"### Ports: {worst(results) if results else 'none'}", "", counts(results), ""]
+    listed = worst_first(results)[:shown]
+    lines += ["| port | verdict | effect | baseline, candidate | main reason |", "|---" * 5 + "|"]
+    lines += [_row(result) for result in listed]
+    rest = len(results) - len(listed)
+    if rest:
+        lines += ["", f"{rest} more, none of them worse."]
+    drawn = next((r for r in listed if _points(r)), None)
+    if drawn is not None:
+        lines += ["", *(_link(drawn, pictures) if pictures else _chart(drawn))]
+    return "\n".join(lines) + "\n"
+
+
+def _row(result: PortResult) -> str:
+    curves = sparkline.sparklines(result.baseline_curve, result.candidate_curve, width=CURVE)
+    drawn = "<br>".join(curve.replace(" ", "\N{FIGURE SPACE}") for curve in curves)
+    reason = main_reason(result)
+    reason = reason if len(reason) <= REASON else reason[: REASON - 1] + "…"
+    cells = (
+        _text(result.port),
+        f"**{result.verdict}**",
+        percent(result.effect),
+        drawn,
+        _text(reason),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _text(text: str) -> str:
+    """Text of a log as text on one line, which calls nobody: an @ names no user."""
+    return escape(" ".join(clean(text).split())).replace("@", "@\N{ZERO WIDTH SPACE}")
+
+
+def _link(result: PortResult, pictures: str) -> list[str]:
+    address = f"{pictures.rstrip('/')}/{quote(result.port)}/comparison.png"
+    return [f"![{_text(result.port)}: loss curves and their relative error]({address})"]
+
+
+def _points(result: PortResult) -> list[tuple[int, float, float]]:
+    """Steps at which both curves are finite, thinned to what a chart carries."""
+    rows = zip(result.curve_steps, result.baseline_curve, result.candidate_curve, strict=True)
+    both = [(s, b, c) for s, b, c in rows if b is not None and c is not None]
+    stride = math.ceil(len(both) / POINTS) or 1
+    return both[::stride] if len(both) > 1 else []
+
+
+def _chart(result: PortResult) -> list[str]:
+    steps, baseline, candidate = zip(*_points(result), strict=True)
+    low, high = min(*baseline, *candidate), max(*baseline, *candidate)
+    name = "".join(c if c.isalnum() or c in "._-" else " " for c in result.port)
+    metric = "".join(c if c.isalnum() or c in "._-" else " " for c in result.metric)
+    return [
+        "```mermaid",
+        "---",
+        "config:",
+        "  themeVariables:",
+        "    xyChart:",
+        f'      plotColorPalette: "{COLOURS}"',
+        "---",
+        "xychart-beta",
+        f'    title "{name}: baseline blue, candidate orange"',
+        f'    x-axis "step" {steps[0]} --> {steps[-1]}',
+        f'    y-axis "{metric}" {_number(low)} --> {_number(high if high > low else low + 1)}',
+        f"    line [{', '.join(map(_number, baseline))}]",
+        f"    line [{', '.join(map(_number, candidate))}]",
+        "```",
+    ]
+
+
+def _number(value: float) -> str:
+    """A number as Mermaid reads it: no exponent."""
+    return f"{float(f'{value:.4g}'):.12f}".rstrip("0").rstrip(".")

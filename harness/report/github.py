@@ -1,0 +1,52 @@
+"""GitHub Actions: annotations at a port's entry in the manifest, and the step summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.report.oneline import counts, main_reason, percent, worst_first
+from harness.results import PortResult
+
+SHOWN = 10
+"""Annotations of one level that GitHub shows for a step; it drops the rest without a word."""
+LEVELS = {"error": "error", "fail": "error", "incomparable": "error", "inconclusive": "warning"}
+
+
+def commands(results: Sequence[PortResult]) -> tuple[str, ...]:
+    """A workflow command for each port that did not pass, the worst first.
+
+    Past ten of a level the tenth counts the rest.
+    """
+    lines: list[str] = []
+    for level in ("error", "warning"):
+        ports = [r for r in worst_first(results) if LEVELS.get(r.verdict) == level]
+        kept = ports if len(ports) <= SHOWN else ports[: SHOWN - 1]
+        lines += [_annotation(level, result) for result in kept]
+        if len(ports) > len(kept):
+            rest = counts(ports[len(kept) :])
+            lines.append(_command(level, {"title": "more ports"}, f"and {rest}"))
+    return tuple(lines)
+
+
+def _annotation(level: str, result: PortResult) -> str:
+    where = {
+        "file": result.manifest,
+        "line": str(result.line),
+        "title": f"{result.port}: {result.verdict}",
+    }
+    effect = f"effect {percent(result.effect)}; " if result.effect is not None else ""
+    return _command(level, where, effect + (main_reason(result) or result.verdict))
+
+
+def _command(name: str, properties: dict[str, str], text: str) -> str:
+    given = ",".join(f"{key}={_property(value)}" for key, value in properties.items() if value)
+    return f"::{name} {given}::{_data(text)}"
+
+
+def _data(text: str) -> str:
+    """Text as a command's message: one line, whatever it holds."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,50 @@
+"""GitLab's code-quality report: an issue for each rule of a port that did not pass."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from harness.report.junit import cases
+from harness.report.oneline import percent
+from harness.results import PortResult
+
+SEVERITY = {
+    "error": "blocker",
+    "fail": "critical",
+    "incomparable": "critical",
+    "inconclusive": "major",
+}
+
+
+def render(results: Sequence[PortResult]) -> str:
+    """The report as JSON. An issue keeps its fingerprint as long as port, rule and verdict stay."""
+    issues = [issue for result in results for issue in _issues(result)]
+    return json.dumps(issues, indent=1) + "\n"
+
+
+def _issues(result: PortResult) -> list[dict[str, object]]:
+    path = PurePath(result.manifest or "ports.toml").as_posix()
+    effect = f" (effect {percent(result.effect)})" if result.effect is not None else ""
+    return [
+        {
+            "description": f"{result.port}: {case.verdict}{effect}: {_one_line(case.message)}",
+            "check_name": case.name,
+            "fingerprint": _fingerprint(path, case.port, case.name, case.verdict),
+            "severity": SEVERITY[case.verdict],
+            "location": {"path": path, "lines": {"begin": result.line}},
+        }
+        for case in cases(result)
+        if case.verdict != "pass"
+    ]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _fingerprint(*parts: str) -> str:
+    text = json.dumps(parts)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,114 @@
+"""JUnit XML: a test suite per manifest, a test case per port and rule.
+
+`docs/junit.xsd` is the part of the format that is written. A rule that fails, and a port whose data
+cannot tell or that is another experiment, is a `failure` whose type is the verdict; a port whose
+logs could not be read is an `error`.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.report.oneline import percent
+from harness.results import ERROR, PortResult
+
+WHOLE = "comparison"
+"""The name of the test case of a port of which no rule was asked."""
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A test case: what became of one rule of a port. `text` is the failure's body."""
+
+    port: str
+    name: str
+    verdict: str
+    message: str = ""
+    text: str = ""
+    elapsed_s: float = 0.0
+
+
+def cases(result: PortResult) -> tuple[Case, ...]:
+    """The test cases of a port: one for each rule, or one for a port of which none was asked.
+
+    Data that carry no pass turn every rule that would pass into `inconclusive`, as in pytest.
+    """
+    text = "\n".join((*result.reasons, f"effect {percent(result.effect)}, {result.steps} steps"))
+    if not result.rules:
+        message = result.reasons[0] if result.reasons else result.verdict
+        whole = Case(
+            port=result.port,
+            name=WHOLE,
+            verdict=result.verdict,
+            message=message,
+            text=text,
+            elapsed_s=result.elapsed_s,
+        )
+        return (whole,)
+    doubted = result.verdict != "pass" and all(r.verdict == "pass" for r in result.rules)
+    share = result.elapsed_s / len(result.rules)
+    return tuple(
+        Case(
+            port=result.port,
+            name=rule.rule,
+            verdict=result.verdict if doubted else rule.verdict,
+            message=result.reasons[0] if doubted and result.reasons else rule.reason,
+            text=text,
+            elapsed_s=share,
+        )
+        for rule in result.rules
+    )
+
+
+def render(results: Sequence[PortResult]) -> str:
+    """The document; a suite per manifest in the order of the results."""
+    suites: dict[str, list[PortResult]] = {}
+    for result in results:
+        suites.setdefault(result.manifest, []).append(result)
+    root = ET.Element("testsuites", name="harness check")
+    for manifest, ports in suites.items():
+        root.append(_suite(manifest or "ports", ports))
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(manifest: str, ports: Sequence[PortResult]) -> ET.Element:
+    found = [case for port in ports for case in cases(port)]
+    errors = sum(case.verdict == ERROR for case in found)
+    suite = ET.Element(
+        "testsuite",
+        name=clean(manifest),
+        tests=str(len(found)),
+        failures=str(sum(case.verdict not in {ERROR, "pass"} for case in found)),
+        errors=str(errors),
+        skipped="0",
+        time=f"{sum(port.elapsed_s for port in ports):.3f}",
+    )
+    started = min((port.started for port in ports if port.started), default="")
+    if started:
+        suite.set("timestamp", clean(started))
+    suite.extend(_element(case) for case in found)
+    return suite
+
+
+def _element(case: Case) -> ET.Element:
+    element = ET.Element(
+        "testcase",
+        classname=clean(case.port),
+        name=clean(case.name),
+        time=f"{case.elapsed_s:.3f}",
+    )
+    if case.verdict != "pass":
+        kind = "error" if case.verdict == ERROR else "failure"
+        body = ET.SubElement(element, kind, type=clean(case.verdict), message=clean(case.message))
+        body.text = clean(case.text)
+    return element
+
+
+def clean(text: str) -> str:
+    """Text without what XML 1.0 cannot hold: each such character becomes U+FFFD."""
+    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,0 +1,47 @@
+"""Results in one line, for `--quiet` and for whoever greps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.results import WORST_FIRST, PortResult, worst
+
+
+def percent(value: float | None) -> str:
+    """A signed effect in percent, a dash where there is none."""
+    return "-" if value is None else f"{value:+.2%}"
+
+
+def main_reason(result: PortResult) -> str:
+    """The weightiest reason in one line."""
+    return " ".join(result.reasons[0].split()) if result.reasons else ""
+
+
+def one_line(result: PortResult) -> str:
+    """Verdict, effect and the main reason; the port's name first, where it has one."""
+    name = f"{result.port}: " if result.port else ""
+    effect = f" {percent(result.effect)}" if result.effect is not None else ""
+    reason = main_reason(result)
+    return f"{name}{result.verdict}{effect}" + (f", {reason}" if reason else "")
+
+
+def counts(results: Sequence[PortResult]) -> str:
+    """One line that counts the verdicts, in the order in which they first occur."""
+    found: dict[str, int] = {}
+    for result in results:
+        found[result.verdict] = found.get(result.verdict, 0) + 1
+    return f"{len(results)} port(s): " + ", ".join(f"{n} {word}" for word, n in found.items())
+
+
+def summary_line(results: Sequence[PortResult]) -> str:
+    """One line for a whole check: the counts and the worst port with its reason."""
+    if not results:
+        return counts(results)
+    word = worst(results)
+    first = next(result for result in results if result.verdict == word)
+    return f"{counts(results)}; {one_line(first)}"
+
+
+def worst_first(results: Sequence[PortResult]) -> list[PortResult]:
+    """The results by weight of their verdict; equal ones stay in order."""
+    return sorted(results, key=lambda result: WORST_FIRST.index(result.verdict))

@@ -1,0 +1,58 @@
+"""Curves as one line of text each: blocks where the output can show them, ASCII elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+ASCII = "_.-:=+*#"
+GAP = " "
+
+
+def levels(encoding: str) -> str:
+    """The characters for the eight levels, low to high, that an encoding can write."""
+    try:
+        BLOCKS.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return BLOCKS
+
+
+def sparklines(*curves: Sequence[float | None], width: int, marks: str = BLOCKS) -> tuple[str, ...]:
+    """One line for each curve, all on one scale, at most `width` characters.
+
+    A longer curve is thinned to means over equal stretches. None, NaN and infinity are gaps; a
+    stretch with a finite value is drawn from its finite values. A scale of one value sits in the
+    middle.
+
+    >>> sparklines([0, 1, 2, 3], [3, None, 1, 0], width=4)
+    ('▁▃▆█', '█ ▃▁')
+    """
+    thin = [_thinned(curve, width) for curve in curves]
+    finite = [value for curve in thin for value in curve if value is not None]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    return tuple(
+        "".join(GAP if v is None else marks[_level(v, low, high, len(marks))] for v in curve)
+        for curve in thin
+    )
+
+
+def _level(value: float, low: float, high: float, count: int) -> int:
+    if high / 2 - low / 2 <= 0:
+        return count // 2 - 1
+    # halves, so that the range of two large numbers of opposite sign does not overflow
+    share = (value / 2 - low / 2) / (high / 2 - low / 2)
+    return min(round(share * (count - 1)), count - 1)
+
+
+def _thinned(curve: Sequence[float | None], width: int) -> list[float | None]:
+    parts = min(len(curve), max(width, 0))
+    cuts = [i * len(curve) // parts for i in range(parts + 1)] if parts else [0]
+    return [_mean(curve[a:b]) for a, b in pairwise(cuts)]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    finite = [v for v in values if v is not None and math.isfinite(v)]
+    return math.fsum(v / len(finite) for v in finite) if finite else None

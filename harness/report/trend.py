@@ -1,0 +1,127 @@
+"""The trend of a port in words and as a small inline SVG for a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from harness.report.oneline import percent
+from harness.trend import Change, Entry
+
+WIDTH, HEIGHT, PAD = 320, 80, 8
+COLOURS = {
+    "pass": "#009E73",
+    "fail": "#D55E00",
+    "error": "#000000",
+    "inconclusive": "#E69F00",
+    "incomparable": "#CC79A7",
+}
+"""Okabe & Ito's (2008), as in the plots; the word stands in every mark's title too."""
+
+
+def trend_svg(history: Sequence[Entry], changes: Sequence[Change]) -> str:
+    """The effect over the runs as an SVG element, with a line where it changed.
+
+    A run is a dot in the colour of its verdict with its figures as a tooltip; one without an
+    effect is a cross on the zero line. The text alternative says the same in words. The size is
+    320 by 80; it scales with the page. Empty where the history is.
+    """
+    if not history:
+        return ""
+    low, high = _scale(history)
+    words = escape("; ".join(describe(history, changes)))
+    port = escape(history[-1].result.port)
+    lines = [
+        f'<svg class="trend" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+        f'xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{words}">',
+        f"<title>{port}: {words}</title>",
+        f'<line x1="0" x2="{WIDTH}" y1="{_y(0.0, low, high)}" y2="{_y(0.0, low, high)}" '
+        'stroke="currentColor" stroke-opacity="0.35" stroke-dasharray="2 3"/>',
+    ]
+    lines += [_mark(change, history) for change in changes]
+    lines += [
+        f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-opacity="0.6"/>'
+        for points in _stretches(history, low, high)
+    ]
+    lines += [_dot(i, history, low, high) for i in range(len(history))]
+    return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def describe(history: Sequence[Entry], changes: Sequence[Change]) -> tuple[str, ...]:
+    """The trend in words: how many runs and the newest one, then every change with its run."""
+    last = history[-1]
+    words = (
+        f"{len(history)} run{'s' * (len(history) > 1)}, the last {last.result.verdict}, "
+        f"effect {percent(last.result.effect)}"
+    )
+    said = [f"{change} at the run {name_of(history[change.at])}" for change in changes]
+    return (words, *(said or ["no change found"]))
+
+
+def name_of(entry: Entry) -> str:
+    """A run by its time and the head of its commit."""
+    commit = f" ({short(entry.commit)})" if entry.commit else ""
+    return f"of {entry.when[:16].replace('T', ' ')}{commit}"
+
+
+def short(commit: str) -> str:
+    """The head of a commit's name; `+` where files were changed on top of it."""
+    head, dirty, _ = commit.partition("-dirty")
+    return head[:10] + ("+" if dirty else "")
+
+
+def _effect(entry: Entry) -> float | None:
+    effect = entry.result.effect
+    return effect if effect is not None and math.isfinite(effect) else None
+
+
+def _scale(history: Sequence[Entry]) -> tuple[float, float]:
+    """The range of the effects with zero inside it, 1 % of the loss at least."""
+    found = [e for entry in history if (e := _effect(entry)) is not None]
+    low, high = min([0.0, *found]), max([0.0, *found])
+    spare = max(0.01 - (high - low), 0.0) / 2
+    return low - spare, high + spare
+
+
+def _x(index: int, count: int) -> float:
+    share = index / (count - 1) if count > 1 else 0.5
+    return round(PAD + share * (WIDTH - 2 * PAD), 1)
+
+
+def _y(effect: float, low: float, high: float) -> float:
+    share = (effect / 2 - low / 2) / (high / 2 - low / 2)
+    return round(HEIGHT - PAD - share * (HEIGHT - 2 * PAD), 1)
+
+
+def _stretches(history: Sequence[Entry], low: float, high: float) -> list[str]:
+    """Points of runs in a row that have an effect; a gap breaks the line."""
+    found: list[list[str]] = [[]]
+    for i, entry in enumerate(history):
+        effect = _effect(entry)
+        if effect is None:
+            found.append([])
+        else:
+            found[-1].append(f"{_x(i, len(history))},{_y(effect, low, high)}")
+    return [" ".join(points) for points in found if len(points) > 1]
+
+
+def _mark(change: Change, history: Sequence[Entry]) -> str:
+    x = _x(change.at, len(history))
+    words = escape(f"{change} at the run {name_of(history[change.at])}")
+    return (
+        f'<line class="change" x1="{x}" x2="{x}" y1="0" y2="{HEIGHT}" stroke="#0072B2" '
+        f'stroke-width="2"><title>{words}</title></line>'
+    )
+
+
+def _dot(index: int, history: Sequence[Entry], low: float, high: float) -> str:
+    entry = history[index]
+    effect, verdict = _effect(entry), entry.result.verdict
+    x, y = _x(index, len(history)), _y(effect or 0.0, low, high)
+    words = escape(f"the run {name_of(entry)}: {verdict}, effect {percent(effect)}")
+    colour = COLOURS.get(verdict, "#000000")
+    if effect is None:
+        path = f"M{x - 3} {y - 3}l6 6m-6 0l6 -6"
+        return f'<path d="{path}" stroke="{colour}" stroke-width="2"><title>{words}</title></path>'
+    return f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"><title>{words}</title></circle>'

@@ -1,0 +1,110 @@
+"""A port over time: what each check found, and the run where the result changed.
+
+The change points come from ruptures (Truong, Oudre & Vayatis 2020): exact PELT with the squared
+cost on the ranks of the effects. Ranks make the rate of false alarms independent of how the noise
+is distributed, so one wild run is no change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from harness.errors import HistoryError
+from harness.results import PortResult
+
+MIN_RUNS = 3
+"""Runs that a level needs: a change is named when the third run has confirmed it, not before."""
+PENALTY = 3.25
+"""Penalty of one more change in units of log(runs), ranks scaled to variance 1."""
+FLOOR = 0.001
+"""Levels closer than this fraction of the loss are one level; the strictest margin is 0.005."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One result in the history. `commit` may be empty; `when` is ISO 8601 in UTC."""
+
+    result: PortResult
+    commit: str
+    when: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """The effect moved: `at` is the index of the first entry of the new level.
+
+    `before` and `after` are the medians of the effect on either side, fractions.
+    """
+
+    at: int
+    before: float
+    after: float
+
+    def __str__(self) -> str:
+        return f"the effect moved from {self.before:+.2%} to {self.after:+.2%}"
+
+
+def find_changes(entries: Sequence[Entry]) -> tuple[Change, ...]:
+    """The changes of the effect in a history, the oldest first; entries without one are skipped.
+
+    Method: PELT on ranks, levels of 3 runs or more, penalty 3.25 log(runs); levels whose medians
+    lie within 0.1 % of the loss are merged. Assumes that runs are independent between changes.
+
+    Measured by `benchmarks/trend.py --seed 1` (2000 histories a figure). Flat histories of 6 to 100
+    runs with a change: at most 1.2 % (none below 9 runs, 0.9 % at 20, 0.1 % at 100), whether the
+    noise is normal, uniform, Student's t3, or normal with 5 % wild runs. Looking after each of 100
+    runs, 7 % of histories show one at some time. Planted steps named to within one run, and no
+    other: 95 % (5 runs at 5 sigma after 10), 90 % (after 20), 74 % (5 at 3 sigma after 20), 92 %
+    (10 at 3 sigma after 30). Of 20 runs and 4 at 5 sigma it is 13 %: a long noisy history needs
+    the fifth run; one without noise needs the third.
+    """
+    where = [i for i, e in enumerate(entries) if _finite(e.result.effect)]
+    values = np.array([entries[i].result.effect for i in where], dtype=np.float64)
+    bounds = _merged(values, _bounds(values))
+    changes = []
+    for left, at, right in zip(bounds, bounds[1:], bounds[2:], strict=False):
+        before, after = float(np.median(values[left:at])), float(np.median(values[at:right]))
+        changes.append(Change(at=where[at], before=before, after=after))
+    return tuple(changes)
+
+
+def _finite(effect: float | None) -> bool:
+    return effect is not None and math.isfinite(effect)
+
+
+def _bounds(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:
+    """Where levels begin, with 0 and the count at the ends."""
+    count = values.size
+    if count < 2 * MIN_RUNS or np.ptp(values) <= FLOOR:
+        return [0, count]
+    from scipy.stats import rankdata  # noqa: PLC0415  (kept out of `harness --help`)
+
+    try:
+        import ruptures  # noqa: PLC0415  (an extra, and a second to load)
+    except ImportError as error:
+        msg = "change points need ruptures: install the harness with its extra, '.[history]'"
+        raise HistoryError(msg) from error
+    ranks = rankdata(values)
+    scaled = (ranks - ranks.mean()) / ranks.std()
+    search = ruptures.KernelCPD(kernel="linear", min_size=MIN_RUNS).fit(scaled[:, None])
+    return [0, *(int(end) for end in search.predict(pen=PENALTY * math.log(count)))]
+
+
+def _merged(
+    values: np.ndarray[tuple[int], np.dtype[np.float64]], bounds: Sequence[int]
+) -> list[int]:
+    """The bounds without those whose two sides have the same level; the weakest goes first."""
+    kept = list(bounds)
+    while len(kept) > 2:
+        medians = [np.median(values[a:b]) for a, b in pairwise(kept)]
+        shifts = np.abs(np.diff(medians))
+        weakest = int(np.argmin(shifts))
+        if shifts[weakest] > FLOOR:
+            break
+        del kept[weakest + 1]
+    return kept

@@ -1,0 +1,380 @@
+"""The history: what goes in comes out, from two checks at once too, in SQLite and PostgreSQL."""
+
+import dataclasses
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from urllib.parse import quote
+
+import postgres
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from portresults import HOSTILE, START, broken, entries, result
+
+from harness.errors import HistoryError
+from harness.history import schema, store
+from harness.history.connect import connect
+from harness.history.store import open_history
+from harness.publish import publish
+from harness.results import RuleResult
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A server of its own; one for the session takes 2 s to start."""
+    short = tempfile.TemporaryDirectory(prefix="pg")  # sockets live there: a short path
+    with short as folder, postgres.server(Path(folder)) as port:
+        yield port
+
+
+@pytest.fixture
+def database(server, request):
+    """The URL of a fresh database."""
+    import psycopg
+
+    name = f"t{abs(hash(request.node.name))}"
+    user = f"harness:{quote(postgres.PASSWORD, safe='')}@127.0.0.1:{server}"
+    with psycopg.connect(f"postgresql://{user}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"postgresql://{user}/{name}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request, tmp_path):
+    """A place for a history, of either kind."""
+    if request.param == "sqlite":
+        return str(tmp_path / "h.sqlite")
+    return request.getfixturevalue("database")
+
+
+def lean(one):
+    return dataclasses.replace(one, curve_steps=(), baseline_curve=(), candidate_curve=())
+
+
+def test_what_goes_in_comes_out_in_order_and_without_its_curves(where):
+    first, second = result("p", effect=0.1 + 0.2), result("p", "fail", effect=-1e-300)
+    with open_history(where) as history:
+        history.append([first, broken("q")], commit="a" * 40, when=START)
+    with open_history(where) as history:
+        history.append([second], commit="", when=START + timedelta(hours=1))
+        found = history.read("p")
+    assert [entry.result for entry in found] == [lean(first), lean(second)]
+    assert [entry.commit for entry in found] == ["a" * 40, ""]
+    assert found[0].when == "2026-01-01T06:00:00.000000+00:00"
+
+
+def test_times_of_other_zones_sort_as_times(where):
+    east = datetime(2026, 1, 1, 9, tzinfo=timezone(timedelta(hours=8)))
+    with open_history(where) as history:
+        history.append([result("p", "fail")], commit="late", when=START)
+        history.append([result("p")], commit="early", when=east)
+        assert [entry.commit for entry in history.read("p")] == ["early", "late"]
+
+
+def test_hostile_text_comes_out_as_it_went_in(where):
+    rule = RuleResult(rule=HOSTILE, verdict="fail", reason=HOSTILE)
+    one = result("p'; DROP TABLE harness_history; --", "fail", rules=(rule,), reasons=(HOSTILE,))
+    with open_history(where) as history:
+        history.append([one], commit=HOSTILE, when=START)
+        (entry,) = history.read(one.port)
+    assert entry.result == lean(one)
+
+
+def test_the_newest_of_every_port(where):
+    with open_history(where) as history:
+        for day in range(5):
+            results = [result(name, effect=day / 100) for name in ("b", "a")]
+            history.append(results, commit=str(day), when=START + timedelta(days=day))
+        found = history.recent(2)
+    assert list(found) == ["a", "b"]
+    assert [entry.commit for entry in found["a"]] == ["3", "4"]
+
+
+def test_a_port_that_was_never_checked_has_no_entries(where):
+    with open_history(where) as history:
+        assert history.read("p") == ()
+        assert history.recent(5) == {}
+
+
+APPEND = """
+import sys
+from datetime import UTC, datetime
+import alembic.command, alembic.script, psycopg, sqlalchemy.dialects.postgresql
+from harness.history.store import open_history
+from harness.results import PortResult
+import harness.history.schema
+where, who = sys.argv[1:]
+print("ready", flush=True)
+sys.stdin.read()
+for turn in range(4):
+    with open_history(where) as history:
+        results = [PortResult(port=f"p{i}", verdict="pass") for i in range(50)]
+        history.append(results, commit=f"{who}-{turn}", when=datetime.now(UTC))
+"""
+
+
+def test_checks_that_append_at_the_same_time_all_land(where):
+    """Four processes meet on a store that does not exist yet, so they race to migrate it too."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", APPEND, where, str(who)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        for who in range(4)
+    ]
+    assert [process.stdout.readline() for process in running] == ["ready\n"] * 4
+    for process in running:
+        process.stdin.close()
+        process.stdin = None
+    errors = [process.communicate(timeout=120)[1] for process in running]
+    assert errors == [""] * 4
+    with open_history(where) as history:
+        found = [{e.commit for e in es} for es in history.recent(1000).values()]
+    assert found == [{f"{who}-{turn}" for who in range(4) for turn in range(4)}] * 50
+
+
+def test_the_results_of_a_check_land_all_or_none(where):
+    with open_history(where) as history:
+        bad = dataclasses.replace(result("q"), verdict=None)
+        with pytest.raises(HistoryError, match="cannot be used"):
+            history.append([result("p"), bad], commit="", when=START)
+        assert history.recent(1) == {}
+
+
+def test_the_migrations_make_the_table_that_the_code_describes(where):
+    with open_history(where) as history, history.engine.connect() as connection:
+        options = {"version_table": schema.VERSION_TABLE}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, schema.metadata) == []
+
+
+NEXT = '''
+"""A revision of the future."""
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", "0001"
+def upgrade():
+    op.add_column("harness_history", sa.Column("extra", sa.Text(), server_default="x"))
+def downgrade():
+    op.drop_column("harness_history", "extra")
+'''
+
+
+def test_a_store_of_a_newer_harness_is_refused_and_an_older_one_keeps_its_rows(
+    where, tmp_path, monkeypatch
+):
+    with open_history(where) as history:
+        history.append([result("p")], commit="old", when=START)
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    (versions / "r0002.py").write_text(NEXT)
+    config = schema._config
+
+    def later():
+        made = config()
+        old = schema.MIGRATIONS / "versions"
+        made.set_main_option("version_locations", f"{old}{os.pathsep}{versions}")
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "_config", later)
+        with open_history(where) as history:
+            assert [entry.commit for entry in history.read("p")] == ["old"]
+            with history.engine.connect() as connection:
+                assert (
+                    connection.exec_driver_sql("SELECT extra FROM harness_history").scalar_one()
+                    == "x"
+                )
+    with pytest.raises(HistoryError) as refused, open_history(where):
+        pass
+    assert "its schema is revision 0002, which this version does not know (it knows 0001)" in str(
+        refused.value
+    )
+    assert "update the harness" in str(refused.value)
+
+
+def test_a_password_is_never_shown(database):
+    password = quote(postgres.PASSWORD, safe="")
+    wrong = database.replace(password, "wrong-secret")
+    gone = database.rpartition("/")[0] + "/absent"
+    for url in (wrong, gone):
+        with pytest.raises(HistoryError) as refused, open_history(url):
+            pass
+        said = str(refused.value)
+        assert said.startswith("postgresql://127.0.0.1:")
+        for secret in ("wrong-secret", password, postgres.PASSWORD):
+            assert secret not in said
+    with open_history(database) as history:
+        assert password not in history.shown
+        assert postgres.PASSWORD not in repr(history)
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("mysql://u:secret@h/d", "a history in 'mysql'; expected the path of a file"),
+        ("postgresql://u:secret@h:port/d", "URL cannot be read; expected postgresql://user@host"),
+        ("postgresql://u:secret@127.0.0.1:1/d", "cannot be used: connection failed"),
+        ("postgresql://127.0.0.1:1/d?password=secret", "cannot be used: connection failed"),
+        ("no/such/folder/h.sqlite", "h.sqlite: the history cannot be used: unable to open"),
+    ],
+)
+def test_a_place_that_cannot_be_used_says_so_without_the_password(
+    where, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HistoryError) as refused, open_history(where):
+        pass
+    assert message in str(refused.value)
+    assert "secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, and long enough to have a header of a hundred bytes" * 3)
+    before = path.read_bytes()
+    with pytest.raises(HistoryError, match="file is not a database"), open_history(str(path)):
+        pass
+    assert path.read_bytes() == before
+
+
+def test_a_history_is_read_while_another_check_writes(tmp_path):
+    path = str(tmp_path / "h.sqlite")
+    with open_history(path) as history:
+        history.append([result("p")], commit="", when=START)
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    with open_history(path) as history:
+        assert len(history.read("p")) == 1
+    writer.close()
+
+
+def test_a_writer_that_never_ends_is_an_error_after_the_wait(tmp_path, monkeypatch):
+    path = str(tmp_path / "h.sqlite")
+    with open_history(path):
+        pass
+    monkeypatch.setattr(store, "WAIT_S", 0.1)
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    with open_history(path) as history, pytest.raises(HistoryError, match="database is locked"):
+        history.append([result("p")], commit="", when=START)
+    writer.close()
+
+
+def test_the_driver_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    words = r"pip install '\.\[history,postgres\]'"
+    with pytest.raises(HistoryError, match=words), open_history("postgresql://h/d"):
+        pass
+
+
+def test_the_extra_is_named_where_it_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "alembic", None)
+    words = r"pip install '\.\[history\]'"
+    with pytest.raises(HistoryError, match=words), open_history(str(tmp_path / "h.sqlite")):
+        pass
+
+
+def test_postgres_is_taken_for_postgresql():
+    engine, shown = connect("postgres://u:p@h:99/d", wait_s=1)
+    assert engine.url.drivername == "postgresql+psycopg"
+    assert shown == "postgresql://h:99/d"
+
+
+def test_publish_appends_to_the_history(where):
+    environ = {"CI_COMMIT_SHA": "c" * 40}
+    for _ in range(2):
+        publish(
+            [result("p")], junit=None, gitlab=None, comment=None, history=where, environ=environ
+        )
+    with open_history(where) as history:
+        assert [entry.commit for entry in history.read("p")] == ["c" * 40] * 2
+
+
+@pytest.fixture
+def harness(tmp_path):
+    def call(*args, **environ):
+        return subprocess.run(
+            [sys.executable, "-m", "harness.cli", *args],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environ,
+        )
+
+    return call
+
+
+def filled(where, effects, *, port="p"):
+    with open_history(where) as history:
+        for entry in entries(effects, port=port):
+            when = datetime.fromisoformat(entry.when)
+            history.append([entry.result], commit=entry.commit, when=when)
+
+
+def test_the_command_shows_a_port_and_names_the_run_where_it_changed(harness, tmp_path):
+    filled(str(tmp_path / "history.sqlite"), [0.01] * 10 + [0.08] * 4)
+    done = harness("history", "p", "--last", "5")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert sum("2026-01-" in line and " pass " in line for line in lines) == 5
+    assert sum(line.strip().startswith("> 2026-01-11") for line in lines) == 1
+    assert "effect ▁▁▁▁▁▁▁▁▁▁████" in done.stdout
+    assert (
+        "the effect moved from +1.00% to +8.00% at the run of 2026-01-11 06:00 (0000000000)"
+        in done.stdout
+    )
+
+
+def test_the_command_without_a_port_has_one_line_a_port(harness, where):
+    filled(where, [0.01] * 10 + [0.08] * 4, port="moved")
+    filled(where, [0.01] * 3, port="flat")
+    done = harness("history", HARNESS_HISTORY=where)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.strip().startswith(("flat", "moved"))]
+    assert len(rows) == 2
+    assert rows[0].strip().endswith("-")
+    assert rows[1].strip().endswith("2026-01-11: +1.00% to +8.00%")
+
+
+def test_the_command_gives_json(harness, tmp_path):
+    filled(str(tmp_path / "h.sqlite"), [0.01] * 10 + [None, 0.08, 0.08, 0.08])
+    done = harness("history", "p", "--history", "h.sqlite", "--json", "-", "--last", "4")
+    document = json.loads(done.stdout)
+    (port,) = document["ports"]
+    assert [run["effect"] for run in port["runs"]] == [None, 0.08, 0.08, 0.08]
+    assert port["changes"] == [
+        {
+            "when": "2026-01-12T06:00:00.000000+00:00",
+            "commit": f"{11:040x}",
+            "before": 0.01,
+            "after": 0.08,
+        }
+    ]
+
+
+def test_reading_makes_no_file_and_an_unknown_port_is_an_error(harness, tmp_path):
+    done = harness("history")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: history.sqlite: no such history; `harness check --history FILE` starts one\n"
+    )
+    assert not (tmp_path / "history.sqlite").exists()
+    filled(str(tmp_path / "history.sqlite"), [0.01])
+    done = harness("history", "q")
+    assert done.returncode == 2
+    assert "history.sqlite: no result of a port 'q'" in done.stderr
