@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli_baseline import SHELF, Baselines, baseline_app
 from harness.cli_calibrate import calibrate
+from harness.cli_check import check
 from harness.cli_history import history as show_history
-from harness.cli_options import CommentTo, GitlabTo, JunitTo, Quiet, Where
+from harness.cli_options import EXIT, EXIT_ERROR, Quiet
 from harness.errors import HarnessError
+from harness.files import guarded, save_report, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.comparison import Comparison
-
-EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3, "incomparable": 4}
-EXIT_ERROR = 2
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +29,7 @@ app = typer.Typer(
     "experiment).\n\nStart with: harness compare cuda.log sdaa.log --report reports/first",
 )
 app.add_typer(baseline_app, name="baseline")
+app.command()(check)
 app.command()(calibrate)
 app.command("history")(show_history)
 
@@ -107,69 +105,12 @@ def compare(
     else:
         _print_report(comparison)
     if json_to not in {"", "-"}:
-        _write(Path(json_to), json.render(comparison))
+        write_text(Path(json_to), json.render(comparison))
     if report is not None:
-        _save_report(comparison, report, echo=not quiet and json_to != "-")
+        save_report(comparison, report)
+        if not quiet and json_to != "-":
+            typer.echo(f"report: {report / 'report.md'}, picture: {report / 'comparison.png'}")
     raise typer.Exit(EXIT[comparison.verdict])
-
-
-@app.command()
-def check(
-    manifest: Annotated[Path, typer.Argument(help="The manifest.")] = Path("ports.toml"),
-    *,
-    report: Annotated[
-        Path | None, typer.Option(help="Write a report of every port into a folder.", metavar="DIR")
-    ] = None,
-    junit: JunitTo = None,
-    gitlab: GitlabTo = None,
-    comment: CommentTo = None,
-    history: Where = "",
-    quiet: Quiet = False,
-) -> None:
-    """Check every port of a manifest. The exit status is that of the worst port.
-
-    A port whose logs cannot be read is an error, and does not stop the others. Where
-    GITHUB_ACTIONS is set, annotations and a step summary are written too.
-    """
-    import dataclasses
-    import os
-
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from harness.manifest import compare_port, read_manifest
-    from harness.publish import publish
-    from harness.report import check_table, oneline
-    from harness.report.json import tool_version
-    from harness.report.text import console
-    from harness.results import ERROR, PortResult, judged, worst
-
-    entries = read_manifest(manifest).port
-    results: list[PortResult] = []
-    where: dict[str, Any] = {"manifest": str(manifest), "tool_version": tool_version()}
-    bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-    with bar as progress:
-        for port in progress.track(entries, description="checking ports"):
-            try:
-                comparison = compare_port(port, manifest.parent)
-            except HarnessError as error:
-                reasons = (str(error),)
-                failed = PortResult(port=port.name, verdict=ERROR, reasons=reasons)
-                results.append(dataclasses.replace(failed, **where))
-                continue
-            results.append(judged(port.name, comparison, **where))
-            if report is not None:
-                _save_report(comparison, report / port.name, echo=False)
-    if quiet:
-        typer.echo(oneline.summary_line(results))
-    else:
-        check_table.write(results, console())
-    if report is not None and not quiet:
-        typer.echo(f"reports in {report}")
-    publish(
-        results, junit=junit, gitlab=gitlab, comment=comment, history=history, environ=os.environ
-    )
-    raise typer.Exit(EXIT[worst(results)])
 
 
 @app.command()
@@ -197,9 +138,9 @@ def parse(
     else:
         run.write(read, console())
         if json_to:
-            _write(Path(json_to), run.render_json(read))
+            write_text(Path(json_to), run.render_json(read))
     if csv is not None:
-        _write(csv, read.frame().to_csv(index=False))
+        write_text(csv, read.frame().to_csv(index=False))
 
 
 @app.command()
@@ -222,7 +163,7 @@ def loss(
     result = published(cuda.values, sdaa.values)
     for line in writer.lines(result):
         typer.echo(line)
-    _guard(Path("loss.jpg"), lambda path: writer.plot(cuda, sdaa, path))
+    guarded(Path("loss.jpg"), lambda path: writer.plot(cuda, sdaa, path))
     raise typer.Exit(EXIT["pass" if result.passes else "fail"])
 
 
@@ -237,33 +178,6 @@ def _print_line(comparison: Comparison) -> None:
     from harness.results import judged
 
     typer.echo(oneline.one_line(judged("", comparison)))
-
-
-def _save_report(comparison: Comparison, folder: Path, *, echo: bool) -> None:
-    from harness.report import json, markdown, plot
-
-    def write(path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "comparison.json").write_text(json.render(comparison), encoding="utf-8")
-        plot.save(comparison, path)
-        page = markdown.render(comparison, picture="comparison.png")
-        (path / "report.md").write_text(page, encoding="utf-8")
-
-    _guard(folder, write)
-    if echo:
-        typer.echo(f"report: {folder / 'report.md'}, picture: {folder / 'comparison.png'}")
-
-
-def _write(path: Path, text: str) -> None:
-    _guard(path, lambda where: where.write_text(text, encoding="utf-8"))
-
-
-def _guard(path: Path, write: Callable[[Path], object]) -> None:
-    try:
-        write(path)
-    except OSError as error:
-        msg = f"cannot be written: {error.strerror or error}. Choose another place."
-        raise HarnessError(msg, source=str(path)) from error
 
 
 def main() -> None:

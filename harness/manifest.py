@@ -110,6 +110,13 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
+def entry_lines(path: Path, count: int) -> list[int]:
+    """The lines on which the entries of a manifest begin; all 1 where they are not so written."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = [i for i, line in enumerate(lines, 1) if line.split("#")[0].strip() == "[[port]]"]
+    return found if len(found) == count else [1] * count
+
+
 def compare_port(port: Port, root: Path) -> Comparison:
     """The comparison of one entry; relative paths start from `root`, the manifest's folder."""
     return compare(load(port.baseline, root=root), load(port.candidate, root=root), port.policy())

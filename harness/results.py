@@ -91,16 +91,11 @@ def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
     """The result of a port that was compared. `where` sets manifest, line, started and so on."""
     aligned, whole = comparison.aligned, comparison.whole
     steps, base, cand = _thinned(whole.steps, whole.baseline_mean, whole.candidate_mean)
-    findings = comparison.judgement.findings
-    rules = tuple(
-        RuleResult(rule=str(call), verdict=str(f.verdict), reason=f.reason)
-        for call, f in zip(comparison.policy.rules, findings, strict=False)
-    )
     return PortResult(
         port=port,
         verdict=str(comparison.verdict),
         reasons=comparison.judgement.reasons,
-        rules=rules,
+        rules=_rules(comparison),
         metric=comparison.policy.metric,
         steps=int(aligned.steps.size),
         coverage=whole.coverage,
@@ -109,6 +104,20 @@ def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
         baseline_curve=base,
         candidate_curve=cand,
         **where,
+    )
+
+
+def _rules(comparison: Comparison) -> tuple[RuleResult, ...]:
+    """What each rule said; where none was asked, what the comparison said instead."""
+    judgement = comparison.judgement
+    if not judgement.findings:
+        word, why = str(comparison.verdict), "; ".join(judgement.reasons)
+        return tuple(
+            RuleResult(rule=str(call), verdict=word, reason=why) for call in comparison.policy.rules
+        )
+    return tuple(
+        RuleResult(rule=str(call), verdict=str(f.verdict), reason=f.reason)
+        for call, f in zip(comparison.policy.rules, judgement.findings, strict=True)
     )
 
 
