@@ -74,7 +74,7 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
         )
     judged = comparison.aligned.steps
     axes.axvspan(judged[0], judged[-1], color="0.5", alpha=0.10, linewidth=0, label="judged steps")
-    if _spans_decades(whole):
+    if spans_decades(whole):
         axes.set_yscale("log")
     axes.set_ylabel(whole.metric)
     axes.legend(loc="upper right", frameon=False)
@@ -133,7 +133,8 @@ def _error_range(
     return -bound, bound
 
 
-def _spans_decades(whole: Aligned) -> bool:
+def spans_decades(whole: Aligned) -> bool:
+    """Whether the mean curves are positive and span more than two decades: draw them by logs."""
     values = np.concatenate([whole.baseline_mean, whole.candidate_mean])
     positive = values[np.isfinite(values)]
     if positive.size == 0 or positive.min() <= 0:
