@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -72,7 +73,8 @@ def compare(
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Write report.md, comparison.json and plots into a folder.", metavar="DIR"
+            help="Write report.html, report.md, comparison.json and plots into a folder.",
+            metavar="DIR",
         ),
     ] = None,
     baselines: Baselines = SHELF,
@@ -84,6 +86,7 @@ def compare(
     from harness.comparison import compare as compare_runs
     from harness.judge import DEFAULT_RULES, Policy
     from harness.report import json
+    from harness.report.repeat import repeat_command
     from harness.resolve import load
     from harness.rules import parse_rule
 
@@ -104,7 +107,11 @@ def compare(
     if json_to not in {"", "-"}:
         _write(Path(json_to), json.render(comparison))
     if report is not None:
-        _save_report(comparison, report, echo=json_to != "-")
+        shelf = None if baselines == SHELF else str(baselines)
+        command = repeat_command(
+            comparison, baseline=baseline, candidate=candidate, baselines=shelf
+        )
+        _save_report(comparison, report, command=command, echo=json_to != "-")
     raise typer.Exit(EXIT[comparison.verdict])
 
 
@@ -138,7 +145,8 @@ def check(
                 continue
             outcomes.append(check_table.Outcome(port=port.name, comparison=comparison))
             if report is not None:
-                _save_report(comparison, report / port.name, echo=False)
+                command = f"harness check {shlex.quote(str(manifest))}"
+                _save_report(comparison, report / port.name, command=command, echo=False)
     check_table.write(outcomes, console())
     if report is not None:
         typer.echo(f"reports in {report}")
@@ -208,19 +216,22 @@ def _print_report(comparison: Comparison) -> None:
     text.write(comparison, text.console())
 
 
-def _save_report(comparison: Comparison, folder: Path, *, echo: bool) -> None:
-    from harness.report import json, markdown, plot
+def _save_report(comparison: Comparison, folder: Path, *, command: str, echo: bool) -> None:
+    from harness.report import html, json, markdown, plot
 
     def write(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         (path / "comparison.json").write_text(json.render(comparison), encoding="utf-8")
+        (path / "report.html").write_text(
+            html.render(comparison, command=command), encoding="utf-8"
+        )
         plot.save(comparison, path)
         page = markdown.render(comparison, picture="comparison.png")
         (path / "report.md").write_text(page, encoding="utf-8")
 
     _guard(folder, write)
     if echo:
-        typer.echo(f"report: {folder / 'report.md'}, picture: {folder / 'comparison.png'}")
+        typer.echo(f"report: {folder / 'report.html'}, picture: {folder / 'comparison.png'}")
 
 
 def _write(path: Path, text: str) -> None:
