@@ -253,6 +253,26 @@ def test_runs_of_an_ensemble_are_a_band_and_can_be_shown_one_by_one(visit):
     assert picture(page, "curves") != one
 
 
+@pytest.mark.parametrize("n", [300, 9000])
+def test_the_band_reaches_from_the_lowest_run_to_the_highest(visit, n):
+    made = ensembles(n=n)
+    page = visit(report(made))
+    steps, high, low = page.evaluate("uPlot.sync('steps').plots[0].data.slice(0, 3)")
+    runs = made.whole.baseline
+    if n == 300:  # few steps are drawn as they are
+        assert steps == list(range(n))
+        assert np.allclose(high, runs.max(axis=0), rtol=1e-6)
+        assert np.allclose(low, runs.min(axis=0), rtol=1e-6)
+    else:
+        columns = (
+            (np.arange(n) * (len(steps) / 2 / (n - 1))).astype(int).clip(max=len(steps) // 2 - 1)
+        )
+        for column in (0, 7, columns[-1]):
+            inside = runs[:, columns == column]
+            assert high[2 * column] == pytest.approx(inside.max(), rel=1e-6)
+            assert low[2 * column + 1] == pytest.approx(inside.min(), rel=1e-6)
+
+
 def test_a_log_scale_and_another_smoothing_change_the_picture(visit):
     page = visit(report())
     linear = picture(page, "curves")

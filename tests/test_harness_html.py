@@ -107,7 +107,7 @@ def test_inputs_have_size_and_whole_hash():
     made = comparison()
     run = replace(made.baseline[0], sha256="ab" * 32, size_bytes=12345, formats=("tcappdll",))
     text = page(replace(made, baseline=(run,))).text
-    assert f"baseline b.log 12,345 tcappdll {'ab' * 32}" in text
+    assert f"b.log baseline 12,345 tcappdll {'ab' * 32}" in text
 
 
 def test_text_of_a_log_is_text():

@@ -42,7 +42,6 @@ def render(comparison: Comparison, *, command: str) -> str:
         findings=[_finding(finding) for finding in comparison.judgement.findings],
         policy_lines=tables.policy_lines(comparison),
         facts=_facts(comparison),
-        unstated=tables.unstated(comparison),
         errors=tables.errors_table(comparison),
         alignment=tables.alignment_lines(comparison),
         missing=_missing(comparison),
