@@ -21,7 +21,7 @@ from playwright.sync_api import sync_playwright
 
 from harness import Policy, Run, Series, compare
 from harness.comparison import Comparison
-from harness.report import html
+from harness.report import html, plot
 from harness.report.chart_data import payload
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -92,10 +92,14 @@ def main() -> None:
     path = FOLDER / "report.html"
     comparison = made_up(asked.runs, asked.steps)
     written = [write_s(comparison, path) for _ in range(asked.repeat)]
+    start = time.perf_counter()
+    plot.save(comparison, FOLDER)
+    pictures = time.perf_counter() - start
     data = len(json.dumps(payload(comparison)))
     size = path.stat().st_size
     print(f"{asked.runs} + {asked.runs} runs x {asked.steps} steps, medians of {asked.repeat}")
     print(f"{statistics.median(written):8.2f} s   to write the report (first: {written[0]:.2f} s)")
+    print(f"{pictures:8.2f} s   to draw the PNG and SVG beside it, once, imports included")
     print(f"{size / 1e6:8.2f} MB  the file, of which {(size - data) / 1e6:.2f} MB are not data")
     browser = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     seen = [open_ms(path, browser) for _ in range(asked.repeat)]
