@@ -49,7 +49,7 @@ def missing() -> str:
 @pytest.fixture(scope="session")
 def browser():
     if missing() and os.environ.get("CI_BROWSER") != "required":
-        pytest.skip(f"no {missing()}: `tox -e browser` installs what it can")
+        pytest.skip(f"no {missing()} here: install chromium, then `tox -e browser`")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -287,6 +287,15 @@ def test_a_log_scale_and_another_smoothing_change_the_picture(visit):
     assert picture(page, "curves") != linear
 
 
+def test_a_log_scale_has_round_ticks_however_far_it_reaches(visit):
+    page = visit(report())
+    for low, high in ((0.95, 1.06), (1.0, 4.2), (0.3, 2900.0), (1e-9, 3e4)):
+        ticks = page.evaluate("([a, b]) => logTicks(a, b)", [low, high])
+        assert 3 <= len(ticks) <= 16, ticks
+        assert all(low <= tick <= high for tick in ticks)
+        assert all(float(f"{tick:.3g}") == pytest.approx(tick) for tick in ticks)
+
+
 def test_the_cursor_reads_the_true_values(visit):
     made = comparison()
     page = visit(report(made))
@@ -305,6 +314,10 @@ def test_the_cursor_reads_the_true_values(visit):
     page.focus("#error")
     page.keyboard.press("ArrowRight")
     assert read("step") == "121"
+    page.click("button[data-action=in]")
+    settle(page)
+    left = page.evaluate("uPlot.sync('steps').plots.map((u) => u.posToVal(u.cursor.left, 'x'))")
+    assert left == pytest.approx([121, 121], abs=0.5), "the cursor stays at its step"
     assert float(read("baseline smoothed")) == pytest.approx(smooth(base)[121], rel=1e-5)
 
 
@@ -412,7 +425,7 @@ def test_gaps_are_shown_and_counted(visit):
     bad[300] = np.inf
     page = visit(report(comparison(cand=bad)))
     assert "as logged (101 not finite)" in page.inner_text("#controls")
-    logged = page.evaluate("uPlot.sync('steps').plots[0].data[3]")
+    logged = page.evaluate("uPlot.sync('steps').plots[0].data[2]")
     assert [step for step, value in enumerate(logged) if value is None] == [*range(100, 200), 300]
     assert painted(page, "curves", CANDIDATE) > 1000, "triangles mark the steps"
 

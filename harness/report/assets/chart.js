@@ -33,9 +33,29 @@ const edge = () => ({ stroke: "transparent", width: 0, points: { show: false } }
 
 const paddedRange = (log) => (_, low, high) => {
   if (!Number.isFinite(low) || !Number.isFinite(high)) return log ? [1, 10] : [0, 1];
-  if (log) return [low / 1.15, high * 1.15];
+  if (log) {
+    const part = Math.max(1.001, (high / low) ** 0.06);
+    return [low / part, high * part];
+  }
   const room = 0.06 * (high - low) || 0.05 * Math.abs(high) || 1;
   return [low - room, high + room];
+};
+
+// Ticks of a log scale: 1, 2, 5 of every decade; evenly spread ones where a decade is not in view.
+const logTicks = (low, high) => {
+  const ticks = [];
+  if (high / low < 10) {
+    const rough = (high - low) / 5;
+    const decade = 10 ** Math.floor(Math.log10(rough));
+    const step = decade * [1, 2, 5, 10].find((part) => part * decade >= rough);
+    for (let k = Math.ceil(low / step); k * step <= high; k++) ticks.push(k * step);
+    return ticks;
+  }
+  const parts = high / low < 1e5 ? [1, 2, 5] : [1];
+  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
+    ticks.push(...parts.map((part) => part * 10 ** power).filter((t) => t >= low && t <= high));
+  }
+  return ticks;
 };
 
 // A shaded box of the plot from value to value, clipped to it; canvas pixels.
@@ -112,7 +132,11 @@ const createChart = (host, { height, label, xLabel, log, series, bands, view, ra
       },
       axes: [
         axis(xLabel, { values: (_, ticks) => ticks.map((t) => t.toLocaleString("en")), space: 70, size: 30 }),
-        axis(label, { values: (_, ticks) => ticks.map(shortNumber), size: 52 }),
+        axis(label, {
+          values: (_, ticks) => ticks.map(shortNumber),
+          size: 52,
+          ...(log && { splits: (_, __, low, high) => logTicks(low, high), filter: (_, ticks) => ticks }),
+        }),
       ],
       series: [{}, ...series],
       bands,

@@ -70,23 +70,21 @@
 
   const drawCurves = () => {
     const floor = logBox.checked ? 0 : -Infinity;
-    const sources = SIDES.flatMap((side) => [
-      ...runs[side].map((run, i) =>
-        isOn(`${side}:run:${i}`) || isOn(`${side}:range`) ? run : null,
-      ),
-      isOn(`${side}:line`) ? line(side) : null,
-    ]);
+    const sources = SIDES.flatMap((side) =>
+      runs[side].map((run, i) => (isOn(`${side}:run:${i}`) || isOn(`${side}:range`) ? run : null)),
+    );
+    sources.push(...SIDES.map((side) => (isOn(`${side}:line`) ? line(side) : null)));
     const { x, y, pairs, nothing } = laidOut(sources, columnsOf(charts[0]), floor);
-    const columns = [];
+    const [edges, single] = [[], []];
     for (const side of SIDES) {
       const own = y.splice(0, runs[side].length);
-      if (runs[side].length > 1) {
+      if (own.length > 1) {
         const range = isOn(`${side}:range`) ? rangeOf(own, pairs) : { low: nothing, high: nothing };
-        columns.push(range.high, range.low);
+        edges.push(range.high, range.low);
       }
-      columns.push(...own.map((one, i) => (isOn(`${side}:run:${i}`) ? one : nothing)));
-      columns.push(y.shift());
+      single.push(...own.map((one, i) => (isOn(`${side}:run:${i}`) ? one : nothing)));
     }
+    const columns = [...edges, ...single, ...y]; // lines on top, as `buildCurves` has them
     charts[0].setData([x, ...columns]);
   };
 
@@ -115,11 +113,18 @@
     return [-1.15 * bound || -1, 1.15 * bound || 1];
   };
 
+  let at = null; // the place among the common steps that the cursor reads
+  const placeCursor = (step) => {
+    const part = (step - view.from) / (view.to - view.from); // uPlot sets its own scale later
+    for (const u of charts) u.setCursor({ left: part * u.over.clientWidth, top: 1 }, false);
+  };
+
   let asked = false;
   const draw = () => {
     asked = false;
     drawCurves();
     drawError();
+    if (at !== null) placeCursor(common.steps[at]);
     const steps = [Math.ceil(view.from), Math.floor(view.to)].map((step) => step.toLocaleString("en"));
     document.getElementById("view").textContent = `Steps ${steps[0]} to ${steps[1]}`;
   };
@@ -145,7 +150,6 @@
   const reset = () => show(whole.from, whole.to);
 
   // The values at the cursor.
-  let at = null;
   const readout = document.getElementById("readout");
   const say = (name, text) => {
     readout.querySelector(`[data-value="${name}"]`).textContent = text;
@@ -174,7 +178,7 @@
     const step = common.steps[index];
     if (step < view.from) pan(-0.25);
     if (step > view.to) pan(0.25);
-    for (const u of charts) u.setCursor({ left: u.valToPos(step, "x"), top: 1 }, false);
+    placeCursor(step);
     read(index);
   };
 
@@ -204,14 +208,15 @@
 
   const buildCurves = () => {
     const [series, bands] = [[], []];
-    for (const side of SIDES) {
-      if (runs[side].length > 1) {
-        bands.push({ series: [series.length + 1, series.length + 2], fill: () => colour(`${side}-band`) });
-        series.push(edge(), edge());
-      }
-      for (const _ of runs[side]) series.push(curve({ side, alpha: 0.35 }));
-      series.push(curve({ side, width: 2, dash: side === "candidate" ? [7, 3] : undefined }));
+    for (const side of SIDES.filter((one) => runs[one].length > 1)) {
+      bands.push({ series: [series.length + 1, series.length + 2], fill: () => colour(`${side}-band`) });
+      series.push(edge(), edge());
     }
+    for (const side of SIDES) {
+      const alpha = runs[side].length > 3 ? 0.2 : 0.35;
+      for (const _ of runs[side]) series.push(curve({ side, alpha }));
+    }
+    series.push(curve({ side: "baseline", width: 2 }), curve({ side: "candidate", width: 2, dash: [7, 3] }));
     const log = logBox.checked;
     const height = innerWidth < 600 ? 240 : 340;
     return { height, label: data.metric, log, series, bands, range: paddedRange(log) };
