@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shlex
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -50,7 +51,8 @@ def check_port(task: Task) -> PortResult:
         comparison = compare_port(task.port, task.manifest.parent)
         result = judged(task.port.name, comparison)
         if task.report is not None:
-            save_report(comparison, task.report)
+            command = f"harness check {shlex.quote(str(task.manifest))}"
+            save_report(comparison, task.report, command=command)
     except HarnessError as error:
         result = failed(task, str(error))
     except Exception as error:  # a fault of this program must not hide the other ports' verdicts

@@ -72,7 +72,8 @@ def compare(
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Write report.md, comparison.json and plots into a folder.", metavar="DIR"
+            help="Write report.html, report.md, comparison.json and plots into a folder.",
+            metavar="DIR",
         ),
     ] = None,
     quiet: Quiet = False,
@@ -85,6 +86,7 @@ def compare(
     from harness.comparison import compare as compare_runs
     from harness.judge import DEFAULT_RULES, Policy
     from harness.report import json
+    from harness.report.repeat import repeat_command
     from harness.resolve import load
     from harness.rules import parse_rule
 
@@ -107,9 +109,13 @@ def compare(
     if json_to not in {"", "-"}:
         write_text(Path(json_to), json.render(comparison))
     if report is not None:
-        save_report(comparison, report)
+        shelf = None if baselines == SHELF else str(baselines)
+        command = repeat_command(
+            comparison, baseline=baseline, candidate=candidate, baselines=shelf
+        )
+        save_report(comparison, report, command=command)
         if not quiet and json_to != "-":
-            typer.echo(f"report: {report / 'report.md'}, picture: {report / 'comparison.png'}")
+            typer.echo(f"report: {report / 'report.html'}, picture: {report / 'comparison.png'}")
     raise typer.Exit(EXIT[comparison.verdict])
 
 

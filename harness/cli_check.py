@@ -69,12 +69,36 @@ def check(
         typer.echo(oneline.summary_line(results))
     else:
         check_table.write(results, console())
-    if report is not None and not quiet:
-        typer.echo(f"reports in {report}")
-    publish(
-        results, junit=junit, gitlab=gitlab, comment=comment, history=history, environ=os.environ
-    )
+    try:
+        publish(
+            results,
+            junit=junit,
+            gitlab=gitlab,
+            comment=comment,
+            history=history,
+            environ=os.environ,
+        )
+    finally:
+        if report is not None:
+            _write_index(results, report, history)
+            if not quiet:
+                typer.echo(f"reports: {report / 'index.html'}")
     raise typer.Exit(EXIT[worst(results)])
+
+
+def _write_index(results: Sequence[PortResult], report: Path, history: str) -> None:
+    """The page that lists the reports, with the trend of each port where there is a history."""
+    from harness.files import write_text
+    from harness.report.site import render_index
+
+    histories = {}
+    if history:
+        from harness.history.store import open_history
+
+        with open_history(history) as store:
+            histories = {result.port: store.read(result.port) for result in results}
+    report.mkdir(parents=True, exist_ok=True)
+    write_text(report / "index.html", render_index(results, histories=histories))
 
 
 def _judge(tasks: Sequence[Task], journal: Journal) -> list[PortResult]:

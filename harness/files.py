@@ -12,17 +12,21 @@ if TYPE_CHECKING:
     from harness.comparison import Comparison
 
 
-def save_report(comparison: Comparison, folder: Path) -> None:
+def save_report(comparison: Comparison, folder: Path, *, command: str) -> None:
     """Writes the report of a comparison, with its data and pictures, into a folder.
+
+    `command` is the line that repeats the comparison.
 
     Raises:
         HarnessError: it cannot be written there.
     """
-    from harness.report import json, markdown, plot  # noqa: PLC0415  (matplotlib takes a while)
+    from harness.report import html, json, markdown, plot  # noqa: PLC0415  (matplotlib takes a while)
 
     def write(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         (path / "comparison.json").write_text(json.render(comparison), encoding="utf-8")
+        page = html.render(comparison, command=command)
+        (path / "report.html").write_text(page, encoding="utf-8")
         plot.save(comparison, path)
         page = markdown.render(comparison, picture="comparison.png")
         (path / "report.md").write_text(page, encoding="utf-8")

@@ -141,7 +141,13 @@ def test_a_report_folder_holds_page_data_and_pictures(harness, logs):
     done = harness("compare", "gpu.log", "worse.log", "--report", "out/first")
     assert done.returncode == 1
     names = sorted(p.name for p in (logs / "out" / "first").iterdir())
-    assert names == ["comparison.json", "comparison.png", "comparison.svg", "report.md"]
+    assert names == [
+        "comparison.json",
+        "comparison.png",
+        "comparison.svg",
+        "report.html",
+        "report.md",
+    ]
     page = (logs / "out" / "first" / "report.md").read_text()
     assert "(comparison.png)" in page
     assert "# Port verdict: fail" in page

@@ -141,6 +141,27 @@ def test_the_plot_shows_curves_limits_and_judged_window():
     assert loss.patches[0].get_width() == 49
 
 
+@pytest.mark.parametrize("count", [80, 2600, 2601, 40_003])
+def test_a_long_line_is_thinned_and_keeps_its_extremes(count):
+    values = np.random.default_rng(count).standard_normal(count)
+    steps, kept = plot.thinned(np.arange(count), values)
+    assert np.array_equal(values[steps], kept)
+    assert steps.size <= 2 * plot.COLUMNS + count // 1000
+    length = -(-count // plot.COLUMNS) if count > 2 * plot.COLUMNS else 1
+    for start in range(0, count, length):  # every stretch, one by one
+        inside = kept[(steps >= start) & (steps < start + length)]
+        stretch = values[start : start + length]
+        assert inside.min() == stretch.min()
+        assert inside.max() == stretch.max()
+
+
+def test_a_thinned_line_shows_its_gap():
+    values = np.zeros(40_000)
+    values[17_777] = np.nan
+    steps, kept = plot.thinned(np.arange(40_000), values)
+    assert steps[np.isnan(kept)].tolist() == [17_777]
+
+
 def test_a_curve_with_nan_is_drawn(tmp_path):
     cand = decaying(80)
     cand[3:9] = np.nan

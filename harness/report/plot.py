@@ -25,6 +25,8 @@ BASELINE = "#0072B2"
 CANDIDATE = "#D55E00"
 LIMIT = "#009E73"
 SMOOTHING = 5
+COLUMNS = 1300
+"""About as many as the picture has pixels across; more points of a line would not be seen."""
 
 
 def draw(comparison: Comparison) -> Figure:
@@ -58,7 +60,7 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
     )
     for name, colour, style, series, mean in sides:
         for one in series:
-            axes.plot(one.steps, one.values, color=colour, alpha=0.25, linewidth=0.8)
+            axes.plot(*thinned(one.steps, one.values), color=colour, alpha=0.25, linewidth=0.8)
         runs = f"{len(series)} runs, " if len(series) > 1 else ""
         label = f"{name} ({runs}smoothed over {SMOOTHING})"
         steps, values = (
@@ -69,12 +71,11 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
                 mean,
             )
         )
-        axes.plot(
-            steps, smooth(values, window=SMOOTHING), style, color=colour, linewidth=1.8, label=label
-        )
+        line = thinned(steps, smooth(values, window=SMOOTHING))
+        axes.plot(*line, style, color=colour, linewidth=1.8, label=label)
     judged = comparison.aligned.steps
     axes.axvspan(judged[0], judged[-1], color="0.5", alpha=0.10, linewidth=0, label="judged steps")
-    if _spans_decades(whole):
+    if spans_decades(whole):
         axes.set_yscale("log")
     axes.set_ylabel(whole.metric)
     axes.legend(loc="upper right", frameon=False)
@@ -93,8 +94,9 @@ def _error(axes: Axes, comparison: Comparison) -> None:
         label = f"limit ±{100 * limit:g} %"
         axes.axhspan(-100 * limit, 100 * limit, color=LIMIT, alpha=0.2, linewidth=0, label=label)
     axes.axhline(0, color="0.3", linewidth=0.8)
-    axes.plot(whole.steps, raw, color="0.5", alpha=0.45, linewidth=0.8, label="of each step")
-    axes.plot(whole.steps, smoothed, color="black", linewidth=1.5, label="of the smoothed curves")
+    each, calm = thinned(whole.steps, raw), thinned(whole.steps, smoothed)
+    axes.plot(*each, color="0.5", alpha=0.45, linewidth=0.8, label="of each step")
+    axes.plot(*calm, color="black", linewidth=1.5, label="of the smoothed curves")
     judged = comparison.aligned.steps
     axes.axvspan(judged[0], judged[-1], color="0.5", alpha=0.10, linewidth=0)
     axes.set_ylim(*_error_range(raw, smoothed, limit))
@@ -102,6 +104,24 @@ def _error(axes: Axes, comparison: Comparison) -> None:
     axes.set_xlabel("optimizer step")
     axes.legend(loc="upper right", frameon=False, ncols=3)
     axes.grid(alpha=0.3)
+
+
+def thinned(
+    steps: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """A long line by the lowest and the highest value of every stretch; a short one as it is.
+
+    A stretch that holds NaN keeps its first: the line has a gap there.
+    """
+    length = -(-values.size // COLUMNS)
+    if length <= 2:
+        return steps, values
+    whole = values.size // length * length
+    stretches = values[:whole].reshape(-1, length)
+    starts = np.arange(0, whole, length)
+    extremes = [starts + stretches.argmin(axis=1), starts + stretches.argmax(axis=1)]
+    kept = np.unique(np.concatenate([*extremes, [0], np.arange(whole, values.size)]))
+    return steps[kept], values[kept]
 
 
 def _relative_limit(comparison: Comparison) -> float | None:
@@ -133,7 +153,8 @@ def _error_range(
     return -bound, bound
 
 
-def _spans_decades(whole: Aligned) -> bool:
+def spans_decades(whole: Aligned) -> bool:
+    """Whether the mean curves are positive and span more than two decades: draw them by logs."""
     values = np.concatenate([whole.baseline_mean, whole.candidate_mean])
     positive = values[np.isfinite(values)]
     if positive.size == 0 or positive.min() <= 0:

@@ -160,10 +160,10 @@ def only(side: str, aligned: Aligned) -> str:
     steps = aligned.baseline_only if side == "baseline" else aligned.candidate_only
     if not steps.size:
         return f"no step of the {side} only"
-    return f"{steps.size} steps of the {side} only ({_ranges(steps)})"
+    return f"{steps.size} steps of the {side} only ({listed(steps)})"
 
 
-def _ranges(steps: NDArray[np.int64]) -> str:
+def listed(steps: NDArray[np.int64]) -> str:
     """Steps as ranges, `104 to 231`; past eight of them the rest is counted (JSON has them all)."""
     found = ranges(steps)
     words = [str(a) if a == b else f"{a} to {b}" for a, b in found[:SHOWN_RANGES]]

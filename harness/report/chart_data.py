@@ -1,0 +1,125 @@
+"""What the chart of the HTML report draws, packed: every logged point, none thinned.
+
+Steps that rise evenly are start, stride and count; other steps and all values are arrays of
+little-endian floats in base64. Runs are float32, seven digits, more than a chart shows; the mean
+curves, from which the page forms the relative error, are float64.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.comparison import Comparison
+from harness.curve import Series
+from harness.report.plot import spans_decades
+
+SMOOTHINGS = (1, 5, 25, 101, 501, 2501)
+"""Windows that the page offers, in steps; odd, so that a smoothed curve does not shift."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A relative limit of a rule: +-`size`, or a ceiling alone where the rule is one-sided."""
+
+    rule: str
+    size: float
+    one_sided: bool = False
+
+    @property
+    def text(self) -> str:
+        """The limit in words."""
+        sign = "at most +" if self.one_sided else "±"
+        return f"{self.rule} {sign}{100 * self.size:g} %"
+
+
+def limits(comparison: Comparison) -> tuple[Limit, ...]:
+    """The limits of the policy on a relative error, one a rule that has one.
+
+    >>> Limit(rule="equivalence", size=0.02).text
+    'equivalence ±2 %'
+    """
+    found = []
+    for call in comparison.policy.rules:
+        size = call.in_force.get("rtol", call.in_force.get("margin"))
+        if size is not None:
+            found.append(Limit(rule=call.name, size=float(size)))
+    for finding in comparison.judgement.findings:
+        ceiling = finding.limits.get("mean_relative_error")
+        if isinstance(ceiling, float | int):
+            found.append(Limit(rule=finding.rule, size=float(ceiling), one_sided=True))
+    return tuple(found)
+
+
+def payload(comparison: Comparison) -> dict[str, Any]:
+    """The data of the chart as JSON has it."""
+    whole, judged = comparison.whole, comparison.aligned.steps
+    grids: list[NDArray[np.int64]] = []
+    sides = {
+        "baseline": [_run(series, grids) for series in whole.baseline_series],
+        "candidate": [_run(series, grids) for series in whole.candidate_series],
+    }
+    common = {
+        "grid": _grid(whole.steps, grids),
+        "baseline": _pack(whole.baseline_mean, "<f8"),
+        "candidate": _pack(whole.candidate_mean, "<f8"),
+    }
+    return {
+        "metric": whole.metric,
+        **sides,
+        "common": common,
+        "grids": [_packed_steps(steps) for steps in grids],
+        "judged": [int(judged[0]), int(judged[-1])],
+        "part": judged.size < whole.steps.size,
+        "limits": [[limit.size, limit.one_sided] for limit in limits(comparison)],
+        "log": spans_decades(whole),
+        "smoothing": smoothing(whole.steps.size),
+    }
+
+
+def smoothing(count: int) -> int:
+    """The window that a curve of `count` steps is smoothed over at first.
+
+    >>> [smoothing(n) for n in (30, 600, 40_000)]
+    [5, 5, 101]
+    """
+    return max(w for w in SMOOTHINGS if w <= max(5, count / 200))
+
+
+def _run(series: Series, grids: list[NDArray[np.int64]]) -> dict[str, Any]:
+    finite = series.values[np.isfinite(series.values)]
+    narrow = not finite.size or float(np.abs(finite).max()) < float(np.finfo(np.float32).max)
+    return {
+        "grid": _grid(series.steps, grids),
+        "values": _pack(series.values, "<f4" if narrow else "<f8"),
+    }
+
+
+def _grid(steps: NDArray[np.int64], grids: list[NDArray[np.int64]]) -> int:
+    """The place of these steps among the grids; equal ones are kept once."""
+    for index, known in enumerate(grids):
+        if np.array_equal(known, steps):
+            return index
+    grids.append(steps)
+    return len(grids) - 1
+
+
+def _packed_steps(steps: NDArray[np.int64]) -> dict[str, Any]:
+    strides = np.unique(np.diff(steps))
+    if strides.size > 1:
+        return _pack(steps, "<f8")
+    stride = int(strides[0]) if strides.size else 1
+    return {
+        "start": int(steps[0]) if steps.size else 0,
+        "stride": stride,
+        "count": int(steps.size),
+    }
+
+
+def _pack(values: NDArray[Any], kind: str) -> dict[str, str]:
+    data = np.ascontiguousarray(values, dtype=kind).tobytes()
+    return {"type": kind[1:], "base64": base64.b64encode(data).decode("ascii")}

@@ -1,0 +1,203 @@
+"""The report as one HTML file that opens anywhere: no server, no network, nothing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.comparison import Comparison
+from harness.curve import Run, Series
+from harness.measure import relative_error
+from harness.report import tables
+from harness.report.chart_data import SMOOTHINGS, limits, payload, smoothing
+from harness.report.forest import forest
+from harness.report.page import embedded, render_page
+from harness.report.plot import spans_decades
+from harness.results import effect
+from harness.rules import Finding
+
+STYLES = ("uPlot.min.css", "page.css", "report.css")
+SCRIPTS = ("uPlot.LICENSE", "uPlot.iife.min.js", "thin.js", "chart.js", "touch.js", "report.js")
+TABLE_ROWS = 25
+"""Steps in the table that says what the chart shows."""
+
+
+def render(comparison: Comparison, *, command: str) -> str:
+    """The report as an HTML document; `command` is what repeats it. Same input, same bytes."""
+    verdict = str(comparison.verdict)
+    return render_page(
+        "report.html.j2",
+        styles=STYLES,
+        scripts=SCRIPTS,
+        verdict=verdict,
+        title=f"{verdict}: {comparison.policy.metric}, {_names(comparison)}",
+        names=_names(comparison),
+        headline=tables.headline(comparison),
+        reasons=comparison.judgement.reasons,
+        glance=_glance(comparison),
+        data=embedded(payload(comparison)),
+        chart=_chart(comparison),
+        findings=[_finding(finding) for finding in comparison.judgement.findings],
+        policy_lines=tables.policy_lines(comparison),
+        facts=_facts(comparison),
+        errors=tables.errors_table(comparison),
+        alignment=tables.alignment_lines(comparison),
+        missing=_missing(comparison),
+        remarks=tables.remarks(comparison),
+        inputs=[
+            _input(side, run)
+            for side, runs in (
+                ("baseline", comparison.baseline),
+                ("candidate", comparison.candidate),
+            )
+            for run in runs
+        ],
+        command=command,
+    )
+
+
+def _names(comparison: Comparison) -> str:
+    """Which logs were compared, in a few words."""
+    return f"baseline {_name(comparison.baseline)}, candidate {_name(comparison.candidate)}"
+
+
+def _name(runs: Sequence[Run]) -> str:
+    if len(runs) == 1:
+        return runs[0].source
+    folders = {run.source.rpartition("/")[0] for run in runs}
+    one = folders.pop() if len(folders) == 1 else ""
+    return f"{len(runs)} runs of {one}" if one else f"{len(runs)} runs ({runs[0].source}, ...)"
+
+
+def _glance(comparison: Comparison) -> list[tuple[str, str]]:
+    aligned, whole = comparison.aligned, comparison.whole
+    difference = effect(aligned.baseline_mean, aligned.candidate_mean)
+    blocking = [r for r in comparison.comparability if r.kind == "differs"]
+    waived = sum(row.waived for row in blocking)
+    return [
+        ("mean level", "not finite" if difference is None else f"{difference:+.2%}"),
+        ("steps judged", f"{aligned.steps.size:,}"),
+        ("coverage", f"{whole.coverage:.1%}"),
+        ("runs", f"{len(comparison.baseline)} : {len(comparison.candidate)}"),
+        ("facts that differ", f"{len(blocking)}" + (f" ({waived} waived)" if waived else "")),
+    ]
+
+
+def _chart(comparison: Comparison) -> dict[str, Any]:
+    """The words around the charts, and the table that stands for them."""
+    whole = comparison.whole
+    error = relative_error(whole.baseline_mean, whole.candidate_mean)
+    at = np.linspace(0, whole.steps.size - 1, min(TABLE_ROWS, whole.steps.size)).round()
+    rows = [
+        (
+            f"{whole.steps[i]}",
+            f"{whole.baseline_mean[i]:.5g}",
+            f"{whole.candidate_mean[i]:.5g}",
+            f"{error[i]:+.2%}" if np.isfinite(error[i]) else "not finite",
+        )
+        for i in np.unique(at.astype(int))
+    ]
+    return {
+        "metric": whole.metric,
+        "log": spans_decades(whole),
+        "level": _level(comparison),
+        "worst": _worst(comparison),
+        "limits": [limit.text for limit in limits(comparison)],
+        "smoothings": SMOOTHINGS,
+        "smoothing": smoothing(whole.steps.size),
+        "part": comparison.aligned.steps.size < whole.steps.size,
+        "span": f"{comparison.aligned.steps[0]} to {comparison.aligned.steps[-1]}",
+        "sides": [
+            {"side": "baseline", "runs": _runs(comparison.baseline, whole.baseline_series)},
+            {"side": "candidate", "runs": _runs(comparison.candidate, whole.candidate_series)},
+        ],
+        "rows": rows,
+    }
+
+
+def _runs(runs: Sequence[Run], series: Sequence[Series]) -> list[tuple[str, int]]:
+    """Every run with the number of its values that are not finite."""
+    return [
+        (run.source, int(np.count_nonzero(~np.isfinite(one.values))))
+        for run, one in zip(runs, series, strict=True)
+    ]
+
+
+def _level(comparison: Comparison) -> str:
+    """What the upper chart shows, in a sentence."""
+    aligned = comparison.aligned
+    difference = effect(aligned.baseline_mean, aligned.candidate_mean)
+    metric = aligned.metric
+    if difference is None:
+        return f"The mean {metric} of a side is not finite over the judged steps"
+    if difference == 0:
+        return f"The candidate's mean {metric} equals the baseline's over the judged steps"
+    word = "above" if difference > 0 else "below"
+    last = "" if aligned.last is None else f" over the last {aligned.steps.size} steps"
+    return f"The candidate's mean {metric} lies {abs(difference):.2%} {word} the baseline's{last}"
+
+
+def _worst(comparison: Comparison) -> str:
+    """What the lower chart shows, in a sentence."""
+    aligned = comparison.aligned
+    error = relative_error(aligned.baseline_mean, aligned.candidate_mean)
+    finite = np.isfinite(error)
+    if not finite.any():
+        return "No relative error is finite over the judged steps"
+    at = int(np.argmax(np.where(finite, np.abs(error), -1.0)))
+    parts = [f"The largest error, {error[at]:+.2%}, is at step {aligned.steps[at]}"]
+    for limit in limits(comparison)[:1]:
+        beyond = np.count_nonzero(np.abs(error[finite]) > limit.size) / error.size
+        parts.insert(0, f"{beyond:.1%} of single steps lie beyond ±{100 * limit.size:g} %")
+    if not finite.all():
+        parts.append(f"on {np.count_nonzero(~finite)} steps it is not finite")
+    return "; ".join([parts[0], *(part[0].lower() + part[1:] for part in parts[1:])])
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "verdict": str(finding.verdict),
+        "reason": finding.reason,
+        "blind": finding.blind,
+        "observed": [(name, tables.figure(value)) for name, value in finding.observed.items()],
+        "limits": [(name, tables.figure(value)) for name, value in finding.limits.items()],
+        "forest": forest(finding),
+    }
+
+
+def _missing(comparison: Comparison) -> str:
+    steps = comparison.whole.missing
+    return f"{steps.size} steps ({tables.listed(steps)})" if steps.size else "no step"
+
+
+def _facts(comparison: Comparison) -> list[dict[str, str]]:
+    """The rows of the table of facts with the class of each as a word for the style."""
+    stated = [
+        row
+        for row in comparison.comparability
+        if row.baseline is not None or row.candidate is not None
+    ]
+    words = tables.facts_table(comparison).rows
+    return [
+        {
+            "kind": "waived" if row.waived else row.kind,
+            "fact": cells[0],
+            "baseline": cells[1],
+            "candidate": cells[2],
+            "class": cells[3],
+        }
+        for row, cells in zip(stated, words, strict=True)
+    ]
+
+
+def _input(side: str, run: Run) -> dict[str, str]:
+    return {
+        "side": side,
+        "log": run.source,
+        "bytes": f"{run.size_bytes:,}" if run.size_bytes else "not known",
+        "sha256": run.sha256 or "not known",
+        "formats": ", ".join(run.formats) or "not known",
+    }

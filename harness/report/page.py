@@ -1,0 +1,103 @@
+"""Self-contained HTML pages: templates with autoescape, assets inlined, nothing else allowed.
+
+The Content-Security-Policy of a page names the SHA-256 of its own script and style and forbids
+everything else, so that text of a log can neither run nor fetch, even if it got past the escaping.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.report.json import tool_version
+
+ICONS = {"pass": "✓", "fail": "✕", "inconclusive": "?", "incomparable": "≠", "error": "!"}
+COLOURS = {
+    "pass": "#009E73",
+    "fail": "#D55E00",
+    "inconclusive": "#E69F00",
+    "incomparable": "#CC79A7",
+    "error": "#555555",
+}
+"""Okabe & Ito's (2008), for the icon of the tab; the pages' own are in `page.css`."""
+
+
+def render_page(
+    template: str,
+    *,
+    styles: tuple[str, ...],
+    scripts: tuple[str, ...],
+    verdict: str,
+    **content: Any,
+) -> str:
+    """The page: a template of `assets/` filled in. Same content, same bytes."""
+    style, script = _joined(styles), _joined(scripts)
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    page = _environment().get_template(template)
+    return page.render(
+        policy=policy,
+        style=Markup(style),  # noqa: S704  (our own asset)
+        script=Markup(script),  # noqa: S704  (our own asset)
+        icon=_icon(verdict),
+        verdict=verdict,
+        icons=ICONS,
+        version=tool_version(),
+        **content,
+    )
+
+
+def embedded(content: Any) -> Markup:
+    """Plain data as JSON that may stand inside a script element: nothing in it can end one."""
+    text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704  (no sign of markup is left)
+
+
+def asset(name: str) -> str:
+    """The text of a file in `assets/`."""
+    return (files("harness.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FunctionLoader(asset),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _joined(names: tuple[str, ...]) -> str:
+    return "\n".join(_commented(name) for name in names)
+
+
+def _commented(name: str) -> str:
+    """An asset; a licence as a comment, so that it travels with the script it belongs to."""
+    text = asset(name).strip()
+    return f"/*! {name}\n\n{text}\n*/" if name.endswith(".LICENSE") else text
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _icon(verdict: str) -> str:
+    """The icon of the tab as a data URL: without one a browser asks the server for it."""
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
+        f'<circle cx="8" cy="8" r="8" fill="{COLOURS[verdict]}"/></svg>'
+    )
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

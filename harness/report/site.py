@@ -1,0 +1,135 @@
+"""The index of many ports as one HTML file: a table with small curves, each row to its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from harness.report.page import render_page
+from harness.report.trend import describe, trend_svg
+from harness.results import ERROR, WORST_FIRST, PortResult, worst
+from harness.trend import Entry, find_changes
+
+WIDTH, CURVES, STRIP, EDGE = 160, 42, 20, 3
+"""The small curves, and the strip with the error below them, in pixels."""
+ERROR_BOUND = 0.1
+"""The relative error at the edge of the strip: one scale for all ports; more is cut off there."""
+
+
+def render_index(
+    results: Sequence[PortResult],
+    *,
+    title: str = "Ports",
+    histories: Mapping[str, Sequence[Entry]] | None = None,
+) -> str:
+    """The index as an HTML document, the worst ports first; each links to `<port>/report.html`.
+
+    A port that ended in an error has no report, and its row no link. `histories` holds the runs of
+    a port over time, the oldest first; where there are any, a column draws the trend and marks the
+    runs where it changed. Same input, same bytes.
+    """
+    histories = histories or {}
+    order = {word: place for place, word in enumerate(WORST_FIRST)}
+    rows = [
+        {**_row(result, order), "trend": _trend(histories.get(result.port, ()))}
+        for result in sorted(results, key=lambda r: order[r.verdict])
+    ]
+    return render_page(
+        "index.html.j2",
+        styles=("page.css", "index.css"),
+        scripts=("index.js",),
+        verdict=worst(results) if results else ERROR,
+        title=f"{title}: {_counts(results)}",
+        heading=title,
+        counts=_counts(results),
+        words=[word for word in WORST_FIRST if any(r.verdict == word for r in results)],
+        rows=rows,
+        with_trend=any(row["trend"] for row in rows),
+        size={"width": WIDTH, "height": CURVES + STRIP, "zero": CURVES + STRIP / 2},
+        bound=f"{ERROR_BOUND:.0%}",
+    )
+
+
+def _counts(results: Sequence[PortResult]) -> str:
+    counts = {word: sum(r.verdict == word for r in results) for word in WORST_FIRST}
+    return ", ".join(f"{n} {word}" for word, n in counts.items() if n) or "none"
+
+
+def _row(result: PortResult, order: dict[str, int]) -> dict[str, Any]:
+    """What one row shows, and by what it is sorted; a figure that is not known sorts last."""
+    return {
+        "port": result.port,
+        "link": "" if result.verdict == ERROR else f"./{quote(result.port, safe='')}/report.html",
+        "verdict": result.verdict,
+        "rank": order[result.verdict],
+        "effect": "" if result.effect is None else f"{result.effect:+.2%}",
+        "effect_size": "" if result.effect is None else repr(abs(result.effect)),
+        "coverage": "" if result.coverage is None else f"{result.coverage:.1%}",
+        "coverage_size": "" if result.coverage is None else repr(result.coverage),
+        "steps": result.steps,
+        "when": result.started,
+        "shown": result.started[:16].replace("T", " "),
+        "reasons": () if result.verdict == "pass" else result.reasons,
+        "metric": result.metric,
+        "curves": _curves(result),
+    }
+
+
+def _trend(history: Sequence[Entry]) -> dict[str, Any] | None:
+    """The trend as a picture and its changes in words; None without a history."""
+    if not history:
+        return None
+    changes = find_changes(history)
+    words = describe(history, changes)[1:] if changes else ()
+    return {"picture": Markup(trend_svg(history, changes)), "changes": words}  # noqa: S704
+
+
+def _curves(result: PortResult) -> dict[str, str] | None:
+    """The small curves as SVG paths on one scale, their error, the same in words; None if empty."""
+    base, cand = result.baseline_curve, result.candidate_curve
+    known = [value for value in (*base, *cand) if value is not None]
+    if not known:
+        return None
+    low, high = min(known), max(known)
+    span = (high - low) or 1.0
+    error = [_clipped_error(b, c) for b, c in zip(base, cand, strict=True)]
+    return {
+        "baseline": _path(result.curve_steps, [_part(v, low, span) for v in base], 0, CURVES),
+        "candidate": _path(result.curve_steps, [_part(v, low, span) for v in cand], 0, CURVES),
+        "error": _path(result.curve_steps, error, CURVES, STRIP),
+        "text": f"{result.metric} by step: baseline {_course(base)}, candidate {_course(cand)}",
+    }
+
+
+def _part(value: float | None, low: float, span: float) -> float | None:
+    return None if value is None else (value - low) / span
+
+
+def _clipped_error(base: float | None, cand: float | None) -> float | None:
+    """The relative error as a part of the strip's height from below."""
+    if base is None or cand is None or base == 0:
+        return None
+    part = (cand - base) / abs(base) / ERROR_BOUND
+    return 0.5 + 0.5 * min(1.0, max(-1.0, part))
+
+
+def _course(curve: Sequence[float | None]) -> str:
+    known = [value for value in curve if value is not None]
+    return f"from {known[0]:.4g} to {known[-1]:.4g}" if known else "not finite"
+
+
+def _path(steps: Sequence[int], parts: Sequence[float | None], top: int, height: int) -> str:
+    """The path of parts (0 to 1) of the height; a gap where one is not known."""
+    across = (WIDTH - 2 * EDGE) / max(1, steps[-1] - steps[0])
+    path, pen = [], "M"
+    for step, part in zip(steps, parts, strict=True):
+        if part is None:
+            pen = "M"
+            continue
+        x, y = EDGE + across * (step - steps[0]), top + height - EDGE - part * (height - 2 * EDGE)
+        path.append(f"{pen}{x:.1f} {y:.1f}")
+        pen = "L"
+    return "".join(path)
