@@ -15,7 +15,7 @@ Figure = float | int | str | None
 
 
 class Verdict(StrEnum):
-    """What is known after judging; `docs/architecture.md` says what each means."""
+    """What is known after judging; `docs/explanation/verdicts.md` says what each means."""
 
     PASS = "pass"  # noqa: S105  (not a password)
     FAIL = "fail"
