@@ -28,7 +28,25 @@ DEFAULT = tuple(str(rule) for rule in DEFAULT_RULES)
 
 
 class Port(BaseModel):
-    """One entry. Unknown keys are errors; a waiver needs its reason."""
+    """One entry. Unknown keys are errors; a waiver needs its reason.
+
+    Attributes:
+        name: what the port is called in tables, reports and the history
+        baseline: the GPU's side: a name in `baselines/` beside the manifest, a log, several by
+            comma, a glob, or a folder of seeds
+        candidate: the port's side, named in the same ways
+        rules: the rules that must all pass, as `"name"`, `"name:limit=value"` or
+            `{ name = "name", limit = value }`
+        metric: the series that is judged
+        rank: the rank whose series is judged
+        allow: facts that may differ, or `["all"]`; needs `reason`
+        reason: why these facts may differ; stands in every report
+        last: judge the last so many common steps only
+        min_steps: common records, steps times the runs of the smaller side, below which nothing
+            passes
+        max_missing: fraction of the steps inside the common range that may be missing on one side
+        pattern: a log format of your own, as a regular expression with named groups
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,0 +1,270 @@
+"""Fills the reference pages in from the code while the site is built: a hook of mkdocs.
+
+A page asks for a part by `<!-- generated: NAME -->`; what it holds from there to `<!-- end -->` is
+for those who read it as a file, and is replaced. The parts are functions of the code alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args
+
+import typer.main
+
+import harness
+from harness import facts
+from harness.cli import app
+from harness.manifest import Port
+from harness.parse import FORMATS
+from harness.rules import PRESETS, RULES, default_limits
+
+SCHEMA = Path(__file__).parent / "comparison.schema.json"
+ASKED = re.compile(r"<!-- generated: (?P<name>[\w-]+) -->.*?<!-- end -->", re.DOTALL)
+TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+
+
+def on_page_markdown(markdown: str, **_: object) -> str:
+    """The page with its parts filled in; an unknown part is an error."""
+    return ASKED.sub(lambda asked: PARTS[asked["name"]](), markdown)
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table; bars and line ends inside a cell are escaped."""
+    lines = [head, ("---",) * len(head), *rows]
+    cells = [[" ".join(cell.split()).replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n"
+
+
+def code(text: object) -> str:
+    """Text as code in a table's cell."""
+    return f"`{text}`" if str(text) else ""
+
+
+def summary(thing: Any) -> tuple[str, str]:
+    """First sentence and the rest of a docstring, its lines joined."""
+    first, _, rest = (inspect.getdoc(thing) or "").partition("\n\n")
+    return " ".join(first.split()), rest
+
+
+# The command line
+
+
+def commands(
+    command: Any = None, words: tuple[str, ...] = ("harness",)
+) -> Iterator[tuple[str, Any]]:
+    """Every command that does something, with the words that call it."""
+    command = command or typer.main.get_command(app)
+    if not hasattr(command, "commands"):
+        yield " ".join(words), command
+        return
+    for name, one in sorted(command.commands.items()):
+        yield from commands(one, (*words, name))
+
+
+def command_line() -> str:
+    """A section for every command: what it does, how it is called, its options."""
+    return "\n".join(section(words, command) for words, command in commands())
+
+
+def section(words: str, command: Any) -> str:
+    """The section of one command."""
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option"]
+    usage = " ".join([words, "[OPTIONS]", *map(argument_name, arguments)])
+    rows = [(code(argument_name(p)), p.help or "", default(p)) for p in arguments]
+    rows += [(option_name(p), option_help(p), default(p)) for p in options]
+    about = re.sub(
+        r"Example: (harness .*)$", r"Example: `\1`", inspect.cleandoc(command.help or "")
+    )
+    return f"## {words}\n\n{about}\n\n```text\n{usage}\n```\n\n" + table(
+        ("argument or option", "what it is", "default"), rows
+    )
+
+
+def argument_name(parameter: Any) -> str:
+    """An argument as a usage line has it."""
+    name = (parameter.metavar or parameter.name).upper() + ("..." if parameter.nargs == -1 else "")
+    return name if parameter.required else f"[{name}]"
+
+
+def option_name(parameter: Any) -> str:
+    """An option with what it takes."""
+    takes = parameter.metavar or ("" if parameter.is_flag else "TEXT")
+    if parameter.metavar is None and isinstance(parameter.default, int) and not parameter.is_flag:
+        takes = "N"
+    if parameter.name == "last":
+        takes = "N"
+    return code(", ".join(parameter.opts) + (f" {takes}" if takes else ""))
+
+
+def option_help(parameter: Any) -> str:
+    """What an option is, with what a table could not say otherwise."""
+    text = parameter.help or ""
+    if parameter.multiple:
+        text += " May be repeated."
+    if parameter.envvar:
+        text += f" Also from the environment: `{parameter.envvar}`."
+    return text
+
+
+def default(parameter: Any) -> str:
+    """The default in words."""
+    if parameter.required:
+        return "required"
+    return "" if parameter.default in (None, "", False) else code(parameter.default)
+
+
+# Rules, formats, facts, the manifest, Python, JSON
+
+
+def rules() -> str:
+    """Every rule with its limits and their defaults."""
+    rows = []
+    for name in RULES:
+        about = summary(importlib.import_module(RULES[name].__module__))[0]
+        limits = default_limits(name)
+        rows += [
+            (code(name) if i == 0 else "", code(key), number(value), presets(name, key), about)
+            for i, (key, value) in enumerate(limits.items())
+        ] or [(code(name), "none", "", "", about)]
+    return table(("rule", "limit", "default", "by name"), [row[:4] for row in rows])
+
+
+def number(value: float) -> str:
+    """A number as one writes it."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def presets(rule: str, limit: str) -> str:
+    """The names that stand for values of a limit."""
+    return ", ".join(f"`{k}` {v:g}" for k, v in PRESETS.get((rule, limit), {}).items())
+
+
+def formats() -> str:
+    """A section for every log format: how it is read, and a line of it."""
+    return "\n".join(format_section(kind) for kind in FORMATS)
+
+
+def format_section(kind: Any) -> str:
+    """The section of one format."""
+    about = " ".join(
+        (inspect.getdoc(importlib.import_module(kind.__module__)) or "").split("\n\n")[0].split()
+    )
+    first, rest = summary(kind)
+    example = inspect.getdoc(importlib.import_module(kind.__module__)) or ""
+    lines = example.partition("\n\n")[2].strip()
+    return f"## {kind.name}\n\n{about}\n\n{first}\n\n{rest}\n\n```text\n{kind.example}\n```\n" + (
+        f"\nMore of its lines:\n\n```text\n{lines}\n```\n" if lines else ""
+    )
+
+
+def fact_tables() -> str:
+    """The facts that must match and those that may differ."""
+    parts = (
+        (
+            "Facts that must match",
+            facts.MUST_MATCH,
+            "Two sides that differ in one of these are two experiments.",
+        ),
+        ("Facts that may differ", facts.MAY_DIFFER, "What a port changes, or a repetition."),
+    )
+    return "\n".join(
+        f"## {title}\n\n{about}\n\n"
+        + table(("fact", "what it is"), [(code(name), text) for name, text in known.items()])
+        for title, known, about in parts
+    )
+
+
+def manifest_keys() -> str:
+    """The keys of an entry of ports.toml."""
+    about = key_texts()
+    rows = [
+        (code(name), kind(field.annotation), key_default(field), about[name])
+        for name, field in Port.model_fields.items()
+    ]
+    return table(("key", "value", "default", "what it is"), rows)
+
+
+def key_texts() -> dict[str, str]:
+    """What the docstring of an entry says of each key."""
+    listed = (inspect.getdoc(Port) or "").partition("Attributes:\n")[2]
+    found = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", listed, re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in found}
+
+
+def kind(annotation: Any) -> str:
+    """A type in words."""
+    inner = get_args(annotation)
+    if inner and NoneType in inner:
+        return kind(inner[0])
+    if inner and getattr(annotation, "__metadata__", None):
+        return kind(inner[0])
+    return TYPES.get(annotation, "list")
+
+
+def key_default(field: Any) -> str:
+    """The default of a key as TOML has it."""
+    if field.is_required():
+        return "required"
+    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    return "" if value is None or value in ("", []) else code(json.dumps(value))
+
+
+def python_names() -> str:
+    """A section for every public name, for mkdocstrings to fill in."""
+    names = [f"{getattr(harness, name).__module__}.{name}" for name in sorted(harness.__all__)]
+    return "\n".join(f"::: {name}\n" for name in names)
+
+
+def schema_keys() -> str:
+    """The keys of the JSON, nested ones with dots."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    rows = [(code(path), text) for path, text in walk(schema, schema, "")]
+    return table(("key", "value"), rows)
+
+
+def walk(node: dict[str, Any], schema: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """The keys below a node, in order, each with what it holds."""
+    for name, child in node.get("properties", {}).items():
+        below = f"{path}.{name}" if path else name
+        child = resolved(child, schema)  # noqa: PLW2901  (the same child, looked up)
+        item = resolved(child.get("items", {}), schema)
+        if "properties" in item:
+            below, child = f"{below}[]", item  # noqa: PLW2901
+        yield below, holds(child)
+        yield from walk(child, schema, below)
+
+
+def resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The definition that a node refers to, or itself."""
+    name = node.get("$ref", "").removeprefix("#/$defs/")
+    return {**schema["$defs"][name], **node} if name else node
+
+
+def holds(node: dict[str, Any]) -> str:
+    """What a node holds, in words."""
+    if "enum" in node:
+        text = "one of " + ", ".join(code(value) for value in node["enum"])
+    elif "const" in node:
+        text = f"always {code(node['const'])}"
+    else:
+        kinds = node.get("type") or "string, number, boolean, null or a list of them"
+        text = kinds if isinstance(kinds, str) else " or ".join(kinds)
+    return text + (f": {node['description']}" if "description" in node else "")
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "command-line": command_line,
+    "facts": fact_tables,
+    "formats": formats,
+    "json": schema_keys,
+    "manifest": manifest_keys,
+    "python": python_names,
+    "rules": rules,
+}
