@@ -12,7 +12,7 @@ from harness.cli_baseline import SHELF, Baselines, baseline_app
 from harness.cli_calibrate import calibrate
 from harness.cli_check import check
 from harness.cli_history import history as show_history
-from harness.cli_options import EXIT, EXIT_ERROR, Quiet
+from harness.cli_options import EXIT, EXIT_ERROR, Pattern, Quiet
 from harness.errors import HarnessError
 from harness.files import guarded, save_report, write_text
 
@@ -76,6 +76,7 @@ def compare(
             metavar="DIR",
         ),
     ] = None,
+    pattern: Pattern = None,
     quiet: Quiet = False,
     baselines: Baselines = SHELF,
 ) -> None:
@@ -87,7 +88,7 @@ def compare(
     from harness.judge import DEFAULT_RULES, Policy
     from harness.report import json
     from harness.report.repeat import repeat_command
-    from harness.resolve import load
+    from harness.resolve import load_sides
     from harness.rules import parse_rule
 
     policy = Policy(
@@ -97,9 +98,8 @@ def compare(
         allow=tuple(name.strip() for name in allow.split(",") if name.strip()),
         last=last,
     )
-    comparison = compare_runs(
-        load(baseline, baselines=baselines), load(candidate, baselines=baselines), policy
-    )
+    sides = load_sides(baseline, candidate, baselines=baselines, pattern=pattern)
+    comparison = compare_runs(*sides, policy)
     if json_to == "-":
         sys.stdout.write(json.render(comparison))
     elif quiet:
@@ -132,13 +132,14 @@ def parse(
     csv: Annotated[
         Path | None, typer.Option(help="Write all records as a tidy table.", metavar="FILE")
     ] = None,
+    pattern: Pattern = None,
 ) -> None:
     """Show what a log says: facts, series, counts, and what was skipped and why."""
     from harness.report import run
     from harness.report.text import console
     from harness.store import read_run
 
-    read = read_run(log)
+    read = read_run(log, pattern=pattern)
     if json_to == "-":
         sys.stdout.write(run.render_json(read))
     else:
@@ -147,6 +148,15 @@ def parse(
             write_text(Path(json_to), run.render_json(read))
     if csv is not None:
         write_text(csv, read.frame().to_csv(index=False))
+
+
+@app.command()
+def formats() -> None:
+    """List the log formats that are recognised, with a line of each."""
+    from harness.report import formats as writer
+    from harness.report.text import console
+
+    writer.write(console())
 
 
 @app.command()

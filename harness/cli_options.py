@@ -22,6 +22,14 @@ Where = Annotated[
         metavar="FILE|URL",
     ),
 ]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        help="A log format of your own: a regular expression (RE2) with named groups, "
+        r"'(?P<step>\d+)\] cost=(?P<loss>\S+)'; also epoch, rank, total, and any series.",
+        metavar="REGEX",
+    ),
+]
 JunitTo = Annotated[
     Path | None,
     typer.Option("--junit", help="Write JUnit XML, a test case per rule.", metavar="FILE"),

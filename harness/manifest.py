@@ -21,7 +21,8 @@ from harness.comparable import check_allow
 from harness.comparison import Comparison, compare
 from harness.errors import PolicyError
 from harness.judge import DEFAULT_RULES, MIN_STEPS, Policy
-from harness.resolve import load
+from harness.parse.pattern import compiled
+from harness.resolve import load_sides
 from harness.rules import RuleCall, parse_rule, rule_call
 
 DEFAULT = tuple(str(rule) for rule in DEFAULT_RULES)
@@ -54,6 +55,7 @@ class Port(BaseModel):
     baseline: Annotated[str, Field(min_length=1)]
     candidate: Annotated[str, Field(min_length=1)]
     rules: Annotated[tuple[str | dict[str, Any], ...], Field(min_length=1)] = DEFAULT
+    pattern: Annotated[str, Field(min_length=1)] | None = None
     metric: str = "loss"
     rank: Annotated[int, Field(ge=0)] = 0
     allow: tuple[str, ...] = ()
@@ -67,9 +69,11 @@ class Port(BaseModel):
 
         Raises:
             PolicyError: a rule, a limit or an allowed fact that does not exist; a waiver without
-                its reason.
+                its reason; a pattern that is none.
         """
         check_allow(self.allow)
+        if self.pattern is not None:
+            compiled(self.pattern)
         if self.allow and not self.reason.strip():
             msg = f"allows {', '.join(self.allow)} without saying why; add reason = '...'"
             raise PolicyError(msg)
@@ -137,7 +141,8 @@ def entry_lines(path: Path, count: int) -> list[int]:
 
 def compare_port(port: Port, root: Path) -> Comparison:
     """The comparison of one entry; relative paths start from `root`, the manifest's folder."""
-    return compare(load(port.baseline, root=root), load(port.candidate, root=root), port.policy())
+    base, cand = load_sides(port.baseline, port.candidate, root=root, pattern=port.pattern)
+    return compare(base, cand, port.policy())
 
 
 def _rule(entry: str | dict[str, Any]) -> RuleCall:

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from harness.curve import Run
 from harness.errors import HarnessError, ParseError
+from harness.events import NAME, is_event_file, read_events
 from harness.parse import parse_log
 
 LOG_SUFFIXES = (".log", ".txt", ".out", ".json", ".jsonl", ".csv", ".tsv")
@@ -52,6 +53,9 @@ def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
         PolicyError: the pattern is none.
     """
     source = str(path)
+    events = _event_files(source)
+    if events:
+        return _read_events(events, source)
     with _open(source) as raw:
         hashing = _Hashing(raw)
         try:
@@ -68,6 +72,38 @@ def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
                 raise _unreadable(source, error) from error
             raise
     return replace(run, sha256=hashing.sha256.hexdigest(), size_bytes=hashing.count)
+
+
+def _event_files(source: str) -> list[Path]:
+    """The event files of TensorBoard that a path names, if it is one or a folder of them."""
+    path = Path(source)
+    if "://" in source:
+        return []
+    if path.is_dir():
+        return sorted(inner for inner in path.iterdir() if NAME in inner.name)
+    try:
+        with path.open("rb") as file:
+            return [path] if is_event_file(file.read(64)) else []
+    except OSError:
+        return []  # opening it as a log will say why
+
+
+def _read_events(paths: list[Path], source: str) -> Run:
+    digest, size = hashlib.sha256(), 0
+    try:
+        for path in paths:
+            with path.open("rb") as file:
+                if not is_event_file(file.read(64)):
+                    msg = "named like a TensorBoard event file and is none"
+                    raise ParseError(msg, source=str(path))
+                file.seek(0)
+                while block := file.read(BLOCK_BYTES):
+                    digest.update(block)
+                    size += len(block)
+        run = read_events(paths, source=source)
+    except OSError as error:
+        raise _unreadable(source, error) from error
+    return replace(run, sha256=digest.hexdigest(), size_bytes=size)
 
 
 def _blocks(content: IO[bytes]) -> Iterator[bytes]:
@@ -139,12 +175,14 @@ def expand(spec: str, *, root: Path | None = None) -> list[str]:
 
 
 def _folder(path: Path) -> list[str]:
+    if _event_files(str(path)) and not _logs(path):
+        return [str(path)]  # the event files of one run
     direct = _logs(path)
     if direct:
         return [str(log) for log in direct]
     found = []
     for inner in sorted(p for p in path.iterdir() if p.is_dir()):
-        logs = _logs(inner)
+        logs = [inner] if _event_files(str(inner)) else _logs(inner)
         if len(logs) > 1:
             names = ", ".join(log.name for log in logs)
             msg = f"{len(logs)} logs ({names}); expected one a run. Give a glob instead."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 
 from harness.curve import Run
@@ -175,27 +175,36 @@ class _Reading:
         for reader in self._readers:
             into.reader, into.reader_is_fallback = reader.name, reader.fallback
             reader.close(into)
-        lines = self.number - 1 + self._open
-        series, replaced = into.settle()
-        if not series:
-            raise _nothing_found(lines, into, source)
-        derived, notes = derive(into.facts(), series)
+        notes = []
         if self._foreign:
             notes.append(f"{self._foreign} lines are not UTF-8; read as GBK where they are that")
-        if into.skipped_count > len(into.skipped):
-            notes.append(
-                f"{into.skipped_count} damaged records; the first {len(into.skipped)} listed"
-            )
-        return Run(
-            source=source,
-            series=series,
-            replaced=replaced,
-            facts=into.facts(derived),
-            formats=tuple(into.formats),
-            lines=lines,
-            skipped=tuple(into.skipped),
-            notes=(*into.notes, *notes),
+        return run_of(into, source=source, lines=self.number - 1 + self._open, notes=notes)
+
+
+def run_of(into: Collector, *, source: str, lines: int, notes: Sequence[str] = ()) -> Run:
+    """The run that was gathered, with what follows from its figures.
+
+    Raises:
+        ParseError: no record was.
+    """
+    series, replaced = into.settle()
+    if not series:
+        raise _nothing_found(lines, into, source)
+    derived, remarks = derive(into.facts(), series)
+    if into.skipped_count > len(into.skipped):
+        remarks.append(
+            f"{into.skipped_count} damaged records; the first {len(into.skipped)} listed"
         )
+    return Run(
+        source=source,
+        series=series,
+        replaced=replaced,
+        facts=into.facts(derived),
+        formats=tuple(into.formats),
+        lines=lines,
+        skipped=tuple(into.skipped),
+        notes=(*into.notes, *notes, *remarks),
+    )
 
 
 def _nothing_found(lines: int, into: Collector, source: str) -> ParseError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -10,50 +12,132 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.curve import Run, Series
+from harness.report.tables import listed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SHOWN = 10
+"""Notes and skipped lines on the screen; JSON has them all."""
+TWO_ABREAST = 110
+"""Columns of a screen from which on two facts stand side by side."""
+LONGEST = 60
 
 
 def write(run: Run, console: Console) -> None:
-    """Prints facts with their lines, series with their range, and what was skipped."""
-    size = f", {run.size_bytes} bytes, sha256 {run.sha256[:16]}" if run.sha256 else ""
-    lines = f"{run.lines} lines" if run.lines else "recorded"
+    """Prints in a screenful what the run was: facts, series of all ranks, notes, skipped lines."""
+    size = f", {run.size_bytes:,} bytes, sha256 {run.sha256[:16]}" if run.sha256 else ""
+    lines = f"{run.lines:,} lines" if run.lines else "recorded"
     console.print(Text(f"{run.source}: {lines}{size}, read as {', '.join(run.formats)}"))
-    facts = Table(title="Facts", title_justify="left", box=box.SIMPLE_HEAD)
-    for head in ("fact", "value", "line"):
-        facts.add_column(head, overflow="fold")
-    for name, value in run.facts.named().items():
-        facts.add_row(Text(name), Text(str(value)), str(run.facts.lines.get(name, "derived")))
-    console.print(facts)
-    series = Table(title="Series", title_justify="left", box=box.SIMPLE_HEAD)
-    for head in ("series", "rank", "records", "steps", "first", "last", "not finite"):
-        series.add_column(head, overflow="fold")
-    for one in run.series:
-        series.add_row(*_series_row(one))
-    console.print(series)
-    for note in run.notes:
-        console.print(Text(f"note: {note}"))
-    for skipped in run.skipped[:SHOWN]:
-        console.print(Text(f"skipped {run.source}:{skipped.line}: {skipped.reason}"))
-    if len(run.skipped) > SHOWN:
-        console.print(Text(f"{len(run.skipped) - SHOWN} more were skipped; see --json -"))
-    if not run.skipped:
-        console.print(Text("nothing that looks like a record was skipped"))
+    if run.facts.named():
+        console.print(_facts(run, abreast=2 if console.width >= TWO_ABREAST else 1))
+    table = Table(title="Series", title_justify="left", box=box.SIMPLE_HEAD)
+    for head in ("series", "rank", "records", "steps", "gaps", "first", "last", "not finite"):
+        table.add_column(head, overflow="fold")
+    for group in _by_name(run.series):
+        table.add_row(*(Text(cell) for cell in _row(group)))
+    console.print(table)
+    for line in _remarks(run):
+        console.print(Text(line))
 
 
-def _series_row(series: Series) -> tuple[Text, ...]:
-    from numpy import count_nonzero, isfinite  # noqa: PLC0415  (kept out of `harness --help`)
+def _facts(run: Run, *, abreast: int) -> Table:
+    """The facts with the line that states each; long values are cut, JSON has them whole."""
+    table = Table(title="Facts", title_justify="left", box=box.SIMPLE_HEAD)
+    for head in ("fact", "value", "line") * abreast:
+        table.add_column(head, overflow="fold")
+    cells = [
+        (name, f"{value!s:.{LONGEST}}", str(run.facts.lines.get(name, "derived")))
+        for name, value in run.facts.named().items()
+    ]
+    height = -(-len(cells) // abreast)
+    for row in range(height):
+        beside = [cells[i] for i in range(row, len(cells), height)]
+        table.add_row(*(Text(cell) for triple in beside for cell in triple))
+    settings = len(run.facts) - len(cells)
+    if settings:
+        table.caption = f"and {settings} settings of the config or the arguments; see --json -"
+        table.caption_justify = "left"
+    return table
 
-    cells = (
-        series.key + (f" ({series.unit})" if series.unit else ""),
-        str(series.rank),
-        str(len(series)),
-        f"{series.steps[0]} to {series.steps[-1]}",
-        f"{series.values[0]:.6g}",
-        f"{series.values[-1]:.6g}",
-        str(count_nonzero(~isfinite(series.values))),
+
+def _by_name(series: Sequence[Series]) -> list[list[Series]]:
+    """The series of one name over all ranks, the loss first."""
+    groups: dict[str, list[Series]] = {}
+    for one in series:
+        groups.setdefault(one.key, []).append(one)
+    return sorted(groups.values(), key=lambda group: (group[0].name != "loss", group[0].key))
+
+
+def _row(group: Sequence[Series]) -> tuple[str, ...]:
+    counts = sorted({len(one) for one in group})
+    ranks = [one.rank for one in group]
+    first, last = min(int(s.steps[0]) for s in group), max(int(s.steps[-1]) for s in group)
+    return (
+        group[0].key + (f" ({group[0].unit})" if group[0].unit else ""),
+        _span(ranks[0], ranks[-1]) if len(ranks) > 1 else str(ranks[0]),
+        _span(counts[0], counts[-1]) + (" each" if len(ranks) > 1 else ""),
+        _span(first, last),
+        str(sum(_gaps(one).size for one in group)),
+        f"{group[0].values[0]:.6g}",
+        f"{group[0].values[-1]:.6g}",
+        str(sum(_not_finite(one) for one in group)),
     )
-    return tuple(Text(cell) for cell in cells)
+
+
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first} to {last}"
+
+
+def _not_finite(series: Series) -> int:
+    from numpy import isfinite  # noqa: PLC0415  (kept out of `harness --help`)
+
+    return int((~isfinite(series.values)).sum())
+
+
+def _gaps(series: Series) -> NDArray[np.int64]:
+    """Steps that lack between the first and the last, at the interval that the series has."""
+    import numpy as np  # noqa: PLC0415
+
+    apart = np.diff(series.steps)
+    if not apart.size:
+        return series.steps[:0]
+    usual = int(np.median(apart))
+    wide = np.flatnonzero(apart > usual)
+    if not wide.size:
+        return series.steps[:0]
+    missing = [
+        np.arange(series.steps[i] + usual, series.steps[i + 1], usual)[:MAX_GAP]
+        for i in wide.tolist()
+    ]
+    return np.concatenate(missing)
+
+
+MAX_GAP = 1_000_000
+"""Missing steps that are counted between two records."""
+
+
+def _remarks(run: Run) -> list[str]:
+    """Gaps, notes and skipped lines, the first of each."""
+    lines = []
+    for one in run.series:
+        missing = _gaps(one)
+        if missing.size:
+            lines.append(
+                f"note: {one.key} of rank {one.rank} lacks {missing.size} steps: {listed(missing)}"
+            )
+    lines += [f"note: {note}" for note in run.notes]
+    lines = _first(lines, "more notes; see --json -")
+    where = [f"skipped {run.source}:{s.line}: {s.reason}" for s in run.skipped]
+    if not where:
+        return [*lines, "nothing that looks like a record was skipped"]
+    return [*lines, *_first(where, "more were skipped; see --json -")]
+
+
+def _first(lines: list[str], rest: str) -> list[str]:
+    more = [f"{len(lines) - SHOWN} {rest}"] if len(lines) > SHOWN else []
+    return [*lines[:SHOWN], *more]
 
 
 def render_json(run: Run) -> str:
@@ -75,8 +159,14 @@ def render_json(run: Run) -> str:
                 "records": len(s),
                 "first_step": int(s.steps[0]),
                 "last_step": int(s.steps[-1]),
+                "gaps": int(_gaps(s).size),
+                "not_finite": _not_finite(s),
             }
             for s in run.series
+        ],
+        "replaced": [
+            {"name": s.name, "rank": s.rank, "window": s.window, "records": len(s)}
+            for s in run.replaced
         ],
         "skipped": [{"line": s.line, "reason": s.reason, "text": s.text} for s in run.skipped],
         "notes": list(run.notes),
