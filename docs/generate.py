@@ -20,11 +20,15 @@ import typer.main
 import harness
 from harness import facts
 from harness.cli import app
+from harness.events import TensorBoard
 from harness.manifest import Port
 from harness.parse import FORMATS
+from harness.parse.pattern import Pattern
+from harness.parse.tcappdll_json import TcappdllJson
 from harness.rules import PRESETS, RULES, default_limits
 
-SCHEMA = Path(__file__).parent / "comparison.schema.json"
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "docs" / "comparison.schema.json"
 ASKED = re.compile(r"<!-- generated: (?P<name>[\w-]+) -->.*?<!-- end -->", re.DOTALL)
 TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
@@ -124,16 +128,13 @@ def default(parameter: Any) -> str:
 
 
 def rules() -> str:
-    """Every rule with its limits and their defaults."""
+    """Every rule with its limits, their defaults, and the names that stand for values."""
     rows = []
     for name in RULES:
-        about = summary(importlib.import_module(RULES[name].__module__))[0]
         limits = default_limits(name)
-        rows += [
-            (code(name) if i == 0 else "", code(key), number(value), presets(name, key), about)
-            for i, (key, value) in enumerate(limits.items())
-        ] or [(code(name), "none", "", "", about)]
-    return table(("rule", "limit", "default", "by name"), [row[:4] for row in rows])
+        rows += [(code(name), code(k), number(v), presets(name, k)) for k, v in limits.items()]
+        rows += [] if limits else [(code(name), "none", "", "")]
+    return table(("rule", "limit", "default", "by name"), rows)
 
 
 def number(value: float) -> str:
@@ -147,21 +148,17 @@ def presets(rule: str, limit: str) -> str:
 
 
 def formats() -> str:
-    """A section for every log format: how it is read, and a line of it."""
-    return "\n".join(format_section(kind) for kind in FORMATS)
+    """A section for every log format: what it is, how it is read, and lines of it."""
+    return "\n".join(format_section(one) for one in (*FORMATS, TensorBoard, Pattern))
 
 
-def format_section(kind: Any) -> str:
-    """The section of one format."""
-    about = " ".join(
-        (inspect.getdoc(importlib.import_module(kind.__module__)) or "").split("\n\n")[0].split()
-    )
-    first, rest = summary(kind)
-    example = inspect.getdoc(importlib.import_module(kind.__module__)) or ""
-    lines = example.partition("\n\n")[2].strip()
-    return f"## {kind.name}\n\n{about}\n\n{first}\n\n{rest}\n\n```text\n{kind.example}\n```\n" + (
-        f"\nMore of its lines:\n\n```text\n{lines}\n```\n" if lines else ""
-    )
+def format_section(reader: Any) -> str:
+    """The section of one format, from the docstrings of its module and class."""
+    about, lines = summary(importlib.import_module(reader.__module__))
+    first, rest = summary(reader)
+    more = f"More of its lines:\n\n```text\n{lines}\n```\n" if "\n" in lines.strip() else ""
+    name = f"{reader.name} with JSON" if reader is TcappdllJson else reader.name
+    return f"## {name}\n\n{about}\n\n{first}\n\n{rest}\n\n```text\n{reader.example}\n```\n\n{more}"
 
 
 def fact_tables() -> str:
@@ -259,10 +256,23 @@ def holds(node: dict[str, Any]) -> str:
     return text + (f": {node['description']}" if "description" in node else "")
 
 
+def quoted(path: str, language: str = "yaml") -> str:
+    """A file of the repository as a block of code."""
+    return f"```{language}\n{(ROOT / path).read_text(encoding='utf-8')}```\n"
+
+
+def changelog() -> str:
+    """CHANGELOG.md without its title."""
+    return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n")[2]
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "changelog": changelog,
     "command-line": command_line,
     "facts": fact_tables,
     "formats": formats,
+    "github": lambda: quoted("examples/ci/github.yml"),
+    "gitlab": lambda: quoted("examples/ci/gitlab-ci.yml"),
     "json": schema_keys,
     "manifest": manifest_keys,
     "python": python_names,
