@@ -117,8 +117,9 @@ def _in_pool(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, PortRe
                 yield from _finished(running)
         except BrokenProcessPool:
             yield from ((task, None) for task in running.values())
-        finally:
+        except BaseException:  # an interruption: what runs is of no use any more
             pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _finished(
