@@ -6,8 +6,8 @@ figures of every line, counting newlines, and `harness`, which reads every figur
 the bytes in memory as the script does, and from the file, hashing it. Median of 3 after 1 warm-up.
 Each is a process of its own, which prints its peak memory above that of the text it was given.
 
-`python benchmarks/parse.py stream [GIGABYTES]` reads a log of 10 GB that is never on disk or whole in
-memory, and prints the peak memory above the numbers kept.
+`python benchmarks/parse.py stream [GIGABYTES]` reads a log of 10 GB that is never on disk or whole
+in memory, and prints the peak memory above the numbers kept.
 """
 
 from __future__ import annotations
