@@ -102,6 +102,7 @@ class _Reading:
         self._bulk = Bulk()
         own: list[Format] = [Pattern(pattern)] if pattern else []
         self._readers = [*own, *(kind() for kind in FORMATS)]
+        self.into.fallbacks = {reader.name for reader in self._readers if reader.fallback}
         self._jobs: deque[Future[Sorted]] = deque()
         self.number = 1
         self._open = False  # the last line has no line end yet
@@ -182,18 +183,17 @@ class _Reading:
         derived, notes = derive(into.facts(), series)
         if self._foreign:
             notes.append(f"{self._foreign} lines are not UTF-8; read as GBK where they are that")
-        if into.skipped_count > len(into.skipped):
-            notes.append(
-                f"{into.skipped_count} damaged records; the first {len(into.skipped)} listed"
-            )
+        skipped = tuple(into.skipped)
+        if into.skipped_count > len(skipped):
+            notes.append(f"{into.skipped_count} damaged records; {len(skipped)} are listed")
         return Run(
             source=source,
             series=series,
             replaced=replaced,
             facts=into.facts(derived),
-            formats=tuple(into.formats),
+            formats=tuple(sorted(into.formats, key=into.formats.__getitem__)),
             lines=lines,
-            skipped=tuple(into.skipped),
+            skipped=skipped,
             notes=(*into.notes, *notes),
         )
 
