@@ -72,7 +72,9 @@ SCALARS_JSON = (
     '"memory": 1200, "step": 50}\n'
     '{"lr": 0.0099781, "data_time": 0.0402, "loss": 1.9625, "time": 0.1254, "iter": 100, '
     '"memory": 1200, "step": 100}\n'
-    '{"mIoU": 33.3125, "aAcc": 55.125, "data_time": 0.0007, "time": 0.001, "step": 100}\n'
+    '{"lr": 0.0099671, "data_time": 0.0411, "loss": 1.8125, "time": 0.1262, "iter": 150, '
+    '"memory": 1200, "step": 150}\n'
+    '{"mIoU": 33.3125, "aAcc": 55.125, "data_time": 0.0007, "time": 0.001, "step": 150}\n'
 )
 HF_STATE_LINE = (
     '{"global_step": 20, "log_history": [{"epoch": 0.1, "loss": 1.25, "learning_rate": 5e-05, '
@@ -158,3 +160,58 @@ BLOCKS = {
     "Port environment:\n    world_size: 4\n    deterministic: True\n\n",
 }
 """Blocks that state facts and hold no record."""
+
+SPELLINGS = {
+    "mmengine, by epoch": (
+        "06/23 05:12:33 - mmengine - INFO - Epoch(train)   [2][ 100/500]  lr: 1.25e-03  "
+        "eta: 1:02:03  time: 0.25  loss: 12.0625  loss_cls: 11.125\n"
+        "06/23 05:13:33 - mmengine - INFO - Epoch(train)   [2][ 200/500]  lr: 1.125e-03  "
+        "eta: 1 day, 1:01:03  time: 0.375  loss: 11.0625  loss_cls: 10.125\n"
+        "06/23 05:14:33 - mmengine - INFO - Epoch(val) [2][10/10]    coco/bbox_mAP: 0.3125\n"
+    ),
+    "mmcv, by epoch": (
+        "2021-08-01 12:00:30,123 - mmdet - INFO - Epoch [1][50/7330]\tlr: 1.978e-03, "
+        "eta: 1 day, 5:10:11, time: 0.466, memory: 3999, loss_cls: 1.125, loss: 12.25\n"
+        "2021-08-01 12:01:00,123 - mmdet - INFO - Epoch [1][100/7330]\tlr: 2.978e-03, "
+        "eta: 22:10:11, time: 0.461, memory: 3999, loss_cls: 1.0625, loss: 11.75\n"
+        "2021-08-01 13:01:00,123 - mmdet - INFO - Epoch(val) [1][5000]\tbbox_mAP: 0.3125\n"
+    ),
+    "plain, step and loss": "step 13 loss 14.5\nstep 14 loss 13.25\nstep 25 loss 12.125\n",
+    "plain, step last": (
+        "12iter - loss: 14.2954 - learning_rate: 4.997e-05 - epoch: 0.0 - step: 11\n"
+        "13iter - loss: 13.9375 - learning_rate: 4.995e-05 - epoch: 0.0 - step: 12\n"
+    ),
+    "plain, bars alone": "|Loss: 10.125\n|Loss: 9.5\n|Loss: 8.75\n",
+    "plain, train and validation": (
+        "step 100: train loss 14.2874, val loss 15.2823\n"
+        "step 250: train loss 13.5125, val loss 14.5312\n"
+    ),
+    "plain, a bar of tqdm": (
+        "Epoch 1:  10%|#  | 10/100 [00:01<00:09, 9.81it/s, loss=12.3125]\r"
+        "Epoch 1:  20%|## | 20/100 [00:02<00:08, 9.79it/s, loss=12.1875]\n"
+    ),
+    "plain, ranks": (
+        "rank: 10 iteration: 11 lr: 0.0125 loss: 14.5\n"
+        "rank: 11 iteration: 11 lr: 0.0125 loss: 13.25\n"
+    ),
+    "csv, step last": "loss,grad_norm,step\n12.5,1.125,10\n11.75,1.0625,20\n",
+    "csv, tidy": "run,rank,step,name,value\n0,0,10,loss,12.5\n0,1,10,loss,12.75\n0,0,11,lr,0.125\n",
+    "csv, tensorboard": (
+        "Wall time,Step,Value\n1625000000.25,10,12.5\n"
+        "1625000001.25,20,11.75\n1625000002.25,30,10.5\n"
+    ),
+    "csv, semicolons": "step;loss\n10;12.5\n11;11.25\n12;10.125\n",
+    "columns with a heading": "step loss\n11 8.25\n12 7.625\n13 17.1875\n",
+    "columns with commas": "11, 8.25\n12, 7.625\n13, 17.1875\n",
+    "json lines, nested": (
+        '{"_step": 13, "train": {"loss": 4.5625, "acc": 0.125}, "_runtime": 12}\n'
+        '{"_step": 14, "train": {"loss": 3.9375, "acc": 0.25}, "_runtime": 13}\n'
+    ),
+    "hf-trainer in a bar": (
+        "  1%|1         | 10/1000 [00:05<08:15,  2.00it/s]"
+        "{'loss': 11.25, 'learning_rate': 4.95e-05, 'epoch': 0.01}\r"
+        "  2%|2         | 20/1000 [00:10<08:10,  2.00it/s]"
+        "{'loss': '10.75', 'learning_rate': '4.9e-05', 'epoch': '0.02'}\n"
+    ),
+}
+"""The same formats as other programs, or other versions, spell them."""
