@@ -67,14 +67,14 @@ _NUMBER = re.compile(rb"\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
 def checked(data: bytes, **options: object) -> Run | None:
     """The run in a log; raises for whatever a reader must never do."""
-    began = time.perf_counter()
+    began = time.process_time()  # of this process: a machine that stands still is no finding
     run = None
     try:
         run = reading.parse_log([data], source="x", **options)  # type: ignore[arg-type]
     except HarnessError as error:
         if not str(error).strip():
             raise AssertionError("an error without a message") from error
-    took = time.perf_counter() - began
+    took = time.process_time() - began
     if took > LONGEST_S:
         raise AssertionError(f"{took:.1f} s for {len(data)} bytes")
     if run is not None:
@@ -227,7 +227,7 @@ def campaign(name: str, runs: int, seed: int, folder: Path) -> tuple[str, int, f
             *(
                 f"-seed={seed}",
                 f"-max_len={LONGER.get(name, MAX_LEN)}",
-                "-timeout=10",
+                "-timeout=300",
                 f"-rss_limit_mb={RSS_MB}",
             ),
             *(f"-dict={folder / 'words'}", f"-artifact_prefix={kept}/", "-print_final_stats=1"),

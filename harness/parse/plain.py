@@ -32,7 +32,7 @@ _STEP = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _NTH = re.compile(r"^\s{0,8}(?P<step>\d+)\s?(?:iter|it|step)\b", re.ASCII | re.IGNORECASE)
-_BAR = re.compile(r"%\|.{0,400}?\|\s{0,8}(?P<step>\d+)/(?P<total>\d+) \[", re.ASCII)
+_BAR = re.compile(r"%\|[^|]{0,400}\|\s{0,8}(?P<step>\d+)/(?P<total>\d+) \[", re.ASCII)
 """The bar of tqdm."""
 _EPOCH = re.compile(
     r"\bepochs?\b\s{0,8}[:=#]?\s{0,8}[\[(]?\s{0,8}(?P<epoch>\d+(?:\.\d+)?)"

@@ -107,6 +107,7 @@ class _Reading:
         self.number = 1
         self._open = False  # the last line has no line end yet
         self._foreign = 0
+        self._unread = 0
 
     def next_line(self) -> int:
         """The number of the line that comes next."""
@@ -168,6 +169,8 @@ class _Reading:
                 into.reader, into.reader_is_fallback = reader.name, reader.fallback
                 if reader.feed(self.number, part, into):
                     break
+            else:
+                self._unread += long
 
     def result(self, source: str) -> Run:
         """The run, once the log has ended."""
@@ -183,6 +186,8 @@ class _Reading:
         derived, notes = derive(into.facts(), series)
         if self._foreign:
             notes.append(f"{self._foreign} lines are not UTF-8; read as GBK where they are that")
+        if self._unread:
+            notes.append(f"{self._unread} lines of more than {LONG_LINE} characters are not read")
         skipped = tuple(into.skipped)
         if into.skipped_count > len(skipped):
             notes.append(f"{into.skipped_count} damaged records; {len(skipped)} are listed")

@@ -14,12 +14,13 @@ from harness.parse.number import NUMBER, count, number
 
 MARK = "TCAPPDLL"
 TRAIN = "train."
+MAX_FIELDS = 256
 _HEAD = re.compile(
     rf"\s*\S+ \S+ - Epoch: (?P<epoch>{NUMBER}) Iteration: (?P<iteration>\d+)"
     r"\s+rank ?: ?(?P<rank>-?\d+)\s+",
     re.ASCII,
 )
-_FIELD = re.compile(r"(?P<name>[A-Za-z_][\w.]*) : (?P<value>\S+)(?: (?P<unit>[a-z]+/s)\b)?")
+_FIELD = re.compile(r"(?<![\w.])(?P<name>[A-Za-z_][\w.]*) : (?P<value>\S+)(?: (?P<unit>[a-z]+/s)\b)?")
 _REST = re.compile(r"\s*[\d.]", re.ASCII)
 _GAP = re.compile(r"\s*(?:(?:[^\s/%]*[/%][^\s]*|m?s|sec|[KMG]i?B)\s*)?", re.ASCII)
 """What may stand behind a field: nothing, or another unit."""
@@ -129,7 +130,9 @@ def fields_of(text: str, start: int, *, whole: bool) -> list[tuple[re.Match[str]
     reason = "" if not first.strip() else f"{first.strip()!r:.80} stands before its fields"
     for field, end in zip(fields, ends, strict=True):
         name = field["name"]
-        if _is_of_another(name, seen):
+        if len(seen) == MAX_FIELDS:
+            reason = f"more than {MAX_FIELDS} fields"
+        elif _is_of_another(name, seen):
             reason = f"{name} is not its own: another record goes on here"
         if reason:
             found.append((field, reason))
