@@ -20,7 +20,9 @@ _HEAD = re.compile(
     r"\s+rank ?: ?(?P<rank>-?\d+)\s+",
     re.ASCII,
 )
-_FIELD = re.compile(r"(?<![\w.])(?P<name>[A-Za-z_][\w.]*) : (?P<value>\S+)(?: (?P<unit>[a-z]+/s)\b)?")
+_FIELD = re.compile(
+    r"(?<![\w.])(?P<name>[A-Za-z_][\w.]*) : (?P<value>\S+)(?: (?P<unit>[a-z]+/s)\b)?"
+)
 _REST = re.compile(r"\s*[\d.]", re.ASCII)
 _GAP = re.compile(r"\s*(?:(?:[^\s/%]*[/%][^\s]*|m?s|sec|[KMG]i?B)\s*)?", re.ASCII)
 """What may stand behind a field: nothing, or another unit."""
