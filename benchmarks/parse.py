@@ -1,10 +1,10 @@
 """How fast a large log is read: `python benchmarks/parse.py [MEGABYTES]` (1,000 unless given).
 
 Writes a log of four ranks, three figures a record, and reads it in one run by: the plain script's
-regular expression for one figure of rank 0 over the text already in memory, polars extracting three
-figures of every line, counting newlines, and `harness`, which reads every figure of every rank; over
-the bytes in memory as the script does, and from the file, hashing it. Median of 3 after 1 warm-up.
-Each is a process of its own, which prints its peak memory above that of the text it was given.
+regular expression for one figure of rank 0 over the text already in memory, polars extracting
+three figures of every line, counting newlines, and `harness`, which reads every figure of every
+rank; over the bytes in memory as the script does, and from the file, hashing it. Median of 3 after
+1 warm-up. Each is a process of its own, which prints its peak memory above that before it began.
 
 `python benchmarks/parse.py stream [GIGABYTES]` reads a log of 10 GB that is never on disk or whole
 in memory, and prints the peak memory above the numbers kept.

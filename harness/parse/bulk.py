@@ -196,7 +196,7 @@ def _stretches(hot: list[Hot], first_line: int, into: Collector) -> list[_Stretc
     found: dict[tuple[int, tuple[str, ...]], _Stretch] = {}
     parts: dict[tuple[str, int, str], list[_Part]] = {}
     for shape, rows, table in hot:
-        into.formats[into.reader] = into.formats.get(into.reader, 0) + rows.size
+        into.claim(into.reader, line=first_line + int(rows[0]))
         for rank, part in _by_rank(rows + first_line, table):
             for name, unit, _, _ in shape.fields:
                 parts.setdefault((name, rank, unit), []).append((*part[:3], part[3][name]))
