@@ -91,7 +91,7 @@ def check_ports(tasks: Sequence[Task], *, workers: int | None = None) -> Iterato
     left = list(tasks)
     while left:
         suspects: list[Task] = []
-        for task, result in _in_pool(left, workers):
+        for task, result in _in_pool(tuple(left), workers):
             if result is None:
                 suspects.append(task)
             else:
@@ -106,11 +106,10 @@ def check_ports(tasks: Sequence[Task], *, workers: int | None = None) -> Iterato
 def _in_pool(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, PortResult | None]]:
     """Each task with its result; after a process died, those that were under way with None."""
     context = multiprocessing.get_context("spawn")  # a fork would copy this process's threads
-    queue = iter(tasks)
     running: dict[Future[PortResult], Task] = {}
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts) as pool:
         try:
-            for task in queue:
+            for task in tasks:
                 running[pool.submit(check_port, task)] = task
                 if len(running) >= 2 * workers:
                     yield from _finished(running)
@@ -118,8 +117,9 @@ def _in_pool(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, PortRe
                 yield from _finished(running)
         except BrokenProcessPool:
             yield from ((task, None) for task in running.values())
-        finally:
+        except BaseException:  # an interruption: what runs is of no use any more
             pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _finished(

@@ -35,7 +35,7 @@ class Series:
         if steps.ndim != 1 or steps.shape != values.shape:
             msg = f"{self.key}: steps {steps.shape} and values {values.shape} must be (n,)"
             raise ValueError(msg)
-        if self.window < 1 or (steps.size > 1 and not np.all(np.diff(steps) > 0)):
+        if self.window < 1 or (steps.size > 1 and not (steps[1:] > steps[:-1]).all()):
             msg = f"{self.key}: steps must rise strictly and the window be at least 1"
             raise ValueError(msg)
         object.__setattr__(self, "steps", steps)

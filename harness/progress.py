@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -43,7 +44,8 @@ class Journal:
         """The result of a port that needs no second look; None if it needs one."""
         if task.report is not None and not (task.report / "comparison.json").is_file():
             return None
-        return self._done.get(fingerprint(task))
+        known = self._done.get(fingerprint(task))
+        return None if known is None else replace(known, line=task.line)
 
     def add(self, task: Task, result: PortResult) -> None:
         """Remembers a result."""
@@ -54,7 +56,8 @@ class Journal:
 
     def finish(self) -> None:
         """Forgets everything: the check is complete."""
-        self._path.unlink(missing_ok=True)
+        if not self.unwritable:
+            self._path.unlink(missing_ok=True)
 
     def _read(self) -> Iterator[tuple[str, PortResult]]:
         try:
@@ -84,12 +87,12 @@ class Journal:
 def fingerprint(task: Task) -> str:
     """A hash of everything that a result depends on, as far as it can be seen without reading."""
     root = task.manifest.parent
-    seen = [task.port.model_dump_json(), tool_version(), str(task.line)]
+    seen = [task.port.model_dump_json(), tool_version()]
     for spec in (task.port.baseline, task.port.candidate):
         for path in _files(spec, root):
             try:
                 stat = path.stat()
-                seen.append(f"{path} {stat.st_size} {stat.st_mtime_ns}")
+                seen.append(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}")
             except OSError:
                 seen.append(f"{path} is not there")
     return hashlib.sha256("\n".join(seen).encode()).hexdigest()

@@ -54,6 +54,8 @@ class Arguments:
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes the heading, and the lines after it up to a bracket alone."""
+        if not line.endswith("\n"):  # cut off, and so may be the value
+            return False
         if self._open:
             self._open = 0 if line.strip() == ")" else self._open - 1
             self._pairs(number, line, into)

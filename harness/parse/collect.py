@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -44,9 +45,9 @@ class Format(Protocol):
 class Collector:
     """Takes records, facts and skipped lines in the order of the log, and gives them back.
 
-    `line` and `reader` are set by whoever feeds the readers. `catch_up`, if set, is called before
-    a record is taken or the last step asked for: records of earlier lines that were read in bulk
-    come in then.
+    `line`, `reader` and `fallbacks` are set by whoever feeds the readers. `catch_up`, if set, is
+    called before a record is taken or the last step asked for: records of earlier lines that were
+    read in bulk come in then.
     """
 
     def __init__(self) -> None:
@@ -54,15 +55,15 @@ class Collector:
         self.reader = ""
         self.reader_is_fallback = False
         self.catch_up: Callable[[int], None] | None = None
-        self.skipped: list[Skipped] = []
-        self.skipped_count = 0
-        self.formats: dict[str, int] = {}
+        self._skipped: list[tuple[str, Skipped]] = []
+        self._skipped_of: Counter[str] = Counter()
+        self.formats: dict[str, int] = {}  # with the first line of each
         self.window = MMENGINE_WINDOW
         self._last_step = -1
         self._notes: dict[str, str] = {}
         self._statements = Statements()
         self._tracks: dict[tuple[str, str, int, int], Track] = {}
-        self._fallbacks: set[str] = set()
+        self.fallbacks: set[str] = set()
 
     def record(
         self,
@@ -99,8 +100,6 @@ class Collector:
             if too_many or rank > MAX_COUNT or not 1 <= window <= MAX_COUNT:
                 return None
             track = self._tracks[key] = Track(unit)
-            if self.reader_is_fallback:
-                self._fallbacks.add(self.reader)
         return track
 
     def retract(self, name: str, *, rank: int) -> None:
@@ -135,31 +134,44 @@ class Collector:
         """A remark on the log; the same one twice counts once."""
         self._notes.setdefault(text, self.reader)
 
-    def claim(self, format_name: str) -> None:
-        """Counts a line that a format recognised."""
-        self.formats[format_name] = self.formats.get(format_name, 0) + 1
+    def claim(self, format_name: str, *, line: int | None = None) -> None:
+        """Says that a format recognised this line, the present one where none is given."""
+        at = self.line if line is None else line
+        self.formats[format_name] = min(at, self.formats.get(format_name, at))
 
     def disclaim(self, format_name: str) -> None:
         """Forgets a format with all its records: the log turned out to be something else."""
         self.formats.pop(format_name, None)
         self._notes = {text: of for text, of in self._notes.items() if of != format_name}
+        self._skipped = [(of, skipped) for of, skipped in self._skipped if of != format_name]
+        self._skipped_of.pop(format_name, None)
         for key in [key for key in self._tracks if key[0] == format_name]:
             del self._tracks[key]
 
     def skip(self, line: int, text: str, reason: str) -> None:
         """Notes a line that looked like a record and was not."""
-        self.skipped_count += 1
-        if len(self.skipped) < MAX_SKIPPED:
-            self.skipped.append(Skipped(line=line, text=text[:400].strip()[:200], reason=reason))
+        self._skipped_of[self.reader] += 1
+        if self._skipped_of[self.reader] <= MAX_SKIPPED:
+            skipped = Skipped(line=line, text=text[:400].strip()[:200], reason=reason)
+            self._skipped.append((self.reader, skipped))
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """The first skipped lines, in order."""
+        return sorted((s for _, s in self._skipped), key=lambda s: s.line)[:MAX_SKIPPED]
+
+    @property
+    def skipped_count(self) -> int:
+        """How many lines were skipped."""
+        return self._skipped_of.total()
 
     def settle(self) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
         """The series in order of rank, name and window, and the records that later ones replaced.
 
         Formats of few words give way to others. The tracks are handed over: call it once.
         """
-        first_hand = set(self.formats) - self._fallbacks
-        if any(key[0] in first_hand for key in self._tracks):
-            for name in self._fallbacks:
+        if any(key[0] not in self.fallbacks for key in self._tracks):
+            for name in self.fallbacks:
                 self.disclaim(name)
         self.reader = ""
         restarts = [t.ended_line for t in self._tracks.values() if len(t.attempts) > 1]

@@ -49,7 +49,8 @@ class ConfigBlock:
         if _LOG_LINE.match(line) or self._size > MAX_TEXT:
             self.close(into)
             return False
-        self._lines.append(line)
+        if line.endswith("\n"):  # otherwise cut off, and so may be its value
+            self._lines.append(line)
         return True
 
     def close(self, into: Collector) -> None:

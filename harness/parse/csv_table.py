@@ -68,6 +68,10 @@ class CsvTable:
             into.skip(line, text, f"{len(cells)} cells under {len(self._head)} names")
             return
         row = {name: cell.strip() for name, cell in zip(self._head, cells, strict=True)}
+        places = {self._step, "rank", *EPOCHS, *(_TIDY if row.keys() >= _TIDY else ())}
+        if not text.endswith("\n") and self._head[-1] in places:
+            into.skip(line, text, f"the file ends inside {self._head[-1]}")
+            return
         step = _step(row[self._step])
         if step is None:
             into.skip(line, text, f"its {self._step} is {row[self._step]!r:.40}; expected a number")

@@ -70,6 +70,8 @@ class Environment:
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes headings, entries and the end of a block."""
         text = line.strip()
+        if not line.endswith("\n"):  # cut off, and so may be the value
+            return False
         if text in {"System environment:", "Runtime environment:", "Port environment:"}:
             self._block = text.split()[0]
             return True

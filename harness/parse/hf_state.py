@@ -16,7 +16,7 @@ from harness.parse.number import count
 
 _HISTORY = '"log_history"'
 _SETTING = re.compile(
-    r'\s*"(?P<name>max_steps|train_batch_size|logging_steps)": (?P<value>\d{1,9})\b'
+    r'\s*"(?P<name>max_steps|train_batch_size|logging_steps)": (?P<value>\d{1,9})[,\s]'
 )
 _FACTS = {"max_steps": "planned_steps", "train_batch_size": "batch_per_device"}
 _INSTANT = frozenset({"lr", "grad_norm"})

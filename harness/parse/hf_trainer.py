@@ -14,7 +14,7 @@ from harness.parse.number import VALUE, number
 
 _DICT = re.compile(r"\{(?P<pairs>'[^{}]{1,4000})\}")
 _PAIR = re.compile(rf"'(?P<name>[\w./ -]{{1,80}})': '?(?P<value>{VALUE})'?(?=,|$)", re.ASCII)
-_LOGGING_STEPS = re.compile(r"logging_steps=(?P<steps>\d+)(?:\.0)?,?\s*$", re.ASCII)
+_LOGGING_STEPS = re.compile(r"logging_steps=(?P<steps>\d+)(?:\.0)?,?\s*\n", re.ASCII)
 _INSTANT = frozenset({"lr", "grad_norm"})
 
 
@@ -43,13 +43,12 @@ class HfTrainer:
         at = line.find("{'")
         if at < 0 or "'epoch': " not in line:
             return False
-        found = _DICT.match(line, at)
-        if found is None:
-            if "loss': " in line:
-                into.skip(number, line[at:], "a dict of figures that does not end")
-            return False
-        self._take(number, found[0], _figures(found["pairs"]), into)
-        return True
+        found = list(_DICT.finditer(line, at))
+        if sum(match[0].count("'loss': ") for match in found) < line.count("'loss': "):
+            into.skip(number, line[at:], "a dict of figures that does not end")
+        for match in found:
+            self._take(number, match[0], _figures(match["pairs"]), into)
+        return bool(found)
 
     def close(self, into: Collector) -> None:
         """Says how the losses were numbered where the log does not."""

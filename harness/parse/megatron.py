@@ -13,10 +13,10 @@ from harness.parse.collect import Collector
 from harness.parse.names import canonical
 from harness.parse.number import VALUE, count, number
 
-_LINE = re.compile(
-    r"\biteration\s{1,20}(?P<done>\d+)/\s{0,20}(?P<total>\d+) \|(?P<fields>.*)", re.ASCII
-)
+_LINE = re.compile(r"\biteration\s{1,20}(?P<done>\d+)/\s{0,20}(?P<total>\d+) \|", re.ASCII)
 _FIELD = re.compile(rf"\s*(?P<name>[A-Za-z][^|:]{{0,60}}):\s*(?P<value>{VALUE})\s*", re.ASCII)
+_STAMP = re.compile(r"\s{0,8}\[[\d :.-]{8,40}\]\s{0,8}")
+"""The time that stands before an iteration."""
 _NAMES = {"consumed samples": "samples", "lm loss": "loss", "grad norm": "grad_norm"}
 _INSTANT = frozenset({"lr", "samples", "loss scale"})
 _COUNTS = frozenset(
@@ -40,26 +40,29 @@ class Megatron:
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes a line of the training log."""
-        match = _LINE.search(line) if "iteration " in line else None
-        if match is None:
-            return False
-        step, total = count(match["done"]), count(match["total"])
-        *fields, rest = match["fields"].split("|")
-        if rest.strip():
-            into.skip(number, line, "a field without its closing bar: the line was cut")
-        values = self._values(number, fields, into)
-        if step is None or not any(name == "loss" or "loss" in name for name, *_ in values):
-            into.skip(number, line, "an iteration without a loss")
-            return True
-        if total is not None:
-            into.fact("planned_steps", total, line=number)
-        into.claim(self.name)
-        self._averaged.add(step, values, into)
-        return True
+        heads = list(_LINE.finditer(line)) if "iteration " in line else []
+        ends = [*(head.start() for head in heads[1:]), len(line)]
+        for head, end in zip(heads, ends, strict=False):
+            self._iteration(number, head, line[head.end() : end], into)
+        return bool(heads)
 
     def close(self, into: Collector) -> None:
         """Hands over a line that stayed alone."""
         self._averaged.close(into)
+
+    def _iteration(self, line: int, head: re.Match[str], text: str, into: Collector) -> None:
+        step, total = count(head["done"]), count(head["total"])
+        *fields, rest = text.split("|")
+        if rest.strip() and not _STAMP.fullmatch(rest):
+            into.skip(line, text, "a field without its closing bar: the line was cut")
+        values = self._values(line, fields, into)
+        if step is None or not any("loss" in name for name, *_ in values):
+            into.skip(line, text, "an iteration without a loss")
+            return
+        if total is not None:
+            into.fact("planned_steps", total, line=line)
+        into.claim(self.name)
+        self._averaged.add(step, values, into)
 
     def _values(self, line: int, fields: list[str], into: Collector) -> list[Value]:
         values = []

@@ -13,15 +13,15 @@ import re
 from harness.parse.averaged import Averaged, Value
 from harness.parse.collect import Collector
 from harness.parse.mmengine_text import INSTANT
-from harness.parse.number import VALUE, count, number
+from harness.parse.number import count, number
 
 _LINE = re.compile(
-    r" - (?:Iter|Epoch(?: \[(?P<epoch>\d+)\])?) ?\[(?P<done>\d+)/(?P<total>\d+)\]\s(?P<fields>.*)",
+    r" - (?:Iter|Epoch(?: \[(?P<epoch>\d+)\])?) ?\[(?P<done>\d+)/(?P<total>\d+)\]\s",
     re.ASCII,
 )
-_VALIDATION = re.compile(r" - (?:Iter|Epoch)\(val\) \[[\d\]\[/]{1,40}\]\s(?P<fields>.*)", re.ASCII)
-_FIELD = re.compile(rf"(?P<name>[A-Za-z_][\w./-]{{0,80}}): (?P<value>{VALUE})(?=,|\s|$)", re.ASCII)
-_SEED = re.compile(r"Set random seed to (?P<seed>\d{1,18})\b", re.ASCII)
+_VALIDATION = re.compile(r" - (?:Iter|Epoch)\(val\) \[[\d\]\[/]{1,40}\]\s", re.ASCII)
+_FIELD = re.compile(r"(?<![\w./-])(?P<name>[A-Za-z_][\w./-]{0,80}): (?P<value>[^,\s]+)", re.ASCII)
+_SEED = re.compile(r"Set random seed to (?P<seed>\d{1,18})[,\s]", re.ASCII)
 
 
 class MmcvText:
@@ -45,26 +45,35 @@ class MmcvText:
         """Takes one line of the text log."""
         if " - INFO - " not in line:
             return False
-        match = _LINE.search(line)
-        if match is not None:
-            self._train(number, match, into)
-            return True
-        if match := _VALIDATION.search(line):
-            into.claim(self.name)
-            for name, value in _fields(match["fields"]):
-                into.record(f"val.{name}", rank=0, iteration=max(0, into.last_step), value=value)
-        elif seed := _SEED.search(line):
+        heads = sorted(
+            [*_LINE.finditer(line), *_VALIDATION.finditer(line)], key=lambda head: head.start()
+        )
+        ends = [*(head.start() for head in heads[1:]), len(line)]
+        for head, end in zip(heads, ends, strict=False):
+            fields = _fields(number, line[head.end() : end], into)
+            if head.re is _LINE:
+                self._train(number, head, fields, into)
+            else:
+                self._validation(fields, into)
+        if not heads and (seed := _SEED.search(line)):
             into.fact("seed", int(seed["seed"]), line=number)
-        return match is not None
+        return bool(heads)
 
     def close(self, into: Collector) -> None:
         """Hands over a line that stayed alone."""
         self._averaged.close(into)
 
-    def _train(self, line: int, match: re.Match[str], into: Collector) -> None:
+    def _validation(self, fields: list[tuple[str, float]], into: Collector) -> None:
+        into.claim(self.name)
+        for name, value in fields:
+            into.record(f"val.{name}", rank=0, iteration=max(0, into.last_step), value=value)
+
+    def _train(
+        self, line: int, match: re.Match[str], fields: list[tuple[str, float]], into: Collector
+    ) -> None:
         done, total = count(match["done"]), count(match["total"])
         epoch = count(match["epoch"] or "1")
-        values: list[Value] = [(n, v, n not in INSTANT) for n, v in _fields(match["fields"])]
+        values: list[Value] = [(n, v, n not in INSTANT) for n, v in fields]
         if done is None or total is None or epoch is None or not values:
             into.skip(line, match[0], "a training line without figures")
             return
@@ -76,6 +85,16 @@ class MmcvText:
         self._averaged.add(max(0, done - 1), values, into)
 
 
-def _fields(text: str) -> list[tuple[str, float]]:
-    pairs = ((m["name"], number(m["value"])) for m in _FIELD.finditer(text[:65_536]))
-    return [(name, value) for name, value in pairs if value is not None]
+def _fields(line: int, text: str, into: Collector) -> list[tuple[str, float]]:
+    values = []
+    for field in _FIELD.finditer(text):
+        name, value = field["name"], number(field["value"])
+        if name == "eta":
+            continue
+        if field.end() == len(text):  # neither a line end nor the next field
+            into.skip(line, text, f"the line was cut inside {name}")
+        elif value is None:
+            into.skip(line, text, f"{name} {field['value']!r:.80} is not a number")
+        else:
+            values.append((name, value))
+    return values

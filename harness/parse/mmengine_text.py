@@ -15,11 +15,12 @@ INSTANT = frozenset({"lr", "base_lr", "memory", "momentum"})
 """Fields that are not averaged."""
 
 _LINE = re.compile(
-    r"(?P<unit>Iter|Epoch)\((?P<mode>train|val|test)\)\s*(?:\[\s*(?P<epoch>\d+)\])?"
-    r"\[\s*(?P<done>\d+)/\s*(?P<total>\d+)\]\s+(?P<fields>.*)"
+    r"(?P<unit>Iter|Epoch)\((?P<mode>train|val|test)\)\s{0,8}(?:\[\s{0,8}(?P<epoch>\d+)\])?"
+    r"\[\s{0,16}(?P<done>\d+)/\s{0,16}(?P<total>\d+)\]\s",
+    re.ASCII,
 )
-_FIELD = re.compile(r"(?P<name>[A-Za-z_][\w./-]*): (?P<value>\S+)(?=\s|$)")
-_SAVED = re.compile(r"Saving checkpoint at (?P<count>\d+) iterations")
+_FIELD = re.compile(r"(?<![\w./-])(?P<name>[A-Za-z_][\w./-]{0,120}): (?P<value>\S+)")
+_SAVED = re.compile(r"Saving checkpoint at (?P<count>\d+) iterations", re.ASCII)
 
 
 class MmengineText:
@@ -45,23 +46,28 @@ class MmengineText:
         """Takes one line of the text log."""
         if "mmengine" not in line:
             return False
-        match = _LINE.search(line)
-        if match is None:
+        heads = list(_LINE.finditer(line))
+        if not heads:
             saved = _SAVED.search(line)
             if saved:
                 self._done = (count(saved["count"]) or 0) - 1
             return saved is not None
-        if match["mode"] == "train":
-            self._train(number, match, into)
-        else:
-            self._validation(number, match, into)
+        ends = [*(head.start() for head in heads[1:]), len(line)]
+        for head, end in zip(heads, ends, strict=True):
+            fields = self._fields(number, line[head.end() : end], into)
+            if head["mode"] == "train":
+                self._train(number, head, fields, into)
+            else:
+                self._validation(head["mode"], fields, into)
         into.claim(self.name)
         return True
 
     def close(self, into: Collector) -> None:
         """Nothing stays open between lines."""
 
-    def _train(self, line: int, match: re.Match[str], into: Collector) -> None:
+    def _train(
+        self, line: int, match: re.Match[str], fields: list[tuple[str, float]], into: Collector
+    ) -> None:
         done, total = count(match["done"]), count(match["total"])
         epoch = count(match["epoch"] or "1")
         if done is None or total is None or epoch is None:
@@ -72,7 +78,7 @@ class MmengineText:
         else:
             into.fact("planned_steps", total, line=line)
         self._done = done - 1
-        for name, value in self._fields(line, match, into):
+        for name, value in fields:
             into.record(
                 name,
                 rank=0,
@@ -81,20 +87,22 @@ class MmengineText:
                 window=1 if name in INSTANT else into.window,
             )
 
-    def _validation(self, line: int, match: re.Match[str], into: Collector) -> None:
+    def _validation(self, mode: str, fields: list[tuple[str, float]], into: Collector) -> None:
         step = max(self._done, into.last_step, 0)
-        for name, value in self._fields(line, match, into):
+        for name, value in fields:
             if name not in {"time", "data_time"}:
-                into.record(f"{match['mode']}.{name}", rank=0, iteration=step, value=value)
+                into.record(f"{mode}.{name}", rank=0, iteration=step, value=value)
 
-    def _fields(self, line: int, match: re.Match[str], into: Collector) -> list[tuple[str, float]]:
+    def _fields(self, line: int, text: str, into: Collector) -> list[tuple[str, float]]:
         values = []
-        for field in _FIELD.finditer(match["fields"]):
-            if field["name"] == "eta":
+        for field in _FIELD.finditer(text):
+            name, value = field["name"], number(field["value"])
+            if name == "eta":
                 continue
-            value = number(field["value"])
-            if value is not None:
-                values.append((field["name"], value))
+            if field.end() == len(text):  # neither a line end nor the next field
+                into.skip(line, text, f"the line was cut inside {name}")
+            elif value is None:
+                into.skip(line, text, f"{name} {field['value']!r:.80} is not a number")
             else:
-                into.skip(line, match[0], f"{field['name']} {field['value']!r} is not a number")
+                values.append((name, value))
         return values

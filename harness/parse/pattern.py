@@ -37,6 +37,9 @@ class Pattern:
         match = self._pattern.search(line[:MAX_LINE])
         if match is None:
             return False
+        if not line.endswith("\n"):
+            into.skip(number_, line, "the log ends inside this line")
+            return True
         groups = {name: text for name, text in match.groupdict().items() if text is not None}
         places = {name: count(groups.pop(name)) for name in PLACES if name in groups}
         if None in places.values():

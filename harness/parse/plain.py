@@ -9,16 +9,21 @@ step 3 loss 4.5
 from __future__ import annotations
 
 import re
+from array import array
 
 from harness.parse.collect import Collector
 from harness.parse.names import canonical
 from harness.parse.number import VALUE, count, number
 
+MAX_HELD = 1000
+"""Series without steps that are kept."""
 MAX_LINE = 4000
 """Characters of a line that this format can be in."""
 
 _LOSS = re.compile(
-    rf"(?P<name>(?<![\w./])[A-Za-z_]*[Ll]oss|(?<![\w./])LOSS)(?:\s*[:=]\s*|\s+)(?P<value>{VALUE})(?P<end>[^\w.]|$)",
+    rf"(?<![\w./])(?P<set>(?i:val|valid|validation|eval|evaluation|test|dev)[ _])?"
+    rf"(?P<name>[A-Za-z_]{{0,60}}[Ll]oss|LOSS)(?P<gap>\s{{0,8}}[:=]\s{{0,8}}|\s{{1,8}})"
+    rf"(?:(?P<value>{VALUE})(?![\w.%])|(?=\d))",
     re.ASCII,
 )
 _STEP = re.compile(
@@ -27,6 +32,8 @@ _STEP = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _NTH = re.compile(r"^\s{0,8}(?P<step>\d+)\s?(?:iter|it|step)\b", re.ASCII | re.IGNORECASE)
+_BAR = re.compile(r"%\|[^|]{0,400}\|\s{0,8}(?P<step>\d+)/(?P<total>\d+) \[", re.ASCII)
+"""The bar of tqdm."""
 _EPOCH = re.compile(
     r"\bepochs?\b\s{0,8}[:=#]?\s{0,8}[\[(]?\s{0,8}(?P<epoch>\d+(?:\.\d+)?)"
     r"(?:/\d+)?[\])]?(?:\[\s{0,8}(?P<step>\d+)/\s{0,8}(?P<total>\d+)\])?",
@@ -51,6 +58,8 @@ class Plain:
 
     def __init__(self) -> None:
         self._unnumbered = 0
+        self._held: dict[tuple[str, int], tuple[array[int], array[float]]] = {}
+        self._numbered = False
         self._epoch = 0.0
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
@@ -59,55 +68,82 @@ class Plain:
             if "poch" in line and len(line) <= MAX_LINE and (m := _EPOCH.search(line)):
                 self._epoch = float(m["epoch"][:16])
             return False
-        loss = _LOSS.search(line)
-        if loss is None:
+        losses = list(_LOSS.finditer(line))
+        if not losses:
             return False
-        if not line.endswith("\n") and loss.end("value") == len(line):
-            into.skip(number, line, "the log ends inside the loss")
-            return True
-        self._take(number, line, loss, into)
+        if not line.endswith("\n"):
+            into.skip(number, line, "the log ends inside this line")
+        else:
+            self._take(number, line, losses, into)
         return True
 
     def close(self, into: Collector) -> None:
-        """Says how lines without a step were numbered."""
-        if self._unnumbered:
-            into.note(f"plain: {self._unnumbered} losses without a step are numbered from 0")
+        """Numbers the losses without a step, if no other has one."""
+        lines = self._unnumbered
+        if self._numbered and lines:
+            into.note(f"plain: {lines} losses without a step beside others with one are left out")
+        elif lines:
+            into.note(f"plain: {lines} losses without a step are numbered from 0")
+            into.claim(self.name)
+            for (name, rank), (steps, values) in self._held.items():
+                for step, value in zip(steps, values, strict=True):
+                    into.record(name, rank=rank, iteration=step, value=value)
 
-    def _take(self, line: int, text: str, loss: re.Match[str], into: Collector) -> None:
-        value = number(loss["value"])
+    def _take(self, line: int, text: str, losses: list[re.Match[str]], into: Collector) -> None:
+        figures = _figures(losses)
         place = self._place(text)
-        if value is None or place is None:
-            into.skip(line, text, "a loss whose number or step is none")
+        if figures is None:
+            into.skip(line, text, "a loss whose number is none")
             return
-        epoch, step, total = place
+        if len(figures) < len(losses) and len(set(_STEP.findall(text))) > 1:
+            into.skip(line, text, "two steps, each with a loss, on one line")
+            return
         rank_text = _RANK.search(text)
         rank = (count(rank_text["rank"]) if rank_text else 0) or 0
-        into.claim(self.name)
-        name = canonical(loss["name"])
-        into.record(
-            "loss" if name.lower() == "loss" else name,
-            rank=rank,
-            iteration=step,
-            epoch=epoch,
-            total=total,
-            value=value,
-        )
-        lr = _LR.search(text)
-        rate = number(lr["value"]) if lr else None
+        rate = number(lr["value"]) if (lr := _LR.search(text)) else None
         if rate is not None:
-            into.record("lr", rank=rank, iteration=step, epoch=epoch, total=total, value=rate)
+            figures["lr"] = rate
+        if place is None:
+            self._hold(rank, figures)
+            return
+        epoch, step, total = place
+        if step is None or total is None:
+            into.skip(line, text, "a loss whose step is none")
+            return
+        self._numbered = True
+        into.claim(self.name)
+        for name, value in figures.items():
+            into.record(name, rank=rank, iteration=step, epoch=epoch, total=total, value=value)
 
-    def _place(self, text: str) -> tuple[float, int, int] | None:
-        """Epoch, step and the counter's total, 0 where it is not stated."""
+    def _hold(self, rank: int, figures: dict[str, float]) -> None:
+        for name, value in figures.items():
+            if len(self._held) < MAX_HELD or (name, rank) in self._held:
+                steps, values = self._held.setdefault((name, rank), (array("q"), array("d")))
+                steps.append(self._unnumbered)
+                values.append(value)
+        self._unnumbered += 1
+
+    def _place(self, text: str) -> tuple[float, int | None, int | None] | None:
+        """Epoch, step and the counter's total, 0 where it is not stated; None without a step."""
         found_epoch = _EPOCH.search(text)
         if found_epoch is not None:
             self._epoch = float(found_epoch["epoch"][:16])
         whole = self._epoch if self._epoch.is_integer() else 0.0
         in_epoch = found_epoch if found_epoch is not None and found_epoch["step"] else None
-        match = in_epoch or _STEP.search(text) or _NTH.search(text)
+        match = in_epoch or _STEP.search(text) or _NTH.search(text) or _BAR.search(text)
         if match is None:
-            self._unnumbered += 1
-            return 0.0, self._unnumbered - 1, 0
-        step = count(match["step"])
-        total = count(match.groupdict().get("total") or "0")
-        return None if step is None or total is None else (whole, step, total)
+            return None
+        return whole, count(match["step"]), count(match.groupdict().get("total") or "0")
+
+
+def _figures(losses: list[re.Match[str]]) -> dict[str, float] | None:
+    """The first number of each loss by its name; None if any has none."""
+    figures: dict[str, float] = {}
+    for loss in losses:
+        value = number(loss["value"]) if loss["value"] else None
+        if value is None:
+            return None
+        name = loss["name"] if loss["name"].lower() != "loss" else "loss"
+        name = f"val.{name}" if loss["set"] else canonical(name)
+        figures.setdefault(name, value)
+    return figures

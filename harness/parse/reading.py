@@ -102,10 +102,12 @@ class _Reading:
         self._bulk = Bulk()
         own: list[Format] = [Pattern(pattern)] if pattern else []
         self._readers = [*own, *(kind() for kind in FORMATS)]
+        self.into.fallbacks = {reader.name for reader in self._readers if reader.fallback}
         self._jobs: deque[Future[Sorted]] = deque()
         self.number = 1
         self._open = False  # the last line has no line end yet
         self._foreign = 0
+        self._unread = 0
 
     def next_line(self) -> int:
         """The number of the line that comes next."""
@@ -167,6 +169,8 @@ class _Reading:
                 into.reader, into.reader_is_fallback = reader.name, reader.fallback
                 if reader.feed(self.number, part, into):
                     break
+            else:
+                self._unread += long
 
     def result(self, source: str) -> Run:
         """The run, once the log has ended."""
@@ -178,6 +182,8 @@ class _Reading:
         notes = []
         if self._foreign:
             notes.append(f"{self._foreign} lines are not UTF-8; read as GBK where they are that")
+        if self._unread:
+            notes.append(f"{self._unread} lines of more than {LONG_LINE} characters are not read")
         return run_of(into, source=source, lines=self.number - 1 + self._open, notes=notes)
 
 
@@ -192,15 +198,13 @@ def run_of(into: Collector, *, source: str, lines: int, notes: Sequence[str] = (
         raise _nothing_found(lines, into, source)
     derived, remarks = derive(into.facts(), series)
     if into.skipped_count > len(into.skipped):
-        remarks.append(
-            f"{into.skipped_count} damaged records; the first {len(into.skipped)} listed"
-        )
+        remarks.append(f"{into.skipped_count} damaged records; {len(into.skipped)} are listed")
     return Run(
         source=source,
         series=series,
         replaced=replaced,
         facts=into.facts(derived),
-        formats=tuple(into.formats),
+        formats=tuple(sorted(into.formats, key=into.formats.__getitem__)),
         lines=lines,
         skipped=tuple(into.skipped),
         notes=(*into.notes, *notes, *remarks),

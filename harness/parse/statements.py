@@ -26,7 +26,7 @@ class Statements:
         if name not in self._said and len(self._said) >= MAX_FACTS:
             return
         said = self._said.setdefault(name, [])
-        if len(said) < MAX_STATEMENTS and (not said or said[-1][0] != value):
+        if len(said) < MAX_STATEMENTS and (not said or not _same(said[-1][0], value)):
             said.append((value, line))
 
     def __contains__(self, name: str) -> bool:
@@ -56,7 +56,7 @@ class Statements:
         for name in self._said:
             (first, line), *others = self._of_attempt(name)
             for value, later in others:
-                if value != first:
+                if not _same(value, first):
                     then = "no value holds" if must_match(name) else "the first is used"
                     notes.append(
                         f"{name} is stated twice: {first!r} (line {line or 'unknown'}), then "
@@ -69,3 +69,7 @@ class Statements:
         said = self._said[name]
         own = [s for s in said if s[1] is None or s[1] > self.run_began_after]
         return own or said[-1:]
+
+
+def _same(a: FactValue, b: FactValue) -> bool:
+    return a == b or (a != a and b != b)  # noqa: PLR0124  (NaN)

@@ -13,14 +13,27 @@ from harness.parse.collect import Collector
 from harness.parse.number import NUMBER, count, number
 
 MARK = "TCAPPDLL"
+TRAIN = "train."
+MAX_FIELDS = 256
 _HEAD = re.compile(
     rf"\s*\S+ \S+ - Epoch: (?P<epoch>{NUMBER}) Iteration: (?P<iteration>\d+)"
     r"\s+rank ?: ?(?P<rank>-?\d+)\s+",
     re.ASCII,
 )
-_FIELD = re.compile(r"(?P<name>[A-Za-z_][\w.]*) : (?P<value>\S+)(?: (?P<unit>[a-z]+/s)\b)?")
-_TAIL = re.compile(rf"[\d.eE+-]*(?: [a-z]+/s)?\s+train\.\w+ : |{NUMBER}\s*$", re.ASCII)
+_FIELD = re.compile(
+    r"(?<![\w.])(?P<name>[A-Za-z_][\w.]*) : (?P<value>\S+)(?: (?P<unit>[a-z]+/s)\b)?"
+)
+_REST = re.compile(r"\s*[\d.]", re.ASCII)
+_GAP = re.compile(r"\s*(?:(?:[^\s/%]*[/%][^\s]*|m?s|sec|[KMG]i?B)\s*)?", re.ASCII)
+"""What may stand behind a field: nothing, or another unit."""
+_TAIL = re.compile(
+    rf"(?:[\d.eE+-]*(?: [a-z]+/s)?\s+(?P<more>train\.\w+ : )|{NUMBER}\s*$)", re.ASCII
+)
 """The rest of a record that another one was written into: a number's end, then more fields."""
+_MAY_GO_ON = re.compile(r"[\r\n]*|\s+(?![a-z]+/s\b)\S.*", re.ASCII | re.DOTALL)
+"""What stands behind the last number of a line if the number may have been torn there."""
+FAR = 8
+"""Lines after a record in which the rest of it is looked for; a number alone must come at once."""
 
 
 class Tcappdll:
@@ -55,12 +68,17 @@ class Tcappdll:
         """Nothing stays open between lines."""
 
     def _tail(self, number: int, line: str, into: Collector) -> bool:
-        last, self._last = self._last, None
-        if last is None or last[0] != number - 1 or not _TAIL.match(line):
+        tail = _TAIL.match(line)
+        if tail is None:
             return False
-        _, name, rank = last
-        if not line.strip()[:1].isalpha():  # the number before it goes on here
-            into.retract(name, rank=rank)
+        last = self._last
+        if last is not None and number - last[0] > (FAR if tail["more"] else 1):
+            last = None
+        if last is None and not tail["more"]:
+            return False
+        if last is not None and not line.strip()[:1].isalpha():  # its number goes on here
+            into.retract(last[1], rank=last[2])
+        self._last = None
         into.skip(number, line, "the rest of a record that another line was written into")
         return True
 
@@ -73,19 +91,19 @@ class Tcappdll:
             return
         rank = max(0, count(head["rank"]) or 0)  # a single process calls itself -1
         found = False
-        for field in _FIELD.finditer(part, head.end()):
-            if not whole and field.end("value") == len(part):
-                where = "the log ends" if last else "another record begins"
-                into.skip(number_, MARK + part, f"{where} inside {field['name']}")
-                continue
+        fields = fields_of(part, head.end(), whole=whole)
+        for field, reason in fields:
             value = number(field["value"])
-            if value is None:
-                reason = f"{field['name']} {field['value']!r} is not a number"
+            if reason and not whole and field.end("value") == len(part):
+                where = "the log ends" if last else "another record begins"
+                reason = f"{where} inside {field['name']}"  # noqa: PLW2901
+            if value is None or reason:
                 into.skip(number_, MARK + part, reason)
                 continue
             found = True
             name = series_name(field["name"])
-            self._last = (number_, name, rank) if last else None
+            torn = last and _MAY_GO_ON.fullmatch(part, field.end("value")) is not None
+            self._last = (number_, name, rank) if torn else None
             into.record(
                 name,
                 rank=rank,
@@ -96,13 +114,57 @@ class Tcappdll:
             )
         if found:
             into.claim(self.name)
-        elif whole:
+        elif whole and not fields:
             into.skip(number_, MARK + part, "a record without a 'name : value' field")
+
+
+def fields_of(text: str, start: int, *, whole: bool) -> list[tuple[re.Match[str], str]]:
+    """The fields of a record, each with the reason why it is not taken, empty where it is.
+
+    Behind what does not belong in a record nothing is taken: it may be another record's.
+    """
+    fields = list(_FIELD.finditer(text, start))
+    if not fields:
+        return []
+    ends = [*(field.start() for field in fields[1:]), len(text)]
+    found, seen = [], set[str]()
+    first = text[start : fields[0].start()]
+    reason = "" if not first.strip() else f"{first.strip()!r:.80} stands before its fields"
+    for field, end in zip(fields, ends, strict=True):
+        name = field["name"]
+        if len(seen) == MAX_FIELDS:
+            reason = f"more than {MAX_FIELDS} fields"
+        elif _is_of_another(name, seen):
+            reason = f"{name} is not its own: another record goes on here"
+        if reason:
+            found.append((field, reason))
+            break
+        seen.add(name)
+        if number(field["value"]) is None:
+            reason = f"{name} {field['value']!r:.80} is not a number"
+        elif not whole and field.end("value") == len(text):
+            reason = f"it ends inside {name}"
+        elif _REST.match(text, field.end(), end):
+            reason = f"{name} is followed by more of a number"
+        found.append((field, reason))
+        if reason:
+            break
+        if not _GAP.fullmatch(text, field.end(), end):
+            reason = f"{text[field.end() : end].strip()!r:.80} stands behind {name}"
+    return found
+
+
+def _is_of_another(name: str, seen: set[str]) -> bool:
+    """Whether a name, or the end of it, was in the record before, or belongs to a head."""
+    if name in seen or "rank".endswith(name):
+        return True
+    bare = not name.startswith(TRAIN)
+    return bare and any(s.startswith(TRAIN) and s.endswith(name) for s in seen)
 
 
 def series_name(field: str) -> str:
     """The series of a field: `train.` goes without saying."""
-    return field.removeprefix("train.")
+    return field.removeprefix(TRAIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,29 +194,35 @@ def shape_of(line: str) -> Shape | None:
     body = line.rstrip("\r\n")
     if not line.startswith(MARK + " ") or head is None or line.count(MARK) > 1 or body == line:
         return None
-    if "\r" in body or "\t" in body:
-        return None
     words = body.split(" ")
 
     def column(at: int) -> int:
         return body.count(" ", 0, at)
 
-    fields = []
-    for field in _FIELD.finditer(body, head.end()):
-        name_at, value_at = column(field.start("name")), column(field.start("value"))
-        if words[name_at] != field["name"] or number(words[value_at]) is None:
-            return None
-        fields.append((series_name(field["name"]), field["unit"] or "", name_at, value_at))
+    found = fields_of(body, head.end(), whole=True)
+    fields = tuple(
+        (series_name(f["name"]), f["unit"] or "", column(f.start("name")), column(f.start("value")))
+        for f, _ in found
+    )
     places = {part: column(head.start(part)) for part in ("epoch", "iteration", "rank")}
+    expected = [(at, head[part]) for part, at in places.items()]
+    for field, (_, _, name_at, value_at) in zip((f for f, _ in found), fields, strict=True):
+        expected += [(name_at, field["name"]), (value_at, field["value"])]
     names = {name for name, *_ in fields}
-    if any(words[at] != head[part] for part, at in places.items()) or not fields:
-        return None
-    if len(names) < len(fields) or names & RESERVED:
+    if (
+        not fields
+        or any(reason for _, reason in found)
+        or any(words[at] != word for at, word in expected)
+        or len(names) < len(fields)
+        or names & RESERVED
+        or "\r" in body
+        or "\t" in body
+    ):
         return None
     free = {*WHEN, *places.values(), *(value_at for *_, value_at in fields)}
     return Shape(
         columns=len(words),
         **places,
-        fields=tuple(fields),
+        fields=fields,
         words=tuple((at, word) for at, word in enumerate(words) if at not in free),
     )

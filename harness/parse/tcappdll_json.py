@@ -14,7 +14,9 @@ from harness.parse.collect import Collector
 from harness.parse.number import MAX_COUNT, count, number
 from harness.parse.tcappdll import MARK, Tcappdll, series_name
 
-_PAIR = re.compile(r"""['"](?P<name>[\w./-]{1,80})['"]: ?['"]?(?P<value>[^'",}\s]{1,64})""")
+_PAIR = re.compile(
+    r"""['"](?P<name>[\w./-]{1,80})['"]: ?['"]?(?P<value>[^'",}\s]{1,64})['"]?(?=\s{0,8}[,}]|$)"""
+)
 
 
 class TcappdllJson:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from harness.errors import ParseError
 
-CHUNK_BYTES = 1 << 23
+CHUNK_BYTES = 1 << 22
 """Bytes that are taken at a time; a chunk of whole lines is about that long."""
 MAX_LINE_BYTES = 1 << 25
 """A line without line end or carriage return beyond this is no text of a log."""

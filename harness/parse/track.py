@@ -152,7 +152,7 @@ class Track:
                 steps = unrolled
         old_steps, old_values = _earliest(steps[:start], values[:start])
         steps, values = steps[start:], values[start:]
-        if steps.size < 2 or bool(np.all(np.diff(steps) > 0)):
+        if steps.size < 2 or bool((steps[1:] > steps[:-1]).all()):
             return Kept(
                 steps=steps,
                 values=values,
@@ -197,5 +197,7 @@ def turning_points(epochs: Floats, iterations: Steps) -> list[int]:
 
 def _earliest(steps: Steps, values: Floats) -> tuple[Steps, Floats]:
     """The first record of each step, in order of steps."""
+    if not steps.size:
+        return steps, values
     kept, first = np.unique(steps, return_index=True)
     return kept, values[first]

@@ -1,0 +1,219 @@
+"""Reading in bulk gives what reading line by line gives, to the last bit, whatever the log."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from logforms import LOGS
+from loglines import header, record, records
+
+from harness.curve import same_series
+from harness.errors import HarnessError
+from harness.parse import parse_log, text
+from harness.parse.track import Track, turning_points
+
+NOISE = (
+    "",
+    "Saving checkpoint",
+    "WARNING: slow",
+    " 12%|##  | 3/25 [00:01<00:09]\r 16%|##  | 4/25 [00:01<00:09]",
+    "12",
+    "3.5  train.ips : 4.0 imgs/s",
+    "TCAPPDLL",
+    "TCAPPDLL 2025-07-26 08:17:23.9 - Epoch: 0 Iteration: 1  rank : 0",
+    "# TCAPPDLL - Epoch: e Iteration: i  rank : r  train.loss : x",
+    *(
+        line
+        for log in ("mmengine", "scalars.json", "tcappdll json")
+        for line in LOGS[log].split("\n")
+    ),
+)
+FIELDS = (
+    "  train.loss : {0}  train.ips : 4.0 imgs/s train.total_time : 0.5 ",
+    "  train.loss : {0}",
+    "  train.loss : {0}  train.loss_avg : {0}  train.ips : 4.0 imgs/s",
+    " train.loss : {0} lr : 0.01",
+    "  val.acc : {0} % train.loss : 2.5",
+)
+VALUES = (
+    *("1.0E+01", "nan", "inf", "-inf", "-0.0", "1,234.5", "1_0", "0x1p3", "1e400", "+1.5", ".5"),
+    *("1.", "", "1e", "--1", "٣", "1e-400", "9" * 30, "0." + "1" * 70),
+)
+COUNTS = (
+    "0",
+    "007",
+    "-1",
+    "1e3",
+    "1.0",
+    "9" * 12,
+    "9" * 13,
+    "9" * 20,
+    "0" * 17 + "1",
+    "",
+    "+2",
+    "x",
+)
+
+
+def head(epoch, iteration, rank, stamp="2025-07-26 08:17:23.789113"):
+    return f"TCAPPDLL {stamp} - Epoch: {epoch} Iteration: {iteration}  rank : {rank}"
+
+
+@st.composite
+def logs(draw):
+    """A run of one shape with events in it, then a few lines damaged."""
+    shape = draw(st.sampled_from(FIELDS))
+    lines: list[str] = []
+    ranks = draw(st.integers(1, 3))
+    epoch, step = 0, 0
+    for _ in range(draw(st.integers(1, 14))):
+        event = draw(
+            st.sampled_from(["go", "go", "go", "go", "epoch", "back", "again", "jump", "shape"])
+        )
+        if event == "epoch":
+            epoch, step = epoch + 1, draw(st.sampled_from([0, 1, step]))
+        elif event == "back":
+            step = max(0, step - draw(st.integers(1, 3)))
+        elif event == "again":
+            epoch, step = 0, 0
+        elif event == "jump":
+            step += draw(st.integers(1, 20))
+        elif event == "shape":
+            shape = draw(st.sampled_from(FIELDS))
+        shown = draw(st.sampled_from([epoch, epoch, epoch, f"{epoch}.5", f"{epoch}.0"]))
+        for rank in range(ranks):
+            value = draw(st.one_of(st.floats(-1e3, 1e3).map(repr), st.sampled_from(VALUES)))
+            lines.append(head(shown, step, rank) + shape.format(value))
+        step += 1
+    for _ in range(draw(st.integers(0, 4))):
+        damage(draw, lines)
+    end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
+    return (end.join(lines) + draw(st.sampled_from([end, ""]))).encode()
+
+
+def damage(draw, lines):
+    at = draw(st.integers(0, len(lines) - 1))
+    line = lines[at]
+    cut = draw(st.integers(0, len(line)))
+    kind = draw(
+        st.sampled_from(["noise", "torn", "joined", "spliced", "count", "byte", "lost", "twice"])
+    )
+    if kind == "noise":
+        lines.insert(at, draw(st.sampled_from(NOISE)))
+    elif kind == "torn":
+        lines[at : at + 1] = [
+            line[:cut],
+            *draw(st.lists(st.sampled_from(NOISE), max_size=2)),
+            line[cut:],
+        ]
+    elif kind == "joined" and at + 1 < len(lines):
+        lines[at : at + 2] = [line + draw(st.sampled_from(["", " "])) + lines[at + 1]]
+    elif kind == "spliced":
+        lines[at] = line[:cut] + draw(st.sampled_from(lines)) + line[cut:]
+    elif kind == "count":
+        count = draw(st.sampled_from(COUNTS))
+        place = draw(st.sampled_from(["Iteration: ", "Epoch: ", "rank : "]))
+        lines[at] = line.replace(place, place + count, 1)
+    elif kind == "byte":
+        lines[at] = line[:cut] + draw(st.sampled_from("\t\r\v \x1b[0m.e-+0é\u3000")) + line[cut:]
+    elif kind == "lost":
+        del lines[at:at]
+    else:
+        lines.insert(at, line)
+
+
+def read(blocks, bulk_after):
+    try:
+        return parse_log(blocks, source="x.log", bulk_after=bulk_after)
+    except HarnessError as error:
+        return str(error)
+
+
+def check_alike(blocks, others=None):
+    """Both readings are the same, or the same error."""
+    by_line, in_bulk = read(blocks, 1 << 60), read(others or blocks, 0)
+    if isinstance(by_line, str) or isinstance(in_bulk, str):
+        assert by_line == in_bulk
+        return
+    shown = [
+        [(s.key, s.rank, s.steps.tolist(), s.values.tolist()) for s in r.series]
+        for r in (by_line, in_bulk)
+    ]
+    assert same_series(by_line.series, in_bulk.series), shown
+    assert same_series(by_line.replaced, in_bulk.replaced)
+    for name in ("facts", "formats", "lines", "skipped", "notes"):
+        assert repr(getattr(by_line, name)) == repr(getattr(in_bulk, name)), name
+
+
+@settings(
+    max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+@given(logs(), st.sampled_from([40, 150, 600, 1 << 20]), st.integers(1, 200))
+def test_in_bulk_a_damaged_log_reads_as_it_does_line_by_line(data, chunk, size):
+    """Chunk borders fall anywhere, and so do those of the blocks that come from the disk."""
+    blocks = [data[i : i + size] for i in range(0, len(data), size)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "CHUNK_BYTES", chunk)
+        check_alike([data], blocks)
+
+
+@pytest.mark.parametrize("fields", FIELDS)
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_is_a_number_in_bulk_where_it_is_one_alone(value, fields):
+    lines = [head(0, i, 0) + fields.format(v) for i, v in enumerate(["4.5", value, "4.25", "4.0"])]
+    check_alike([("\n".join(lines) + "\n").encode()])
+
+
+@pytest.mark.parametrize("place", ["Iteration: {}", "Epoch: {}", "rank : {}"])
+@pytest.mark.parametrize("count", COUNTS)
+def test_a_counter_is_one_in_bulk_where_it_is_one_alone(count, place):
+    lines = [record(i, 4.5 - i) for i in range(5)]
+    lines[2] = lines[2].replace(place.format(2 if "Iter" in place else 0), place.format(count))
+    check_alike([("\n".join(lines) + "\n").encode()])
+
+
+def test_a_large_log_with_every_kind_of_event_reads_alike():
+    rng = np.random.default_rng(5)
+    lines = []
+    for i in range(6000):
+        step = i if i < 4000 else i - 1500  # resumed
+        lines += [record(step, rng.normal(), rank=rank, epoch=step // 500) for rank in range(2)]
+        if rng.random() < 0.01:
+            lines.append(NOISE[rng.integers(len(NOISE))])
+        if rng.random() < 0.01:
+            cut = rng.integers(len(lines[-1]) + 1)
+            lines[-1:] = [lines[-1][:cut], lines[-1][cut:]]
+    data = (header(world=2) + "\n".join(lines) + "\n").encode()
+    check_alike([data[i : i + 70_001] for i in range(0, len(data), 70_001)])
+
+
+def test_the_comparison_can_fail():
+    good, other = records([4.0, 3.0]).encode(), records([4.0, 3.5]).encode()
+    with pytest.raises(AssertionError):
+        check_alike([good], [other])
+
+
+counters = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.0, 0.0, 0.5, 1.0, 2.0]), st.integers(0, 6)),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(counters, st.lists(st.integers(0, 40), max_size=3))
+def test_records_taken_many_at_a_time_give_the_track_that_single_ones_give(places, cuts):
+    epochs, iterations = (np.array(column) for column in zip(*places, strict=True))
+    iterations = iterations.astype(np.int64)
+    lines, values = np.arange(len(places)), np.arange(len(places)) / 8
+    one, many = Track(), Track()
+    for i in lines.tolist():
+        one.add(i, float(epochs[i]), int(iterations[i]), float(values[i]))
+    bounds = sorted({0, len(places), *(c for c in cuts if c < len(places))})
+    for a, b in pairwise(bounds):
+        part = slice(a, b)
+        turns = turning_points(epochs[part], iterations[part])
+        many.add_many(lines[part], epochs[part], iterations[part], values[part], turns)
+    assert many.__dict__ == one.__dict__
