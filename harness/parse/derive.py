@@ -9,6 +9,9 @@ import numpy as np
 from harness.curve import Series
 from harness.facts import FactValue, RunFacts
 
+PART = 1 << 20
+"""Records that are multiplied at a time: a log may hold hundreds of millions."""
+
 
 def batch_from_throughput(series: Sequence[Series]) -> int | None:
     """The per-device batch size if `ips * total_time` is one whole number on every record.
@@ -17,19 +20,20 @@ def batch_from_throughput(series: Sequence[Series]) -> int | None:
     so the product is the batch size. None where the two are not logged, or do not agree to 1e-6.
     """
     by_key = {(s.name, s.rank): s for s in series if s.window == 1}
-    products = []
+    batch = 0.0
     for (name, rank), ips in by_key.items():
         time = by_key.get(("total_time", rank))
         if name != "ips" or time is None or not np.array_equal(ips.steps, time.steps):
             continue
-        products.append(ips.values * time.values)
-    if not products:
-        return None
-    product = np.concatenate(products)
-    batch = float(np.round(product[0])) if np.isfinite(product[0]) else 0.0
-    if batch >= 1 and bool(np.all(np.abs(product - batch) <= 1e-6 * batch)):
-        return int(batch)
-    return None
+        for start in range(0, len(ips), PART):
+            part = slice(start, start + PART)
+            with np.errstate(all="ignore"):
+                product = ips.values[part] * time.values[part]
+            if not batch:
+                batch = float(np.round(product[0])) if np.isfinite(product[0]) else 0.0
+            if batch < 1 or not bool(np.all(np.abs(product - batch) <= 1e-6 * batch)):
+                return None
+    return int(batch) or None
 
 
 def derive(facts: RunFacts, series: Sequence[Series]) -> tuple[dict[str, FactValue], list[str]]:
