@@ -32,9 +32,9 @@ from loglines import record
 from harness.curve import Run, same_series
 from harness.errors import HarnessError
 
-MAX_LEN = 640
-"""Bytes of an input: two records of the longest format."""
-LONGER = {"bulk": 2048, "every format": 1024}
+MAX_LEN = 400
+"""Bytes of an input: two records of most formats."""
+LONGER = {"bulk": 2048, "every format": 800, "Megatron": 700, "HfState": 640, "Tcappdll": 500}
 """Targets whose inputs are longer, up to so many bytes."""
 SHARE = {"bulk": 0.25, "every format": 0.5, "pattern": 0.5}
 """Part of the executions that slow targets get."""

@@ -194,22 +194,25 @@ def _stretches(hot: list[Hot], first_line: int, into: Collector) -> list[_Stretc
     """The records of each rank; where its lines have several shapes, series by series."""
     into.reader, into.reader_is_fallback = Tcappdll.name, False
     found: dict[tuple[int, tuple[str, ...]], _Stretch] = {}
-    parts: dict[tuple[str, int, str], list[_Part]] = {}
+    parts: dict[tuple[str, int], list[_Part]] = {}
+    units: dict[tuple[str, int], tuple[int, str]] = {}
     for shape, rows, table in hot:
         into.claim(into.reader, line=first_line + int(rows[0]))
         for rank, part in _by_rank(rows + first_line, table):
             for name, unit, _, _ in shape.fields:
-                parts.setdefault((name, rank, unit), []).append((*part[:3], part[3][name]))
-    for (name, rank, unit), several in parts.items():
-        track = into.track(name, rank=rank, unit=unit)
+                parts.setdefault((name, rank), []).append((*part[:3], part[3][name]))
+                mine = int(part[0][0]), unit
+                units[name, rank] = min(units.get((name, rank), mine), mine)
+    for (name, rank), several in parts.items():
+        track = into.track(name, rank=rank, unit=units[name, rank][1])
         if track is None:
             into.skip(first_line, name, "no place for the records of this series")
             continue
         lines, epochs, iterations, values = _in_order(several)
-        key = (rank, () if len(several) == 1 else (name, unit))
+        key = (rank, () if len(several) == 1 else (name,))
         stretch = found.setdefault(key, _Stretch(lines, epochs, iterations, []))
         if stretch.lines is not lines:  # another shape of the same rank: a stretch of its own
-            stretch = found[rank, (name, unit)] = _Stretch(lines, epochs, iterations, [])
+            stretch = found[rank, (name,)] = _Stretch(lines, epochs, iterations, [])
         stretch.columns.append((track, values))
     return list(found.values())
 

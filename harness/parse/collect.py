@@ -57,6 +57,7 @@ class Collector:
         self.catch_up: Callable[[int], None] | None = None
         self._skipped: list[tuple[str, Skipped]] = []
         self._skipped_of: Counter[str] = Counter()
+        self._last_skip = (0, "", "")
         self.formats: dict[str, int] = {}  # with the first line of each
         self.window = MMENGINE_WINDOW
         self._last_step = -1
@@ -149,7 +150,10 @@ class Collector:
             del self._tracks[key]
 
     def skip(self, line: int, text: str, reason: str) -> None:
-        """Notes a line that looked like a record and was not."""
+        """Notes a line that looked like a record and was not; once, if several formats say so."""
+        if (line, text, reason) == self._last_skip:
+            return
+        self._last_skip = (line, text, reason)
         self._skipped_of[self.reader] += 1
         if self._skipped_of[self.reader] <= MAX_SKIPPED:
             skipped = Skipped(line=line, text=text[:400].strip()[:200], reason=reason)

@@ -41,7 +41,7 @@ class HfTrainer:
             self._interval = int(m["steps"][:9])
             return False
         at = line.find("{'")
-        if at < 0 or "'epoch': " not in line:
+        if at < 0 or not ("'epoch': " in line or "{'loss': " in line):
             return False
         found = list(_DICT.finditer(line, at))
         if sum(match[0].count("'loss': ") for match in found) < line.count("'loss': "):

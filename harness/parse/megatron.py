@@ -53,11 +53,13 @@ class Megatron:
     def _iteration(self, line: int, head: re.Match[str], text: str, into: Collector) -> None:
         step, total = count(head["done"]), count(head["total"])
         *fields, rest = text.split("|")
-        if rest.strip() and not _STAMP.fullmatch(rest):
+        cut = bool(rest.strip()) and not _STAMP.fullmatch(rest)
+        if cut:
             into.skip(line, text, "a field without its closing bar: the line was cut")
         values = self._values(line, fields, into)
         if step is None or not any("loss" in name for name, *_ in values):
-            into.skip(line, text, "an iteration without a loss")
+            if not cut:
+                into.skip(line, text, "an iteration without a loss")
             return
         if total is not None:
             into.fact("planned_steps", total, line=line)
