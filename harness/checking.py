@@ -118,6 +118,8 @@ def _in_pool(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, PortRe
         except BrokenProcessPool:
             yield from ((task, None) for task in running.values())
         except BaseException:  # an interruption: what runs is of no use any more
+            for process in multiprocessing.active_children():
+                process.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
