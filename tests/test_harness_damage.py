@@ -54,11 +54,11 @@ def test_a_pattern_of_ones_own_reads_no_line_that_was_cut():
 def test_the_prefix_check_can_fail(monkeypatch):
     from harness.parse import mmengine_text
 
-    trusting = mmengine_text.MmengineText._fields
+    trusting = mmengine_text.fields_of
     monkeypatch.setattr(
-        mmengine_text.MmengineText,
-        "_fields",
-        lambda self, line, text, into: trusting(self, line, text + "\n", into),
+        mmengine_text,
+        "fields_of",
+        lambda line, text, pattern, into: trusting(line, text + "\n", pattern, into),
     )
     with pytest.raises(AssertionError, match="cut at"):
         check_prefixes(LOGS["mmengine"])
@@ -103,6 +103,23 @@ def test_what_breaks_into_a_tcappdll_line_anywhere_changes_no_value(name, bulk_a
         points, _ = read(RANKS[:at] + intruder + RANKS[at:], bulk_after=bulk_after)
         wrong = points - written
         assert not wrong, f"{name} after {RANKS[max(0, at - 40) : at]!r}: {wrong}"
+
+
+TEXTS = ("mmengine", "mmengine, by epoch", "mmcv", "mmcv, by epoch", "megatron", "mllog")
+OF_WORDS = ("hf-trainer", "hf-trainer in a bar", "plain", "plain, step and loss", "json lines")
+"""Formats of lines. A line end, or words after a blank, inside a number of theirs show in nothing:
+`Loss: 1` and `1.25` are two whole lines."""
+
+
+@pytest.mark.parametrize("intruder", ["a line of another program", "a progress bar"])
+@pytest.mark.parametrize("name", [*TEXTS, *OF_WORDS])
+def test_what_breaks_into_a_line_of_text_anywhere_changes_no_value_of_training(name, intruder):
+    text, intruder = EVERY[name], INTRUDERS[intruder]
+    written = read(text)[0]
+    for at in range(0, len(text), 3 if len(text) > 400 else 1):
+        points = read(text[:at] + intruder + text[at:])[0]
+        wrong = {p for p in points - written if not p[0].startswith("val.")}
+        assert not wrong, f"after {text[max(0, at - 40) : at]!r}: {wrong}"
 
 
 JOINABLE = sorted(EVERY.keys() - {"hf-trainer state", "plain, bars alone", "hf-trainer"})

@@ -34,6 +34,7 @@ class CsvTable:
         self._step = ""
         self._delimiter = ""
         self._looked = False
+        self._torn = False
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes the heading and every row after it."""
@@ -64,8 +65,13 @@ class CsvTable:
     def _row(self, line: int, text: str, into: Collector) -> None:
         assert self._head is not None  # noqa: S101  (the heading was read)
         cells = _cells(text, self._delimiter) if len(text) <= MAX_HEADING else []
+        torn, self._torn = self._torn, False
         if len(cells) != len(self._head):
+            self._torn = len(cells) < len(self._head) and text.lstrip()[0] in "0123456789.+-"
             into.skip(line, text, f"{len(cells)} cells under {len(self._head)} names")
+            return
+        if torn:
+            into.skip(line, text, "it may be the rest of the row before it")
             return
         row = {name: cell.strip() for name, cell in zip(self._head, cells, strict=True)}
         places = {self._step, "rank", *EPOCHS, *(_TIDY if row.keys() >= _TIDY else ())}
@@ -84,7 +90,7 @@ class CsvTable:
         if row.keys() >= _TIDY:
             row = {self._step: "", row["name"]: row["value"]}
         for name, cell in row.items():
-            if name == self._step or name.lower() in NO_SERIES or not cell or name == "run":
+            if name in {self._step, "run", ""} or name.lower() in NO_SERIES or not cell:
                 continue
             value = number(cell)
             if value is None:

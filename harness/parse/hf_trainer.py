@@ -13,6 +13,8 @@ from harness.parse.names import NO_SERIES, canonical
 from harness.parse.number import VALUE, number
 
 _DICT = re.compile(r"\{(?P<pairs>'[^{}]{1,4000})\}")
+_BEGIN = re.compile(r"\{'(?:loss': [^{}]{0,4000}|l?o?s?s?'?:?)(?=\{|\s*$)")
+_END = re.compile(r"[^{}]{0,4000}'epoch': '?[-+\d.e]{1,40}'?\}")
 _PAIR = re.compile(rf"'(?P<name>[\w./ -]{{1,80}})': '?(?P<value>{VALUE})'?(?=,|$)", re.ASCII)
 _LOGGING_STEPS = re.compile(r"logging_steps=(?P<steps>\d+)(?:\.0)?,?\s*\n", re.ASCII)
 _INSTANT = frozenset({"lr", "grad_norm"})
@@ -34,18 +36,17 @@ class HfTrainer:
         self._count = 0
         self._interval = 0
         self._epoch = -1.0
+        self._torn = False
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes a dict of figures, wherever on the line a progress bar put it."""
         if "logging_steps=" in line and not self._count and (m := _LOGGING_STEPS.search(line)):
             self._interval = int(m["steps"][:9])
             return False
-        at = line.find("{'")
-        if at < 0 or not ("'epoch': " in line or "{'loss': " in line):
+        if "{" not in line and "'epoch': " not in line:
             return False
-        found = list(_DICT.finditer(line, at))
-        if sum(match[0].count("'loss': ") for match in found) < line.count("'loss': "):
-            into.skip(number, line[at:], "a dict of figures that does not end")
+        self._torn_apart(number, line, into)
+        found = list(_DICT.finditer(line)) if "'epoch': " in line else []
         for match in found:
             self._take(number, match[0], _figures(match["pairs"]), into)
         return bool(found)
@@ -54,6 +55,18 @@ class HfTrainer:
         """Says how the losses were numbered where the log does not."""
         if self._count and not self._interval:
             into.note("hf-trainer: no step and no logging_steps; losses are numbered from 1")
+
+    def _torn_apart(self, number: int, line: str, into: Collector) -> None:
+        """Counts a loss whose dict was torn, so that those behind it keep their places."""
+        end = _END.match(line)
+        if end and not self._torn and "eval_" not in end[0] and "train_runtime" not in end[0]:
+            into.skip(number, line, "the end of a dict of figures alone")
+            self._count += 1
+        self._torn = self._torn and not end
+        for _ in _BEGIN.finditer(line):
+            into.skip(number, line, "a dict of figures that does not end")
+            self._count += 1
+            self._torn = True
 
     def _take(self, line: int, text: str, figures: dict[str, float], into: Collector) -> None:
         epoch = figures.pop("epoch", -1.0)

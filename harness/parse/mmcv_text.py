@@ -12,8 +12,8 @@ import re
 
 from harness.parse.averaged import Averaged, Value
 from harness.parse.collect import Collector
-from harness.parse.mmengine_text import INSTANT
-from harness.parse.number import count, number
+from harness.parse.mmengine_text import INSTANT, Fields, fields_of
+from harness.parse.number import count
 
 _LINE = re.compile(
     r" - (?:Iter|Epoch(?: \[(?P<epoch>\d+)\])?) ?\[(?P<done>\d+)/(?P<total>\d+)\]\s",
@@ -50,7 +50,7 @@ class MmcvText:
         )
         ends = [*(head.start() for head in heads[1:]), len(line)]
         for head, end in zip(heads, ends, strict=False):
-            fields = _fields(number, line[head.end() : end], into)
+            fields = fields_of(number, line[head.end() : end], _FIELD, into)
             if head.re is _LINE:
                 self._train(number, head, fields, into)
             else:
@@ -63,14 +63,12 @@ class MmcvText:
         """Hands over a line that stayed alone."""
         self._averaged.close(into)
 
-    def _validation(self, fields: list[tuple[str, float]], into: Collector) -> None:
+    def _validation(self, fields: Fields, into: Collector) -> None:
         into.claim(self.name)
         for name, value in fields:
             into.record(f"val.{name}", rank=0, iteration=max(0, into.last_step), value=value)
 
-    def _train(
-        self, line: int, match: re.Match[str], fields: list[tuple[str, float]], into: Collector
-    ) -> None:
+    def _train(self, line: int, match: re.Match[str], fields: Fields, into: Collector) -> None:
         done, total = count(match["done"]), count(match["total"])
         epoch = count(match["epoch"] or "1")
         values: list[Value] = [(n, v, n not in INSTANT) for n, v in fields]
@@ -83,18 +81,3 @@ class MmcvText:
             into.fact("planned_steps", total, line=line)
         into.claim(self.name)
         self._averaged.add(max(0, done - 1), values, into)
-
-
-def _fields(line: int, text: str, into: Collector) -> list[tuple[str, float]]:
-    values = []
-    for field in _FIELD.finditer(text):
-        name, value = field["name"], number(field["value"])
-        if name == "eta":
-            continue
-        if field.end() == len(text):  # neither a line end nor the next field
-            into.skip(line, text, f"the line was cut inside {name}")
-        elif value is None:
-            into.skip(line, text, f"{name} {field['value']!r:.80} is not a number")
-        else:
-            values.append((name, value))
-    return values

@@ -11,6 +11,8 @@ import re
 from harness.parse.collect import Collector
 from harness.parse.number import count, number
 
+Fields = list[tuple[str, float]]
+"""Names and values of one line."""
 INSTANT = frozenset({"lr", "base_lr", "memory", "momentum"})
 """Fields that are not averaged."""
 
@@ -54,7 +56,7 @@ class MmengineText:
             return saved is not None
         ends = [*(head.start() for head in heads[1:]), len(line)]
         for head, end in zip(heads, ends, strict=True):
-            fields = self._fields(number, line[head.end() : end], into)
+            fields = fields_of(number, line[head.end() : end], _FIELD, into)
             if head["mode"] == "train":
                 self._train(number, head, fields, into)
             else:
@@ -65,9 +67,7 @@ class MmengineText:
     def close(self, into: Collector) -> None:
         """Nothing stays open between lines."""
 
-    def _train(
-        self, line: int, match: re.Match[str], fields: list[tuple[str, float]], into: Collector
-    ) -> None:
+    def _train(self, line: int, match: re.Match[str], fields: Fields, into: Collector) -> None:
         done, total = count(match["done"]), count(match["total"])
         epoch = count(match["epoch"] or "1")
         if done is None or total is None or epoch is None:
@@ -87,22 +87,34 @@ class MmengineText:
                 window=1 if name in INSTANT else into.window,
             )
 
-    def _validation(self, mode: str, fields: list[tuple[str, float]], into: Collector) -> None:
+    def _validation(self, mode: str, fields: Fields, into: Collector) -> None:
         step = max(self._done, into.last_step, 0)
         for name, value in fields:
             if name not in {"time", "data_time"}:
                 into.record(f"{mode}.{name}", rank=0, iteration=step, value=value)
 
-    def _fields(self, line: int, text: str, into: Collector) -> list[tuple[str, float]]:
-        values = []
-        for field in _FIELD.finditer(text):
-            name, value = field["name"], number(field["value"])
-            if name == "eta":
-                continue
-            if field.end() == len(text):  # neither a line end nor the next field
-                into.skip(line, text, f"the line was cut inside {name}")
-            elif value is None:
-                into.skip(line, text, f"{name} {field['value']!r:.80} is not a number")
-            else:
-                values.append((name, value))
-        return values
+
+def fields_of(line: int, text: str, pattern: re.Pattern[str], into: Collector) -> Fields:
+    """The names and numbers behind a head. A number is whole if the next field or the end follows.
+
+    Behind what does not belong there nothing is taken: it may be another line's.
+    """
+    found = list(pattern.finditer(text))
+    ends = [*(field.start() for field in found[1:]), len(text)]
+    values = []
+    for field, end in zip(found, ends, strict=False):
+        name, shown = field["name"], field["value"]
+        behind = text[field.end() : end].strip(" \t\r\n,")
+        value = number(shown)
+        if name == "eta" or name.endswith("_copypaste"):
+            continue
+        if field.end() == len(text):  # neither a line end nor the next field
+            into.skip(line, text, f"the line was cut inside {name}")
+        elif value is None:
+            into.skip(line, text, f"{name} {shown!r:.80} is not a number")
+        elif behind:
+            into.skip(line, text, f"{behind!r:.80} stands behind {name}")
+            break
+        else:
+            values.append((name, value))
+    return values

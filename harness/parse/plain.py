@@ -27,11 +27,12 @@ _LOSS = re.compile(
     re.ASCII,
 )
 _STEP = re.compile(
-    r"\b(?:global[ _])?(?:step|iteration|iter)s?\b\s{0,8}[:=#]?\s{0,8}[\[(]?\s{0,8}(?P<step>\d+)"
-    r"(?:\s{0,8}(?:/|of)\s{0,8}(?P<total>\d+))?",
+    r"\b(?:global[ _])?(?:step|iteration|iter)s?\b\s{0,8}[:=#]?\s{0,8}[\[(]?\s{0,8}"
+    r"(?P<step>\d+)(?!\w|\.\d)(?:\s{0,8}(?:/|of)\s{0,8}(?P<total>\d+))?",
     re.ASCII | re.IGNORECASE,
 )
-_NTH = re.compile(r"^\s{0,8}(?P<step>\d+)\s?(?:iter|it|step)\b", re.ASCII | re.IGNORECASE)
+_COUNTER = re.compile(r"step|iter", re.ASCII | re.IGNORECASE)
+_NTH = re.compile(r"^\s{0,8}(?P<step>\d+)\s?(?:iter|it|step)\b(?!/)", re.ASCII | re.IGNORECASE)
 _BAR = re.compile(r"%\|[^|]{0,400}\|\s{0,8}(?P<step>\d+)/(?P<total>\d+) \[", re.ASCII)
 """The bar of tqdm."""
 _EPOCH = re.compile(
@@ -39,9 +40,10 @@ _EPOCH = re.compile(
     r"(?:/\d+)?[\])]?(?:\[\s{0,8}(?P<step>\d+)/\s{0,8}(?P<total>\d+)\])?",
     re.ASCII | re.IGNORECASE,
 )
-_RANK = re.compile(r"\brank\b\s{0,8}[:=]?\s{0,8}(?P<rank>\d+)", re.ASCII | re.IGNORECASE)
+_RANK = re.compile(r"\brank\b\s{0,8}[:=]?\s{0,8}(?P<rank>\d+)(?!\w|\.\d)", re.ASCII | re.IGNORECASE)
 _LR = re.compile(
-    rf"\b(?:learning[_ ]rate|lr)\b(?:\s*[:=]\s*|\s+)(?P<value>{VALUE})", re.ASCII | re.IGNORECASE
+    rf"\b(?:learning[_ ]rate|lr)\b(?:\s{{0,8}}[:=]\s{{0,8}}|\s{{1,8}})(?P<value>{VALUE})(?![\w.%])",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -60,6 +62,7 @@ class Plain:
         self._unnumbered = 0
         self._held: dict[tuple[str, int], tuple[array[int], array[float]]] = {}
         self._numbered = False
+        self._ranked = False
         self._epoch = 0.0
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
@@ -95,11 +98,15 @@ class Plain:
         if figures is None:
             into.skip(line, text, "a loss whose number is none")
             return
-        if len(figures) < len(losses) and len(set(_STEP.findall(text))) > 1:
+        if len(figures) < len(losses) and len(_COUNTER.findall(text)) > 1:
             into.skip(line, text, "two steps, each with a loss, on one line")
             return
         rank_text = _RANK.search(text)
         rank = (count(rank_text["rank"]) if rank_text else 0) or 0
+        self._ranked |= rank_text is not None
+        if self._ranked and rank_text is None:
+            into.skip(line, text, "a loss without the rank that lines before it have")
+            return
         rate = number(lr["value"]) if (lr := _LR.search(text)) else None
         if rate is not None:
             figures["lr"] = rate

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import nan
 
 from harness.parse.collect import Collector
 from harness.parse.number import NUMBER, count, number
@@ -24,8 +25,8 @@ _FIELD = re.compile(
     r"(?<![\w.])(?P<name>[A-Za-z_][\w.]*) : (?P<value>\S+)(?: (?P<unit>[a-z]+/s)\b)?"
 )
 _REST = re.compile(r"\s*[\d.]", re.ASCII)
-_GAP = re.compile(r"\s*(?:(?:[^\s/%]*[/%][^\s]*|m?s|sec|[KMG]i?B)\s*)?", re.ASCII)
-"""What may stand behind a field: nothing, or another unit."""
+_UNIT = re.compile(r"\s*(?:[^\s/%]*[/%][^\s]*|m?s|sec|[KMG]i?B)\s*", re.ASCII)
+"""What may stand behind a field other than the unit that it has."""
 _TAIL = re.compile(
     rf"(?:[\d.eE+-]*(?: [a-z]+/s)?\s+(?P<more>train\.\w+ : )|{NUMBER}\s*$)", re.ASCII
 )
@@ -90,76 +91,80 @@ class Tcappdll:
             into.skip(number_, MARK + part, "no 'Epoch: e Iteration: i  rank : r' after the mark")
             return
         rank = max(0, count(head["rank"]) or 0)  # a single process calls itself -1
-        found = False
         fields = fields_of(part, head.end(), whole=whole)
-        for field, reason in fields:
-            value = number(field["value"])
+        taken = None
+        for field, value, reason in fields:
             if reason and not whole and field.end("value") == len(part):
                 where = "the log ends" if last else "another record begins"
                 reason = f"{where} inside {field['name']}"  # noqa: PLW2901
-            if value is None or reason:
+            if reason:
                 into.skip(number_, MARK + part, reason)
                 continue
-            found = True
-            name = series_name(field["name"])
-            torn = last and _MAY_GO_ON.fullmatch(part, field.end("value")) is not None
-            self._last = (number_, name, rank) if torn else None
+            taken = field
             into.record(
-                name,
+                series_name(field["name"]),
                 rank=rank,
                 iteration=iteration,
                 epoch=epoch,
                 value=value,
                 unit=field["unit"] or "",
             )
-        if found:
+        if taken is not None:
             into.claim(self.name)
+            if last and _MAY_GO_ON.fullmatch(part, taken.end("value")):
+                self._last = (number_, series_name(taken["name"]), rank)
         elif whole and not fields:
             into.skip(number_, MARK + part, "a record without a 'name : value' field")
 
 
-def fields_of(text: str, start: int, *, whole: bool) -> list[tuple[re.Match[str], str]]:
-    """The fields of a record, each with the reason why it is not taken, empty where it is.
+Field = tuple[re.Match[str], float, str]
+"""A field, its number, and the reason why it is not taken, empty where it is."""
+
+
+def fields_of(text: str, start: int, *, whole: bool) -> list[Field]:
+    """The fields of a record up to the first that is not taken.
 
     Behind what does not belong in a record nothing is taken: it may be another record's.
     """
     fields = list(_FIELD.finditer(text, start))
-    if not fields:
-        return []
-    ends = [*(field.start() for field in fields[1:]), len(text)]
-    found, seen = [], set[str]()
-    first = text[start : fields[0].start()]
-    reason = "" if not first.strip() else f"{first.strip()!r:.80} stands before its fields"
-    for field, end in zip(fields, ends, strict=True):
+    found: list[Field] = []
+    seen: set[str] = set()
+    reason = ""
+    behind = text[start : fields[0].start()] if fields else ""
+    if behind and not behind.isspace():
+        reason = f"{behind.strip()!r:.80} stands before its fields"
+    for i, field in enumerate(fields):
         name = field["name"]
         if len(seen) == MAX_FIELDS:
             reason = f"more than {MAX_FIELDS} fields"
         elif _is_of_another(name, seen):
             reason = f"{name} is not its own: another record goes on here"
-        if reason:
-            found.append((field, reason))
-            break
         seen.add(name)
-        if number(field["value"]) is None:
+        value = number(field["value"])
+        behind = text[field.end() : fields[i + 1].start() if i + 1 < len(fields) else len(text)]
+        if reason:
+            pass
+        elif value is None:
             reason = f"{name} {field['value']!r:.80} is not a number"
         elif not whole and field.end("value") == len(text):
             reason = f"it ends inside {name}"
-        elif _REST.match(text, field.end(), end):
+        elif _REST.match(behind):
             reason = f"{name} is followed by more of a number"
-        found.append((field, reason))
+        found.append((field, nan if value is None else value, reason))
         if reason:
             break
-        if not _GAP.fullmatch(text, field.end(), end):
-            reason = f"{text[field.end() : end].strip()!r:.80} stands behind {name}"
+        if behind and not behind.isspace() and not _UNIT.fullmatch(behind):
+            reason = f"{behind.strip()!r:.80} stands behind {name}"
     return found
 
 
 def _is_of_another(name: str, seen: set[str]) -> bool:
     """Whether a name, or the end of it, was in the record before, or belongs to a head."""
-    if name in seen or "rank".endswith(name):
+    if name in seen or (len(name) <= 4 and "rank".endswith(name)):
         return True
-    bare = not name.startswith(TRAIN)
-    return bare and any(s.startswith(TRAIN) and s.endswith(name) for s in seen)
+    if name.startswith(TRAIN):
+        return False
+    return any(s.startswith(TRAIN) and s.endswith(name) for s in seen)
 
 
 def series_name(field: str) -> str:
@@ -200,18 +205,19 @@ def shape_of(line: str) -> Shape | None:
         return body.count(" ", 0, at)
 
     found = fields_of(body, head.end(), whole=True)
+    matches = [field for field, _, _ in found]
     fields = tuple(
         (series_name(f["name"]), f["unit"] or "", column(f.start("name")), column(f.start("value")))
-        for f, _ in found
+        for f in matches
     )
     places = {part: column(head.start(part)) for part in ("epoch", "iteration", "rank")}
     expected = [(at, head[part]) for part, at in places.items()]
-    for field, (_, _, name_at, value_at) in zip((f for f, _ in found), fields, strict=True):
+    for field, (_, _, name_at, value_at) in zip(matches, fields, strict=True):
         expected += [(name_at, field["name"]), (value_at, field["value"])]
     names = {name for name, *_ in fields}
     if (
         not fields
-        or any(reason for _, reason in found)
+        or any(reason for *_, reason in found)
         or any(words[at] != word for at, word in expected)
         or len(names) < len(fields)
         or names & RESERVED

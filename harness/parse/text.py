@@ -24,6 +24,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_BAR = "%|"
+_REST = re.compile(r"[\d.]|e[-+]?\d")
 _ANSI = re.compile(
     r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,512}(?:\x07|\x1b\\)|[@-Z\\^_])"
 )
@@ -123,7 +125,8 @@ def decoded(raw: bytes) -> tuple[str, bool]:
 def pieces(line: str) -> list[str]:
     r"""The pieces of a line that carriage returns overwrite on a screen, each with its line end.
 
-    Colours and other escape sequences of a terminal are left out.
+    A piece that a bar broke into, with the rest of a number behind the bar, was cut there and has
+    no line end. Colours and other escape sequences of a terminal are left out.
 
     >>> pieces("10%\r20%\x1b[32m done\x1b[0m\r\n")
     ['10%\n', '20% done\n']
@@ -135,4 +138,9 @@ def pieces(line: str) -> list[str]:
     body = line.rstrip("\r\n")
     end = "\n" if len(body) < len(line) else ""
     *inner, last = body.split("\r")
-    return [*(piece + "\n" for piece in inner), last + end]
+    whole = [piece + "\n" for piece in inner]
+    if _BAR in line:
+        for i, rest in enumerate([*inner[2:], last][: len(inner) - 1]):
+            if _BAR in inner[i + 1] and _BAR not in inner[i] and _REST.match(rest):
+                whole[i] = inner[i]
+    return [*whole, last + end]
