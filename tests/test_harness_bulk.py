@@ -12,6 +12,7 @@ from loglines import header, record, records
 from harness.curve import same_series
 from harness.errors import HarnessError
 from harness.parse import parse_log, text
+from harness.parse.bulk import Bulk
 from harness.parse.track import Track, turning_points
 
 NOISE = (
@@ -217,3 +218,29 @@ def test_records_taken_many_at_a_time_give_the_track_that_single_ones_give(place
         turns = turning_points(epochs[part], iterations[part])
         many.add_many(lines[part], epochs[part], iterations[part], values[part], turns)
     assert many.__dict__ == one.__dict__
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("2025-07-26", "2\v025-07-26"),
+        ("2025-07-26", "20TCAPPDLL25"),
+        ("train.loss : ", "train.loss : \t"),
+        ("train.loss", "train.l1oss"),
+        ("Epoch: ", "Ep0och: "),
+        (" : 0  ", " :1 0  "),
+        ("imgs/s", "im2gs/s"),
+        ("08:17:23", "08:17:2é3"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_of_the_usual_shape_with_one_odd_character_is_left_to_the_readers(old, new, end):
+    """Two threads share the usual shape, so that which way a chunk takes depends on their race."""
+    bulk = Bulk()
+    lines = [record(i, 1.5) + end for i in range(20)]
+    bulk._sort("".join(lines).encode())
+    assert bulk._usual is not None
+    lines[7] = lines[7].replace(old, new, 1)
+    odd = bulk._sort("".join(lines).encode())
+    assert 7 in [line for line, _ in odd.cold]
+    bulk.close()

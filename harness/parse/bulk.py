@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from harness.parse.collect import Collector
 from harness.parse.number import MAX_COUNT
-from harness.parse.tcappdll import MARK, Shape, Tcappdll, shape_of
+from harness.parse.tcappdll import MARK, WHEN, Shape, Tcappdll, shape_of
 from harness.parse.track import Track, turning_points
 
 Floats = NDArray[np.float64]
@@ -289,6 +289,8 @@ def _table(text: bytes | memoryview, shape: Shape) -> dict[str, Any] | None:
     for name, _, _, value_at in shape.fields:
         numbers[name] = value_at
         kinds[value_at] = pa.float64()
+    for at in WHEN:
+        kinds[at] = pa.binary()
     for at, word in shape.words:
         kinds[at] = pa.binary(len(word)) if word else pa.null()
     columns = {str(at): kind for at, kind in kinds.items()}
@@ -309,6 +311,10 @@ def _table(text: bytes | memoryview, shape: Shape) -> dict[str, Any] | None:
         )
     except pa.ArrowInvalid:
         return None
+    if not _controls_end_lines(text, table.num_rows) or not all(
+        _is_clock(table.column(str(at))) for at in WHEN
+    ):
+        return None
     for at, word in shape.words:
         if word and not _all_are(table.column(str(at)), word.encode()):
             return None
@@ -324,6 +330,26 @@ def _table(text: bytes | memoryview, shape: Shape) -> dict[str, Any] | None:
         found["rank"].max() <= MAX_COUNT,
     ]
     return found if all(sane) else None
+
+
+def _controls_end_lines(text: bytes | memoryview, lines: int) -> bool:
+    """Whether there is no control character but the line ends: a CSV reader ignores tabs."""
+    seen = np.frombuffer(text, dtype=np.uint8)
+    controls = int(np.count_nonzero(seen < ord(" ")))
+    if controls == lines:
+        return True
+    at = np.flatnonzero(seen == ord("\r"))
+    follows = seen[at + 1] == ord("\n") if at.size and at[-1] + 1 < seen.size else at[:0]
+    return controls == 2 * lines and at.size == lines and bool(np.all(follows))
+
+
+def _is_clock(column: Any) -> bool:
+    """Whether a column of dates or times has digits and their separators alone, `+,-./0-9:`."""
+    for part in column.chunks:
+        data = np.frombuffer(part.buffers()[2] or b"", dtype=np.uint8)
+        if part.null_count or not data.size or data.min() < ord("+") or data.max() > ord(":"):
+            return False
+    return True
 
 
 def _all_are(column: Any, word: bytes) -> bool:
