@@ -11,9 +11,10 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,8 +83,13 @@ def failed(task: Task, message: str) -> PortResult:
     )
 
 
-def check_ports(tasks: Sequence[Task], *, workers: int | None = None) -> Iterator[PortResult]:
-    """The results as they come, in no order; one process per core, unless `workers` says else."""
+def check_ports(
+    tasks: Sequence[Task], *, workers: int | None = None
+) -> Generator[PortResult, None, None]:
+    """The results as they come, in no order; one process per core, unless `workers` says else.
+
+    Closing it ends the processes; without that, one that waits would be waited for at the exit.
+    """
     workers = workers or _cores()
     if workers == 1 or len(tasks) < ALONE_BELOW:
         yield from map(check_port, tasks)
@@ -91,19 +97,22 @@ def check_ports(tasks: Sequence[Task], *, workers: int | None = None) -> Iterato
     left = list(tasks)
     while left:
         suspects: list[Task] = []
-        for task, result in _in_pool(tuple(left), workers):
-            if result is None:
-                suspects.append(task)
-            else:
-                left.remove(task)
-                yield result
+        with closing(_in_pool(tuple(left), workers)) as found:
+            for task, result in found:
+                if result is None:
+                    suspects.append(task)
+                else:
+                    left.remove(task)
+                    yield result
         for task in suspects:  # one of them killed its process: each alone, to know which
             left.remove(task)
             ((_, result),) = _in_pool([task], 1)
             yield result or failed(task, DIED)
 
 
-def _in_pool(tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, PortResult | None]]:
+def _in_pool(
+    tasks: Sequence[Task], workers: int
+) -> Generator[tuple[Task, PortResult | None], None, None]:
     """Each task with its result; after a process died, those that were under way with None."""
     context = multiprocessing.get_context("spawn")  # a fork would copy this process's threads
     running: dict[Future[PortResult], Task] = {}

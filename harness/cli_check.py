@@ -103,6 +103,8 @@ def _write_index(results: Sequence[PortResult], report: Path, history: str) -> N
 
 def _judge(tasks: Sequence[Task], journal: Journal) -> list[PortResult]:
     """The results in the order of the manifest; Control-C ends it, and what is done is kept."""
+    from contextlib import closing
+
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -134,10 +136,11 @@ def _judge(tasks: Sequence[Task], journal: Journal) -> list[PortResult]:
             *columns, console=screen, transient=True, disable=not screen.is_terminal
         ) as bar:
             shown = bar.add_task("", total=len(tasks), completed=len(results))
-            for result in check_ports(list(by_name.values())):
-                results[result.port] = result
-                journal.add(by_name[result.port], result)
-                bar.advance(shown)
+            with closing(check_ports(list(by_name.values()))) as found:
+                for result in found:
+                    results[result.port] = result
+                    journal.add(by_name[result.port], result)
+                    bar.advance(shown)
     except KeyboardInterrupt:
         done = f"interrupted: {len(results)} of {len(tasks)} ports are judged"
         keep = "" if journal.unwritable else "; go on with --resume"
