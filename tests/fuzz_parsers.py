@@ -45,10 +45,34 @@ PATTERN = (
     r"(?i:step|iteration):? (?P<step>\d+)(?:.*rank : (?P<rank>\S+))?.*loss:? :? ?(?P<loss>\S+)"
 )
 NUMBERS = (
-    *(b"0", b"-1", b"1e308", b"1e999", b"nan", b"-inf", b"1,234.5", b"1_0", b"9" * 40, b"0x1p3"),
+    *(
+        b"0",
+        b"-1",
+        b"1e308",
+        b"1e999",
+        b"nan",
+        b"-inf",
+        b"1,234.5",
+        b"1_0",
+        b"9" * 40,
+        b"9" * 310,
+        b"0x1p3",
+    ),
     *(b"1.", b".5", b"1e", b"--1", b"999999999999", b"1000000000001", b"NaN", b"Infinity"),
 )
-ENDS = (b"\n", b"\r\n", b"\r", b"\x1b[32m", b"\xff", "损失".encode("gbk"), b"\0", b" ", b"\t", b'"')
+ENDS = (
+    b"\n",
+    b"\r\n",
+    b"\r",
+    b"\x1b[32m",
+    b"\xff",
+    "损失".encode("gbk"),
+    b"\0",
+    b"\\ud800",
+    b" ",
+    b"\t",
+    b'"',
+)
 SEEDS = tuple(s.encode() for s in (*LOGS.values(), *BLOCKS.values(), PLAIN_BAR))
 LARGE = tuple(
     "".join(line(i) for i in range(14)).encode()

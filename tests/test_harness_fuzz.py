@@ -14,7 +14,7 @@ from harness.parse import parse_log
 WHOLE = [text.encode() for text in (*LOGS.values(), *SPELLINGS.values(), *BLOCKS.values())]
 LINES = [line for text in WHOLE for line in text.splitlines(keepends=True)]
 NUMBERS = (
-    *(b"0", b"-1", b"1e308", b"1e999", b"nan", b"-inf", b"1,234.5", b"1_0", b"9" * 40, b"0x1p3"),
+    *(b"0", b"-1", b"1e308", b"1e999", b"nan", b"-inf", b"1,234.5", b"1_0", b"9" * 310, b"0x1p3"),
     *(b"1.", b".5", b"1e", b"--1", b"999999999999", b"1000000000001", b"NaN", b"Infinity", b"true"),
 )
 MARKS = (
@@ -27,7 +27,15 @@ MARKS = (
         "损失".encode("gbk"),
         b'"log_history": [',
     ),
-    *(b"Namespace(", b"step,loss\n", b"iteration 1/ 2 |", b"Loss: ", b"Epoch: ", b"[" * 300),
+    *(
+        b"Namespace(",
+        b"step,loss\n",
+        b"iteration 1/ 2 |",
+        b"Loss: ",
+        b"Epoch: ",
+        b"[" * 300,
+        b"\\ud800",
+    ),
 )
 LONGEST_S = 2.0
 """Of the processor, for logs of some kilobytes."""

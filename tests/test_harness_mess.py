@@ -333,3 +333,43 @@ def test_a_log_that_ends_inside_a_number_says_where(form, cut, line, reason):
     text = LOGS[form]
     run = parse(text[: text.index(cut) + len(cut)])
     assert remarks(run) == [(line, reason)]
+
+
+HUGE = "9" * 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"log_history": [{{"step": 1, "loss": {HUGE}}}]}}\n',
+        f'{{"mode": "train", "epoch": 1, "iter": 1, "loss": {HUGE}}}\n',
+        f'{{"step": 1, "loss": {HUGE}}}\n',
+        f'{{"step": 1, "iter": 1, "loss": {HUGE}}}\n',
+        f':::MLLOG {{"key": "train_loss", "value": {HUGE}, "metadata": {{"step": 1}}}}\n',
+        f"step 1 loss {HUGE}\n",
+    ],
+)
+def test_a_whole_number_too_large_for_a_float_is_infinite(text):
+    assert [s.values.tolist() for s in parse(text).series] == [[np.inf]]
+
+
+def test_names_that_cannot_be_printed_are_no_series_and_facts_can_always_be():
+    text = (
+        '{"step": 1, "loss": 4.5, "\\ud800": 1, "a\\nb": 2, "": 3}\n'
+        ':::MLLOG {"key": "opt_name", "value": "sgd\\ud800"}\n'
+    )
+    run = parse(text)
+    assert [s.name for s in run.series] == ["loss"]
+    assert run.facts["optimizer"] == "sgd?"
+    assert [s.reason for s in run.skipped] == ["no place for this record"] * 3
+
+
+def test_a_number_of_a_config_that_python_cannot_print_is_kept_as_text():
+    text = (
+        header().replace(
+            "crop_size = (", f"steps = [1, -0x{'f' * 5000}]\nseed = 0x{'f' * 5000}\ncrop_size = ("
+        )
+        * 2
+    )
+    run = parse(text + records([4.0]))
+    assert str(run.facts["config.seed"]) == "0x" + "f" * 5000

@@ -98,7 +98,8 @@ class Collector:
         track = self._tracks.get(key)
         if track is None:
             too_many = len(self._tracks) >= MAX_SERIES or len(name) > MAX_NAME
-            if too_many or rank > MAX_COUNT or not 1 <= window <= MAX_COUNT:
+            nameless = not name or not name.isprintable()
+            if too_many or nameless or rank > MAX_COUNT or not 1 <= window <= MAX_COUNT:
                 return None
             track = self._tracks[key] = Track(unit)
         return track
@@ -125,6 +126,8 @@ class Collector:
 
     def fact(self, name: str, value: FactValue, *, line: int | None = None) -> None:
         """States a fact."""
+        if isinstance(value, str):
+            value = value.encode("utf-8", "replace").decode()  # JSON can hold half a character
         self._statements.add(name, value, line)
 
     def has(self, name: str) -> bool:

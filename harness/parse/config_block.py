@@ -16,6 +16,7 @@ from harness.parse.collect import Collector
 
 UNSPECIFIED_AMP = "amp"
 """Mixed precision in the dtype that the device takes by default."""
+MAX_BITS = 1 << 10
 MAX_TEXT = 1 << 20
 """Characters beyond which a config block is not one."""
 
@@ -123,14 +124,20 @@ def _flatten(key: str, value: Any, into: dict[str, FactValue]) -> None:
             _flatten(f"{key}.{name}", item, into)
     elif isinstance(value, list):
         if all(isinstance(item, str | int | float) for item in value):
-            into[key] = str(tuple(value))
+            into[key] = str(tuple(map(_printable, value)))
             return
         for i, item in enumerate(value):
             _flatten(f"{key}.{i}", item, into)
     elif isinstance(value, str | bool | int | float):
-        into[key] = value
+        into[key] = _printable(value)
     else:
         into[key] = repr(value)
+
+
+def _printable(value: FactValue) -> FactValue:
+    """The value, but a whole number that Python refuses to print in decimals as text."""
+    huge = isinstance(value, int) and value.bit_length() > MAX_BITS
+    return f"{value:#x}" if huge else value
 
 
 _OPTIMIZER = "optim_wrapper.optimizer."

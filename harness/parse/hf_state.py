@@ -13,6 +13,7 @@ from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
 from harness.parse.names import NO_SERIES, canonical
 from harness.parse.number import count
+from harness.parse.scalars_json import as_float
 
 _HISTORY = '"log_history"'
 _SETTING = re.compile(
@@ -103,7 +104,7 @@ class HfState:
             into.skip(line, repr(entry), "an entry of log_history without a step")
             return
         figures = {
-            canonical(str(name)): float(value)
+            canonical(str(name)): as_float(value)
             for name, value in entry.items()
             if isinstance(value, int | float)
             and not isinstance(value, bool)

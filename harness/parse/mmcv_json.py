@@ -14,6 +14,7 @@ from harness.parse.collect import Collector
 from harness.parse.jsonlike import json_object
 from harness.parse.mmengine_text import INSTANT
 from harness.parse.number import count
+from harness.parse.scalars_json import as_float
 
 _PLACES = frozenset({"mode", "epoch", "iter", "step"})
 
@@ -53,7 +54,7 @@ class MmcvJson:
     def _entry(self, number: int, line: str, entry: dict[str, Any], into: Collector) -> None:
         done, epoch = count(str(entry.get("iter"))), count(str(entry.get("epoch", 1)))
         figures = {
-            str(name): float(value)
+            str(name): as_float(value)
             for name, value in entry.items()
             if name not in _PLACES
             and isinstance(value, int | float)
