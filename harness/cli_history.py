@@ -13,6 +13,7 @@ import typer
 
 from harness.cli_options import Where
 from harness.errors import HistoryError
+from harness.files import write_text
 
 if TYPE_CHECKING:
     from harness.trend import Change, Entry
@@ -103,11 +104,7 @@ def _write_json(found: dict[str, tuple[Entry, ...]], to: str, *, last: int) -> N
     if to == "-":
         sys.stdout.write(text)
         return
-    try:
-        Path(to).write_text(text, encoding="utf-8")
-    except OSError as error:
-        msg = f"cannot be written: {error.strerror or error}. Choose another place."
-        raise HistoryError(msg, source=to) from error
+    write_text(Path(to), text)
 
 
 def _document(

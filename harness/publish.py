@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.files import guarded
 from harness.report import comment as comments
 from harness.report import github
 from harness.report.gitlab import render as code_quality
@@ -105,13 +106,12 @@ def _github(results: Sequence[PortResult], environ: Mapping[str, str]) -> None:
 
 
 def _write(path: Path, text: str, *, mode: str = "w") -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:
+    def write(where: Path) -> None:
+        where.parent.mkdir(parents=True, exist_ok=True)
+        with where.open(mode, encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
-    except OSError as error:
-        msg = f"cannot be written: {error.strerror or error}. Choose another place."
-        raise HarnessError(msg, source=str(path)) from error
+
+    guarded(path, write)
 
 
 def _append(results: Sequence[PortResult], where: str, environ: Mapping[str, str]) -> None:
