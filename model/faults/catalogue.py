@@ -7,11 +7,33 @@ from types import MappingProxyType
 
 from model.errors import ConfigError
 from model.faults import (
+    attention,
+    gradients,
+    images,
+    logs,
+    losses,
+    operators,
     optimizer,
+    parallel,
+    precision,
+    samples,
+    start,
 )
 from model.faults.fault import Fault, FaultCall
 
-_PLACES = (optimizer,)
+_PLACES = (
+    operators,
+    precision,
+    attention,
+    gradients,
+    optimizer,
+    start,
+    images,
+    losses,
+    samples,
+    parallel,
+    logs,
+)
 
 FAULTS: Mapping[str, Fault] = MappingProxyType(
     {

@@ -88,8 +88,9 @@ class FaultCall:
 
 
 def shown(value: float) -> str:
-    """The number as short as it reads back to the same value: 2, 0.9, 1e-05."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+    """The number, as short as it reads back to the same value: 2, 0.9, 1e-05."""
+    whole = math.isfinite(value) and value == int(value) and abs(value) < 1e15
+    return str(int(value)) if whole else repr(float(value))
 
 
 def fault(

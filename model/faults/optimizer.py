@@ -177,7 +177,7 @@ def momentum_lost(site: Site, dose: float) -> None:
 @fault(
     "training",
     origin="a check for overflow that sees some where there is none",
-    dose=Dose(default=10, meaning="steps from one to the next", low=2, high=10000, whole=True),
+    dose=Dose(default=4, meaning="steps from one to the next", low=2, high=10000, whole=True),
 )
 def update_skipped(site: Site, dose: float) -> None:
     """Every so many steps there is no update."""
