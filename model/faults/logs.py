@@ -72,7 +72,7 @@ def log_decimals(site: Site, dose: float) -> None:
 
     def short(losses: Losses) -> Tensor:
         # in float64: a float32 that is read out would show its own digits again
-        return losses["loss"].double().cpu().round(decimals=int(dose))
+        return losses["loss"].cpu().double().round(decimals=int(dose))
 
     _print_instead(site, short)
 
