@@ -137,6 +137,15 @@ def test_a_resumed_faulty_run_goes_on_as_it_would_have(scenes, tmp_path):
     assert rest.losses == {key: v for key, v in whole.losses.items() if key[1] >= 2}
 
 
+@pytest.mark.filterwarnings("ignore:Detected call of `scheduler.step")  # of mmengine, healthily
+def test_a_fault_of_single_updates_finds_them_where_gradients_are_summed(scenes, tmp_path):
+    summed = ("optim_wrapper.accumulative_counts=3", "default_hooks.checkpoint.interval=3")
+    whole = run(tmp_path / "run", scenes, steps=9, more=summed)
+    for fault in ("momentum_lost", "update_skipped=2", "gradient_dropped=2", "schedule_restarted"):
+        faulty = run(tmp_path / "run", scenes, [fault], steps=9, more=summed)
+        assert not same(faulty.weights, whole.weights), fault
+
+
 def test_the_command_plants_what_its_option_names_and_refuses_what_it_cannot(scenes, capfd):
     base = ["--config", "ccnet_r18-d8_demo", "--device", "cpu", "--cfg-options"]
     data = [f"{k}_dataloader.dataset.data_root={scenes}" for k in ("train", "val")]
@@ -169,7 +178,12 @@ def pair(scenes, tmp_path_factory):
         )
         for rank in range(2)
     ]  # fmt: skip
-    errors = [process.communicate(timeout=60)[1] for process in ranks]
+    try:
+        errors = [process.communicate(timeout=200)[1] for process in ranks]
+    finally:
+        for process in ranks:
+            process.kill()
+            process.wait()
     assert [process.returncode for process in ranks] == [0, 0], errors
     return [torch.load(folder / f"rank{rank}.pt") for rank in range(2)]
 
@@ -246,7 +260,8 @@ def test_the_catalogue_and_its_page_have_every_fault(capsys):
     page = (ROOT / "docs/how-to/plant-a-fault.md").read_text()
     for fault in FAULTS.values():
         assert f"{parse_fault(fault.name)}  ({fault.level}" in printed
-        assert f"| `{parse_fault(fault.name)}` |" in page
+        start = f"| `{parse_fault(fault.name)}` | {fault.level} | "
+        assert f"{start}{fault.summary} | {fault.origin} |\n" in page
     assert page.count("\n| `") == len(FAULTS)
 
 

@@ -66,14 +66,14 @@ def gradients_lost(site: Site, dose: float) -> None:
 @fault(
     "operator",
     origin="a reduction that returns before it is done, now and then",
-    dose=Dose(default=4, meaning="steps from one to the next", low=1, high=10000, whole=True),
+    dose=Dose(default=4, meaning="updates from one to the next", low=1, high=10000, whole=True),
 )
 def gradient_dropped(site: Site, dose: float) -> None:
-    """Every so many steps the gradient of the decode head's first convolution is 0."""
+    """Every so many updates the gradient of the decode head's first convolution is 0."""
     weight = site.model.decode_head.convs[0].conv.weight
 
     def drop() -> None:
-        if site.step % int(dose) == int(dose) - 1 and weight.grad is not None:
+        if site.update % int(dose) == int(dose) - 1 and weight.grad is not None:
             weight.grad.zero_()
 
     site.before_update(drop)

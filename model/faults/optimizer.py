@@ -92,9 +92,12 @@ def schedule_ahead(site: Site, dose: float) -> None:
 @fault("training", origin="a resumed run builds its scheduler anew and does not load its state")
 def schedule_restarted(site: Site) -> None:
     """At the middle of the run the schedule starts again from its first rate."""
+    last = int(site.runner.max_iters) // 2 - 1  # before the restart
+    due = [last] if site.step <= last else []
 
     def restart() -> None:
-        if site.step == int(site.runner.max_iters) // 2 - 1:
+        if due and site.step >= due[0]:
+            due.pop()
             for scheduler in _schedulers(site):  # they are stepped right after this
                 scheduler.last_step = scheduler._global_step = -1
             for group in site.optimizer.param_groups:
@@ -165,10 +168,12 @@ def dampening(site: Site, dose: float) -> None:
 def momentum_lost(site: Site, dose: float) -> None:
     """The momentum starts from zero again in the course of the run."""
     parts = int(dose) + 1
-    steps = {site.runner.max_iters * i // parts for i in range(1, parts)}
+    steps = (int(site.runner.max_iters) * i // parts for i in range(1, parts))
+    due = [step for step in steps if step >= site.step]
 
     def forget() -> None:
-        if site.step in steps:
+        if due and site.step >= due[0]:  # with summed gradients not every step is an update
+            due.pop(0)
             site.optimizer.state.clear()
 
     site.before_update(forget)
@@ -177,13 +182,13 @@ def momentum_lost(site: Site, dose: float) -> None:
 @fault(
     "training",
     origin="a check for overflow that sees some where there is none",
-    dose=Dose(default=4, meaning="steps from one to the next", low=2, high=10000, whole=True),
+    dose=Dose(default=4, meaning="updates from one to the next", low=2, high=10000, whole=True),
 )
 def update_skipped(site: Site, dose: float) -> None:
-    """Every so many steps there is no update."""
+    """Every so many steps of the optimizer there is none."""
 
     def skip() -> None:
-        if site.step % int(dose) == int(dose) - 1:
+        if site.update % int(dose) == int(dose) - 1:
             _without_gradients(site.parameters())
 
     site.before_update(skip)

@@ -52,6 +52,11 @@ class Site:
         return int(self.runner.iter)
 
     @property
+    def update(self) -> int:
+        """The update that the step belongs to; several steps with gradients that are summed."""
+        return self.step // int(getattr(self.runner.optim_wrapper, "_accumulative_counts", 1))
+
+    @property
     def fresh(self) -> bool:
         """Whether the run starts at step 0; one that is resumed has its state from a checkpoint."""
         return self.step == 0
