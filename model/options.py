@@ -36,6 +36,13 @@ def parser() -> argparse.ArgumentParser:
     add("--no-persistent-workers", action="store_true")
     add("--device", metavar="KIND", help=f"one of {', '.join(KINDS)}; default the best present")
     add("--seed", type=int, help="default the config's, else drawn and logged")
+    add(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[=DOSE]",
+        help="plant a fault of a port; may be repeated; `python -m model.faults` lists them",
+    )
     add("--launcher", choices=LAUNCHERS, default="none")
     add("--nnodes", type=int, default=1)
     add("--nproc-per-node", type=int, help="processes to start here, with --launcher pytorch")

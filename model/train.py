@@ -25,6 +25,7 @@ from model.checkpoint import PortRunner, newest_whole, read_checkpoint, remove_u
 from model.devices import Device, find_device
 from model.environment import gather_facts
 from model.errors import CheckpointError, ModelError
+from model.faults import FaultCall, check_ranks, parse_fault, planted
 from model.hooks.port_log import write_head
 from model.launch import USER_ERROR, agree, join, leave, meet, must_spawn, quit_rank, spawn
 from model.pretrained import PretrainedError
@@ -49,11 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         device = find_device(args.device)
         cfg = options.configured(args, device)
+        faults = [parse_fault(text) for text in args.fault]
         spawning = must_spawn(args)
         check_data(cfg)
         if spawning:
             return spawn(args, argv)
-        train(args, cfg, device)
+        train(args, cfg, device, faults=faults)
     except (ModelError, PretrainedError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return USER_ERROR
@@ -78,10 +80,13 @@ def check_data(cfg: Config) -> None:
                 DATASETS.build({**cfg[name].dataset, "pipeline": [], "lazy_init": False})
 
 
-def train(args: Namespace, cfg: Config, device: Device) -> None:
-    """Train as one rank."""
+def train(
+    args: Namespace, cfg: Config, device: Device, *, faults: Sequence[FaultCall] = ()
+) -> None:
+    """Train as one rank. Faults are told on standard error alone: no log may give one away."""
     timeout_s = cfg.get("env_cfg", {}).get("dist_cfg", {}).get("timeout")
     rank, world_size = join(args.launcher, device, timeout_s=timeout_s)
+    check_ranks(faults, world_size)
     start = agree(decide(args, cfg) if rank == 0 else None, world_size=world_size)
     apply(cfg, start, device, launcher=args.launcher)
     facts = gather_facts(cfg, device, launcher=args.launcher, world_size=world_size)
@@ -89,7 +94,11 @@ def train(args: Namespace, cfg: Config, device: Device) -> None:
         print(f"device: {device.kind} ({facts.get('device_name', 'unnamed')})", flush=True)
         remove_unfinished(start.work_dir)
         write_head(start.work_dir, facts, cfg)
-    PortRunner.from_cfg(cfg).train()
+        for call in faults:
+            print(f"fault planted: {call}", file=sys.stderr)
+    runner = PortRunner.from_cfg(cfg)
+    with planted(faults, runner):
+        runner.train()
     meet()
 
 

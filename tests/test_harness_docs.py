@@ -151,7 +151,8 @@ def test_commands_are_found_where_they_are_quoted():
 def test_every_quoted_script_and_its_options_exist(path):
     text = re.sub(r"\\\n\s*", " ", text_of(path))
     for module, rest in re.findall(r"python -m (model[\w.]*)([^`\n|]*)", text):
-        source = ROOT / (module.replace(".", "/") + ".py")
+        place = ROOT / module.replace(".", "/")
+        source = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
         assert source.exists(), module
         options = text_of(source) + (
             text_of(ROOT / "model/options.py") if "train" in module else ""

@@ -1,0 +1,94 @@
+"""Where faults are planted: a runner and its parts, and a way to put everything back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+from mmengine.dist import get_dist_info
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from model.checkpoint import PortRunner
+
+M = TypeVar("M", bound=nn.Module)
+_ABSENT = object()
+
+
+class Site:
+    """A run about to start. What is changed by `patch` and the hooks is undone when `undo` closes.
+
+    Faults of the stage 'data' find a runner without loop and optimizer, and only `loader` built.
+    """
+
+    def __init__(self, runner: PortRunner, undo: ExitStack) -> None:
+        self.runner = runner
+        self.undo = undo
+        self.rank, self.world_size = get_dist_info()
+
+    @property
+    def model(self) -> Any:
+        """The network, without the wrapper of a run of several processes."""
+        model = self.runner.model
+        return model.module if is_model_wrapper(model) else model
+
+    @property
+    def loader(self) -> DataLoader[Any]:
+        """The loader of training data; its workers have not started."""
+        loader = self.runner._train_dataloader
+        assert isinstance(loader, DataLoader)
+        return loader
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer in its wrapper."""
+        return self.runner.optim_wrapper.optimizer
+
+    @property
+    def step(self) -> int:
+        """The step being done, from 0."""
+        return int(self.runner.iter)
+
+    @property
+    def update(self) -> int:
+        """The update that the step belongs to; several steps with gradients that are summed."""
+        return self.step // int(getattr(self.runner.optim_wrapper, "_accumulative_counts", 1))
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the run starts at step 0; one that is resumed has its state from a checkpoint."""
+        return self.step == 0
+
+    def modules(self, kind: type[M]) -> Iterator[M]:
+        """The network's modules of a kind, in the order in which they are registered."""
+        return (module for module in self.model.modules() if isinstance(module, kind))
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that are trained."""
+        return [p for p in self.model.parameters() if p.requires_grad]
+
+    def patch(self, owner: Any, name: str, value: Any) -> None:
+        """Set an attribute of an object or a module until the end of the run."""
+        before = vars(owner).get(name, _ABSENT)
+        if before is _ABSENT:
+            self.undo.callback(delattr, owner, name)
+        else:
+            self.undo.callback(setattr, owner, name, before)
+        setattr(owner, name, value)
+
+    def before_update(self, act: Callable[[], None]) -> None:
+        """Call `act` before each step of the optimizer; gradients are reduced and unscaled then."""
+        handle = self.optimizer.register_step_pre_hook(lambda *_: act())
+        self.undo.callback(handle.remove)
+
+    def after_update(self, act: Callable[[], None]) -> None:
+        """Call `act` after each step of the optimizer."""
+        handle = self.optimizer.register_step_post_hook(lambda *_: act())
+        self.undo.callback(handle.remove)
+
+    def change_gradients(self, change: Callable[[Tensor], Tensor]) -> None:
+        """Replace the gradient of every parameter, in each process before any reduction."""
+        for parameter in self.parameters():
+            self.undo.callback(parameter.register_hook(change).remove)
