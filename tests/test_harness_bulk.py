@@ -1,5 +1,6 @@
 """Reading in bulk gives what reading line by line gives, to the last bit, whatever the log."""
 
+from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +14,8 @@ from harness.curve import same_series
 from harness.errors import HarnessError
 from harness.parse import parse_log, text
 from harness.parse.bulk import Bulk
+from harness.parse.number import number
+from harness.parse.tcappdll import shape_of
 from harness.parse.track import Track, turning_points
 
 NOISE = (
@@ -235,12 +238,51 @@ def test_records_taken_many_at_a_time_give_the_track_that_single_ones_give(place
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_line_of_the_usual_shape_with_one_odd_character_is_left_to_the_readers(old, new, end):
-    """Two threads share the usual shape, so that which way a chunk takes depends on their race."""
     bulk = Bulk()
     lines = [record(i, 1.5) + end for i in range(20)]
-    bulk._sort("".join(lines).encode())
-    assert bulk._usual is not None
+    found = bulk._sort("".join(lines).encode())
+    assert cold_lines(found) == [18, 19]
+    usual = found.hot[0].shape
     lines[7] = lines[7].replace(old, new, 1)
     odd = bulk._sort("".join(lines).encode())
-    assert 7 in [line for line, _ in odd.cold]
-    bulk.close()
+    assert 7 not in [i for part in odd.hot if part.shape == usual for i in part.lines.tolist()]
+    assert 7 in cold_lines(odd) or shape_of(lines[7]) is not None
+
+
+def cold_lines(found):
+    return [line for line, _ in found.cold]
+
+
+SPELLINGS = (
+    *("{!r}", "{:.17g}", "{:.16e}", "{:.9g}", "{:.6f}", "{:.19f}", "{:.40f}", "{:+.3E}", "{:G}"),
+    *("{:.0f}", "{:.0f}.", "000{:.17g}", "{:.15f}e3", "{:.7g}".upper()),
+)
+WHOLE = st.integers(0, 2**64 - 1)
+NUMBERS = st.one_of(
+    st.tuples(st.floats(), st.sampled_from(SPELLINGS)).map(lambda at: at[1].format(at[0])),
+    st.tuples(st.floats(1e-6, 1e6), st.sampled_from(SPELLINGS)).map(lambda at: at[1].format(at[0])),
+    st.tuples(WHOLE, st.integers(-350, 330)).map(lambda at: f"{at[0]}e{at[1]}"),
+    st.tuples(WHOLE, WHOLE).map(lambda at: f"{at[0]}.{at[1]:d}"),
+    st.tuples(WHOLE, st.integers(0, 10)).map(  # half way between two floats, and beside it
+        lambda at: f"{((at[0] >> 11 | 1 << 53) * 2 + 1 << at[1]) // 2}"
+    ),
+    st.tuples(WHOLE, st.integers(1, 4)).map(
+        lambda at: str(Decimal((at[0] >> 11 | 1 << 52) * 2 + 1) / 2 ** at[1])
+    ),
+    st.sampled_from(["-0", "-.0", "0e999", ".5", "5.", "-5.e-1", "1e400", "-1e-400", "9" * 400]),
+    st.sampled_from(["nan", "NaN", "inf", "-inf", "+Inf", "4.9e-324", "2.4e-324", "1e00000000308"]),
+    st.sampled_from(["9" * 19, "9" * 20, "0." + "0" * 40 + "1" * 19, "1e-99999999999", "0" * 300]),
+)
+"""Numbers as logs spell them, and as they might."""
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.lists(NUMBERS, min_size=1, max_size=40))
+def test_a_number_read_in_bulk_is_the_one_that_float_reads_to_the_last_bit(texts):
+    texts = [text for text in texts if number(text) is not None]
+    lines = [head(0, i, 0) + f"  train.loss : {text}\n" for i, text in enumerate([*texts, 0, 0])]
+    found = Bulk()._sort("".join([record(0, 1.5) + "\n", *lines]).encode())
+    assert cold_lines(found) == [len(lines) - 1, len(lines)]
+    read = [part.values[0] for part in found.hot if len(part.values) == 1]
+    expected = np.array([float(text) for text in texts])
+    assert b"".join(values.tobytes() for values in read) == expected.tobytes()

@@ -54,8 +54,9 @@ FORMATS: tuple[type[Format], ...] = (
 FACTS_ONLY = (ConfigBlock, Arguments, Environment)
 """Blocks that state facts and hold no record."""
 
-BULK_AFTER = 1 << 18
-"""Bytes that are read line by line before a log counts as large."""
+BULK_AFTER = 4_000_000
+"""Bytes from which on a log counts as large: line by line they take half a second, and so does
+loading what reads in bulk. Less than `CHUNK_BYTES`, so that a large log is so from its start."""
 LONG_LINE = 1 << 16
 """Characters beyond which only formats that can hold that much see a line."""
 
@@ -82,13 +83,11 @@ def parse_log(
     read = 0
     try:
         for chunk in chunks(blocks, source=source, line=reading.next_line):
-            small = max(0, bulk_after - read)
             read += len(chunk)
-            cut = chunk.rfind(b"\n", 0, small) + 1 if small < len(chunk) else len(chunk)
-            if pattern is not None:  # which may match any line of any format
-                cut = len(chunk)
-            reading.lines(chunk[:cut])
-            reading.bulk(chunk[cut:])
+            if read < bulk_after or pattern is not None:  # which may match any line of any format
+                reading.lines(chunk)
+            else:
+                reading.bulk(chunk)
         return reading.result(source)
     finally:
         reading.close()
