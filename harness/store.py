@@ -36,11 +36,10 @@ class _Hashing(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._raw.read(len(buffer))
-        buffer[: len(data)] = data
-        self.sha256.update(data)
-        self.count += len(data)
-        return len(data)
+        count: int = self._raw.readinto(buffer)  # type: ignore[attr-defined]
+        self.sha256.update(memoryview(buffer)[:count])
+        self.count += count
+        return count
 
 
 def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
