@@ -286,3 +286,9 @@ def test_a_number_read_in_bulk_is_the_one_that_float_reads_to_the_last_bit(texts
     read = [part.values[0] for part in found.hot if len(part.values) == 1]
     expected = np.array([float(text) for text in texts])
     assert b"".join(values.tobytes() for values in read) == expected.tobytes()
+
+
+def test_remarks_on_series_of_two_formats_stand_in_the_same_order():
+    mmcv = next(line for line in LOGS["mmcv"].split("\n") if "Iter [" in line)
+    lines = [record(i, 4.5 - i) for i in (0, 1, 2, 3, 1, 2, 3)]
+    check_alike([("\n".join([mmcv, mmcv, *lines, mmcv]) + "\n").encode()])
