@@ -8,6 +8,7 @@ compares the two.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -220,6 +221,11 @@ class Bulk:
         if len(shapes) > len(known):
             self._plan = _Plan(shapes)
         return len(shapes) > len(known)
+
+
+def is_loaded() -> bool:
+    """Whether what is compiled has been loaded in this process."""
+    return "harness.parse.cutter" in sys.modules
 
 
 def _with_new(shapes: tuple[Shape, ...], lines: Iterable[bytes]) -> tuple[Shape, ...]:

@@ -6,7 +6,7 @@ a time, counters and decimals. A decimal is left as its digits and a power of te
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import uint64
@@ -50,22 +50,10 @@ def _byte(text: Bytes, at: int) -> int:
 @part
 def _eight(text: Bytes, at: int) -> np.uint64:
     """Eight bytes as one number, the first of them lowest: one load of the machine."""
-    i = uint64(at)
-    word = uint64(text[i]) | uint64(text[i + uint64(1)]) << uint64(8)
-    word |= uint64(text[i + uint64(2)]) << uint64(16)
-    word |= uint64(text[i + uint64(3)]) << uint64(24)
-    word |= uint64(text[i + uint64(4)]) << uint64(32)
-    word |= uint64(text[i + uint64(5)]) << uint64(40)
-    word |= uint64(text[i + uint64(6)]) << uint64(48)
-    return word | uint64(text[i + uint64(7)]) << uint64(56)
-
-
-@part
-def _are_digits(word: np.uint64) -> bool:
-    """Whether eight bytes are digits: 3 as high half, also after adding 6."""
-    high = uint64(0xF0F0F0F0F0F0F0F0)
-    carried = (word + uint64(0x0606060606060606)) & high
-    return bool((word & high) | (carried >> uint64(4)) == uint64(0x3333333333333333))
+    word = uint64(0)
+    for i in range(8):
+        word |= uint64(text[uint64(at + i)]) << uint64(8 * i)
+    return word
 
 
 @part
@@ -82,10 +70,12 @@ def _eight_digits(word: np.uint64) -> np.uint64:
 @part
 def _digits(text: Bytes, at: int, so_far: np.uint64) -> tuple[int, np.uint64]:
     """Where digits end, and the number that they continue, modulo 2^64."""
+    high = uint64(0xF0F0F0F0F0F0F0F0)
     while at + 8 <= text.size:
         word = _eight(text, at)
-        if not _are_digits(word):
-            break
+        carried = (word + uint64(0x0606060606060606)) & high
+        if (word & high) | (carried >> uint64(4)) != uint64(0x3333333333333333):
+            break  # of a digit the high half is 3, also after 6 is added
         so_far = so_far * uint64(100_000_000) + _eight_digits(word)
         at += 8
     while 48 <= _byte(text, at) <= 57:
@@ -210,11 +200,9 @@ def _line(
         place = i - begin
         if place < 2:
             at = _clock(text, at)
-        elif place == 3:
-            at = _count(text, at, into, row, ITERATION)
-        elif place == 4:
-            single = _byte(text, at) == 45  # a single process calls itself -1
-            at = _count(text, at + single, into, row, RANK)
+        elif 3 <= place < HEAD:
+            single = place == 4 and _byte(text, at) == 45  # a single process calls itself -1
+            at = _count(text, at + single, into, row, place + ITERATION - 3)
             into.rows[row, RANK] *= not single
         else:
             after = _number(text, at, into, v)
@@ -264,11 +252,13 @@ def cut(
     places of a shape begin at its number in `firsts`. `words` are eight bytes and a mask each.
     """
     shapes, into = _Shapes(places, firsts, words), _Into(rows, decimals, powers, late)
-    at = line = row = v = n_late = recent = 0
+    kinds = firsts.size - 1
+    zero: Any = np.int64(0)  # a plain 0 is a type of its own, for which all would be compiled again
+    at = line = row = v = n_late = recent = zero
     while at < last:
         after = 0
-        for k in range(firsts.size - 1):
-            one = (recent + k) % (firsts.size - 1)
+        for k in range(kinds):
+            one = recent + k - (kinds if recent + k >= kinds else 0)  # a division takes as long
             after, next_v, next_late = _line(text, at, shapes, one, into, row, v, n_late)
             if after:
                 rows[row, LINE], rows[row, START], rows[row, END] = line, at, after
