@@ -36,7 +36,13 @@ class _Hashing(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count: int = self._raw.readinto(buffer)  # type: ignore[attr-defined]
+        into = getattr(self._raw, "readinto", None)  # not every file of fsspec has it
+        if into is not None:
+            count: int = into(buffer)
+        else:
+            data = self._raw.read(len(buffer))
+            count = len(data)
+            buffer[:count] = data
         self.sha256.update(memoryview(buffer)[:count])
         self.count += count
         return count

@@ -1,7 +1,11 @@
 """Reading in bulk gives what reading line by line gives, to the last bit, whatever the log."""
 
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from hypothesis import strategies as st
 from logforms import LOGS
 from loglines import header, record, records
 
+import harness
 from harness.curve import same_series
 from harness.errors import HarnessError
 from harness.parse import parse_log, text
@@ -292,3 +297,54 @@ def test_remarks_on_series_of_two_formats_stand_in_the_same_order():
     mmcv = next(line for line in LOGS["mmcv"].split("\n") if "Iter [" in line)
     lines = [record(i, 4.5 - i) for i in (0, 1, 2, 3, 1, 2, 3)]
     check_alike([("\n".join([mmcv, mmcv, *lines, mmcv]) + "\n").encode()])
+
+
+BULK = """
+import sys
+from harness.parse import parse_log
+data = open(sys.argv[1], "rb")
+run = parse_log(data, source="x", bulk_after=0)
+data.close()
+assert "numba" in sys.modules
+print(len(run.series[0]))
+"""
+
+
+def test_a_large_log_is_read_where_no_folder_can_keep_what_is_compiled(tmp_path):
+    """Not even by root: a file stands where each folder would be made."""
+    package = Path(harness.__file__).parent
+    (tmp_path / "harness").mkdir()
+    for path in package.rglob("*.py"):
+        copy = tmp_path / "harness" / path.relative_to(package)
+        copy.parent.mkdir(exist_ok=True, parents=True)
+        copy.write_bytes(path.read_bytes())
+    for place in ("harness/parse/__pycache__", "home", "cache"):
+        (tmp_path / place).write_text("")
+    (tmp_path / "x.log").write_text(records([4.5] * 30))
+    nowhere = {"HOME": "home", "XDG_CACHE_HOME": "cache", "NUMBA_CACHE_DIR": "cache"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BULK, str(tmp_path / "x.log")],
+        env={
+            **os.environ,
+            **{name: str(tmp_path / at) for name, at in nowhere.items()},
+            "PYTHONPATH": str(tmp_path),
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "30\n"), done.stderr
+
+
+def test_a_small_log_and_one_of_another_format_never_load_the_compiler():
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:]\n"
+        "from harness.parse import parse_log; from loglines import records; "
+        "from logforms import LOGS\n"
+        "parse_log([records([4.5] * 9)], source='x')\n"
+        "parse_log([LOGS['mmengine']], source='x', bulk_after=0)\n"
+        "assert 'numba' not in sys.modules"
+    )
+    roots = [str(Path(harness.__file__).parents[1]), str(Path(__file__).parent)]
+    subprocess.run([sys.executable, "-c", code, *roots], check=True)
