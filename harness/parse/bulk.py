@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,8 @@ Lines = NDArray[np.int64]
 MAX_SHAPES = 16
 THREADS = 2
 """Chunks that are sorted side by side; one thread more takes them over."""
-PROBES = 64
-"""Lines of a chunk that are looked at for new shapes."""
+PROBES = 8
+"""Lines looked at for new shapes at the start of those that have none, and again among the rest."""
 LINE, START, END, SHAPE, FIRST, ITERATION, RANK = range(7)
 """Columns of a row: its line, its bytes, its shape, where its numbers begin, and its counters."""
 _NO_ROWS = np.empty((0, 7), dtype=np.int64)
@@ -215,7 +215,7 @@ class Bulk:
         return found
 
     def _learn(self, lines: Iterable[bytes]) -> bool:
-        """Looks for new shapes among the first of these lines; whether there are any."""
+        """Looks for new shapes among some of these lines; whether there are any."""
         known = self._plan.shapes
         shapes = _with_new(known, lines)
         if len(shapes) > len(known):
@@ -229,9 +229,10 @@ def is_loaded() -> bool:
 
 
 def _with_new(shapes: tuple[Shape, ...], lines: Iterable[bytes]) -> tuple[Shape, ...]:
-    """These shapes, and those of the first of these lines."""
+    """These shapes, and those of some of these lines."""
     found = dict.fromkeys(shapes)
-    for raw in islice((raw for raw in lines if raw.startswith(MARK.encode())), PROBES):
+    marked = [raw for raw in lines if raw.startswith(MARK.encode())]
+    for raw in [*marked[:PROBES], *marked[PROBES :: len(marked) // PROBES + 1]]:
         if len(found) < MAX_SHAPES and raw.isascii():
             shape = shape_of(raw.decode("ascii") + "\n")
             if shape is not None:
