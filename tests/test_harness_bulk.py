@@ -299,6 +299,12 @@ def test_remarks_on_series_of_two_formats_stand_in_the_same_order():
     check_alike([("\n".join([mmcv, mmcv, *lines, mmcv]) + "\n").encode()])
 
 
+@pytest.mark.parametrize("name", ["train.", "train." + "a" * 120, "train." + "a" * 121])
+def test_a_series_without_a_name_or_with_a_long_one_is_skipped_alike(name):
+    lines = [head(0, i, 0) + f"  train.loss : 1.5  {name} : 4.0" for i in range(6)]
+    check_alike([("\n".join(lines) + "\n").encode()])
+
+
 BULK = """
 import sys
 from harness.parse import parse_log

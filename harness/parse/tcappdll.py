@@ -210,7 +210,7 @@ def shape_of(line: str) -> Shape | None:
         or any(reason for *_, reason in found)
         or any(words[at] != body[slice(*span)] for at, span in zip(places, spans, strict=True))
         or len({name for name, _ in fields}) < len(fields)
-        or any(len(name) > MAX_NAME for name, _ in fields)
+        or any(not 0 < len(name) <= MAX_NAME for name, _ in fields)
         or not body.isprintable()
     ):
         return None
