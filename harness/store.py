@@ -36,11 +36,16 @@ class _Hashing(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._raw.read(len(buffer))
-        buffer[: len(data)] = data
-        self.sha256.update(data)
-        self.count += len(data)
-        return len(data)
+        into = getattr(self._raw, "readinto", None)  # not every file of fsspec has it
+        if into is not None:
+            count: int = into(buffer)
+        else:
+            data = self._raw.read(len(buffer))
+            count = len(data)
+            buffer[:count] = data
+        self.sha256.update(memoryview(buffer)[:count])
+        self.count += count
+        return count
 
 
 def read_run(path: str | Path, *, pattern: str | None = None) -> Run:

@@ -1,6 +1,11 @@
 """Reading in bulk gives what reading line by line gives, to the last bit, whatever the log."""
 
+import os
+import subprocess
+import sys
+from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +14,13 @@ from hypothesis import strategies as st
 from logforms import LOGS
 from loglines import header, record, records
 
+import harness
 from harness.curve import same_series
 from harness.errors import HarnessError
 from harness.parse import parse_log, text
 from harness.parse.bulk import Bulk
+from harness.parse.number import number
+from harness.parse.tcappdll import shape_of
 from harness.parse.track import Track, turning_points
 
 NOISE = (
@@ -235,12 +243,114 @@ def test_records_taken_many_at_a_time_give_the_track_that_single_ones_give(place
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_line_of_the_usual_shape_with_one_odd_character_is_left_to_the_readers(old, new, end):
-    """Two threads share the usual shape, so that which way a chunk takes depends on their race."""
     bulk = Bulk()
     lines = [record(i, 1.5) + end for i in range(20)]
-    bulk._sort("".join(lines).encode())
-    assert bulk._usual is not None
+    found = bulk._sort("".join(lines).encode())
+    assert cold_lines(found) == [18, 19]
+    usual = found.hot[0].shape
     lines[7] = lines[7].replace(old, new, 1)
     odd = bulk._sort("".join(lines).encode())
-    assert 7 in [line for line, _ in odd.cold]
-    bulk.close()
+    assert 7 not in [i for part in odd.hot if part.shape == usual for i in part.lines.tolist()]
+    assert 7 in cold_lines(odd) or shape_of(lines[7]) is not None
+
+
+def cold_lines(found):
+    return [line for line, _ in found.cold]
+
+
+SPELLINGS = (
+    *("{!r}", "{:.17g}", "{:.16e}", "{:.9g}", "{:.6f}", "{:.19f}", "{:.40f}", "{:+.3E}", "{:G}"),
+    *("{:.0f}", "{:.0f}.", "000{:.17g}", "{:.15f}e3", "{:.7g}".upper()),
+)
+WHOLE = st.integers(0, 2**64 - 1)
+NUMBERS = st.one_of(
+    st.tuples(st.floats(), st.sampled_from(SPELLINGS)).map(lambda at: at[1].format(at[0])),
+    st.tuples(st.floats(1e-6, 1e6), st.sampled_from(SPELLINGS)).map(lambda at: at[1].format(at[0])),
+    st.tuples(WHOLE, st.integers(-350, 330)).map(lambda at: f"{at[0]}e{at[1]}"),
+    st.tuples(WHOLE, WHOLE).map(lambda at: f"{at[0]}.{at[1]:d}"),
+    st.tuples(WHOLE, st.integers(0, 10)).map(  # half way between two floats, and beside it
+        lambda at: f"{((at[0] >> 11 | 1 << 53) * 2 + 1 << at[1]) // 2}"
+    ),
+    st.tuples(WHOLE, st.integers(1, 4)).map(
+        lambda at: str(Decimal((at[0] >> 11 | 1 << 52) * 2 + 1) / 2 ** at[1])
+    ),
+    st.sampled_from(["-0", "-.0", "0e999", ".5", "5.", "-5.e-1", "1e400", "-1e-400", "9" * 400]),
+    st.sampled_from(["nan", "NaN", "inf", "-inf", "+Inf", "4.9e-324", "2.4e-324", "1e00000000308"]),
+    st.sampled_from(["9" * 19, "9" * 20, "0." + "0" * 40 + "1" * 19, "1e-99999999999", "0" * 300]),
+)
+"""Numbers as logs spell them, and as they might."""
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.lists(NUMBERS, min_size=1, max_size=40))
+def test_a_number_read_in_bulk_is_the_one_that_float_reads_to_the_last_bit(texts):
+    texts = [text for text in texts if number(text) is not None]
+    lines = [head(0, i, 0) + f"  train.loss : {text}\n" for i, text in enumerate([*texts, 0, 0])]
+    found = Bulk()._sort("".join([record(0, 1.5) + "\n", *lines]).encode())
+    assert cold_lines(found) == [len(lines) - 1, len(lines)]
+    read = [part.values[0] for part in found.hot if len(part.values) == 1]
+    expected = np.array([float(text) for text in texts])
+    assert b"".join(values.tobytes() for values in read) == expected.tobytes()
+
+
+def test_remarks_on_series_of_two_formats_stand_in_the_same_order():
+    mmcv = next(line for line in LOGS["mmcv"].split("\n") if "Iter [" in line)
+    lines = [record(i, 4.5 - i) for i in (0, 1, 2, 3, 1, 2, 3)]
+    check_alike([("\n".join([mmcv, mmcv, *lines, mmcv]) + "\n").encode()])
+
+
+@pytest.mark.parametrize("name", ["train.", "train." + "a" * 120, "train." + "a" * 121])
+def test_a_series_without_a_name_or_with_a_long_one_is_skipped_alike(name):
+    lines = [head(0, i, 0) + f"  train.loss : 1.5  {name} : 4.0" for i in range(6)]
+    check_alike([("\n".join(lines) + "\n").encode()])
+
+
+BULK = """
+import sys
+from harness.parse import parse_log
+data = open(sys.argv[1], "rb")
+run = parse_log(data, source="x", bulk_after=0)
+data.close()
+assert "numba" in sys.modules
+print(len(run.series[0]))
+"""
+
+
+def test_a_large_log_is_read_where_no_folder_can_keep_what_is_compiled(tmp_path):
+    """Not even by root: a file stands where each folder would be made."""
+    package = Path(harness.__file__).parent
+    (tmp_path / "harness").mkdir()
+    for path in package.rglob("*.py"):
+        copy = tmp_path / "harness" / path.relative_to(package)
+        copy.parent.mkdir(exist_ok=True, parents=True)
+        copy.write_bytes(path.read_bytes())
+    for place in ("harness/parse/__pycache__", "home", "cache"):
+        (tmp_path / place).write_text("")
+    (tmp_path / "x.log").write_text(records([4.5] * 30))
+    nowhere = {"HOME": "home", "XDG_CACHE_HOME": "cache", "NUMBA_CACHE_DIR": "cache"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BULK, str(tmp_path / "x.log")],
+        env={
+            **os.environ,
+            **{name: str(tmp_path / at) for name, at in nowhere.items()},
+            "PYTHONPATH": str(tmp_path),
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "30\n"), done.stderr
+
+
+def test_a_small_log_and_one_of_another_format_never_load_the_compiler():
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:]\n"
+        "from harness.parse import parse_log; from loglines import records; "
+        "from logforms import LOGS\n"
+        "parse_log([records([4.5] * 9)], source='x')\n"
+        "parse_log([LOGS['mmengine']], source='x', bulk_after=0)\n"
+        "assert 'numba' not in sys.modules"
+    )
+    roots = [str(Path(harness.__file__).parents[1]), str(Path(__file__).parent)]
+    subprocess.run([sys.executable, "-c", code, *roots], check=True)

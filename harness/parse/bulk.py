@@ -1,89 +1,54 @@
 """Reads the records of a large log in bulk: lines that differ in their numbers only.
 
-A line's *shape* is the words that stand at certain places when it is cut at blanks. A CSV reader
-cuts the lines and converts the columns with numbers, and the words of every line are compared with
-those of the shape. Where lines of several kinds are mixed, they are told apart by what stays when
-every character of a number is deleted. Lines of no known shape, and lines in whose columns
+Lines of a known *shape*, which is the words that stand between their numbers, are cut by a compiled
+pass over a chunk, in threads of their own. Lines of no known shape, and lines in whose places
 something else stands, are left to the readers of single lines. What comes out is the same; a test
 compares the two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.parse.collect import Collector
-from harness.parse.number import MAX_COUNT
-from harness.parse.tcappdll import MARK, WHEN, Shape, Tcappdll, shape_of
-from harness.parse.track import Track, turning_points
+from harness.parse.stretches import Ahead, Records, stretches
+from harness.parse.tcappdll import MARK, Shape, shape_of
 
 Floats = NDArray[np.float64]
 Lines = NDArray[np.int64]
 
-_NUMERIC = b"0123456789.+-eE"
 MAX_SHAPES = 16
 THREADS = 2
 """Chunks that are sorted side by side; one thread more takes them over."""
-BLOCK_BYTES = 1 << 19
-"""Bytes that the CSV reader takes at a time: what it builds of them then fits the cache of a core,
-which is worth a factor of two."""
-PROBES = 64
-"""Lines of a chunk that are looked at for new shapes."""
-SMALLEST = 256
-"""Lines below which a stretch that a CSV reader refuses is not cut any further."""
-
-
-Hot = tuple[Shape, Lines, dict[str, Any]]
-"""A shape, the lines of it, and their columns by name."""
-
-
-@dataclass(slots=True)
-class _Stretch:
-    """Records of one rank on rising lines, a column for each series; `done` are in the tracks."""
-
-    lines: Lines
-    epochs: Floats
-    iterations: Lines
-    columns: list[tuple[Track, Floats]]
-    done: int = 0
-
-    def up_to(self, line: int) -> bool:
-        """Adds the records of lines before this one; whether there were any."""
-        end = int(np.searchsorted(self.lines, line))
-        if end == self.done:
-            return False
-        part = slice(self.done, end)
-        lines, epochs, iterations = self.lines[part], self.epochs[part], self.iterations[part]
-        turns = turning_points(epochs, iterations)
-        for track, values in self.columns:
-            track.add_many(lines, epochs, iterations, values[part], turns)
-        self.done = end
-        return True
-
-    def at(self) -> int:
-        """The line of the last record added."""
-        return int(self.lines[self.done - 1])
-
-    def last_step(self) -> int:
-        """The step of the last record added."""
-        return self.columns[-1][0].steps[-1]
+PROBES = 8
+"""Lines looked at for new shapes at the start of those that have none, and again among the rest."""
+LINE, START, END, SHAPE, FIRST, ITERATION, RANK = range(7)
+"""Columns of a row: its line, its bytes, its shape, where its numbers begin, and its counters."""
+_NO_ROWS = np.empty((0, 7), dtype=np.int64)
+_ALWAYS_COLD = 2
+"""The last line of a chunk, and the one before it."""
+_START = 1 << 16
+"""Bytes of a chunk in which the first shapes are looked for before it is cut."""
+_FEW = 1 << 16
+"""Kinds of records that numpy sorts by counting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sorted:
-    """A chunk of whole lines: columns of those that are alike, and the others as they are.
+    """A chunk of whole lines: the records of those that are alike, and the others as they are.
 
-    `hot` holds a shape, the lines (n,) counted from 0 in the chunk, and their columns by name.
+    Lines are counted from 0 in the chunk.
     """
 
     lines: int
-    hot: list[Hot]
+    hot: list[Records]
     cold: list[tuple[int, bytes]]
 
     def hand_over(self, first_line: int, into: Collector) -> Iterator[tuple[int, bytes]]:
@@ -92,8 +57,8 @@ class Sorted:
         The other records wait in `into.catch_up`, which adds those before a line; all of them are
         added when this iterator ends.
         """
-        stretches = _stretches(self.hot, first_line, into)
-        into.catch_up = _Ahead(stretches, into) if stretches else None
+        found = stretches(self.hot, first_line, into)
+        into.catch_up = Ahead(found, into) if found else None
         for line, raw in self.cold:
             yield first_line + line, raw
         if into.catch_up is not None:
@@ -101,24 +66,122 @@ class Sorted:
             into.catch_up = None
 
 
-class _Ahead:
-    """Adds the records of lines before a given one, when it is asked to."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Room:
+    """What `cutter.cut` fills in, for a chunk of at most `size` bytes."""
 
-    def __init__(self, stretches: list[_Stretch], into: Collector) -> None:
-        self._stretches = stretches
-        self._into = into
-        self._line = 0
+    size: int
+    rows: Lines
+    decimals: NDArray[np.uint64]
+    powers: NDArray[np.int16]
+    late: Lines
 
-    def __call__(self, line: int) -> None:
-        if line <= self._line:
-            return
-        self._line = line
-        latest = None
-        for stretch in self._stretches:
-            if stretch.up_to(line) and (latest is None or stretch.at() > latest.at()):
-                latest = stretch
-        if latest is not None:
-            self._into.last_step = latest.last_step()
+
+class _Plan:
+    """Shapes as the compiled pass wants them (see `cutter.cut`)."""
+
+    def __init__(self, shapes: tuple[Shape, ...] = ()) -> None:
+        self.shapes = shapes
+        places: list[tuple[int, int, int]] = []
+        firsts, words = [0], b""
+        for shape in shapes:
+            for word in shape.words:
+                begin, wide = len(words) // 8, -(-len(word) // 8)
+                words += word.encode("ascii").ljust(8 * wide, b"\0")
+                places.append((begin, begin + wide, len(word)))
+            firsts.append(len(places))
+        self._places = np.array(places, dtype=np.int64).reshape(-1, 3)
+        self._firsts = np.array(firsts, dtype=np.int64)
+        known = np.frombuffer(words, dtype=np.uint8)
+        both = [known, np.where(known, 255, 0).astype(np.uint8)]
+        self._words = np.stack([part.view("<u8").astype(np.uint64) for part in both], axis=1)
+        sizes = [sum(map(len, shape.words)) + len(shape.words) for shape in shapes]
+        self._shortest = min(sizes, default=1)
+        self._spare: list[_Room] = []
+        widths = [len(shape.fields) + 1 for shape in shapes]
+        self._widest = max(widths, default=0)
+        self._density = max((n / size for n, size in zip(widths, sizes, strict=True)), default=0.0)
+
+    def sort(self, chunk: bytes) -> Sorted:
+        """The lines of a chunk, which ends with a line end."""
+        if not self.shapes:
+            cold = list(_between(chunk, _NO_ROWS))
+            return Sorted(lines=cold[-1][0] + 1, hot=[], cold=cold)
+        room = self._room(len(chunk))
+        rows, numbers = self._cut(chunk, room)
+        cold = list(_between(chunk, rows))
+        found = Sorted(lines=cold[-1][0] + 1, hot=self._records(rows, numbers), cold=cold)
+        self._spare.append(room)
+        return found
+
+    def _room(self, size: int) -> _Room:
+        """Room for the numbers of a chunk of so many bytes; that of an earlier one if it will do.
+
+        Fresh memory for every chunk would take a fifth of the time.
+        """
+        try:
+            room = self._spare.pop()
+        except IndexError:
+            room = None
+        if room is None or room.size < size:
+            size = (size >> 20) + 1 << 20
+            most = int(size * self._density) + 2 * self._widest
+            room = _Room(
+                size=size,
+                rows=np.empty((size // self._shortest + 2, _NO_ROWS.shape[1]), dtype=np.int64),
+                decimals=np.empty(most, dtype=np.uint64),
+                powers=np.empty(most, dtype=np.int16),
+                late=np.empty((most, 3), dtype=np.int64),
+            )
+        return room
+
+    def _cut(self, chunk: bytes, room: _Room) -> tuple[Lines, Floats]:
+        """The rows of a chunk's records, and their numbers one after the other, in this room."""
+        from harness.parse.cutter import cut  # noqa: PLC0415  (loads numba)
+        from harness.parse.decimals import to_floats  # noqa: PLC0415
+
+        n_rows, n, n_late = cut(
+            np.frombuffer(chunk, dtype=np.uint8),
+            chunk.rfind(b"\n", 0, -1) + 1,
+            self._places,
+            self._firsts,
+            self._words,
+            room.rows,
+            room.decimals,
+            room.powers,
+            room.late,
+        )
+        to_floats(room.decimals[:n], room.powers[:n])
+        numbers = room.decimals[:n].view(np.float64)
+        for at, start, end in room.late[:n_late].tolist():
+            numbers[at] = float(chunk[start:end])
+        return room.rows[:n_rows], numbers
+
+    def _records(self, rows: Lines, numbers: Floats) -> list[Records]:
+        """The records of each shape and rank."""
+        if not rows.size:
+            return []
+        kinds = rows[:, SHAPE] * (rows[:, RANK].max() + 1) + rows[:, RANK]
+        order = np.argsort(kinds.astype(np.uint16) if kinds.max() < _FEW else kinds, kind="stable")
+        rows, kinds = (
+            rows.take(order, axis=0),
+            kinds[order],
+        )  # `rows[order]` takes three times as long
+        bounds = [0, *(np.flatnonzero(kinds[1:] != kinds[:-1]) + 1).tolist(), kinds.size]
+        found = []
+        for part in (rows[a:b] for a, b in pairwise(bounds)):
+            shape, first = self.shapes[part[0, SHAPE]], part[:, FIRST]
+            found.append(
+                Records(
+                    shape=shape,
+                    rank=int(part[0, RANK]),
+                    lines=part[:, LINE].copy(),
+                    epochs=numbers.take(first),
+                    iterations=part[:, ITERATION].copy(),
+                    values=tuple(numbers.take(first + i + 1) for i in range(len(shape.fields))),
+                )
+            )
+        return found
 
 
 class Bulk:
@@ -128,8 +191,7 @@ class Bulk:
     """
 
     def __init__(self) -> None:
-        self._shapes: dict[bytes, Shape] = {}
-        self._usual: Shape | None = None
+        self._plan = _Plan()
         self._threads: ThreadPoolExecutor | None = None
 
     def start(self, chunk: bytes) -> Future[Sorted]:
@@ -144,219 +206,44 @@ class Bulk:
             self._threads.shutdown(cancel_futures=True)
 
     def _sort(self, chunk: bytes) -> Sorted:
-        if (usual := self._usual) is not None:
-            last = chunk.rfind(b"\n", 0, -1) + 1
-            table = _table(memoryview(chunk)[:last], usual) if last else None
-            if table is not None:
-                rows = np.arange(table["rank"].size)
-                cold = [(rows.size, chunk[last:-1])]
-                return Sorted(lines=rows.size + 1, hot=[(usual, rows, table)], cold=cold)
-        ends = np.flatnonzero(np.frombuffer(chunk, dtype=np.uint8) == ord("\n")) + 1
-        starts = np.concatenate([[0], ends[:-1]])
-        self._learn(chunk, starts, ends)
-        hot: list[Hot] = []
-        is_cold = np.ones(ends.size, dtype=bool)
-        for shape, rows in self._by_shape(chunk, ends.size):
-            for at, table in _tables(_joined(chunk, rows, starts, ends), shape, rows):
-                hot.append((shape, at, table))
-                is_cold[at] = False
-        at = np.flatnonzero(is_cold)
-        self._usual = hot[0][0] if len(hot) == at.size == 1 else None
-        cold = [(i, chunk[starts[i] : ends[i] - 1]) for i in at.tolist()]
-        return Sorted(lines=ends.size, hot=hot, cold=cold)
+        if not self._plan.shapes:
+            self._learn(chunk[:_START].split(b"\n")[:-1])
+        plan = self._plan
+        found = plan.sort(chunk)
+        if len(found.cold) > _ALWAYS_COLD and self._learn(raw for _, raw in found.cold):
+            found = self._plan.sort(chunk)
+        return found
 
-    def _learn(self, chunk: bytes, starts: Lines, ends: Lines) -> None:
-        for i in range(min(PROBES, ends.size)):
-            raw = chunk[starts[i] : ends[i]]
-            if len(self._shapes) < MAX_SHAPES and raw.startswith(MARK.encode()) and raw.isascii():
-                key = raw.translate(None, _NUMERIC).removesuffix(b"\n")
-                if key not in self._shapes and (shape := shape_of(raw.decode("ascii"))):
-                    self._shapes = {**self._shapes, key: shape}
-
-    def _by_shape(self, chunk: bytes, lines: int) -> list[tuple[Shape, Lines]]:
-        """The lines of each known shape, but for the last one and any before a line of no shape.
-
-        What follows a record may be the rest of it, and only single-line readers know how to tell.
-        """
-        shapes = self._shapes
-        if not shapes:
-            return []
-        index = {key: i for i, key in enumerate(shapes)}
-        residue = chunk.translate(None, _NUMERIC).split(b"\n")[:lines]
-        which = np.fromiter((index.get(line, -1) for line in residue), np.int64, lines)
-        which[np.append(which[1:], -1) < 0] = -1
-        kinds = enumerate(shapes.values())
-        found = [(shape, np.flatnonzero(which == i)) for i, shape in kinds]
-        return [(shape, rows) for shape, rows in found if rows.size]
+    def _learn(self, lines: Iterable[bytes]) -> bool:
+        """Looks for new shapes among some of these lines; whether there are any."""
+        known = self._plan.shapes
+        shapes = _with_new(known, lines)
+        if len(shapes) > len(known):
+            self._plan = _Plan(shapes)
+        return len(shapes) > len(known)
 
 
-def _stretches(hot: list[Hot], first_line: int, into: Collector) -> list[_Stretch]:
-    """The records of each rank; where its lines have several shapes, series by series."""
-    into.reader, into.reader_is_fallback = Tcappdll.name, False
-    found: dict[tuple[int, tuple[str, ...]], _Stretch] = {}
-    parts: dict[tuple[str, int], list[_Part]] = {}
-    units: dict[tuple[str, int], tuple[int, str]] = {}
-    for shape, rows, table in hot:
-        into.claim(into.reader, line=first_line + int(rows[0]))
-        for rank, part in _by_rank(rows + first_line, table):
-            for name, unit, _, _ in shape.fields:
-                parts.setdefault((name, rank), []).append((*part[:3], part[3][name]))
-                mine = int(part[0][0]), unit
-                units[name, rank] = min(units.get((name, rank), mine), mine)
-    for (name, rank), several in parts.items():
-        track = into.track(name, rank=rank, unit=units[name, rank][1])
-        if track is None:
-            into.skip(first_line, name, "no place for the records of this series")
-            continue
-        lines, epochs, iterations, values = _in_order(several)
-        key = (rank, () if len(several) == 1 else (name,))
-        stretch = found.setdefault(key, _Stretch(lines, epochs, iterations, []))
-        if stretch.lines is not lines:  # another shape of the same rank: a stretch of its own
-            stretch = found[rank, (name,)] = _Stretch(lines, epochs, iterations, [])
-        stretch.columns.append((track, values))
-    return list(found.values())
+def is_loaded() -> bool:
+    """Whether what is compiled has been loaded in this process."""
+    return "harness.parse.cutter" in sys.modules
 
 
-_Part = tuple[Lines, Floats, Lines, Floats]
-"""Lines, epochs, iterations and values of one series."""
+def _with_new(shapes: tuple[Shape, ...], lines: Iterable[bytes]) -> tuple[Shape, ...]:
+    """These shapes, and those of some of these lines."""
+    found = dict.fromkeys(shapes)
+    marked = [raw for raw in lines if raw.startswith(MARK.encode())]
+    for raw in [*marked[:PROBES], *marked[PROBES :: len(marked) // PROBES + 1]]:
+        if len(found) < MAX_SHAPES and raw.isascii():
+            shape = shape_of(raw.decode("ascii") + "\n")
+            if shape is not None:
+                found[shape] = None
+    return tuple(found)
 
 
-def _by_rank(
-    lines: Lines, table: dict[str, Any]
-) -> Iterator[tuple[int, tuple[Lines, Floats, Lines, dict[str, Floats]]]]:
-    """The columns of each rank, in the order of their lines."""
-    ranks = np.maximum(table["rank"], 0)
-    kinds = np.unique(ranks).tolist()
-    order = (
-        slice(None) if len(kinds) == 1 else np.argsort(ranks.astype(_small(kinds)), kind="stable")
-    )
-    columns = {name: column[order] for name, column in table.items()}
-    lines, ranks = lines[order], ranks[order]
-    for rank in kinds:
-        mine = slice(*np.searchsorted(ranks, [rank, rank + 1]).tolist())
-        values = {name: column[mine] for name, column in columns.items()}
-        yield rank, (lines[mine], values["epoch"], values["iteration"], values)
-
-
-def _in_order(parts: list[_Part]) -> _Part:
-    """Records of several shapes merged in the order of their lines."""
-    if len(parts) == 1:
-        return parts[0]
-    columns = zip(*parts, strict=True)
-    lines, epochs, iterations, values = (np.concatenate(column) for column in columns)
-    order = np.argsort(lines, kind="stable")
-    return lines[order], epochs[order], iterations[order], values[order]
-
-
-def _joined(chunk: bytes, rows: Lines, starts: Lines, ends: Lines) -> bytes | memoryview:
-    """The lines of these rows one after the other."""
-    if rows.size and rows[-1] - rows[0] + 1 == rows.size:
-        return memoryview(chunk)[starts[rows[0]] : ends[rows[-1]]]
-    keep = np.zeros(ends.size, dtype=bool)
-    keep[rows] = True
-    mask = np.repeat(keep, ends - starts)
-    joined: bytes = np.frombuffer(chunk, dtype=np.uint8)[: mask.size][mask].tobytes()
-    return joined
-
-
-def _small(kinds: list[int]) -> type[np.generic]:
-    """The type in which these ranks are sorted fastest."""
-    return np.int16 if kinds[-1] < 1 << 15 else np.int64
-
-
-def _tables(
-    text: bytes | memoryview, shape: Shape, rows: Lines
-) -> list[tuple[Lines, dict[str, Any]]]:
-    """The columns of the lines, cut into stretches where something in them is not as it should."""
-    table = _table(text, shape)
-    if table is not None and table["rank"].size == rows.size:
-        return [(rows, table)]
-    if rows.size <= SMALLEST:
-        return []
-    half = rows.size // 2
-    ends = np.flatnonzero(np.frombuffer(text, dtype=np.uint8) == ord("\n")) + 1
-    cut = int(ends[half - 1])
-    return [*_tables(text[:cut], shape, rows[:half]), *_tables(text[cut:], shape, rows[half:])]
-
-
-def _table(text: bytes | memoryview, shape: Shape) -> dict[str, Any] | None:
-    """The columns of whole lines by name; None if any line has something else in its places."""
-    import pyarrow as pa  # noqa: PLC0415  (a tenth of a second, only large logs need it)
-    from pyarrow import csv  # noqa: PLC0415
-
-    numbers = {"epoch": shape.epoch, "iteration": shape.iteration, "rank": shape.rank}
-    kinds = {shape.epoch: pa.float64(), shape.iteration: pa.int64(), shape.rank: pa.int64()}
-    for name, _, _, value_at in shape.fields:
-        numbers[name] = value_at
-        kinds[value_at] = pa.float64()
-    for at in WHEN:
-        kinds[at] = pa.binary()
-    for at, word in shape.words:
-        kinds[at] = pa.binary(len(word)) if word else pa.null()
-    columns = {str(at): kind for at, kind in kinds.items()}
-    try:
-        table = csv.read_csv(
-            pa.BufferReader(pa.py_buffer(text)),
-            read_options=csv.ReadOptions(
-                use_threads=False,  # chunks are read side by side, which leaves less to wait for
-                block_size=BLOCK_BYTES,
-                column_names=[str(i) for i in range(shape.columns)],
-            ),
-            parse_options=csv.ParseOptions(
-                delimiter=" ", quote_char=False, ignore_empty_lines=False
-            ),
-            convert_options=csv.ConvertOptions(
-                column_types=columns, include_columns=list(columns), null_values=[""]
-            ),
-        )
-    except pa.ArrowInvalid:
-        return None
-    if not _controls_end_lines(text, table.num_rows) or not all(
-        _is_clock(table.column(str(at))) for at in WHEN
-    ):
-        return None
-    for at, word in shape.words:
-        if word and not _all_are(table.column(str(at)), word.encode()):
-            return None
-    found = {}
-    for name, at in numbers.items():
-        column = table.column(str(at))
-        if column.null_count:
-            return None
-        found[name] = column.to_numpy()
-    sane = [
-        0 <= found["epoch"].min() <= found["epoch"].max() <= MAX_COUNT,
-        0 <= found["iteration"].min() <= found["iteration"].max() <= MAX_COUNT,
-        found["rank"].max() <= MAX_COUNT,
-    ]
-    return found if all(sane) else None
-
-
-def _controls_end_lines(text: bytes | memoryview, lines: int) -> bool:
-    """Whether there is no control character but the line ends: a CSV reader ignores tabs."""
-    seen = np.frombuffer(text, dtype=np.uint8)
-    controls = int(np.count_nonzero(seen < ord(" ")))
-    if controls == lines:
-        return True
-    at = np.flatnonzero(seen == ord("\r"))
-    follows = seen[at + 1] == ord("\n") if at.size and at[-1] + 1 < seen.size else at[:0]
-    return controls == 2 * lines and at.size == lines and bool(np.all(follows))
-
-
-def _is_clock(column: Any) -> bool:
-    """Whether a column of dates or times has digits and their separators alone, `+,-./0-9:`."""
-    for part in column.chunks:
-        data = np.frombuffer(part.buffers()[2] or b"", dtype=np.uint8)
-        if part.null_count or not data.size or data.min() < ord("+") or data.max() > ord(":"):
-            return False
-    return True
-
-
-def _all_are(column: Any, word: bytes) -> bool:
-    """Whether every cell of a column of fixed width is this word."""
-    for part in column.chunks:
-        start = part.offset * len(word)
-        cells = part.buffers()[1].to_pybytes()[start : start + len(part) * len(word)]
-        if part.null_count or cells != word * len(part):
-            return False
-    return True
+def _between(chunk: bytes, rows: Lines) -> Iterator[tuple[int, bytes]]:
+    """The lines before, between and behind these rows, with their numbers."""
+    begin, end = np.append(0, rows[:, END]), np.append(rows[:, START], len(chunk))
+    lines = np.append(0, rows[:, LINE] + 1)
+    gaps = np.flatnonzero(begin < end)
+    for i in gaps.tolist():
+        yield from enumerate(chunk[begin[i] : end[i] - 1].split(b"\n"), int(lines[i]))

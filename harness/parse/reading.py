@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from harness.curve import Run
 from harness.errors import ParseError
 from harness.parse.arguments import Arguments
-from harness.parse.bulk import THREADS, Bulk, Sorted
+from harness.parse.bulk import THREADS, Bulk, Sorted, is_loaded
 from harness.parse.collect import Collector, Format
 from harness.parse.columns import Columns
 from harness.parse.config_block import ConfigBlock
@@ -54,8 +54,11 @@ FORMATS: tuple[type[Format], ...] = (
 FACTS_ONLY = (ConfigBlock, Arguments, Environment)
 """Blocks that state facts and hold no record."""
 
-BULK_AFTER = 1 << 18
-"""Bytes that are read line by line before a log counts as large."""
+BULK_AFTER = 4_000_000
+"""Bytes from which on a log counts as large: line by line they take half a second, and so does
+loading what reads in bulk. Less than `CHUNK_BYTES`, so that a large log is so from its start."""
+BULK_AFTER_LOADED = 1 << 18
+"""The same, once that is loaded."""
 LONG_LINE = 1 << 16
 """Characters beyond which only formats that can hold that much see a line."""
 
@@ -65,13 +68,14 @@ def parse_log(
     *,
     source: str,
     pattern: str | None = None,
-    bulk_after: int = BULK_AFTER,
+    bulk_after: int | None = None,
 ) -> Run:
     """What a log says, in one pass; only numbers and facts are kept.
 
     `text` is the log in pieces, cut anywhere. Bytes may be UTF-8, UTF-16, GBK or a mixture. A last
     line without line end was cut off while it was written, and its last number is not trusted. A
     carriage return inside a line (a progress bar) splits it. `pattern` is a user's own format.
+    From `bulk_after` bytes on a log is read in bulk, which changes its speed alone.
 
     Raises:
         ParseError: the log is empty, is not text, or holds no record of any known format.
@@ -80,15 +84,15 @@ def parse_log(
     reading = _Reading(pattern)
     blocks = (part if isinstance(part, bytes) else part.encode("utf-8", "replace") for part in text)
     read = 0
+    if bulk_after is None:
+        bulk_after = BULK_AFTER_LOADED if is_loaded() else BULK_AFTER
     try:
         for chunk in chunks(blocks, source=source, line=reading.next_line):
-            small = max(0, bulk_after - read)
             read += len(chunk)
-            cut = chunk.rfind(b"\n", 0, small) + 1 if small < len(chunk) else len(chunk)
-            if pattern is not None:  # which may match any line of any format
-                cut = len(chunk)
-            reading.lines(chunk[:cut])
-            reading.bulk(chunk[cut:])
+            if read < bulk_after or pattern is not None:  # which may match any line of any format
+                reading.lines(chunk)
+            else:
+                reading.bulk(chunk)
         return reading.result(source)
     finally:
         reading.close()

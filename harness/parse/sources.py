@@ -45,8 +45,9 @@ def settle(
     names = _names(tracks, note)
     current: list[Series] = []
     old: list[Series] = []
-    for key, track in sorted(tracks.items(), key=lambda item: (item[0][2], *item[0][1::2])):
+    for key in sorted(tracks, key=lambda key: (key[2], *key[1::2], names[key])):
         _, _, rank, window = key
+        track = tracks[key]
         kept = track.keep()
         for text in _remarks(kept):
             note(f"{names[key]} of rank {rank}: {text}")
@@ -79,7 +80,7 @@ def _names(tracks: Mapping[Key, Track], note: Callable[[str], None]) -> dict[Key
     places: dict[tuple[str, int, int], list[Key]] = {}
     for key, name in names.items():
         places.setdefault((name, *key[2:]), []).append(key)
-    for (name, rank, _), keys in places.items():
+    for (name, rank, _), keys in sorted(places.items()):  # in bulk, tracks begin in another order
         if len(keys) > 1:
             first, *others = sorted(keys, key=lambda key: key[0] == SHIM)
             for key in others:

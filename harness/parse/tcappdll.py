@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from math import nan
 
-from harness.parse.collect import Collector
+from harness.parse.collect import MAX_NAME, Collector
 from harness.parse.number import NUMBER, count, number
 
 MARK = "TCAPPDLL"
@@ -174,23 +174,18 @@ def series_name(field: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """Where a record's parts stand when its line is cut at single blanks.
+    """What lines that differ in their numbers only have in common.
 
-    `fields` are (series, unit, column of the name, column of the value). `words` are the columns in
-    which every line of the shape has the same word, with that word.
+    `words` stand before the date, the time, the epoch, the iteration, the rank and each value, and
+    behind the last one. `fields` are (series, unit) of the values.
     """
 
-    columns: int
-    epoch: int
-    iteration: int
-    rank: int
-    fields: tuple[tuple[str, str, int, int], ...]
-    words: tuple[tuple[int, str], ...]
+    words: tuple[str, ...]
+    fields: tuple[tuple[str, str], ...]
 
 
 WHEN = (1, 2)
-"""Columns of the date and the time, which differ from line to line and are not read."""
-RESERVED = frozenset({"epoch", "iteration", "rank"})
+"""The words of a line that are its date and time, which differ and are not read."""
 
 
 def shape_of(line: str) -> Shape | None:
@@ -206,29 +201,19 @@ def shape_of(line: str) -> Shape | None:
 
     found = fields_of(body, head.end(), whole=True)
     matches = [field for field, _, _ in found]
-    fields = tuple(
-        (series_name(f["name"]), f["unit"] or "", column(f.start("name")), column(f.start("value")))
-        for f in matches
-    )
-    places = {part: column(head.start(part)) for part in ("epoch", "iteration", "rank")}
-    expected = [(at, head[part]) for part, at in places.items()]
-    for field, (_, _, name_at, value_at) in zip(matches, fields, strict=True):
-        expected += [(name_at, field["name"]), (value_at, field["value"])]
-    names = {name for name, *_ in fields}
+    fields = tuple((series_name(f["name"]), f["unit"] or "") for f in matches)
+    spans = [head.span(part) for part in ("epoch", "iteration", "rank")]
+    spans += [f.span("value") for f in matches]
+    places = [column(start) for start, _ in spans]
     if (
         not fields
         or any(reason for *_, reason in found)
-        or any(words[at] != word for at, word in expected)
-        or len(names) < len(fields)
-        or names & RESERVED
-        or "\r" in body
-        or "\t" in body
+        or any(words[at] != body[slice(*span)] for at, span in zip(places, spans, strict=True))
+        or len({name for name, _ in fields}) < len(fields)
+        or any(not 0 < len(name) <= MAX_NAME for name, _ in fields)
+        or not body.isprintable()
     ):
         return None
-    free = {*WHEN, *places.values(), *(value_at for *_, value_at in fields)}
-    return Shape(
-        columns=len(words),
-        **places,
-        fields=fields,
-        words=tuple((at, word) for at, word in enumerate(words) if at not in free),
-    )
+    for at in (*WHEN, *places):
+        words[at] = "\0"  # no text of a log holds one
+    return Shape(words=tuple(" ".join(words).split("\0")), fields=fields)

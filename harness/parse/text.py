@@ -98,7 +98,7 @@ def _whole_lines(blocks: Iterable[bytes], source: str, line: Callable[[], int]) 
         if not end and size + len(block) > RELEASE_BYTES:
             end = block.rfind(b"\r") + 1
         if end:
-            chunk = b"".join([*rest, block[:end]])
+            chunk = b"".join([*rest, memoryview(block)[:end]])
             yield chunk
             rest, size, block = [], 0, block[end:]  # noqa: PLW2901  (what is left of it)
         rest.append(block)
