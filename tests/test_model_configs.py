@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from model import build_model, load_config
@@ -50,6 +51,15 @@ def test_demo_is_small_and_fast_to_learn():
     assert cfg.val_dataloader.dataset.data_root == "data/synthetic"
     parameters = sum(p.numel() for p in build_model(cfg).parameters())
     assert parameters == 948847
+
+
+def test_the_cues_config_keeps_a_quarter_of_the_image_and_counts_its_steps_once():
+    cfg = load_config("ccnet_r18-d4_cues")
+    scores = build_model(cfg).eval()(torch.zeros(1, 3, *cfg.crop_size))
+    assert scores.shape == (1, 19, cfg.crop_size[0] // 4, cfg.crop_size[1] // 4)
+    assert cfg.train_cfg.max_iters == cfg.train_cfg.val_interval == cfg.param_scheduler[0].end
+    assert cfg.optim_wrapper.optimizer.type == "SGD"
+    assert cfg.train_dataloader.num_workers == cfg.val_dataloader.num_workers == 0
 
 
 def test_a_network_is_built_by_name_by_path_and_by_object(tmp_path):

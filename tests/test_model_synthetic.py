@@ -1,6 +1,7 @@
 """Synthetic scenes: the same bytes always, and fit to be learnt."""
 
 import hashlib
+import json
 import subprocess
 import sys
 import zlib
@@ -14,13 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_run import ROOT, environment
 
-from model.data.labels import CLASSES, IGNORE, to_train_ids
+from model.data.cues import SIGN_OF, VEHICLES, draw_cued_scene
+from model.data.labels import CLASSES, IGNORE, LABEL_ID, to_train_ids
 from model.data.png import encode_png
 from model.data.synthetic import generate, main
 from model.errors import DataError
 
 # Of the files of `generate(out, train=3, val=2, size=(32, 64), seed=7)`, in order of their names.
 DIGEST = "0e3c09d356f53acce5be53653b5d6c0c8e93bf324dde1e5009ed3fc5669d517a"
+# The same with kind="cues".
+CUES_DIGEST = "47201dc0979d7268da642586ffaabc44d523cd5d6d8dcab18e1f04cfe88192a6"
 
 
 def digest(folder: Path) -> str:
@@ -49,6 +53,65 @@ def test_another_seed_gives_other_scenes_and_more_scenes_keep_the_first_ones(tmp
     first = [min((tmp_path / name).rglob("*_leftImg8bit.png")).read_bytes() for name in "abc"]
     assert first[0] != first[1]
     assert first[0] == first[2]
+
+
+def test_cued_scenes_are_byte_identical_to_the_recorded_ones_and_the_manifest_tells_the_kind(
+    tmp_path,
+):
+    generate(tmp_path / "a", train=3, val=2, size=(32, 64), seed=7, kind="cues")
+    assert digest(tmp_path / "a") == CUES_DIGEST
+    options = ["--train", "3", "--val", "2", "--size", "32x64", "--seed", "7", "--kind", "cues"]
+    assert main([str(tmp_path / "b"), *options]) == 0
+    assert digest(tmp_path / "b") == CUES_DIGEST
+    generate(tmp_path / "c", train=1, val=1, size=(32, 64))
+    manifests = [json.loads((tmp_path / name / "synthetic.json").read_text()) for name in "abc"]
+    assert [manifest["kind"] for manifest in manifests] == ["cues", "cues", "plain"]
+
+
+def cued_scene(seed, vehicle):
+    rng = np.random.Generator(np.random.PCG64(seed))
+    return draw_cued_scene(64, 96, rng, vehicle=vehicle)
+
+
+def is_any(labels, names):
+    return np.isin(labels, [LABEL_ID[name] for name in names])
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(VEHICLES), st.sampled_from(VEHICLES))
+def test_the_sign_alone_tells_a_vehicle(seed, vehicle, other):
+    """The same scene with another class has other pixels in the sign and nowhere else."""
+    (image, labels), (image_2, labels_2) = cued_scene(seed, vehicle), cued_scene(seed, other)
+    sign = is_any(labels, [SIGN_OF[vehicle].name])
+    vehicles = is_any(labels, [vehicle])
+    rows, columns = np.nonzero(sign)
+    box = np.zeros_like(sign)  # with the pixels of the sign that carry no label
+    box[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = True
+    assert np.array_equal(image[~box], image_2[~box])
+    assert np.array_equal(labels[~sign & ~vehicles], labels_2[~sign & ~vehicles])
+    assert np.array_equal(vehicles, is_any(labels_2, [other]))
+    assert (vehicle == other) == np.array_equal(image[box], image_2[box])
+    assert np.nonzero(vehicles)[0].min() > rows.max() + 16  # the config's network has cells of 4
+
+
+def test_each_scene_has_one_sign_and_the_vehicles_it_announces_in_turn(tmp_path):
+    generate(tmp_path, train=2 * len(VEHICLES), val=0, size=(64, 96), kind="cues")
+    for index, path in enumerate(sorted(tmp_path.rglob("*_labelIds.png"))):
+        labels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        vehicle = VEHICLES[index % len(VEHICLES)]
+        present = [name for name in VEHICLES if is_any(labels, [name]).any()]
+        signs = [sign.name for sign in SIGN_OF.values() if is_any(labels, [sign.name]).any()]
+        assert (present, signs) == ([vehicle], [SIGN_OF[vehicle].name])
+
+
+def test_many_pixels_of_vehicles_are_in_other_columns_than_the_sign():
+    """One round of attention carries the sign's colour up and down its columns only."""
+    apart = total = 0
+    for seed in range(60):
+        _, labels = cued_scene(seed, "bus")
+        below = is_any(labels, [SIGN_OF["bus"].name]).any(axis=0)
+        vehicles = is_any(labels, ["bus"]).sum(axis=0)
+        apart, total = apart + vehicles[~below].sum(), total + vehicles.sum()
+    assert apart / total > 0.3
 
 
 def test_every_class_is_large_enough_and_one_percent_is_ignored(tmp_path):

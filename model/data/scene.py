@@ -58,8 +58,13 @@ class Canvas:
 
     def paint(self, name: str, mask: NDArray[np.bool_], *, shade: int = 20) -> None:
         """Give the pixels of `mask` ([H, W]) a class and its colour, varied by up to `shade`."""
-        colour = np.array(COLOURS[name]) + self.rng.integers(-shade, shade + 1, size=3)
-        self.image[mask] = colour
+        self.fill(mask, colour=COLOURS[name], name=name, shade=shade)
+
+    def fill(
+        self, mask: NDArray[np.bool_], *, colour: tuple[int, int, int], name: str, shade: int
+    ) -> None:
+        """Give the pixels of `mask` ([H, W]) a class and a colour that need not tell it."""
+        self.image[mask] = np.array(colour) + self.rng.integers(-shade, shade + 1, size=3)
         self.labels[mask] = LABEL_ID[name]
 
     def box(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.bool_]:
@@ -76,17 +81,29 @@ class Canvas:
 def draw_scene(height: int, width: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """One scene: image [H, W, 3] uint8 RGB, label ids [H, W] uint8."""
     canvas = Canvas(height=height, width=width, rng=rng)
-    horizon = canvas.px(canvas.between(52, 62))
-    canvas.paint("sky", canvas.box(0, height, 0, width))
-    _buildings(canvas, horizon)
-    _trees(canvas, horizon)
-    _ground(canvas, horizon)
+    horizon = paint_street(canvas)
     _poles(canvas, horizon)
     _cars(canvas, horizon)
     _people(canvas, horizon)
-    noise = rng.integers(-NOISE, NOISE + 1, size=(2, height, width, 3)).sum(axis=0)
+    return photograph(canvas)
+
+
+def paint_street(canvas: Canvas) -> int:
+    """Paint an empty street; the row of its horizon."""
+    horizon = canvas.px(canvas.between(52, 62))
+    canvas.paint("sky", canvas.box(0, canvas.height, 0, canvas.width))
+    _buildings(canvas, horizon)
+    _trees(canvas, horizon)
+    _ground(canvas, horizon)
+    return horizon
+
+
+def photograph(canvas: Canvas) -> tuple[Array, Array]:
+    """The image [H, W, 3] with noise, and the label ids [H, W] with some left out; both uint8."""
+    size, rng = (canvas.height, canvas.width), canvas.rng
+    noise = rng.integers(-NOISE, NOISE + 1, size=(2, *size, 3)).sum(axis=0)
     image = np.clip(canvas.image + noise, 0, 255).astype(np.uint8)
-    unlabeled = rng.integers(IGNORED_SHARE, size=(height, width)) == 0
+    unlabeled = rng.integers(IGNORED_SHARE, size=size) == 0
     return image, np.where(unlabeled, np.uint8(UNLABELED), canvas.labels)
 
 

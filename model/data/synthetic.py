@@ -15,12 +15,14 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from model.data.cues import VEHICLES, draw_cued_scene
 from model.data.png import encode_png
-from model.data.scene import draw_scene
+from model.data.scene import Array, draw_scene
 from model.errors import DataError, ModelError
 
 CITY = "synthville"
 SPLITS = ("train", "val")
+KINDS = ("plain", "cues")
 MANIFEST = "synthetic.json"
 FORMAT = 1
 
@@ -32,14 +34,15 @@ def generate(
     val: int = 16,
     size: tuple[int, int] = (128, 256),
     seed: int = 0,
+    kind: str = "plain",
 ) -> None:
-    """Write `train` and `val` scenes of `size` (height, width) under `out`.
+    """Write `train` and `val` scenes of `size` (height, width) and one of KINDS under `out`.
 
-    Scene i of a split depends on (seed, split, i) alone. Earlier synthetic scenes in the folder are
-    replaced; a folder with another data set in it is refused.
+    Scene i of a split depends on (kind, seed, split, i) alone. Earlier synthetic scenes in the
+    folder are replaced; a folder with another data set in it is refused.
     """
     manifest = out / MANIFEST
-    if not manifest.exists() and any((out / kind).exists() for kind in ("leftImg8bit", "gtFine")):
+    if not manifest.exists() and any((out / name).exists() for name in ("leftImg8bit", "gtFine")):
         raise DataError(
             f"{out} holds a data set that was not made here (no {MANIFEST}); choose another folder"
         )
@@ -48,7 +51,8 @@ def generate(
         for folder in _folders(out, split):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-    facts = {"format": FORMAT, **counts, "height": size[0], "width": size[1], "seed": seed}
+    facts = {"format": FORMAT, "kind": kind, **counts, "height": size[0], "width": size[1]}
+    facts["seed"] = seed
     manifest.write_text(json.dumps(facts) + "\n", encoding="utf-8")
     jobs = [(split, index) for split in SPLITS for index in range(counts[split])]
     for split, index in track(
@@ -57,7 +61,7 @@ def generate(
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),
     ):
-        _write(out, split, index, size=size, seed=seed)
+        _write(out, split, index, size=size, seed=seed, kind=kind)
 
 
 def _folders(out: Path, split: str) -> tuple[Path, Path]:
@@ -65,13 +69,24 @@ def _folders(out: Path, split: str) -> tuple[Path, Path]:
     return out / "leftImg8bit" / split / CITY, out / "gtFine" / split / CITY
 
 
-def _write(out: Path, split: str, index: int, *, size: tuple[int, int], seed: int) -> None:
+def _write(
+    out: Path, split: str, index: int, *, size: tuple[int, int], seed: int, kind: str
+) -> None:
     rng = np.random.Generator(np.random.PCG64([seed, SPLITS.index(split), index]))
-    image, labels = draw_scene(*size, rng)
+    image, labels = _draw(kind, index, size, rng)
     images, annotations = _folders(out, split)
     stem = f"{CITY}_{index:06d}_000000"
     (images / f"{stem}_leftImg8bit.png").write_bytes(encode_png(image))
     (annotations / f"{stem}_gtFine_labelIds.png").write_bytes(encode_png(labels))
+
+
+def _draw(
+    kind: str, index: int, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Image and label ids of scene `index`; the vehicles of cued scenes take turns."""
+    if kind == "cues":
+        return draw_cued_scene(*size, rng, vehicle=VEHICLES[index % len(VEHICLES)])
+    return draw_scene(*size, rng)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -86,13 +101,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status, 2 for an error of the user's."""
     parser = argparse.ArgumentParser(prog="python -m model.data.synthetic", description=__doc__)
     parser.add_argument("out", type=Path, help="folder to write into")
+    parser.add_argument(
+        "--kind",
+        choices=KINDS,
+        default="plain",
+        help="cues: far-off signs decide the vehicles' class",
+    )
     parser.add_argument("--train", type=int, default=64, metavar="N", help="training scenes")
     parser.add_argument("--val", type=int, default=16, metavar="N", help="validation scenes")
     parser.add_argument("--size", type=_size, default=(128, 256), metavar="HxW")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     try:
-        generate(args.out, train=args.train, val=args.val, size=args.size, seed=args.seed)
+        generate(
+            args.out,
+            train=args.train,
+            val=args.val,
+            size=args.size,
+            seed=args.seed,
+            kind=args.kind,
+        )
     except ModelError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
