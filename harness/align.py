@@ -29,7 +29,9 @@ class Aligned:
     neither does a coarser logging interval. `lag` is the shift, in steps, at which the candidate
     follows the baseline best; None where it cannot be told. The series are kept whole for rules
     that cut by themselves. `last` is the number of common steps judged, None for all. `companions`
-    are other series of the same runs (learning rate, validation), each on its own common steps.
+    are other series of the same runs (learning rate, validation), each on its own common steps;
+    `signals` are further figures of the training itself (parts of the loss, norms, how far the
+    ranks lie apart), which only a rule that asks for them looks at.
     """
 
     metric: str
@@ -46,6 +48,8 @@ class Aligned:
     candidate_series: tuple[Series, ...]
     last: int | None = None
     companions: tuple[Aligned, ...] = ()
+    signals: tuple[Aligned, ...] = ()
+    same_ranks: bool = True
 
     def __post_init__(self) -> None:
         n = self.steps.size
@@ -77,11 +81,10 @@ class Aligned:
         return self if later is None else replace(later, last=last)
 
     def since(self, start: int) -> Aligned | None:
-        """The common steps from `start` on, companions too; None if there is none."""
+        """The common steps from `start` on, companions and signals too; None if there is none."""
         at = int(np.searchsorted(self.steps, start))
         if at == self.steps.size:
             return None
-        others = (other.since(start) for other in self.companions)
         return replace(
             self,
             steps=self.steps[at:],
@@ -90,8 +93,14 @@ class Aligned:
             baseline_only=self.baseline_only[self.baseline_only >= start],
             candidate_only=self.candidate_only[self.candidate_only >= start],
             missing=self.missing[self.missing >= start],
-            companions=tuple(other for other in others if other is not None),
+            companions=_since(self.companions, start),
+            signals=_since(self.signals, start),
         )
+
+
+def _since(others: Sequence[Aligned], start: int) -> tuple[Aligned, ...]:
+    found = (other.since(start) for other in others)
+    return tuple(other for other in found if other is not None)
 
 
 def ranges(steps: Steps) -> list[tuple[int, int]]:

@@ -1,38 +1,111 @@
-"""The other series that belong to a training run's mathematics, aligned beside the judged one.
+"""The other series of a training run, aligned beside the judged one.
 
-A learning-rate schedule, the samples seen and validation results say what was trained; times and
-memory say on what, and are left alone.
+A learning-rate schedule, the samples seen and validation results say what was trained: companions.
+Parts of the loss, norms and how far the ranks lie apart say how the training went: signals.
+Accuracies repeat the loss, with heavier tails; times, memory and the scale of mixed precision say
+on what it ran. These are left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from harness.align import Aligned, align
-from harness.curve import Run
+from harness.curve import Run, Series
 from harness.errors import AlignmentError
 
-NAMES = frozenset({"lr", "base_lr", "samples"})
+PLANNED = frozenset({"lr", "base_lr", "samples"})
+"""Series that a recipe sets, the same for every seed."""
 PREFIXES = ("val.",)
+RESOURCES = frozenset({"memory", "time", "data_time"})
+"""What validation took, which tells of the device and not of the training."""
+SIGNALS = ("loss", "norm", "perplexity", "ppl", "entropy")
+"""Parts of the names of series that measure training itself."""
+NO_SIGNAL = ("scale",)
+"""Parts that tell otherwise: a loss scale jumps where a number format overflows."""
+ROUNDING = 1e-6
+"""Ranks that lie apart by less of their mean logged one number, reduced over all of them."""
 
 
 def is_companion(name: str) -> bool:
     """Whether a series of this name tells what was trained."""
-    return name in NAMES or name.startswith(PREFIXES)
+    took = name.rpartition(".")[2] in RESOURCES
+    return name in PLANNED or (name.startswith(PREFIXES) and not took)
+
+
+def is_signal(name: str) -> bool:
+    """Whether a series of this name tells how the training went."""
+    lower = name.lower()
+    measures = any(part in lower for part in SIGNALS) and not any(p in lower for p in NO_SIGNAL)
+    return measures and not is_companion(name)
 
 
 def with_companions(aligned: Aligned, baseline: Sequence[Run], candidate: Sequence[Run]) -> Aligned:
-    """The aligned series with every companion that all runs logged and that shares a step."""
+    """The aligned series with every companion and signal that all runs logged on a shared step."""
     everywhere = set.intersection(
         *({s.name for s in run.series if s.rank == aligned.rank} for run in (*baseline, *candidate))
     )
-    found = []
-    for name in sorted(everywhere - {aligned.metric}):
-        if not is_companion(name):
-            continue
-        try:
-            found.append(align(baseline, candidate, metric=name, rank=aligned.rank))
-        except AlignmentError:
-            continue
-    return replace(aligned, companions=tuple(found))
+    others = sorted(everywhere - {aligned.metric})
+
+    def found(wanted: Callable[[str], bool]) -> tuple[Aligned, ...]:
+        several = (_aligned(aligned, baseline, candidate, name) for name in filter(wanted, others))
+        return tuple(one for one in several if one is not None)
+
+    ranks = {tuple(s.rank for s in _of_ranks(run, aligned)) for run in (*baseline, *candidate)}
+    between = _between_ranks(aligned, baseline, candidate) if len(ranks) == 1 else ()
+    return replace(
+        aligned,
+        companions=found(is_companion),
+        signals=(*found(is_signal), *between),
+        same_ranks=len(ranks) == 1,
+    )
+
+
+def _aligned(
+    judged: Aligned, baseline: Sequence[Run], candidate: Sequence[Run], name: str
+) -> Aligned | None:
+    try:
+        return align(baseline, candidate, metric=name, rank=judged.rank)
+    except AlignmentError:
+        return None
+
+
+def _between_ranks(
+    judged: Aligned, baseline: Sequence[Run], candidate: Sequence[Run]
+) -> tuple[Aligned, ...]:
+    """How far the ranks, the same in all runs, lie apart in the judged series, if several are."""
+    if len(_of_ranks(baseline[0], judged)) < 2:
+        return ()
+    name = f"{judged.metric} between ranks"
+    left, right = (
+        [replace(run, series=(_spread(_of_ranks(run, judged), name),)) for run in side]
+        for side in (baseline, candidate)
+    )
+    found = _aligned(replace(judged, rank=0), left, right, name)
+    return () if found is None else (found,)
+
+
+def _of_ranks(run: Run, judged: Aligned) -> list[Series]:
+    """The judged series of each rank, in the order of ranks."""
+    found = [s for s in run.series if s.name == judged.metric and s.window == judged.window]
+    return sorted(found, key=lambda s: s.rank)
+
+
+def _spread(several: Sequence[Series], name: str) -> Series:
+    """The standard deviation over ranks at each step that all of them logged.
+
+    NaN where a rank is not finite.
+    """
+    steps = several[0].steps
+    for other in several[1:]:
+        steps = np.intersect1d(steps, other.steps, assume_unique=True)
+    values = np.stack([s.values[np.searchsorted(s.steps, steps)] for s in several])
+    finite = np.isfinite(values)
+    top = float(np.abs(values[finite]).max(initial=0.0)) or 1.0  # no square of a part overflows
+    parts = np.where(finite, values / top, np.nan)
+    spread = parts.std(axis=0)
+    same = spread <= ROUNDING * np.abs(parts.mean(axis=0))
+    return Series(name=name, rank=0, steps=steps, values=top * np.where(same, 0.0, spread))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +24,7 @@ def lag(baseline: Floats, candidate: Floats) -> int | None:
     """
     if baseline.size < MIN_OVERLAP + MAX_LAG or not np.isfinite([baseline, candidate]).all():
         return None
-    moves, echo = np.diff(baseline), np.diff(candidate)
+    moves, echo = np.diff(_to_unit(baseline)), np.diff(_to_unit(candidate))
     if not (moves.std() > 0 and echo.std() > 0):
         return None
     scores = {
@@ -30,6 +32,11 @@ def lag(baseline: Floats, candidate: Floats) -> int | None:
     }
     best = max(scores, key=lambda shift: (scores[shift], -abs(shift)))
     return best if scores[best] >= MIN_CORRELATION else None
+
+
+def _to_unit(curve: Floats) -> Floats:
+    """A curve divided by a power of two, exactly, so that no square overflows or vanishes."""
+    return np.ldexp(curve, -math.frexp(float(np.abs(curve).max()))[1])
 
 
 def _correlation(a: Floats, b: Floats) -> float:
