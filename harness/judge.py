@@ -11,7 +11,7 @@ from harness.comparable import Comparability, blocking
 from harness.holm import holm
 from harness.rules import Finding, RuleCall, Verdict
 
-DEFAULT_RULES = (RuleCall(name="equivalence"),)
+DEFAULT_RULES = (RuleCall(name="default"),)
 MIN_STEPS = 50
 """Steps that a verdict needs unless the policy says otherwise: the field's own window."""
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.comparison import Comparison
 from harness.errors import HarnessError
+from harness.rules import Finding, RuleCall
 
 ERROR = "error"
 """The word for a port whose logs could not be read or compared; no verdict."""
@@ -116,9 +117,14 @@ def _rules(comparison: Comparison) -> tuple[RuleResult, ...]:
             RuleResult(rule=str(call), verdict=word, reason=why) for call in comparison.policy.rules
         )
     return tuple(
-        RuleResult(rule=str(call), verdict=str(f.verdict), reason=f.reason)
+        RuleResult(rule=str(call), verdict=str(f.verdict), reason=_reason(call, f))
         for call, f in zip(comparison.policy.rules, judgement.findings, strict=True)
     )
+
+
+def _reason(call: RuleCall, finding: Finding) -> str:
+    """The reason of a finding; where `default` chose the rule, with its name."""
+    return finding.reason if finding.rule == call.name else f"{finding.rule}: {finding.reason}"
 
 
 def effect(baseline: NDArray[np.float64], candidate: NDArray[np.float64]) -> float | None:

@@ -118,7 +118,7 @@ def test_pytest_writes_junit_that_names_port_and_rule(pytester, monkeypatch):
     assert {name: len(bad) for name, bad in found.items()} == {
         ("ports.toml", "good[two-sided]"): 0,
         ("ports.toml", "good[exact]"): 1,
-        ("ports.toml", "gone[equivalence]"): 1,
+        ("ports.toml", "gone[default]"): 1,
     }
     assert "exact: step 0 is the first to differ" in text
 

@@ -100,7 +100,7 @@ def test_facts_that_differ_stand_on_top_with_their_class():
     table = page(other).text.split("Facts of both sides")[1]
     assert table.index("world_size 1 4 must match, differs") < table.index("crop_size")
     assert "No rule was asked: the facts decide first" in page(other).text
-    assert "rule equivalence with margin 0.02" in page(other).text
+    assert "rule default" in page(other).text
 
 
 def test_inputs_have_size_and_whole_hash():

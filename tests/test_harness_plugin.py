@@ -50,7 +50,7 @@ def test_a_manifest_gives_a_test_per_port_and_rule(project):
         [
             "ports.toml::good[[]two-sided[]] PASSED*",
             "ports.toml::good[[]exact[]] FAILED*",
-            "ports.toml::wide[[]equivalence[]] FAILED*",
+            "ports.toml::wide[[]default[]] FAILED*",
         ]
     )
 

@@ -44,11 +44,15 @@ def limits(comparison: Comparison) -> tuple[Limit, ...]:
     'equivalence ±2 %'
     """
     found = []
-    for call in comparison.policy.rules:
-        size = call.in_force.get("rtol", call.in_force.get("margin"))
-        if size is not None:
-            found.append(Limit(rule=call.name, size=float(size)))
-    for finding in comparison.judgement.findings:
+    findings = comparison.judgement.findings
+    in_force = [(f.rule, f.limits) for f in findings] or [
+        (call.name, call.in_force) for call in comparison.policy.rules
+    ]
+    for name, limit in in_force:
+        size = limit.get("rtol", limit.get("margin"))
+        if isinstance(size, float | int):
+            found.append(Limit(rule=name, size=float(size)))
+    for finding in findings:
         ceiling = finding.limits.get("mean_relative_error")
         if isinstance(ceiling, float | int):
             found.append(Limit(rule=finding.rule, size=float(ceiling), one_sided=True))

@@ -33,6 +33,7 @@ def of_rule(comparison: Comparison, index: int) -> str:
         f"{verdict}: {tables.HEADLINES[verdict]}",
         *(f"- {doubt}" for doubt in judgement.doubts),
         *tables.finding_lines(finding),
+        f"asked: {tables.asked(comparison)[index]}",
         _plain(tables.rules_table(comparison)),
         _plain(tables.errors_table(comparison)),
         *(f"- {line}" for line in (*tables.alignment_lines(comparison), *comparison.notes)),

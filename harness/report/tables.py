@@ -201,7 +201,7 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
     """The policy in force."""
     policy = comparison.policy
     lines = [
-        *(f"rule {rule.name}{_limits(rule)}" for rule in policy.rules),
+        *(f"rule {text}" for text in asked(comparison)),
         "every rule must pass" if len(policy.rules) > 1 else "the rule must pass",
         f"at least {policy.min_steps} common steps, at most {policy.max_missing:.1%} missing",
     ]
@@ -209,6 +209,16 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
         reason = f": {policy.allow_reason}" if policy.allow_reason else ""
         lines.append(f"allowed to differ: {_listing(policy.allow)}{reason}")
     return tuple(lines)
+
+
+def asked(comparison: Comparison) -> tuple[str, ...]:
+    """The rules of the policy with their limits; behind `default`, the rule that it chose."""
+    findings = comparison.judgement.findings
+    chosen = [finding.rule for finding in findings] or [r.name for r in comparison.policy.rules]
+    return tuple(
+        f"{rule.name}{_limits(rule)}" + (f", which is {name} here" if name != rule.name else "")
+        for rule, name in zip(comparison.policy.rules, chosen, strict=True)
+    )
 
 
 def _limits(rule: RuleCall) -> str:

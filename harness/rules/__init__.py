@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 from harness.align import Aligned
 from harness.errors import PolicyError
+from harness.rules.another_seed import another_seed
+from harness.rules.default import default
 from harness.rules.ensemble import ensemble
 from harness.rules.equivalence import MARGINS, equivalence
 from harness.rules.exact import exact
@@ -27,6 +29,8 @@ RULES: Mapping[str, Callable[..., Finding]] = MappingProxyType(
         "exact": exact,
         "equivalence": equivalence,
         "ensemble": ensemble,
+        "another-seed": another_seed,
+        "default": default,
     }
 )
 PRESETS: Mapping[tuple[str, str], Mapping[str, float]] = MappingProxyType(

@@ -23,15 +23,24 @@ def two_sided_t(level: float, degrees: float) -> float:
     return float(stdtrit(degrees, 1 - level / 2))
 
 
-def detectable(spread: float, b: int, c: int, *, critical_t: float, power: float = 0.9) -> float:
+def detectable(
+    spread: float,
+    b: int,
+    c: int,
+    *,
+    critical_t: float,
+    power: float = 0.9,
+    degrees: int | None = None,
+) -> float:
     """The shift that a two-sample test with this critical t notices with this probability.
 
-    `spread` is the standard deviation of a run's mean; the result has its unit. Infinite where
-    fewer than three runs leave no degree of freedom, or the test can never reject.
+    `spread` is the standard deviation of a run's mean; the result has its unit. `degrees` are those
+    of freedom, of the pooled spread (b + c - 2) unless given. Infinite where none is left, or the
+    test can never reject.
     """
     from scipy.special import nctdtrinc  # noqa: PLC0415
 
-    degrees = b + c - 2
+    degrees = b + c - 2 if degrees is None else degrees
     if degrees < 1 or not math.isfinite(critical_t):
         return math.inf
     shift = float(nctdtrinc(degrees, 1 - power, critical_t))
