@@ -11,6 +11,7 @@ import typer
 from harness.cli_baseline import SHELF, Baselines, baseline_app
 from harness.cli_calibrate import calibrate
 from harness.cli_check import check
+from harness.cli_explain import explain
 from harness.cli_history import history as show_history
 from harness.cli_options import EXIT, EXIT_ERROR, Pattern, Quiet
 from harness.errors import HarnessError
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(baseline_app, name="baseline")
 app.command()(check)
 app.command()(calibrate)
+app.command()(explain)
 app.command("history")(show_history)
 
 
@@ -55,8 +57,9 @@ def compare(
         list[str] | None,
         typer.Option(
             help="Rule that must pass, with limits: two-sided:rtol=0.02. Repeat for several. "
-            "Known: equivalence, ensemble, tolerance, two-sided, exact, modelzoo. "
-            "Default: equivalence within 2 %."
+            "Known: another-seed, equivalence, ensemble, tolerance, two-sided, exact, modelzoo. "
+            "Default: another-seed where the baseline has 5 seeds or more and the candidate fewer, "
+            "else equivalence within 2 %."
         ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Judge the last N common steps.")] = None,

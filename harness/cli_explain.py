@@ -1,0 +1,52 @@
+"""The command `harness explain`: which planted defect a difference resembles."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Annotated
+
+import typer
+
+from harness.cli_baseline import SHELF, Baselines
+from harness.cli_options import EXIT, Pattern
+
+SIGNATURES = "signatures.json"
+
+
+def explain(
+    baseline: Annotated[
+        str,
+        typer.Argument(
+            help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/."
+        ),
+    ],
+    candidate: Annotated[str, typer.Argument(help="The port's logs, given in the same ways.")],
+    *,
+    metric: Annotated[str, typer.Option(help="Series to compare.")] = "loss",
+    rank: Annotated[int, typer.Option(min=0, help="Rank whose series is compared.")] = 0,
+    allow: Annotated[
+        str, typer.Option(help="Facts that may differ, by comma, or all.", metavar="FACT,..")
+    ] = "",
+    pattern: Pattern = None,
+    baselines: Baselines = SHELF,
+) -> None:
+    """Name the defects that a difference resembles, as hints for the search.
+
+    They come from training runs with planted defects; how often the true one was named stands
+    below. The exit status is that of `harness compare`. Example: harness explain gpu/ port.log
+    """
+    from harness.comparison import compare
+    from harness.hints import from_json, hints
+    from harness.judge import Policy
+    from harness.report import hints as writer
+    from harness.report.text import console
+    from harness.resolve import load_sides
+
+    allowed = tuple(name.strip() for name in allow.split(",") if name.strip())
+    sides = load_sides(baseline, candidate, baselines=baselines, pattern=pattern)
+    comparison = compare(*sides, Policy(metric=metric, rank=rank, allow=allowed))
+    text = (files("harness") / SIGNATURES).read_text(encoding="utf-8")
+    found = hints(comparison.aligned, from_json(json.loads(text)))
+    writer.write(comparison, found, console())
+    raise typer.Exit(EXIT[comparison.verdict])

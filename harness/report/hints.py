@@ -1,0 +1,55 @@
+"""What a difference resembles, as a table in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from harness.comparison import Comparison
+from harness.hints import Hints
+from harness.report.tables import Table
+from harness.report.text import lay_out
+
+
+def write(comparison: Comparison, found: Hints, out: Console) -> None:
+    """The verdict in a line, the hints as a table, and how often such hints were right."""
+    reasons = comparison.judgement.reasons
+    out.print(f"{comparison.verdict}: {reasons[0] if reasons else ''}", soft_wrap=True)
+    if found.why_none:
+        out.print(f"no hint: {found.why_none}", soft_wrap=True)
+        return
+    out.print(lay_out(table(found)))
+    first, three = found.rates
+    out.print(
+        "Hints, not a verdict: among training runs with planted defects that failed, the true one "
+        f"came first in {first:.0%} and among the first three in {three:.0%}. {_spread(found)}",
+        soft_wrap=True,
+    )
+
+
+def table(found: Hints) -> Table:
+    """One row a hint."""
+    rows = [
+        (
+            hint.fault.name,
+            f"{hint.alike:.2f}",
+            f"{hint.fault.cost:+.1f}",
+            f"{hint.fault.summary}. In a port: {hint.fault.origin}.",
+            "; ".join(hint.features),
+        )
+        for hint in found.hints
+    ]
+    head = ("fault", "alike", "mIoU lost", "what it is", "seen in")
+    return Table(
+        title=f"What the difference resembles ({found.shared} features compared)",
+        head=head,
+        rows=tuple(rows),
+    )
+
+
+def _spread(found: Hints) -> str:
+    if found.spread_of == "baseline":
+        return "Distances are in the spread of the baseline's own seeds."
+    return (
+        "The baseline's runs are too few to show what seeds do: distances are in the spread of the "
+        "corpus, another network's. Give five seeds of the baseline or more."
+    )
