@@ -60,7 +60,7 @@ def plain(path: Path) -> Callable[[], int]:
 
 def with_polars(path: Path) -> Callable[[], int]:
     """Three figures of every line, by polars."""
-    import polars as pl  # noqa: PLC0415  (only this one needs it)
+    import polars as pl
 
     lines = pl.Series("line", path.read_text(encoding="ascii").splitlines()).to_frame()
     patterns = [rf"{name} : ([\d.e-]+)" for name in ("loss", "ips", "total_time")]
@@ -79,7 +79,7 @@ def newlines(path: Path) -> Callable[[], int]:
 
 def in_memory(path: Path) -> Callable[[], int]:
     """`harness` over bytes already in memory: all figures of all ranks."""
-    from harness.parse import parse_log  # noqa: PLC0415
+    from harness.parse import parse_log
 
     data = path.read_bytes()
     pieces = [data[i : i + PIECE] for i in range(0, len(data), PIECE)]
@@ -89,7 +89,7 @@ def in_memory(path: Path) -> Callable[[], int]:
 
 def from_file(path: Path) -> Callable[[], int]:
     """`harness` from the file, streaming and hashing it."""
-    from harness import read_run  # noqa: PLC0415
+    from harness import read_run
 
     return lambda: sum(len(s) for s in read_run(path).series)
 
@@ -126,7 +126,7 @@ def one(way: str, path: Path) -> None:
 
 def stream(gigabytes: float) -> None:
     """Reads a log that is made while it is read, and prints speed and memory."""
-    from harness.parse import parse_log  # noqa: PLC0415
+    from harness.parse import parse_log
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "epoch.log"

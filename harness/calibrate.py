@@ -77,15 +77,15 @@ def judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
         "equiv. 2 %": rule("equivalence", margin=0.02, seed=seed),
         "equiv. 0.5 %": rule("equivalence", margin=0.005, seed=seed),
         "two-sided": rule("two-sided"),
-        "|mean| 2 %": _mean_within,
+        "|mean| 2 %": mean_within,
         "per step 5 %": rule("tolerance", rtol=0.05, outside=0.01),
         "published": rule("modelzoo"),
         "bitwise": rule("exact"),
     }
 
 
-def _mean_within(aligned: Aligned) -> Verdict:
-    """The convention |mean((c - b) / b)| <= 2 % on the mean curves."""
+def mean_within(aligned: Aligned) -> Verdict:
+    """The verdict of the convention |mean((c - b) / b)| <= 2 % on the mean curves."""
     base, cand = aligned.baseline_mean, aligned.candidate_mean
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = abs(float(np.mean((cand - base) / np.abs(base))))

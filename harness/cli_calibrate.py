@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import PolicyError
+from harness.files import guarded
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -57,13 +58,9 @@ def calibrate(
     out = console()
     out.print(lay_out(calibration.table(rows)))
     if report is not None:
-        try:
-            report.mkdir(parents=True, exist_ok=True)
-            paths = calibration.save(rows, report)
-        except OSError as error:
-            msg = f"cannot be written: {error.strerror or error}. Choose another place."
-            raise PolicyError(msg, source=str(report)) from error
-        typer.echo(f"table: {paths[0]}, picture: {paths[1]}")
+        guarded(report, lambda folder: folder.mkdir(parents=True, exist_ok=True))
+        guarded(report, lambda folder: calibration.save(rows, folder))
+        typer.echo(f"table and picture: {report}/calibration.csv, {report}/calibration.png")
 
 
 def _systems(folder: Path, progress: Progress) -> list[System]:

@@ -1,0 +1,89 @@
+"""The commands of the corpus; `python -m benchmarks.defects --help` lists them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+
+def main() -> int:
+    """Runs a command; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.defects", description="Planted defects: what each rule catches."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="train what is not trained yet, and store the figures")
+    for name in ("train", "collect"):
+        commands.add_parser(name, help=f"only the {'first' if name == 'train' else 'second'} half")
+    again = commands.add_parser("repeat", help="train runs again and compare their bits")
+    again.add_argument("settings", nargs="*", default=["baseline"])
+    commands.add_parser("table", help="every rule on the stored figures")
+    commands.add_parser("picture", help="the table's summary, for README")
+    commands.add_parser("signatures", help="what `harness explain` knows, from the stored figures")
+    for command in commands.choices.values():
+        command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+        command.add_argument("--baseline", help="device of the baseline; default the same")
+        command.add_argument("--logs", type=Path, default=Path("logs/defects"))
+        command.add_argument("--jobs", type=int, default=os.cpu_count())
+        command.add_argument("--only", default="", help="settings whose name holds this")
+    args = parser.parse_args()
+    del run
+    if args.command in {"table", "picture", "signatures"}:
+        from importlib import import_module
+
+        status: int = import_module(f"benchmarks.defects.{args.command}").main(
+            args.device, args.baseline or args.device
+        )
+        return status
+    return _train(args)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from benchmarks.defects import corpus, training
+    from benchmarks.defects.settings import settings
+
+    found = tuple(s for s in settings(args.device) if args.only in s.name)
+    folder = args.logs / args.device
+    if args.command == "repeat":
+        return _repeat(args, folder)
+    if args.command != "collect":
+        training.make_scenes()
+        failed = training.train_all(found, folder, device=args.device, jobs=args.jobs)
+        for done in failed:
+            log = training.log_of(folder, done.setting, done.seed).with_suffix(".part")
+            print(f"{done.setting} seed {done.seed}: status {done.status}, see {log}")
+    if args.command != "train":
+        command = "python -m benchmarks.defects run --device " + args.device
+        print(corpus.collect(found, folder, device=args.device, command=command))
+    return 0
+
+
+def _repeat(args: argparse.Namespace, folder: Path) -> int:
+    """Trains the first seed of settings again; 1 if a bit of any figure differs."""
+    from benchmarks.defects import corpus, training
+    from benchmarks.defects.settings import settings
+    from harness.curve import same_series
+    from harness.store import read_run
+
+    training.make_scenes()
+    kept = {(t.setting, t.seed): t for t in corpus.load(args.device)}
+    differing = 0
+    for setting in (s for s in settings(args.device) if s.name in args.settings):
+        seed = setting.seeds[0]
+        again = folder / "again"
+        done = training.train_one(setting, seed, again, device=args.device)
+        fresh = read_run(training.log_of(again, setting.name, seed))
+        ours = [s for s in fresh.series if s.name not in corpus.TIMES]
+        equal = done.status == 0 and same_series(ours, kept[setting.name, seed].run.series)
+        differing += not equal
+        figures = int(np.sum([len(s) for s in ours]))
+        print(f"{setting.name} seed {seed}: {figures} figures {'equal' if equal else 'DIFFER'}")
+    return int(differing > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""Every rule of this project and the conventions used elsewhere, asked in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.align import Aligned, align
+from harness.calibrate import mean_within
+from harness.companions import with_companions
+from harness.comparison import compare
+from harness.curve import Run
+from harness.judge import Policy
+from harness.rules import Verdict, rule_call
+from harness.stats.power import two_sided_t
+
+LEVEL = 0.05
+SMOOTH = 20
+TARGET = 0.8
+"""The target loss lies where the baseline's smoothed mean curve has done this part of its fall."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One comparison: the runs of both sides, the facts waived, and the aligned loss."""
+
+    baseline: tuple[Run, ...]
+    candidate: tuple[Run, ...]
+    waived: tuple[str, ...]
+    aligned: Aligned
+
+
+def case(baseline: Sequence[Run], candidate: Sequence[Run], waived: Sequence[str] = ()) -> Case:
+    """A comparison of the loss, with what else both sides logged."""
+    whole = with_companions(align(baseline, candidate), baseline, candidate)
+    return Case(
+        baseline=tuple(baseline), candidate=tuple(candidate), waived=tuple(waived), aligned=whole
+    )
+
+
+Judge = Callable[[Case], Verdict]
+
+
+def judges() -> Mapping[str, Judge]:
+    """Ours first, then the conventions; each by the name that the table shows."""
+
+    def rule(name: str, **limits: float) -> Judge:
+        call = rule_call(name, limits)
+        return lambda one: call(one.aligned).verdict
+
+    return {
+        "default policy": _default,
+        "another-seed": rule("another-seed"),
+        "another-seed: loss alone": lambda one: rule("another-seed")(
+            replace(one, aligned=replace(one.aligned, companions=(), signals=()))
+        ),
+        "equivalence 2 %": rule("equivalence"),
+        "equivalence 5 %": rule("equivalence", margin=0.05),
+        "ensemble": rule("ensemble", permutations=1000),
+        "ensemble: loss alone": lambda one: rule("ensemble", permutations=1000)(
+            replace(one, aligned=replace(one.aligned, companions=()))
+        ),
+        "two-sided": rule("two-sided"),
+        "one-sided 5 % of the last 50 (published)": rule("modelzoo"),
+        "|mean| <= 2 %": lambda one: mean_within(one.aligned),
+        "per step 5 %, 1 % forgiven": rule("tolerance", rtol=0.05, outside=0.01),
+        "bitwise": rule("exact"),
+        "steps to target, two-sample t": _steps_to_target,
+    }
+
+
+def _default(one: Case) -> Verdict:
+    return compare(one.baseline, one.candidate, Policy(allow=one.waived)).verdict
+
+
+def _steps_to_target(one: Case) -> Verdict:
+    """Student's t-test on the steps until the smoothed loss reaches a target, at 5 %.
+
+    A candidate that never reaches it fails; fewer than three runs in all cannot tell.
+    """
+    if one.aligned.steps.size < SMOOTH:
+        return Verdict.INCONCLUSIVE
+    mean = _smoothed(one.aligned.baseline_mean[None, :])[0]
+    target = mean[0] + TARGET * (mean.min() - mean[0])
+    base = _first_below(one.aligned.baseline, target)
+    cand = _first_below(one.aligned.candidate, target)
+    degrees = base.size + cand.size - 2
+    if not np.isfinite(cand).all():
+        return Verdict.FAIL
+    if degrees < 1 or not np.isfinite(base).all():
+        return Verdict.INCONCLUSIVE
+    squares = ((base - base.mean()) ** 2).sum() + ((cand - cand.mean()) ** 2).sum()
+    error = np.sqrt(squares / degrees * (1 / base.size + 1 / cand.size))
+    apart = abs(float(cand.mean() - base.mean()))
+    return Verdict.PASS if apart <= two_sided_t(LEVEL, degrees) * error else Verdict.FAIL
+
+
+def _smoothed(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means of the last `SMOOTH` records, from curves (N, n)."""
+    return np.lib.stride_tricks.sliding_window_view(curves, SMOOTH, axis=1).mean(axis=2)
+
+
+def _first_below(curves: NDArray[np.float64], target: float) -> NDArray[np.float64]:
+    """The first smoothed record of each curve at or below the target; infinite if none is."""
+    below = _smoothed(curves) <= target
+    return np.where(below.any(axis=1), below.argmax(axis=1).astype(float), np.inf)
