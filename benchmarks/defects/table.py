@@ -61,7 +61,7 @@ def markdown(table: pd.DataFrame) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for name, row in table.iterrows():
         cells = ["-" if np.isnan(v) else f"{v:.0%}" for v in row]
-        lines.append("| " + " | ".join([str(name), *cells]) + " |")
+        lines.append("| " + " | ".join([str(name).replace("|", r"\|"), *cells]) + " |")
     return "\n".join(lines)
 
 
