@@ -16,11 +16,11 @@ def main() -> int:
         prog="python -m benchmarks.defects", description="Planted defects: what each rule catches."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="train what is not trained yet, and store the figures")
+    commands.add_parser("run", help="train what is not trained yet, and store the figures")
     for name in ("train", "collect"):
         commands.add_parser(name, help=f"only the {'first' if name == 'train' else 'second'} half")
     again = commands.add_parser("repeat", help="train runs again and compare their bits")
-    again.add_argument("settings", nargs="*", default=["baseline"])
+    again.add_argument("settings", nargs="+", help="baseline, other-seeds, a fault as stored, ...")
     commands.add_parser("table", help="every rule on the stored figures")
     commands.add_parser("picture", help="the table's summary, for README")
     commands.add_parser("signatures", help="what `harness explain` knows, from the stored figures")
@@ -31,7 +31,6 @@ def main() -> int:
         command.add_argument("--jobs", type=int, default=os.cpu_count())
         command.add_argument("--only", default="", help="settings whose name holds this")
     args = parser.parse_args()
-    del run
     if args.command in {"table", "picture", "signatures"}:
         from importlib import import_module
 
@@ -46,20 +45,24 @@ def _train(args: argparse.Namespace) -> int:
     from benchmarks.defects import corpus, training
     from benchmarks.defects.settings import settings
 
-    found = tuple(s for s in settings(args.device) if args.only in s.name)
-    folder = args.logs / args.device
+    every = settings(args.device)
+    folder, failed = args.logs / args.device, []
     if args.command == "repeat":
         return _repeat(args, folder)
     if args.command != "collect":
+        chosen = tuple(s for s in every if args.only in s.name)
+        if not chosen:
+            print(f"error: no setting of {args.device} holds {args.only!r}", file=sys.stderr)
+            return 2
         training.make_scenes()
-        failed = training.train_all(found, folder, device=args.device, jobs=args.jobs)
+        failed = training.train_all(chosen, folder, device=args.device, jobs=args.jobs)
         for done in failed:
             log = training.log_of(folder, done.setting, done.seed).with_suffix(".part")
             print(f"{done.setting} seed {done.seed}: status {done.status}, see {log}")
     if args.command != "train":
         command = "python -m benchmarks.defects run --device " + args.device
-        print(corpus.collect(found, folder, device=args.device, command=command))
-    return 0
+        print(corpus.collect(every, folder, device=args.device, command=command))
+    return int(bool(failed))
 
 
 def _repeat(args: argparse.Namespace, folder: Path) -> int:
@@ -69,6 +72,10 @@ def _repeat(args: argparse.Namespace, folder: Path) -> int:
     from harness.curve import same_series
     from harness.store import read_run
 
+    unknown = set(args.settings) - {s.name for s in settings(args.device)}
+    if unknown:
+        print(f"error: no setting {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
     training.make_scenes()
     kept = {(t.setting, t.seed): t for t in corpus.load(args.device)}
     differing = 0
