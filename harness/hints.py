@@ -114,6 +114,9 @@ def hints(aligned: Aligned, catalogue: Catalogue, *, most: int = 5) -> Hints:
         return Hints(hints=(), shared=len(ours), spread_of=spread_of, rates=rates, why_none=why)
     t = distances(found).t if several else _in_spread_of_corpus(found, catalogue, ours, theirs)
     moved = cut(t[ours])
+    if not moved.any():
+        why = "the curves do not differ"
+        return Hints(hints=(), shared=len(ours), spread_of=spread_of, rates=rates, why_none=why)
     names = [catalogue.features[i] for i in theirs]
     if any(not name.startswith("loss: ") for name in names):
         rates = catalogue.rates[spread_of, "everything"]

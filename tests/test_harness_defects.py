@@ -206,3 +206,31 @@ def test_a_catalogue_names_a_kind_of_fault_once_and_states_its_rates(corpora, ca
     assert len(kinds) == len(set(kinds)) == 5
     for first, three in catalogue.rates.values():
         assert 0 < first <= three <= 1
+
+
+def test_curves_that_do_not_differ_give_no_hint(settled, catalogue):
+    from benchmarks.defects.judges import case
+
+    run = settled["cpu"]["baseline"][0].run
+    found = hints(case([run], [run]).aligned, catalogue)
+    assert found.hints == ()
+    assert found.why_none == "the curves do not differ"
+
+
+@pytest.mark.parametrize(
+    ("candidate", "words", "status"),
+    [
+        ("ccnet_r18-d8_demo_doubled_lr_seed_101.log", "Hints, not a verdict", 1),
+        ("ccnet_r18-d8_demo_seed_0.log", "no hint: the candidate passes", 0),
+    ],
+)
+def test_the_command_explains_a_failure_and_no_pass(candidate, words, status):
+    from typer.testing import CliRunner
+
+    from harness.cli import app
+
+    arguments = ["explain", "ccnet_r18-d8_demo", str(ROOT / "logs" / "samples" / candidate)]
+    more = ["--allow", "learning_rate", "--baselines", str(ROOT / "baselines")]
+    done = CliRunner().invoke(app, [*arguments, *more])
+    assert done.exit_code == status
+    assert words in done.output

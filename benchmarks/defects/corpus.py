@@ -145,7 +145,8 @@ def load(device: str, *, shelf: Path = SHELF) -> list[Trained]:
 
 
 def _series(folder: Path) -> list[tuple[int, tuple[Series, ...]]]:
-    table = pd.read_csv(folder / "series.csv.xz", float_precision="round_trip")
+    table = pd.read_csv(folder / "series.csv.xz", dtype={"value": str})
+    table["value"] = table["value"].map(float)  # to the last bit, in every version of pandas
     found: dict[int, list[Series]] = {}
     for (run, name, rank, window), part in table.groupby(["run", "name", "rank", "window"]):
         found.setdefault(int(run), []).append(
