@@ -174,6 +174,8 @@ def test_control_c_ends_with_130_and_the_check_goes_on(project):
         (project / f"{i}.log").unlink()
         os.mkfifo(project / f"{i}.log")
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    # a job that a script runs in the background ignores SIGINT, and hands that on
+    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)
     running = subprocess.Popen(
         [sys.executable, "-m", "harness.cli", "check"],
         cwd=project,
@@ -182,6 +184,7 @@ def test_control_c_ends_with_130_and_the_check_goes_on(project):
         stderr=subprocess.PIPE,
         text=True,
     )
+    signal.signal(signal.SIGINT, ours)
     deadline = time.monotonic() + 400
     while time.monotonic() < deadline and lines_of_journal(project) < 9:
         time.sleep(0.05)
