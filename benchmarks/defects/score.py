@@ -85,7 +85,7 @@ def is_new(name: str, device: str) -> bool:
 def cost_of(mine: Sequence[Trained], baseline: Sequence[Trained]) -> float:
     """Points of mIoU that a setting's median run ends below the baseline's; NaN counts for 0.
 
-    Medians, since one seed in some twenty learns late and would make a harmless fault look costly.
+    Medians, since one run that learns late would make a harmless fault look costly.
     """
     ours, theirs = (np.nan_to_num([run.miou for run in side]) for side in (mine, baseline))
     return float(np.median(theirs) - np.median(ours))
