@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmarks.defects.score import COSTLY, EARLY, PARTS, SIZES, verdicts
+from benchmarks.defects.score import COSTLY, PARTS, SIZES, SLOW, verdicts
 
 NOTICED = frozenset({"fail", "incomparable"})
 COLUMNS = (
@@ -39,7 +39,7 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 
 def steps_needed(found: pd.DataFrame, size: str = "10 v 1") -> pd.Series:
     """The part of the run after which a judge notices half of the costly faults; inf if never."""
-    asked = found["judge"].isin(EARLY) & (found["size"] == size)
+    asked = ~found["judge"].isin(SLOW) & (found["size"] == size)
     mine = found[asked & (found["group"] == "costly")]
     share = mine.assign(noticed=mine["verdict"].isin(NOTICED))
     by_part = share.pivot_table(index="judge", columns="part", values="noticed", sort=False)
