@@ -7,7 +7,7 @@ without its seed, and against the other half of the baseline.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -46,8 +46,9 @@ def main(device: str, reference: str) -> int:
         if _finite(one := case([b.run for b in runs], [trained.run]))
     }
     moved = {key: cut(distances(signature(one.aligned)).t) for key, one in cases.items()}
-    catalogue = _catalogue(faults, base, cases, moved)
-    rates = _rates(catalogue, cases, moved)
+    failing = {key for key, one in cases.items() if _fails(one)}
+    catalogue = _catalogue(faults, base, cases, moved, failing)
+    rates = _rates(catalogue, {key: cases[key] for key in cases if key in failing}, moved)
     for (of, compared), (first, three) in rates.items():
         print(f"spread of {of}, {compared}: first {first:.0%}, among the first three {three:.0%}")
     TARGET.write_text(_json(replace(catalogue, rates=rates)), encoding="utf-8")
@@ -70,13 +71,14 @@ def _catalogue(
     base: Sequence[Trained],
     cases: Mapping[Key, Case],
     moved: Mapping[Key, Floats],
+    failing: Collection[Key],
 ) -> Catalogue:
     features = signature(next(iter(cases.values())).aligned)
     whole = signature(case([b.run for b in base], [base[0].run]).aligned)
     known = []
     for name, several in faults.items():
         mine = [t for key, t in moved.items() if key[0] == name]
-        failed = [_fails(one) for key, one in cases.items() if key[0] == name]
+        failed = [key in failing for key in cases if key[0] == name]
         if mine and np.mean(failed) >= NOTICED:
             fault = parse_fault(name).fault
             known.append(
@@ -103,14 +105,12 @@ def _fails(one: Case) -> bool:
 def _rates(
     catalogue: Catalogue, cases: Mapping[Key, Case], moved: Mapping[Key, Floats]
 ) -> dict[tuple[str, str], tuple[float, float]]:
-    """How often the true fault comes first, and among three, for runs that `another-seed` fails.
+    """How often the true fault comes first, and among three, in these cases.
 
     A fault without a signature cannot be named, and counts as missed.
     """
     hits: dict[tuple[str, str], list[int]] = {key: [] for key in KINDS}
     for (name, seed, half), one in cases.items():
-        if not _fails(one):
-            continue
         without = replace(
             catalogue,
             faults=tuple(
