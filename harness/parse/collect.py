@@ -109,9 +109,8 @@ class Collector:
         if self.catch_up is not None:
             self.catch_up(self.line)
         track = self._tracks.get((self.reader, name, rank, 1))
-        if track is not None and track.steps:
-            track.steps.pop()
-            track.values.pop()
+        if track is not None:
+            track.retract()
 
     @property
     def last_step(self) -> int:

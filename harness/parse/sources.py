@@ -94,7 +94,7 @@ def _names(tracks: Mapping[Key, Track], note: Callable[[str], None]) -> dict[Key
 
 
 def _agreement(first: Track, other: Track) -> str:
-    left, right = (np.frombuffer(t.values, dtype=np.float64) for t in (first, other))
+    left, right = (t.values.numbers() for t in (first, other))
     if left.tobytes() == right.tobytes():
         return "with the same values"
     n = min(left.size, right.size)

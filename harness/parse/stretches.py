@@ -56,7 +56,7 @@ class _Stretch:
 
     def last_step(self) -> int:
         """The step of the last record added."""
-        return self.columns[-1][0].steps[-1]
+        return self.columns[-1][0].last_step()
 
 
 class Ahead:

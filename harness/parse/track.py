@@ -6,12 +6,13 @@ the beginning because a run died; each means something else for the curve.
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.parse.growing import Growing
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -51,10 +52,11 @@ class Track:
 
     def __init__(self, unit: str = "") -> None:
         self.unit = unit
-        self.steps: array[int] = array("q")
-        self.values: array[float] = array("d")
+        self.steps = Growing(np.int64)
+        self.values = Growing(np.float64)
         self.attempts: list[int] = [0]
         self.ended_line = 0
+        self._taken = 0
         self._line = 0
         self._epoch = 0.0
         self._first_epoch = 0.0
@@ -67,6 +69,13 @@ class Track:
 
     def add(self, line: int, epoch: float, iteration: int, value: float, total: int = 0) -> int:
         """Takes one record, and returns its step. `total` is the counter's end, 0 if not stated."""
+        step = self._step(line, epoch, iteration, total)
+        self.steps.append(step)
+        self.values.append(value)
+        return step
+
+    def _step(self, line: int, epoch: float, iteration: int, total: int = 0) -> int:
+        """The step of one record more."""
         if iteration > self._last >= 0:
             if epoch != self._epoch:
                 self._offset = self._offsets.setdefault(epoch, self._offset)
@@ -82,34 +91,39 @@ class Track:
         if len(self._offsets) > MAX_EPOCHS:
             self._offsets.clear()
         self._epoch, self._last, self._line = epoch, iteration, line
-        self.steps.append(step)
-        self.values.append(value)
+        self._taken += 1
         return step
 
     def add_many(
         self, lines: Steps, epochs: Floats, iterations: Steps, values: Floats, turns: list[int]
     ) -> None:
         """Takes records (n,) in order, as `add` does; fast between `turning_points`."""
-        bounds = [0, *turns, iterations.size]
-        for start, end in pairwise(bounds):
-            if start == end:
-                continue
-            # the first two by `add`, which settles the offset and the stride; the rest in bulk
+        self.values.more(values.size)[:] = values
+        steps = self.steps.more(values.size)
+        for start, end in pairwise([0, *turns, iterations.size]):
+            # the first two one by one, which settles the offset and the stride; the rest in bulk
             head = min(end, start + 2)
             for i in range(start, head):
-                self.add(int(lines[i]), float(epochs[i]), int(iterations[i]), float(values[i]))
+                self._step(int(lines[i]), float(epochs[i]), int(iterations[i]))
+            np.add(iterations[start:end], self._offset, out=steps[start:end])
             if end > head:
-                self._add_rising(lines[head:end], iterations[head:end], values[head:end])
+                self._rise(steps[start:end], int(iterations[end - 1]), int(lines[end - 1]))
 
-    def _add_rising(self, lines: Steps, iterations: Steps, values: Floats) -> None:
-        steps = iterations + self._offset
-        self.steps.frombytes(steps.data.cast("B"))
-        self.values.frombytes(np.ascontiguousarray(values).data.cast("B"))
-        self._last, self._line = int(iterations[-1]), int(lines[-1])
-        last, before = int(steps[-1]), int(steps[-2]) if steps.size > 1 else self._high
+    def _rise(self, steps: Steps, iteration: int, line: int) -> None:
+        """Goes on to the last of rising steps, the first two of which were taken."""
+        self._last, self._line = iteration, line
+        self._taken += steps.size - 2
+        last = int(steps[-1])
         if last > self._high:
-            self._stride = last - max(self._high, before)
+            self._stride = last - max(self._high, int(steps[-2]))
             self._high = last
+
+    def retract(self) -> None:
+        """Takes the last record back."""
+        if self._taken:
+            self._taken -= 1
+            self.steps.pop()
+            self.values.pop()
 
     def _fall(self, epoch: float, iteration: int, total: int) -> None:
         """Settles what a counter that does not rise means."""
@@ -124,21 +138,23 @@ class Track:
             self._offset = self._high + self._stride - iteration
             self._offsets[epoch] = self._offset
         elif self._from_scratch(epoch, iteration):
-            self.attempts.append(len(self.steps))
+            self.attempts.append(self._taken)
             self.ended_line = self._line
             self._offset, self._first, self._high, self._stride = 0, -1, -1, 1
             self._offsets.clear()
 
     def _from_scratch(self, epoch: float, iteration: int) -> bool:
         """Whether this is where the attempt began, and it has come further since."""
-        further = len(self.steps) - self.attempts[-1] > 1
+        further = self._taken - self.attempts[-1] > 1
         return further and iteration <= self._first and epoch <= self._first_epoch
+
+    def last_step(self) -> int:
+        """The step of the last record."""
+        return self._offset + self._last
 
     def keep(self) -> Kept:
         """The records that count, and those that were replaced."""
-        steps = np.frombuffer(self.steps, dtype=np.int64)
-        values = np.frombuffer(self.values, dtype=np.float64)
-        steps.flags.writeable = values.flags.writeable = False
+        steps, values = self.steps.numbers(), self.values.numbers()
         restarted, start = "", 0
         if len(self.attempts) > 1:
             unrolled = self._as_epochs(steps)
