@@ -158,7 +158,7 @@ def cut_anywhere(data: bytes) -> None:
 
     def whole(blocks: list[bytes]) -> bytes | None:
         try:
-            return b"".join(text.chunks(blocks, source="x", line=lambda: 1))
+            return b"".join(c.joined() for c in text.chunks(blocks, source="x", line=lambda: 1))
         except HarnessError:
             return None
 

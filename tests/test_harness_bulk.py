@@ -19,6 +19,7 @@ from harness.curve import same_series
 from harness.errors import HarnessError
 from harness.parse import parse_log, text
 from harness.parse.bulk import Bulk
+from harness.parse.growing import Growing
 from harness.parse.number import number
 from harness.parse.tcappdll import shape_of
 from harness.parse.track import Track, turning_points
@@ -48,7 +49,19 @@ FIELDS = (
 )
 VALUES = (
     *("1.0E+01", "nan", "inf", "-inf", "-0.0", "1,234.5", "1_0", "0x1p3", "1e400", "+1.5", ".5"),
-    *("1.", "", "1e", "--1", "٣", "1e-400", "9" * 30, "0." + "1" * 70),
+    *(
+        "0.1234567:",
+        "0.12345:78",
+        "0.1234567/",
+        "1.",
+        "",
+        "1e",
+        "--1",
+        "٣",
+        "1e-400",
+        "9" * 30,
+        "0." + "1" * 70,
+    ),
 )
 COUNTS = (
     "0",
@@ -183,6 +196,23 @@ def test_a_counter_is_one_in_bulk_where_it_is_one_alone(count, place):
     check_alike([("\n".join(lines) + "\n").encode()])
 
 
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    st.lists(st.text("+,-./0123456789:;* \u00bd", min_size=1, max_size=30), min_size=4, max_size=9)
+)
+def test_a_date_and_a_time_of_any_length_are_in_bulk_what_they_are_alone(stamps):
+    lines = [
+        head(0, i, 0, s) + FIELDS[0].format(4.5 - i) for i, s in enumerate(["1-1 1:1", *stamps])
+    ]
+    check_alike([("\n".join(lines) + "\n").encode()])
+
+
+def test_ranks_far_apart_are_sorted_in_bulk():
+    ranks = [0, 10**11, 7, 10**12 - 1, 3]
+    lines = [record(i, 4.5 - i, rank=rank) for i in range(9) for rank in ranks]
+    check_alike([("\n".join(lines) + "\n").encode()])
+
+
 def test_a_large_log_with_every_kind_of_event_reads_alike():
     rng = np.random.default_rng(5)
     lines = []
@@ -225,7 +255,31 @@ def test_records_taken_many_at_a_time_give_the_track_that_single_ones_give(place
         part = slice(a, b)
         turns = turning_points(epochs[part], iterations[part])
         many.add_many(lines[part], epochs[part], iterations[part], values[part], turns)
-    assert many.__dict__ == one.__dict__
+    assert state(many) == state(one)
+
+
+def state(track):
+    taken = {"steps": track.steps.numbers().tolist(), "values": track.values.numbers().tolist()}
+    return track.__dict__ | taken
+
+
+@given(st.lists(st.one_of(st.integers(1, 3), st.just(0), st.integers(-3000, -1)), max_size=40))
+def test_an_array_that_grows_holds_what_a_list_would(changes):
+    """Above 0: so many more, one by one. 0: one less. Below: so many more at once."""
+    growing, expected = Growing(np.int64), []
+    for change in changes:
+        new = range(len(expected), len(expected) + abs(change))
+        if change > 0:
+            for number in new:
+                growing.append(number)
+        elif change < 0:
+            growing.more(len(new))[:] = new
+        elif expected:
+            growing.pop()
+            expected.pop()
+        expected += new
+        assert len(growing) == len(expected)
+    assert growing.numbers().tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -233,6 +287,8 @@ def test_records_taken_many_at_a_time_give_the_track_that_single_ones_give(place
     [
         ("2025-07-26", "2\v025-07-26"),
         ("2025-07-26", "20TCAPPDLL25"),
+        ("2025-07-26", "2025-07*26"),
+        ("2025-07-26", "2025-07;26"),
         ("train.loss : ", "train.loss : \t"),
         ("train.loss", "train.l1oss"),
         ("Epoch: ", "Ep0och: "),
@@ -244,14 +300,22 @@ def test_records_taken_many_at_a_time_give_the_track_that_single_ones_give(place
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_line_of_the_usual_shape_with_one_odd_character_is_left_to_the_readers(old, new, end):
     bulk = Bulk()
+
+    def sort(lines):
+        return bulk._sort(whole("".join(lines)))
+
     lines = [record(i, 1.5) + end for i in range(20)]
-    found = bulk._sort("".join(lines).encode())
+    found = sort(lines)
     assert cold_lines(found) == [18, 19]
     usual = found.hot[0].shape
     lines[7] = lines[7].replace(old, new, 1)
-    odd = bulk._sort("".join(lines).encode())
+    odd = sort(lines)
     assert 7 not in [i for part in odd.hot if part.shape == usual for i in part.lines.tolist()]
     assert 7 in cold_lines(odd) or shape_of(lines[7]) is not None
+
+
+def whole(lines):
+    return text.Chunk(b"", lines.encode(), 0, len(lines.encode()))
 
 
 def cold_lines(found):
@@ -286,7 +350,7 @@ NUMBERS = st.one_of(
 def test_a_number_read_in_bulk_is_the_one_that_float_reads_to_the_last_bit(texts):
     texts = [text for text in texts if number(text) is not None]
     lines = [head(0, i, 0) + f"  train.loss : {text}\n" for i, text in enumerate([*texts, 0, 0])]
-    found = Bulk()._sort("".join([record(0, 1.5) + "\n", *lines]).encode())
+    found = Bulk()._sort(whole("".join([record(0, 1.5) + "\n", *lines])))
     assert cold_lines(found) == [len(lines) - 1, len(lines)]
     read = [part.values[0] for part in found.hot if len(part.values) == 1]
     expected = np.array([float(text) for text in texts])

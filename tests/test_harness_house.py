@@ -91,6 +91,14 @@ def test_no_import_runs_backward():
     assert backward(sorted((ROOT / "harness").rglob("*.py"))) == []
 
 
+def test_what_is_compiled_is_compiled_again_when_any_file_of_it_changes():
+    from harness.parse.compiling import SOURCES
+
+    files = (ROOT / "harness").rglob("*.py")
+    users = {p.name for p in files if "harness.parse.compiling" in imports(p, "harness")}
+    assert users | {"compiling.py"} == set(SOURCES)
+
+
 def test_the_check_sees_an_arrow_that_runs_back(tmp_path, monkeypatch):
     (tmp_path / "harness").mkdir()
     wrong = tmp_path / "harness" / "curve.py"

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,24 +20,22 @@ from numpy.typing import NDArray
 from harness.parse.collect import Collector
 from harness.parse.stretches import Ahead, Records, stretches
 from harness.parse.tcappdll import MARK, Shape, shape_of
+from harness.parse.text import Chunk
 
-Floats = NDArray[np.float64]
-Lines = NDArray[np.int64]
+if TYPE_CHECKING:
+    from harness.parse.cutter import Room
+
+Table = NDArray[np.int64]
 
 MAX_SHAPES = 16
 THREADS = 2
 """Chunks that are sorted side by side; one thread more takes them over."""
 PROBES = 8
 """Lines looked at for new shapes at the start of those that have none, and again among the rest."""
-LINE, START, END, SHAPE, FIRST, ITERATION, RANK = range(7)
-"""Columns of a row: its line, its bytes, its shape, where its numbers begin, and its counters."""
-_NO_ROWS = np.empty((0, 7), dtype=np.int64)
-_ALWAYS_COLD = 2
-"""The last line of a chunk, and the one before it."""
+_ALWAYS_COLD = 3
+"""The line that a chunk shares with the one before it, its last line, and the one before that."""
 _START = 1 << 16
 """Bytes of a chunk in which the first shapes are looked for before it is cut."""
-_FEW = 1 << 16
-"""Kinds of records that numpy sorts by counting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,122 +64,72 @@ class Sorted:
             into.catch_up = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Room:
-    """What `cutter.cut` fills in, for a chunk of at most `size` bytes."""
-
-    size: int
-    rows: Lines
-    decimals: NDArray[np.uint64]
-    powers: NDArray[np.int16]
-    late: Lines
-
-
 class _Plan:
-    """Shapes as the compiled pass wants them (see `cutter.cut`)."""
+    """Shapes as the compiled pass wants them, and room for what it finds."""
 
-    def __init__(self, shapes: tuple[Shape, ...] = ()) -> None:
+    def __init__(self, shapes: tuple[Shape, ...]) -> None:
+        from harness.parse.cutter import Shapes  # noqa: PLC0415  (loads numba)
+
         self.shapes = shapes
-        places: list[tuple[int, int, int]] = []
-        firsts, words = [0], b""
-        for shape in shapes:
-            for word in shape.words:
-                begin, wide = len(words) // 8, -(-len(word) // 8)
-                words += word.encode("ascii").ljust(8 * wide, b"\0")
-                places.append((begin, begin + wide, len(word)))
-            firsts.append(len(places))
-        self._places = np.array(places, dtype=np.int64).reshape(-1, 3)
-        self._firsts = np.array(firsts, dtype=np.int64)
-        known = np.frombuffer(words, dtype=np.uint8)
-        both = [known, np.where(known, 255, 0).astype(np.uint8)]
-        self._words = np.stack([part.view("<u8").astype(np.uint64) for part in both], axis=1)
+        words = [word.encode("ascii") for shape in shapes for word in shape.words]
+        eights = [-(-len(word) // 8) for word in words]
+        known = b"".join(word.ljust(8 * n, b"\0") for word, n in zip(words, eights, strict=True))
+        bits = np.frombuffer(known, dtype=np.uint8)
+        masks = np.where(bits, 255, 0).astype(np.uint8)
+        both = [part.view("<u8").astype(np.uint64) for part in (bits, masks)]
+        ends = 2 * np.cumsum(eights)
+        self._cut_shapes = Shapes(
+            begins=ends - 2 * np.array(eights),
+            ends=ends,
+            bytes=np.array([len(word) for word in words]),
+            firsts=np.cumsum([0, *(len(shape.words) for shape in shapes)]),
+            words=np.stack(both, axis=1).ravel(),
+            widest=8 * max(eights),
+        )
         sizes = [sum(map(len, shape.words)) + len(shape.words) for shape in shapes]
-        self._shortest = min(sizes, default=1)
-        self._spare: list[_Room] = []
-        widths = [len(shape.fields) + 1 for shape in shapes]
-        self._widest = max(widths, default=0)
-        self._density = max((n / size for n, size in zip(widths, sizes, strict=True)), default=0.0)
+        numbers = [len(shape.fields) + 1 for shape in shapes]
+        self._shortest = min(sizes)
+        self._most = max(numbers)
+        self._density = max(n / size for n, size in zip(numbers, sizes, strict=True))
+        self._spare: list[tuple[int, Room]] = []
 
-    def sort(self, chunk: bytes) -> Sorted:
-        """The lines of a chunk, which ends with a line end."""
-        if not self.shapes:
-            cold = list(_between(chunk, _NO_ROWS))
-            return Sorted(lines=cold[-1][0] + 1, hot=[], cold=cold)
-        room = self._room(len(chunk))
-        rows, numbers = self._cut(chunk, room)
-        cold = list(_between(chunk, rows))
-        found = Sorted(lines=cold[-1][0] + 1, hot=self._records(rows, numbers), cold=cold)
-        self._spare.append(room)
-        return found
+    def sort(self, chunk: Chunk) -> Sorted:
+        """The lines of a chunk of whole ones."""
+        from harness.parse.cutter import cut  # noqa: PLC0415
+        from harness.parse.decimals import to_floats  # noqa: PLC0415
+        from harness.parse.grouping import records  # noqa: PLC0415
 
-    def _room(self, size: int) -> _Room:
-        """Room for the numbers of a chunk of so many bytes; that of an earlier one if it will do.
+        seam = chunk.seam[:-1].split(b"\n") if chunk.seam else []
+        size, room = self._room(chunk.end - chunk.start)
+        text = np.frombuffer(chunk.block, np.uint8, count=chunk.end)
+        last = max(chunk.block.rfind(b"\n", chunk.start, chunk.end - 1) + 1, chunk.start)
+        n, numbers, late = cut(text, chunk.start, last, len(seam), self._cut_shapes, room)
+        to_floats(room.decimals[:numbers], room.powers[:numbers])
+        values = room.decimals[:numbers].view(np.float64)
+        for at, start, end in zip(room.late[:late], room.late_starts, room.late_ends, strict=False):
+            values[at] = float(chunk.block[start:end])
+        rows = (part[:n] for part in (room.lines, room.starts, room.ends))
+        cold = [*enumerate(seam), *_between(chunk, len(seam), *rows)]
+        hot = records(room, n, values, self.shapes)
+        self._spare.append((size, room))
+        return Sorted(lines=cold[-1][0] + 1, hot=hot, cold=cold)
+
+    def _room(self, size: int) -> tuple[int, Room]:
+        """Room for what is in so many bytes, and for how many it is; an earlier one if it will do.
 
         Fresh memory for every chunk would take a fifth of the time.
         """
+        from harness.parse.cutter import Room  # noqa: PLC0415
+
         try:
-            room = self._spare.pop()
-        except IndexError:
-            room = None
-        if room is None or room.size < size:
-            size = (size >> 20) + 1 << 20
-            most = int(size * self._density) + 2 * self._widest
-            room = _Room(
-                size=size,
-                rows=np.empty((size // self._shortest + 2, _NO_ROWS.shape[1]), dtype=np.int64),
-                decimals=np.empty(most, dtype=np.uint64),
-                powers=np.empty(most, dtype=np.int16),
-                late=np.empty((most, 3), dtype=np.int64),
-            )
-        return room
-
-    def _cut(self, chunk: bytes, room: _Room) -> tuple[Lines, Floats]:
-        """The rows of a chunk's records, and their numbers one after the other, in this room."""
-        from harness.parse.cutter import cut  # noqa: PLC0415  (loads numba)
-        from harness.parse.decimals import to_floats  # noqa: PLC0415
-
-        n_rows, n, n_late = cut(
-            np.frombuffer(chunk, dtype=np.uint8),
-            chunk.rfind(b"\n", 0, -1) + 1,
-            self._places,
-            self._firsts,
-            self._words,
-            room.rows,
-            room.decimals,
-            room.powers,
-            room.late,
-        )
-        to_floats(room.decimals[:n], room.powers[:n])
-        numbers = room.decimals[:n].view(np.float64)
-        for at, start, end in room.late[:n_late].tolist():
-            numbers[at] = float(chunk[start:end])
-        return room.rows[:n_rows], numbers
-
-    def _records(self, rows: Lines, numbers: Floats) -> list[Records]:
-        """The records of each shape and rank."""
-        if not rows.size:
-            return []
-        kinds = rows[:, SHAPE] * (rows[:, RANK].max() + 1) + rows[:, RANK]
-        order = np.argsort(kinds.astype(np.uint16) if kinds.max() < _FEW else kinds, kind="stable")
-        rows, kinds = (
-            rows.take(order, axis=0),
-            kinds[order],
-        )  # `rows[order]` takes three times as long
-        bounds = [0, *(np.flatnonzero(kinds[1:] != kinds[:-1]) + 1).tolist(), kinds.size]
-        found = []
-        for part in (rows[a:b] for a, b in pairwise(bounds)):
-            shape, first = self.shapes[part[0, SHAPE]], part[:, FIRST]
-            found.append(
-                Records(
-                    shape=shape,
-                    rank=int(part[0, RANK]),
-                    lines=part[:, LINE].copy(),
-                    epochs=numbers.take(first),
-                    iterations=part[:, ITERATION].copy(),
-                    values=tuple(numbers.take(first + i + 1) for i in range(len(shape.fields))),
-                )
-            )
-        return found
+            has, room = self._spare.pop()
+            if has >= size:
+                return has, room
+        except IndexError:  # another thread may have taken the last one
+            pass
+        has = (size >> 20) + 1 << 20
+        rows, numbers = has // self._shortest + 2, int(has * self._density) + 2 * self._most
+        return has, Room.of(rows, numbers)
 
 
 class Bulk:
@@ -191,11 +139,11 @@ class Bulk:
     """
 
     def __init__(self) -> None:
-        self._plan = _Plan()
+        self._plan: _Plan | None = None
         self._threads: ThreadPoolExecutor | None = None
 
-    def start(self, chunk: bytes) -> Future[Sorted]:
-        """Begins with a chunk that ends with a line end."""
+    def start(self, chunk: Chunk) -> Future[Sorted]:
+        """Begins with a chunk of whole lines."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS)
         return self._threads.submit(self._sort, chunk)
@@ -205,22 +153,27 @@ class Bulk:
         if self._threads is not None:
             self._threads.shutdown(cancel_futures=True)
 
-    def _sort(self, chunk: bytes) -> Sorted:
-        if not self._plan.shapes:
-            self._learn(chunk[:_START].split(b"\n")[:-1])
-        plan = self._plan
-        found = plan.sort(chunk)
-        if len(found.cold) > _ALWAYS_COLD and self._learn(raw for _, raw in found.cold):
-            found = self._plan.sort(chunk)
+    def _sort(self, chunk: Chunk) -> Sorted:
+        first = chunk.block[chunk.start : min(chunk.start + _START, chunk.end)]
+        plan = self._plan or self._learned(first.split(b"\n")[:-1])
+        if plan is None:
+            cold = list(enumerate(chunk.joined()[:-1].split(b"\n")))
+            found = Sorted(lines=len(cold), hot=[], cold=cold)
+        else:
+            found = plan.sort(chunk)
+        if len(found.cold) > _ALWAYS_COLD:
+            better = self._learned(raw for _, raw in found.cold)
+            if better is not None and better is not plan:
+                return better.sort(chunk)
         return found
 
-    def _learn(self, lines: Iterable[bytes]) -> bool:
-        """Looks for new shapes among some of these lines; whether there are any."""
-        known = self._plan.shapes
+    def _learned(self, lines: Iterable[bytes]) -> _Plan | None:
+        """The plan, once it knows new shapes among some of these lines; None without any shape."""
+        known = self._plan.shapes if self._plan is not None else ()
         shapes = _with_new(known, lines)
         if len(shapes) > len(known):
             self._plan = _Plan(shapes)
-        return len(shapes) > len(known)
+        return self._plan
 
 
 def is_loaded() -> bool:
@@ -240,10 +193,17 @@ def _with_new(shapes: tuple[Shape, ...], lines: Iterable[bytes]) -> tuple[Shape,
     return tuple(found)
 
 
-def _between(chunk: bytes, rows: Lines) -> Iterator[tuple[int, bytes]]:
-    """The lines before, between and behind these rows, with their numbers."""
-    begin, end = np.append(0, rows[:, END]), np.append(rows[:, START], len(chunk))
-    lines = np.append(0, rows[:, LINE] + 1)
-    gaps = np.flatnonzero(begin < end)
-    for i in gaps.tolist():
-        yield from enumerate(chunk[begin[i] : end[i] - 1].split(b"\n"), int(lines[i]))
+def _between(
+    chunk: Chunk, before: int, lines: Table, starts: Table, ends: Table
+) -> Iterator[tuple[int, bytes]]:
+    """The lines of a chunk's block that have no row, with their numbers; `before` is the first's.
+
+    `lines`, `starts` and `ends` are the rows' numbers and places.
+    """
+    gaps = np.flatnonzero(starts[1:] > ends[:-1])
+    begins = [chunk.start, *ends[gaps].tolist(), *ends[-1:].tolist()]
+    stops = [*starts[:1].tolist(), *starts[gaps + 1].tolist(), chunk.end]
+    numbers = [before, *(lines[gaps] + 1).tolist(), *(lines[-1:] + 1).tolist()]
+    for begin, stop, number in zip(begins, stops, numbers, strict=True):
+        if begin < stop:
+            yield from enumerate(chunk.block[begin : stop - 1].split(b"\n"), number)

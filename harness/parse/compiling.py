@@ -1,14 +1,15 @@
 """Compiles functions over bytes by numba, which takes a third of a second to load.
 
-So what is compiled is imported where a large log is read, and nowhere else. numba keeps a compiled
-function on disk until its file changes and looks at no other file: a function given to `compiled`
-calls only what stands in its own.
+So what is compiled is imported where a large log is read, and nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
 from typing import Any, TypeVar, cast
+from zlib import crc32
 
 import numba
 import numpy as np
@@ -18,9 +19,38 @@ Bytes = NDArray[np.uint8]
 Bits = NDArray[np.uint64]
 Table = NDArray[np.int64]
 Small = NDArray[np.int16]
+Floats = NDArray[np.float64]
+SOURCES = ("compiling.py", "cutter.py", "decimals.py", "digits.py", "grouping.py")
+"""The files with functions that are compiled."""
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
 """Nothing compiled makes an array, so references need not be counted: that took half the time."""
+_T: Any = numba.types
+_TYPES: dict[str, Any] = {
+    "int": _T.int64,
+    "Bytes": _T.Array(_T.uint8, 1, "C", readonly=True),
+    "Bits": _T.uint64[::1],
+    "Table": _T.int64[::1],
+    "Small": _T.int16[::1],
+    "Floats": _T.float64[::1],
+}
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@cache
+def _version() -> str:
+    texts = [(files(__package__) / name).read_bytes() for name in SOURCES]
+    return f"{crc32(b''.join(texts)):08x}"
+
+
+def _type(name: str, names: Mapping[str, Any]) -> Any:
+    """The type that numba has for an annotation; a named tuple is looked up in `names`."""
+    if name in _TYPES:
+        return _TYPES[name]
+    fields = names[name]
+    kinds = [_TYPES[kind.__forward_arg__] for kind in fields.__annotations__.values()]
+    if len(set(kinds)) == 1:
+        return _T.NamedUniTuple(kinds[0], len(kinds), fields)
+    return _T.NamedTuple(kinds, fields)
 
 
 def part(function: F) -> F:
@@ -28,18 +58,19 @@ def part(function: F) -> F:
     return cast(F, numba.njit(function, **_OPTIONS, forceinline=True))
 
 
-def compiled(signature: str) -> Callable[[F], F]:
-    """Compiles a function at once, and keeps the result where a folder for it can be written.
+def compiled(function: F) -> F:
+    """Compiles a function at once for the types that it is annotated with, and keeps the result.
 
-    That is `__pycache__` beside its file, the user's cache, or what NUMBA_CACHE_DIR names. Where
-    none can be written it is compiled in every process, which takes seconds.
+    numba keeps it until the function's own file changes, under a name that changes here with any
+    of `SOURCES`, from which the function may take what it calls. It is kept in `__pycache__` beside
+    that file, in the user's cache, or where NUMBA_CACHE_DIR says. If none of them can be written
+    it is compiled in every process, which takes seconds.
     """
-
-    def make(function: F) -> F:
-        try:
-            made: Any = numba.njit(signature, **_OPTIONS, nogil=True, cache=True)(function)
-        except (RuntimeError, OSError):  # numba finds no such folder, or the disk is full
-            made = numba.njit(signature, **_OPTIONS, nogil=True)(function)
-        return cast(F, made)
-
-    return make
+    kinds = [name for place, name in function.__annotations__.items() if place != "return"]
+    signature = tuple(_type(name, function.__globals__) for name in kinds)
+    function.__qualname__ += f"_{_version()}"
+    try:
+        made: Any = numba.njit(signature, **_OPTIONS, nogil=True, cache=True)(function)
+    except (RuntimeError, OSError):  # numba finds no such folder, or the disk is full
+        made = numba.njit(signature, **_OPTIONS, nogil=True)(function)
+    return cast(F, made)

@@ -74,7 +74,7 @@ def _nearest(mantissa: np.uint64, exponent: int) -> np.uint64:
     return (uint64(two - 1) << uint64(52)) + found  # the first bit of `found` adds one to `two`
 
 
-@compiled("void(uint64[::1], int16[::1])")
+@compiled
 def to_floats(decimals: Bits, powers: Small) -> None:
     """Puts the bits of floats in place of the digits (n,) of decimals.
 

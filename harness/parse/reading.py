@@ -29,7 +29,7 @@ from harness.parse.plain import Plain
 from harness.parse.scalars_json import ScalarsJson
 from harness.parse.tcappdll import Tcappdll
 from harness.parse.tcappdll_json import TcappdllJson
-from harness.parse.text import chunks, decoded, pieces
+from harness.parse.text import Chunk, chunks, decoded, pieces
 
 FORMATS: tuple[type[Format], ...] = (
     ConfigBlock,
@@ -88,9 +88,10 @@ def parse_log(
         bulk_after = BULK_AFTER_LOADED if is_loaded() else BULK_AFTER
     try:
         for chunk in chunks(blocks, source=source, line=reading.next_line):
-            read += len(chunk)
-            if read < bulk_after or pattern is not None:  # which may match any line of any format
-                reading.lines(chunk)
+            read += chunk.size
+            may_match = pattern is not None  # any line of any format
+            if read < bulk_after or may_match or not chunk.is_whole():
+                reading.lines(chunk.joined())
             else:
                 reading.bulk(chunk)
         return reading.result(source)
@@ -120,8 +121,6 @@ class _Reading:
 
     def lines(self, chunk: bytes) -> None:
         """Gives each line to the readers."""
-        if not chunk:
-            return
         self.finish()
         *whole, last = chunk.split(b"\n")
         for raw in whole:
@@ -131,17 +130,14 @@ class _Reading:
         if last:
             self._line(last, "")
 
-    def bulk(self, chunk: bytes) -> None:
+    def bulk(self, chunk: Chunk) -> None:
         """Reads whole lines in bulk where they are alike, and the others one by one.
 
         While other threads sort this chunk, those before are taken over.
         """
-        end = chunk.rfind(b"\n") + 1
-        if end:
-            self._jobs.append(self._bulk.start(chunk[:end] if end < len(chunk) else chunk))
-            if len(self._jobs) > THREADS:
-                self._take_over(self._jobs.popleft())
-        self.lines(chunk[end:])
+        self._jobs.append(self._bulk.start(chunk))
+        if len(self._jobs) > THREADS:
+            self._take_over(self._jobs.popleft())
 
     def finish(self) -> None:
         """Takes over every chunk that is being sorted."""
