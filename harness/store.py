@@ -5,7 +5,9 @@ from __future__ import annotations
 import glob
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -24,13 +26,25 @@ PACKED_SUFFIXES = (".gz", ".xz", ".zst", ".bz2")
 BLOCK_BYTES = 1 << 22
 
 
-class _Hashing(io.RawIOBase):
-    """A reader that hashes and counts the bytes that pass."""
+class _Seen:
+    """The hash and the number of the bytes that were read."""
 
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
+    def __init__(self) -> None:
         self.sha256 = hashlib.sha256()
         self.count = 0
+
+    def add(self, data: Any) -> None:
+        """Adds bytes."""
+        self.sha256.update(data)
+        self.count += len(data)
+
+
+class _Packed(io.RawIOBase):
+    """A packed file, whose bytes are seen as they are unpacked."""
+
+    def __init__(self, raw: IO[bytes], seen: _Seen) -> None:
+        self._raw = raw
+        self._seen = seen
 
     def readable(self) -> bool:
         return True
@@ -43,8 +57,7 @@ class _Hashing(io.RawIOBase):
             data = self._raw.read(len(buffer))
             count = len(data)
             buffer[:count] = data
-        self.sha256.update(memoryview(buffer)[:count])
-        self.count += count
+        self._seen.add(memoryview(buffer)[:count])
         return count
 
 
@@ -62,12 +75,11 @@ def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
     if events:
         return _read_events(events, source)
     with _open(source) as raw:
-        hashing = _Hashing(raw)
+        seen = _Seen()
+        packed = source.endswith(PACKED_SUFFIXES)
         try:
-            content = _unpacked(io.BufferedReader(hashing, BLOCK_BYTES), source)
-            run = parse_log(_blocks(content), source=source, pattern=pattern)
-            while hashing.read(1 << 20):  # what a decompressor leaves behind counts for the hash
-                pass
+            with closing(_unpacked(raw, seen, source) if packed else _blocks(raw, seen)) as blocks:
+                run = parse_log(blocks, source=source, pattern=pattern)
         except HarnessError:
             raise
         except (OSError, EOFError) as error:
@@ -76,7 +88,7 @@ def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
             if type(error).__module__.split(".")[0] in FOREIGN:
                 raise _unreadable(source, error) from error
             raise
-    return replace(run, sha256=hashing.sha256.hexdigest(), size_bytes=hashing.count)
+    return replace(run, sha256=seen.sha256.hexdigest(), size_bytes=seen.count)
 
 
 def _event_files(source: str) -> list[Path]:
@@ -111,9 +123,19 @@ def _read_events(paths: list[Path], source: str) -> Run:
     return replace(run, sha256=digest.hexdigest(), size_bytes=size)
 
 
-def _blocks(content: IO[bytes]) -> Iterator[bytes]:
-    while block := content.read(BLOCK_BYTES):
+def _blocks(raw: IO[bytes], seen: _Seen) -> Generator[bytes, None, None]:
+    """The blocks of a file, each hashed while it is parsed: that takes as long."""
+    block = raw.read(BLOCK_BYTES)
+    if len(block) < BLOCK_BYTES:
+        seen.add(block)
         yield block
+        block = raw.read(BLOCK_BYTES)
+    with ThreadPoolExecutor(1) as thread:
+        while block:
+            hashed = thread.submit(seen.add, block)
+            yield block
+            block = raw.read(BLOCK_BYTES)
+            hashed.result()
 
 
 def _open(source: str) -> IO[bytes]:
@@ -139,9 +161,12 @@ def _unreadable(source: str, error: Exception) -> ParseError:
     return ParseError(reason or f"cannot be read: {error or type(error).__name__}", source=source)
 
 
-def _unpacked(raw: io.BufferedReader, source: str) -> IO[bytes]:
-    if not source.endswith(PACKED_SUFFIXES):
-        return raw
+def _unpacked(raw: IO[bytes], seen: _Seen, source: str) -> Generator[bytes, None, None]:
+    """The blocks of what is packed in a file.
+
+    Raises:
+        ParseError: nothing can unpack it.
+    """
     from fsspec.compression import compr  # noqa: PLC0415  (only packed logs need it)
     from fsspec.utils import infer_compression  # noqa: PLC0415
 
@@ -149,8 +174,12 @@ def _unpacked(raw: io.BufferedReader, source: str) -> IO[bytes]:
     if kind not in compr:
         msg = f"no decompressor for {Path(source).suffix} is installed; install zstandard"
         raise ParseError(msg, source=source)
-    unpacked: IO[bytes] = compr[kind](raw, mode="rb")
-    return unpacked
+    packed = io.BufferedReader(_Packed(raw, seen), BLOCK_BYTES)
+    content: IO[bytes] = compr[kind](packed, mode="rb")
+    while block := content.read(BLOCK_BYTES):
+        yield block
+    while packed.read(1 << 20):  # what a decompressor leaves behind counts for the hash, too
+        pass
 
 
 def expand(spec: str, *, root: Path | None = None) -> list[str]:

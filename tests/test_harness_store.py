@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from loglines import decaying, header, records
 
+from harness import store
 from harness.baselines import (
     list_recordings,
     load_runs,
@@ -44,6 +45,19 @@ def test_a_packed_log_reads_like_the_plain_one(log, suffix, pack):
     assert plain.facts == read.facts
     assert read.sha256 == hashlib.sha256(packed.read_bytes()).hexdigest()
     assert read.size_bytes == packed.stat().st_size
+
+
+@pytest.mark.parametrize("block", [1, 7, 100, len(TEXT), len(TEXT) + 1])
+@pytest.mark.parametrize("suffix", ["", ".bz2"])
+def test_every_byte_of_a_log_counts_for_its_hash(log, monkeypatch, suffix, block):
+    data = TEXT.encode()
+    path = log.with_name("b.log" + suffix)
+    path.write_bytes(bz2.compress(data) + b"behind it" * 9999 if suffix else data)
+    monkeypatch.setattr(store, "BLOCK_BYTES", block)
+    run = read_run(path)
+    assert same_series(run.series, read_run(log).series)
+    assert run.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert run.size_bytes == path.stat().st_size
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
