@@ -16,6 +16,8 @@ import pytest
 import yaml
 from loglines import decaying, header, records
 
+from harness.report.comment import MARK
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "ci"
 MANIFEST = """
@@ -33,6 +35,7 @@ rules = ["two-sided"]
 """
 SHIM = '#!/bin/sh\nexec "{python}" -m harness.cli "$@"\n'
 RECORDER = '#!/bin/sh\nprintf "%s\\n" "{name}" "$@" >> "$RECORD"\n'
+SERVICE = RECORDER + 'case "$*" in *notes?*) printf "%s" "$NOTES";; esac\n'
 
 
 def read(name):
@@ -49,7 +52,8 @@ def project(tmp_path):
     for name, text in {
         "harness": SHIM.format(python=sys.executable),
         "gh": RECORDER.format(name="gh"),
-        "curl": RECORDER.format(name="curl"),
+        "curl": SERVICE.format(name="curl"),
+        "python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
         "pip": RECORDER.format(name="pip"),
     }.items():
         path = tmp_path / "bin" / name
@@ -157,6 +161,7 @@ def test_the_commands_of_the_gitlab_job_work(project):
         "CI_PROJECT_ID": "9",
         "CI_API_V4_URL": "https://gitlab.example.org/api/v4",
         "HARNESS_TOKEN": "secret",
+        "NOTES": "[]",
     }
     main = shell(project, "\n".join(job["before_script"] + job["script"]), **environ)
     after = shell(project, "\n".join(job["after_script"]), **environ)
@@ -169,9 +174,42 @@ def test_the_commands_of_the_gitlab_job_work(project):
     page = (reports / "comment.md").read_text(encoding="utf-8")
     assert f"({place}/artifacts/raw/reports/bad/comparison.png)" in page
     assert (project / "work" / "history" / "ports.sqlite").exists()
-    record = (project / "record").read_text().splitlines()
+    record = (project / "record").read_text()
     assert "body@reports/comment.md" in record
-    assert record[-1] == "https://gitlab.example.org/api/v4/projects/9/merge_requests/7/notes"
     without = shell(project, "\n".join(job["after_script"]), **(environ | {"HARNESS_TOKEN": ""}))
     assert without.returncode == 0
-    assert (project / "record").read_text().splitlines() == record
+    assert (project / "record").read_text() == record
+
+
+MINE = {"id": 31, "body": f"{MARK}\n### Ports: pass"}
+OTHERS = {"id": 30, "body": f"What is {MARK}?"}
+
+
+@pytest.mark.parametrize(
+    ("notes", "sent"),
+    [
+        ([OTHERS], ["--data-urlencode", "body@reports/comment.md", "{notes}"]),
+        (
+            [OTHERS, MINE, {**MINE, "id": 32}],
+            ["--request", "PUT", "--data-urlencode", "body@reports/comment.md", "{notes}/31"],
+        ),
+    ],
+)
+def test_the_gitlab_job_writes_its_comment_once(project, notes, sent):
+    (job,) = read("gitlab-ci.yml").values()
+    api = "https://gitlab.example.org/api/v4"
+    environ = {
+        "CI_MERGE_REQUEST_IID": "7",
+        "CI_PROJECT_ID": "9",
+        "CI_API_V4_URL": api,
+        "HARNESS_TOKEN": "secret",
+        "NOTES": json.dumps(notes),
+    }
+    done = shell(project, "\n".join(job["after_script"]), **environ)
+    assert done.returncode == 0, done.stderr
+    place = f"{api}/projects/9/merge_requests/7/notes"
+    options = ["--fail", "--silent", "--show-error", "--header", "PRIVATE-TOKEN:secret"]
+    assert (project / "record").read_text().splitlines() == [
+        *("curl", *options, f"{place}?per_page=100&sort=asc"),
+        *("curl", *options, *(word.format(notes=place) for word in sent)),
+    ]
