@@ -63,7 +63,8 @@ def judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
     """The rules in the order of the table: this project's, then conventions in use elsewhere.
 
     `ensemble: loss` sees the loss curves only, `ensemble` the logged schedule and validation too.
-    `per step 5 %` forgives 1 % of the steps; `published` is one-sided on the last 50 records.
+    `another-seed` is asked about one candidate run, as `default` asks it. `per step 5 %` forgives
+    1 % of the steps; `published` is one-sided on the last 50 records.
     """
 
     def rule(name: str, **limits: float) -> Judge:
@@ -71,9 +72,11 @@ def judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
         return lambda aligned: call(aligned).verdict
 
     ensemble = rule("ensemble", permutations=permutations, seed=seed)
+    another = rule("another-seed")
     return {
         "ensemble: loss": lambda aligned: ensemble(replace(aligned, companions=())),
         "ensemble": ensemble,
+        "another-seed": lambda aligned: another(_one_candidate(aligned)),
         "equiv. 2 %": rule("equivalence", margin=0.02, seed=seed),
         "equiv. 0.5 %": rule("equivalence", margin=0.005, seed=seed),
         "two-sided": rule("two-sided"),
@@ -194,4 +197,10 @@ def _taken(one: Aligned, left: NDArray[np.intp], right: NDArray[np.intp]) -> Ali
         baseline_series=tuple(one.baseline_series[i] for i in left),
         candidate_series=tuple(one.candidate_series[i] for i in right),
         companions=tuple(_taken(other, left, right) for other in one.companions),
+        signals=tuple(_taken(other, left, right) for other in one.signals),
     )
+
+
+def _one_candidate(aligned: Aligned) -> Aligned:
+    """The baseline against the first candidate run."""
+    return _taken(aligned, np.arange(aligned.baseline.shape[0]), np.arange(1))

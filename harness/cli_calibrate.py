@@ -56,7 +56,7 @@ def calibrate(
             tick=lambda: progress.advance(task),
         )
     out = console()
-    out.print(lay_out(calibration.table(rows)))
+    out.print(lay_out(calibration.table(rows), wide=True))
     if report is not None:
         guarded(report, lambda folder: folder.mkdir(parents=True, exist_ok=True))
         guarded(report, lambda folder: calibration.save(rows, folder))

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,18 @@ from loglines import run
 from scipy import stats
 from typer.testing import CliRunner
 
+from harness.align import align
 from harness.baselines import open_recording, record, recorded_spread
-from harness.calibrate import HALVES, SAME, System, calibrate, comparisons, kind_of
+from harness.calibrate import (
+    HALVES,
+    SAME,
+    SINGLES,
+    System,
+    _taken,
+    calibrate,
+    comparisons,
+    kind_of,
+)
 from harness.cli import app
 from harness.comparable import compare_facts
 from harness.errors import BaselineError
@@ -59,6 +70,23 @@ def test_nothing_rejects_nothing_and_a_change_is_noticed(rows):
         assert share(rows, "facts", kind) == 1
     assert share(rows, "facts", SAME) == 0
     assert share(rows, "bitwise", SAME) == 1
+
+
+def test_another_seed_is_asked_about_one_run(rows):
+    assert share(rows, "another-seed", HALVES) <= 0.04
+    for kind in ("batch size", "learning rate x2.00"):
+        assert share(rows, "another-seed", kind) == 1
+    (single,) = (row for row in rows if (row.rule, row.kind) == ("another-seed", SINGLES))
+    assert (single.failed, single.passed) == (0, 0)  # one baseline run shows no spread
+
+
+def test_a_half_of_a_system_is_half_of_all_its_series(systems):
+    aligned = align(systems[0].runs, systems[1].runs, metric="loss")
+    both = replace(aligned, companions=(aligned,), signals=(aligned,))
+    half = _taken(both, np.array([3, 1]), np.array([0, 2, 4]))
+    for one in (half, *half.companions, *half.signals):
+        assert np.array_equal(one.baseline, aligned.baseline[[3, 1]])
+        assert np.array_equal(one.candidate, aligned.candidate[[0, 2, 4]])
 
 
 def test_the_published_rule_sees_a_higher_loss_only(rows):
@@ -121,6 +149,7 @@ def test_the_command_prints_a_table_and_writes_csv_and_picture(tmp_path, systems
     result = CliRunner().invoke(app, [*args, "--report", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert "percent of comparisons that a rule fails" in result.output.lower()
+    assert f"\n {HALVES} (10)  " in result.output
     assert (tmp_path / "out" / "calibration.csv").stat().st_size > 100
     assert (tmp_path / "out" / "calibration.png").read_bytes().startswith(b"\x89PNG")
 

@@ -42,7 +42,7 @@ def _cell(row: Row | None) -> str:
         return "-"
     failed = 100 * row.failed_share
     digits = 1 if 0 < failed < 10 else 0
-    return f"{failed:.{digits}f} / {100 * row.passed_share:.0f}"
+    return f"{failed:.{digits}f}/{100 * row.passed_share:.0f}"
 
 
 def to_csv(rows: Sequence[Row]) -> str:

@@ -78,13 +78,21 @@ def write(comparison: Comparison, to: Console) -> None:
     to.print(render(comparison))
 
 
-def lay_out(content: tables.Table) -> RichTable:
-    """A titled table as rich draws it; cells are text, never markup."""
+def lay_out(content: tables.Table, *, wide: bool = False) -> RichTable:
+    """A titled table as rich draws it; cells are text, never markup.
+
+    One that is `wide` has many narrow columns beside the first, which is kept whole.
+    """
     table = RichTable(
-        title=content.title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold"
+        title=content.title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        title_style="bold",
+        collapse_padding=wide,
+        pad_edge=not wide,
     )
-    for name in content.head:
-        table.add_column(Text(name), overflow="fold")
+    for i, name in enumerate(content.head):
+        table.add_column(Text(name), overflow="fold", no_wrap=wide and not i)
     for row in content.rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
