@@ -198,6 +198,15 @@ def test_steps_out_of_order_are_sorted_and_reported():
     assert "loss of rank 0: steps are out of order; sorted" in run.notes
 
 
+def test_epochs_whose_steps_are_out_of_order_follow_one_another():
+    """Three epochs over the steps 3, 80, 13: the last two steps say nothing of an epoch's length."""
+    epochs = [(3, 80, 13), (3, 80, 13), (3,)]
+    lines = [f"{step} {i}.{step}\n" for i, epoch in enumerate(epochs) for step in epoch]
+    length = 80 - 3 + (80 - 13)
+    expected = {s + i * length: float(f"{i}.{s}") for i, e in enumerate(epochs) for s in e}
+    assert points(parse("".join(lines))) == expected
+
+
 @pytest.mark.parametrize(
     ("shown", "value"),
     [

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST = 1 << 10
-"""Numbers for which there is room at first."""
 GROWTH = 4
 """How much larger the room becomes when it is full. What is not filled yet takes no memory."""
 
@@ -35,7 +33,7 @@ class Growing:
         before = len(self)
         after = before + n
         if after > self._room.size:
-            room = np.empty(max(GROWTH * after, LEAST), dtype=self._room.dtype)
+            room = np.empty(GROWTH * after, dtype=self._room.dtype)
             room[: self._size] = self._room[: self._size]
             self._room = room
         if self._single:

@@ -199,8 +199,9 @@ class Track:
         alike = others and all(np.array_equal(first, other) for other in others)
         if not alike or not np.array_equal(first[: parts[-1].size], parts[-1]):
             return None
-        stride = int(first[-1] - first[-2]) if first.size > 1 else 1
-        length = int(first[-1] - first[0]) + stride
+        apart = np.unique(first)  # steps may be out of order
+        stride = int(apart[-1] - apart[-2]) if apart.size > 1 else 1
+        length = int(apart[-1] - apart[0]) + stride
         return np.concatenate([part + i * length for i, part in enumerate(parts)])
 
 
