@@ -199,7 +199,7 @@ def test_steps_out_of_order_are_sorted_and_reported():
 
 
 def test_epochs_whose_steps_are_out_of_order_follow_one_another():
-    """Three epochs over the steps 3, 80, 13: the last two steps say nothing of an epoch's length."""
+    """Their last two steps say nothing of how long an epoch is."""
     epochs = [(3, 80, 13), (3, 80, 13), (3,)]
     lines = [f"{step} {i}.{step}\n" for i, epoch in enumerate(epochs) for step in epoch]
     length = 80 - 3 + (80 - 13)

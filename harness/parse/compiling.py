@@ -68,9 +68,9 @@ def compiled(function: F) -> F:
     """
     kinds = [name for place, name in function.__annotations__.items() if place != "return"]
     signature = tuple(_type(name, function.__globals__) for name in kinds)
-    function.__qualname__ += f"_{_version()}"
     try:
+        function.__qualname__ += f"_{_version()}"
         made: Any = numba.njit(signature, **_OPTIONS, nogil=True, cache=True)(function)
-    except (RuntimeError, OSError):  # numba finds no such folder, or the disk is full
+    except (RuntimeError, OSError):  # no such folder, no source, or the disk is full
         made = numba.njit(signature, **_OPTIONS, nogil=True)(function)
     return cast(F, made)
