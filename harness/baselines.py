@@ -47,7 +47,10 @@ class Recording:
 
 def is_recording(folder: Path) -> bool:
     """Whether a folder holds recorded runs."""
-    return (folder / TOML).is_file()
+    try:
+        return (folder / TOML).is_file()
+    except OSError:
+        return False  # reading it as logs will say why
 
 
 def open_recording(folder: Path) -> Recording:

@@ -209,6 +209,10 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(EXIT_ERROR)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"error: {where}{error.strerror or error}. Check path and permission.", err=True)
+        sys.exit(EXIT_ERROR)
 
 
 if __name__ == "__main__":

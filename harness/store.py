@@ -96,9 +96,11 @@ def _event_files(source: str) -> list[Path]:
     path = Path(source)
     if "://" in source:
         return []
-    if path.is_dir():
-        return sorted(inner for inner in path.iterdir() if NAME in inner.name)
     try:
+        if path.is_dir():
+            return sorted(inner for inner in path.iterdir() if NAME in inner.name)
+        if not path.is_file():  # of a pipe, what is looked at is gone
+            return []
         with path.open("rb") as file:
             return [path] if is_event_file(file.read(64)) else []
     except OSError:
@@ -188,11 +190,17 @@ def expand(spec: str, *, root: Path | None = None) -> list[str]:
     A folder gives the logs directly in it; if it has none, the one log in each of its sub-folders.
 
     Raises:
-        ParseError: nothing there, or a sub-folder with several logs.
+        ParseError: nothing there, no permission, or a sub-folder with several logs.
     """
     if "://" in spec:
         return [spec]
-    path = Path(spec) if root is None else root / spec
+    try:
+        return _expanded(spec, Path(spec) if root is None else root / spec)
+    except OSError as error:
+        raise _unreadable(spec, error) from error
+
+
+def _expanded(spec: str, path: Path) -> list[str]:
     if path.is_dir():
         return _folder(path)
     if glob.has_magic(spec) and not path.exists():

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from loglines import decaying, header, records
 
+from harness import cli
+
 LOSS_LINES = """\
 MeanRelativeError: -0.2982997567927939
 MeanAbsoluteError: -0.7589329922199249
@@ -281,3 +283,15 @@ def test_the_sample_with_a_doubled_learning_rate_is_named(harness):
     done = harness("compare", "ccnet_r18-d8_demo", sample, cwd=root)
     assert done.returncode == 4
     assert "learning_rate is 0.1 in the baseline and 0.2 in the candidate" in done.stdout
+
+
+def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
+    def refuse():
+        raise PermissionError(13, "Permission denied", "shelf/baseline.toml")
+
+    monkeypatch.setattr(cli, "app", refuse)
+    with pytest.raises(SystemExit) as info:
+        cli.main()
+    assert info.value.code == 2
+    expected = "error: shelf/baseline.toml: Permission denied. Check path and permission.\n"
+    assert capsys.readouterr().err == expected

@@ -5,7 +5,9 @@ import gzip
 import hashlib
 import lzma
 import os
+import threading
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,6 +115,37 @@ def test_a_file_without_permission_is_one_line(log):
     log.chmod(0)
     with pytest.raises(ParseError, match="no permission to read it"):
         read_run(log)
+
+
+def test_a_folder_that_may_not_be_entered_is_one_line(log, monkeypatch):
+    """Its logs cannot even be looked at; root may, so the system's answer is played here."""
+    real = Path.stat
+
+    def stat(self, **options):
+        if self.is_relative_to(log.parent):
+            raise PermissionError(13, "Permission denied", str(self))
+        return real(self, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    monkeypatch.setattr(Path, "open", lambda self, *_: self.stat())
+    for ask in (read_run, load, expand):
+        for path in (log, log.parent):
+            if (ask, path) == (read_run, log.parent):
+                continue
+            with pytest.raises(ParseError, match="no permission to read it"):
+                ask(str(path))
+
+
+def test_a_pipe_is_read_from_its_first_byte(log):
+    pipe = log.with_name("pipe")
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text(TEXT))
+    writer.start()
+    (run,) = load(str(pipe))
+    writer.join()
+    plain = read_run(log)
+    assert same_series(run.series, plain.series)
+    assert (run.lines, run.size_bytes, run.sha256) == (plain.lines, plain.size_bytes, plain.sha256)
 
 
 def test_a_folder_gives_its_logs_or_those_of_its_sub_folders(tmp_path):
