@@ -7,8 +7,7 @@ each beside the demo's recorded seeds. The demo is another network than the corp
 has a stride of 8, the scenes are plain) and its log has the loss alone. Prints the verdict of
 `another-seed`, how like the true fault a run is, its place among the hints, and the first hint;
 below, how often the truth came first and among three, of the runs that failed. Curves with NaN get
-no hints. A run that is
-complete already is not repeated.
+no hints. A run that is complete already is not repeated.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from cues import call
 
 from harness import Policy, Verdict, compare, read_run
 from harness.hints import Hint, Hints, from_json, hints
@@ -36,12 +35,9 @@ def train(fault: str, seed: int, out: Path) -> Path:
     log = folder / "port.log"
     if not log.is_file() or log.read_text(encoding="utf-8").count("TCAPPDLL ") < STEPS:
         log.unlink(missing_ok=True)
-        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": path}
-        subprocess.run(
-            [sys.executable, "-m", "model.train", "--config", NAME, "--device", "cpu",
-             "--seed", str(seed), "--fault", fault, "--work-dir", str(folder)],
-            cwd=ROOT, check=True, env={**os.environ, **one}, capture_output=True,
+        call(
+            "-m", "model.train", "--config", NAME, "--device", "cpu",
+            "--seed", str(seed), "--fault", fault, "--work-dir", str(folder),
         )  # fmt: skip
     return log
 
@@ -63,9 +59,7 @@ def main() -> None:
     unknown = [fault for fault in args.faults if kind(fault) not in known]
     if unknown:
         parser.error(f"no signature of {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
-    subprocess.run(
-        [sys.executable, "-m", "model.data.synthetic", "data/synthetic"], cwd=ROOT, check=True
-    )
+    call("-m", "model.data.synthetic", "data/synthetic")
     baseline = load(NAME, baselines=ROOT / "baselines")
     places = []
     print(f"{'planted':26s} {'verdict':13s} {'alike':>5s} {'place':>5s}  first hint")

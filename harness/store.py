@@ -108,7 +108,7 @@ def _event_files(source: str) -> list[Path]:
 
 
 def _read_events(paths: list[Path], source: str) -> Run:
-    digest, size = hashlib.sha256(), 0
+    seen = _Seen()
     try:
         for path in paths:
             with path.open("rb") as file:
@@ -117,18 +117,17 @@ def _read_events(paths: list[Path], source: str) -> Run:
                     raise ParseError(msg, source=str(path))
                 file.seek(0)
                 while block := file.read(BLOCK_BYTES):
-                    digest.update(block)
-                    size += len(block)
+                    seen.add(block)
         run = read_events(paths, source=source)
     except OSError as error:
         raise _unreadable(source, error) from error
-    return replace(run, sha256=digest.hexdigest(), size_bytes=size)
+    return replace(run, sha256=seen.sha256.hexdigest(), size_bytes=seen.count)
 
 
 def _blocks(raw: IO[bytes], seen: _Seen) -> Generator[bytes, None, None]:
     """The blocks of a file, each hashed while it is parsed: that takes as long."""
     block = raw.read(BLOCK_BYTES)
-    if len(block) < BLOCK_BYTES:
+    if len(block) < BLOCK_BYTES:  # so small a log is not worth a thread
         seen.add(block)
         yield block
         block = raw.read(BLOCK_BYTES)

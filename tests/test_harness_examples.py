@@ -174,11 +174,12 @@ def test_the_commands_of_the_gitlab_job_work(project):
     page = (reports / "comment.md").read_text(encoding="utf-8")
     assert f"({place}/artifacts/raw/reports/bad/comparison.png)" in page
     assert (project / "work" / "history" / "ports.sqlite").exists()
-    record = (project / "record").read_text()
+    record = (project / "record").read_text().splitlines()
     assert "body@reports/comment.md" in record
+    assert record[-1] == "https://gitlab.example.org/api/v4/projects/9/merge_requests/7/notes"
     without = shell(project, "\n".join(job["after_script"]), **(environ | {"HARNESS_TOKEN": ""}))
     assert without.returncode == 0
-    assert (project / "record").read_text() == record
+    assert (project / "record").read_text().splitlines() == record
 
 
 MINE = {"id": 31, "body": f"{MARK}\n### Ports: pass"}

@@ -154,8 +154,10 @@ class Bulk:
             self._threads.shutdown(cancel_futures=True)
 
     def _sort(self, chunk: Chunk) -> Sorted:
-        first = chunk.block[chunk.start : min(chunk.start + _START, chunk.end)]
-        plan = self._plan or self._learned(first.split(b"\n")[:-1])
+        plan = self._plan
+        if plan is None:
+            first = chunk.block[chunk.start : min(chunk.start + _START, chunk.end)]
+            plan = self._learned(first.split(b"\n")[:-1])
         if plan is None:
             cold = list(enumerate(chunk.joined()[:-1].split(b"\n")))
             found = Sorted(lines=len(cold), hot=[], cold=cold)
