@@ -6,6 +6,7 @@ its hash come in. Reading a recording back gives the same bits.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import lzma
@@ -107,7 +108,7 @@ def record(
         (folder / stale).unlink(missing_ok=True)
     (folder / name).write_bytes(lzma.compress(text) if packed else text)
     floor = spread_of(runs)
-    units = {s.key: s.unit for run in runs for s in run.series if s.unit}
+    units = {_column(s): s.unit for run in runs for s in run.series if s.unit}
     meta = {
         "format_version": FORMAT_VERSION,
         "description": description,
@@ -151,6 +152,7 @@ def _run_entry(run: Run) -> dict[str, Any]:
         "sha256": run.sha256,
         "size_bytes": run.size_bytes,
         "formats": list(run.formats),
+        **({"ordered": list(run.ordered)} if run.ordered else {}),
         "facts": run.facts.named(),
         "config": {
             name.removeprefix(CONFIG): value
@@ -163,12 +165,24 @@ def _run_entry(run: Run) -> dict[str, Any]:
 def _csv(runs: Sequence[Run]) -> bytes:
     """The tidy table of all runs; floats as repr has them, so that reading gives the same bits."""
     out = io.StringIO()
-    out.write("run,rank,step,name,value\n")
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(["run", "rank", "step", "name", "value"])
     for index, run in enumerate(runs):
         for s in run.series:
-            pairs = zip(s.steps.tolist(), s.values.tolist(), strict=True)
-            out.writelines(f"{index},{s.rank},{step},{s.key},{v!r}\n" for step, v in pairs)
+            name, pairs = _column(s), zip(s.steps.tolist(), s.values.tolist(), strict=True)
+            table.writerows([index, s.rank, step, name, repr(v)] for step, v in pairs)
     return out.getvalue().encode()
+
+
+def _column(series: Series) -> str:
+    """The name with its window, `loss` or `loss@10`; one that holds an `@` always has a window."""
+    return f"{series.name}@{series.window}" if "@" in series.name else series.key
+
+
+def _from_column(text: str) -> tuple[str, int]:
+    """The name and the window that `_column` wrote."""
+    name, _, window = text.rpartition("@")
+    return (name, int(window)) if name and window.isdecimal() else (text, 1)
 
 
 def load_runs(recording: Recording) -> tuple[Run, ...]:
@@ -198,6 +212,7 @@ def load_runs(recording: Recording) -> tuple[Run, ...]:
                 series=series,
                 facts=RunFacts(values_by_name={**entry.get("facts", {}), **config}),
                 formats=tuple(entry.get("formats", ())),
+                ordered=tuple(entry.get("ordered", ())),
                 sha256=entry["sha256"],
                 size_bytes=entry["size_bytes"],
             )
@@ -206,11 +221,11 @@ def load_runs(recording: Recording) -> tuple[Run, ...]:
 
 
 def _series(key: str, rank: int, steps: Any, values: Any, units: Mapping[str, str]) -> Series:
-    name, _, window = key.partition("@")
+    name, window = _from_column(key)
     return Series(
         name=name,
         rank=rank,
-        window=int(window or 1),
+        window=window,
         unit=units.get(key, ""),
         steps=steps,
         values=np.asarray(values, dtype=np.float64),

@@ -73,12 +73,14 @@ class Run:
     """What one log says. `sha256` and `size_bytes` belong to the file as it is stored.
 
     `replaced` holds the records that later ones replaced: those of steps that a resumed run logged
-    again, and those of attempts before the last.
+    again, and those of attempts before the last. `ordered` names the series whose steps the log
+    does not state: their records are counted in the order of printing.
     """
 
     source: str
     series: tuple[Series, ...]
     replaced: tuple[Series, ...] = ()
+    ordered: tuple[str, ...] = ()
     facts: RunFacts = field(default_factory=RunFacts)
     formats: tuple[str, ...] = ()
     lines: int = 0

@@ -7,11 +7,12 @@ import lzma
 import os
 import threading
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from loglines import decaying, header, records
+from loglines import decaying, header, records, run
 
 from harness import store
 from harness.baselines import (
@@ -21,7 +22,7 @@ from harness.baselines import (
     record,
     verify,
 )
-from harness.curve import same_series
+from harness.curve import Series, same_series
 from harness.errors import BaselineError, ParseError
 from harness.resolve import load
 from harness.store import expand, read_run
@@ -264,3 +265,21 @@ def test_every_recording_of_the_repository_is_whole(request):
     for recording in recordings:
         verify(recording)
         assert tomllib.loads((recording.folder / "baseline.toml").read_text())["origin"]
+
+
+@pytest.mark.parametrize(
+    "name", ["recall@5", "acc@top", "metrics/mAP@0.5", "loss, aux", 'a"b', "loss@10", "@", "x@"]
+)
+@pytest.mark.parametrize("window", [1, 10])
+def test_a_recording_keeps_any_name_and_window(tmp_path, name, window):
+    made = run(decaying(20), source="a.log")
+    extra = Series(
+        name=name, rank=1, window=window, unit="u", steps=np.arange(20), values=decaying(20) / 7
+    )
+    made = replace(made, series=(*made.series, extra), ordered=("loss",))
+    (back,) = load_runs(record(tmp_path / "r", [made], origin="o", description="d"))
+    assert [(s.name, s.window, s.rank, s.unit) for s in back.series] == [
+        (s.name, s.window, s.rank, s.unit) for s in made.series
+    ]
+    assert same_series(made.series, back.series)
+    assert back.ordered == ("loss",)
