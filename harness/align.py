@@ -24,14 +24,16 @@ class Aligned:
     """The judged series of both sides on their common steps.
 
     `steps` has shape (n,), `baseline` (B, n), `candidate` (C, n). `baseline_only` and
-    `candidate_only` are the steps that the other side lacks; `missing` are those of them that lie
-    inside the range both sides cover, where a difference in length does not explain them and
-    neither does a coarser logging interval. `lag` is the shift, in steps, at which the candidate
-    follows the baseline best; None where it cannot be told. The series are kept whole for rules
-    that cut by themselves. `last` is the number of common steps judged, None for all. `companions`
-    are other series of the same runs (learning rate, validation), each on its own common steps;
-    `signals` are further figures of the training itself (parts of the loss, norms, how far the
-    ranks lie apart), which only a rule that asks for them looks at.
+    `candidate_only` are the steps that no run of the other side has; `missing` are the steps that
+    some run lacks inside the range that every run covers, where a coarser logging interval does not
+    explain them. `lag` is the shift, in steps, at which the candidate follows the baseline best;
+    None where it cannot be told. `left_out` lists the windows under which the series was logged as
+    well, each with its number of common records. The series are kept whole for rules that cut by
+    themselves. `last` is the number of common steps judged, `part` the first and the last step of
+    the part that was asked for, None for all. `companions` are other series of the same runs
+    (learning rate, validation), each on its own common steps; `signals` are further figures of the
+    training itself (parts of the loss, norms, how far the ranks lie apart).
+    In both, the row of a run that does not log the series is NaN throughout.
     """
 
     metric: str
@@ -50,6 +52,8 @@ class Aligned:
     companions: tuple[Aligned, ...] = ()
     signals: tuple[Aligned, ...] = ()
     same_ranks: bool = True
+    left_out: tuple[tuple[int, int], ...] = ()
+    part: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         n = self.steps.size
@@ -59,9 +63,8 @@ class Aligned:
 
     @property
     def coverage(self) -> float:
-        """Common steps as a fraction of the steps that either side has."""
-        n = self.steps.size
-        return n / (n + self.baseline_only.size + self.candidate_only.size)
+        """Common steps as a fraction of the steps that any run has."""
+        return self.steps.size / _all_steps([*self.baseline_series, *self.candidate_series]).size
 
     @property
     def baseline_mean(self) -> Floats:
@@ -77,29 +80,38 @@ class Aligned:
         """The last `last` common steps. Steps that only one side has before them are out of it."""
         if last >= self.steps.size:
             return replace(self, last=last)
-        later = self.since(int(self.steps[-last]))
+        later = self.between(int(self.steps[-last]))
         return self if later is None else replace(later, last=last)
 
-    def since(self, start: int) -> Aligned | None:
-        """The common steps from `start` on, companions and signals too; None if there is none."""
-        at = int(np.searchsorted(self.steps, start))
-        if at == self.steps.size:
+    def between(self, first: int, last: int | None = None) -> Aligned | None:
+        """The common steps from `first` to `last`, both included; None if there are none.
+
+        Companions and signals are cut likewise; those without a step there are left out.
+        """
+        start = int(np.searchsorted(self.steps, first))
+        stop = self.steps.size if last is None else int(np.searchsorted(self.steps, last, "right"))
+        if start >= stop:
             return None
+
+        def inside(steps: Steps) -> Steps:
+            kept = steps[steps >= first]
+            return kept if last is None else kept[kept <= last]
+
         return replace(
             self,
-            steps=self.steps[at:],
-            baseline=self.baseline[:, at:],
-            candidate=self.candidate[:, at:],
-            baseline_only=self.baseline_only[self.baseline_only >= start],
-            candidate_only=self.candidate_only[self.candidate_only >= start],
-            missing=self.missing[self.missing >= start],
-            companions=_since(self.companions, start),
-            signals=_since(self.signals, start),
+            steps=self.steps[start:stop],
+            baseline=self.baseline[:, start:stop],
+            candidate=self.candidate[:, start:stop],
+            baseline_only=inside(self.baseline_only),
+            candidate_only=inside(self.candidate_only),
+            missing=inside(self.missing),
+            companions=_between(self.companions, first, last),
+            signals=_between(self.signals, first, last),
         )
 
 
-def _since(others: Sequence[Aligned], start: int) -> tuple[Aligned, ...]:
-    found = (other.since(start) for other in others)
+def _between(others: Sequence[Aligned], first: int, last: int | None) -> tuple[Aligned, ...]:
+    found = (other.between(first, last) for other in others)
     return tuple(other for other in found if other is not None)
 
 
@@ -127,7 +139,8 @@ def align(
 ) -> Aligned:
     """The series `metric` of `rank` of every run on the steps that all of them have.
 
-    Where the sides log different windows, the narrower one is averaged to the wider, never the
+    Where all runs share several windows, the one with the most common records is judged, the
+    narrowest of equal ones. Where they share none, the narrower is averaged to the wider, never the
     reverse.
 
     Raises:
@@ -135,18 +148,15 @@ def align(
     """
     base = [select(run, metric, rank) for run in baseline]
     cand = [select(run, metric, rank) for run in candidate]
-    window = _common_window([*base, *cand])
+    window, left_out = _common_window([*base, *cand])
     left = tuple(_at_window(found, window) for found in base)
     right = tuple(_at_window(found, window) for found in cand)
-    ours = _shared_steps(left)
-    theirs = _shared_steps(right)
-    common = np.intersect1d(ours, theirs, assume_unique=True)
+    common = _shared_steps([*left, *right])
     if common.size == 0:
         raise AlignmentError(_no_common_step(baseline, candidate, left, right, metric))
     base_values = np.stack([_values_at(s, common) for s in left])
     cand_values = np.stack([_values_at(s, common) for s in right])
-    baseline_only = np.setdiff1d(_all_steps(left), common, assume_unique=True)
-    candidate_only = np.setdiff1d(_all_steps(right), common, assume_unique=True)
+    ours, theirs = _all_steps(left), _all_steps(right)
     return Aligned(
         metric=metric,
         rank=rank,
@@ -154,12 +164,13 @@ def align(
         steps=common,
         baseline=base_values,
         candidate=cand_values,
-        baseline_only=baseline_only,
-        candidate_only=candidate_only,
-        missing=_missing([*left, *right], common, ours, theirs),
+        baseline_only=np.setdiff1d(ours, theirs, assume_unique=True),
+        candidate_only=np.setdiff1d(theirs, ours, assume_unique=True),
+        missing=_missing([*left, *right], common),
         lag=lag(_mean(base_values), _mean(cand_values)),
         baseline_series=left,
         candidate_series=right,
+        left_out=left_out,
     )
 
 
@@ -182,10 +193,23 @@ def select(run: Run, metric: str, rank: int) -> tuple[Series, ...]:
     return found
 
 
-def _common_window(choices: Sequence[tuple[Series, ...]]) -> int:
-    """The narrowest window that every run can show: its own, or one that it can be averaged to."""
+def _common_window(
+    choices: Sequence[tuple[Series, ...]],
+) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """The window that is judged, and the other shared ones with their numbers of common records.
+
+    Several windows of one series are shared where the logging interval changed, or where the first
+    record stands for fewer steps than the others: the window with the most records is the run's.
+    """
     shared = set.intersection(*({s.window for s in found} for found in choices))
-    return min(shared) if shared else max(found[0].window for found in choices)
+    if not shared:
+        return max(found[0].window for found in choices), ()
+    records = {
+        window: _shared_steps([_at_window(found, window) for found in choices]).size
+        for window in sorted(shared)
+    }
+    best = max(records, key=lambda window: (records[window], -window))
+    return best, tuple((window, n) for window, n in records.items() if window != best)
 
 
 def _at_window(found: tuple[Series, ...], window: int) -> Series:
@@ -234,25 +258,42 @@ def _values_at(series: Series, steps: Steps) -> Floats:
     return series.values[np.searchsorted(series.steps, steps)]
 
 
-def _missing(series: Sequence[Series], common: Steps, ours: Steps, theirs: Steps) -> Steps:
-    """Steps that some run has and another lacks, inside the range that every run covers."""
+def _missing(series: Sequence[Series], common: Steps) -> Steps:
+    """Steps that some run has and another lacks, inside the range that every run covers.
+
+    A step counts only if every run should have it: one that logs every k-th step should have those.
+    """
     first = max(int(s.steps[0]) for s in series)
     last = min(int(s.steps[-1]) for s in series)
     every = _all_steps(series)
     inside = np.setdiff1d(every[(every >= first) & (every <= last)], common, assume_unique=True)
-    if inside.size and (_is_coarser(ours, theirs) or _is_coarser(theirs, ours)):
-        return inside[:0]
-    return inside
+    expected = np.ones(inside.size, dtype=bool)
+    for one in series:
+        stride, phase = interval(one.steps)
+        expected &= (inside % stride == phase) | np.isin(inside, one.steps)
+    return inside[expected]
 
 
-def _is_coarser(coarse: Steps, fine: Steps) -> bool:
-    """Whether one side merely logs every k-th step of the other, without a gap of its own."""
-    within = coarse[(coarse >= fine[0]) & (coarse <= fine[-1])]
-    if within.size < 2:
-        return False
-    strides = np.diff(within)
-    regular = bool(np.all(strides == strides[0])) and int(strides[0]) > 1
-    return regular and bool(np.isin(within, fine).all())
+REGULAR = 0.8
+"""Part of the steps that must lie on a grid for it to be the logging interval."""
+
+
+def interval(steps: Steps) -> tuple[int, int]:
+    """The logging interval of rising steps (n,) with its phase: most steps are phase modulo it.
+
+    (1, 0), every step, where they follow no regular interval.
+
+    >>> interval(np.array([9, 19, 39, 49])), interval(np.array([1, 10, 20, 30, 40, 50]))
+    ((10, 9), (10, 0))
+    """
+    if steps.size < 2:
+        return 1, 0
+    strides, counts = np.unique(np.diff(steps), return_counts=True)
+    stride = int(strides[counts.argmax()])
+    phases, counts = np.unique(steps % stride, return_counts=True)
+    if counts.max() < REGULAR * steps.size:
+        return 1, 0
+    return stride, int(phases[counts.argmax()])
 
 
 def _no_common_step(

@@ -1,5 +1,7 @@
 """Alignment on steps: what is common, what is left out, and why."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -136,3 +138,38 @@ def test_a_tail_keeps_the_last_steps_and_what_was_left_out_there():
     assert tail.steps.tolist() == [s for s in range(100) if s != 95][-20:]
     assert tail.missing.tolist() == [95]
     assert np.array_equal(tail.baseline, whole.baseline[:, -20:])
+
+
+def test_of_several_windows_that_all_runs_share_the_one_with_most_records_is_judged():
+    def logged(seed):
+        tens = run(decaying(20, seed=seed), steps=np.arange(10, 210, 10), window=10)
+        first = run([4.0, 3.5], steps=[1, 10], window=9)
+        return replace(tens, series=(*first.series, *tens.series))
+
+    aligned = align([logged(1)], [logged(2)])
+    assert (aligned.window, aligned.steps.size) == (10, 20)
+    assert aligned.left_out == ((9, 2),)
+
+
+@pytest.mark.parametrize("lost", [0, 4, 9])
+def test_a_coarser_log_with_one_lost_line_lacks_one_step(lost):
+    fine, tens = run(decaying(200)), np.arange(9, 200, 10)
+    coarse = run(decaying(19), steps=np.delete(tens, lost))
+    expected = [] if lost == 0 else [tens[lost]]  # before its first record it lacks none
+    assert align([fine], [coarse]).missing.tolist() == expected
+    assert align([coarse], [fine]).missing.tolist() == expected
+
+
+def test_intervals_of_which_none_divides_the_other_meet_where_both_log():
+    aligned = align([run(decaying(50), steps=80 * np.arange(50))],
+                    [run(decaying(11), steps=384 * np.arange(11))])  # fmt: skip
+    assert aligned.steps.tolist() == [0, 1920, 3840]
+    assert aligned.missing.size == 0
+
+
+def test_a_step_that_one_baseline_run_lacks_belongs_to_neither_side_alone():
+    runs = [run(decaying(60)), run(decaying(59), steps=np.delete(np.arange(60), 30))]
+    aligned = align(runs, [run(decaying(60))])
+    assert (aligned.baseline_only.size, aligned.candidate_only.size) == (0, 0)
+    assert aligned.missing.tolist() == [30]
+    assert aligned.coverage == 59 / 60
