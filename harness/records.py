@@ -1,0 +1,234 @@
+"""Single records: what a level or a mean hides, and every rule would.
+
+Asked whatever the rules are. A value that is no number is evidence against the candidate where the
+baseline has one. A record that lies where none of the baseline's own runs ever shows one, as a
+spike or a zero, carries no pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.align import Aligned
+from harness.companions import is_companion
+from harness.curve import Run, Series
+
+Floats = NDArray[np.float64]
+
+NARROW, WIDE = 11, 201
+"""Records of the running medians from which a record's distance is taken: a lone one stands out
+from the narrow one, a block of up to a hundred from the wide one."""
+SCALE = 21
+"""Records over which the size of the baseline's distances is taken."""
+FACTOR = 2.0
+FACTOR_FEW = 3.0
+"""How many times the baseline's farthest record one must lie out. With Student's t noise of 3
+degrees of freedom and n records a run, a healthy run of b + 1 does so in 1 / (1 + 8 b) of cases
+with five baseline runs or more, in 1 / (1 + 27 b) with fewer."""
+SEVERAL = 5
+MATERIAL = 0.1
+"""A record within this part of its neighbours' size is no spike, however smooth the baseline."""
+TO_SIGMA = 1.4826
+"""Median absolute deviation of a normal distribution -> its standard deviation."""
+HUGE = 1e9
+"""Times the baseline's size at which a record is cut: its distance is then clear."""
+ISOLATED = 0.01
+"""Part of the records of a norm that may be infinite by the overflow of a loss scaler."""
+NAMED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remarks:
+    """`failures` are evidence against the candidate, `doubts` bar a pass."""
+
+    failures: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+def check_records(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned) -> Remarks:
+    """What single records of the candidate say, over the judged steps."""
+    failures = [
+        *_other_ranks(baseline, candidate, aligned),
+        *(text for other in aligned.companions for text in _not_finite(candidate, other)),
+        *(text for other in aligned.signals for text in _not_finite(candidate, other)),
+    ]
+    return Remarks(failures=tuple(failures), doubts=tuple(_outliers(baseline, candidate, aligned)))
+
+
+def _not_finite(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
+    """Runs whose records of a further series are not finite where the baseline's are.
+
+    A norm may overflow now and then under a loss scaler; such steps are counted, and compared with
+    the most that a run of the baseline shows.
+    """
+    present = ~np.isnan(other.baseline).all(axis=1)
+    base = ~np.isfinite(other.baseline[present])
+    n = other.steps.size
+    allowed = 0
+    if not is_companion(other.metric) and "loss" not in other.metric.lower():
+        most = int(base.sum(axis=1).max(initial=0))
+        allowed = max(math.ceil(ISOLATED * n), 2 * most + 1) if n > 1 / ISOLATED else 2 * most
+    for run, row in zip(candidate, other.candidate, strict=True):
+        bad = ~np.isfinite(row)
+        if not run.find(other.metric, other.rank) and bad.all():
+            continue  # it does not log the series: `completeness` says so
+        bad &= ~base.any(axis=0) if not allowed else True
+        count = int(np.count_nonzero(bad))
+        if count > allowed or (count and bad[-2:].all() and n > 1 and not base[:, -2:].any()):
+            most_text = f", {allowed} would be let pass" if allowed else ""
+            yield (
+                f"{other.metric} of {run.source} is NaN or infinite on {count} of {n} steps, the "
+                f"first is step {other.steps[bad][0]}; the baseline's is not{most_text}"
+            )
+
+
+def _other_ranks(
+    baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned
+) -> Iterator[str]:
+    """Ranks beside the judged one whose judged series is not finite, and is in the baseline."""
+    for run in candidate:
+        for series in _of_ranks(run, aligned):
+            bad = series.steps[~np.isfinite(series.values)]
+            sick = [
+                other.steps[~np.isfinite(other.values)]
+                for base in baseline
+                for other in _of_ranks(base, aligned)
+                if other.rank == series.rank
+            ]
+            bad = np.setdiff1d(bad, np.concatenate(sick) if sick else bad[:0])
+            if bad.size:
+                yield (
+                    f"{aligned.metric} of rank {series.rank} of {run.source} is NaN or infinite on "
+                    f"{bad.size} of {len(series)} steps, the first is step {bad[0]}"
+                )
+
+
+def _of_ranks(run: Run, aligned: Aligned) -> list[Series]:
+    """The judged series of the other ranks, over the judged steps."""
+    return [
+        _inside(s, aligned)
+        for s in run.series
+        if s.name == aligned.metric and s.rank != aligned.rank
+    ]
+
+
+def _inside(series: Series, aligned: Aligned) -> Series:
+    keep = (series.steps >= aligned.steps[0]) & (series.steps <= aligned.steps[-1])
+    return Series(
+        name=series.name,
+        rank=series.rank,
+        window=series.window,
+        steps=series.steps[keep],
+        values=series.values[keep],
+    )
+
+
+def _outliers(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned) -> Iterator[str]:
+    """Spikes and zeros of the judged series, in every rank that both sides log."""
+    yield from _of_curves(candidate, aligned, aligned.baseline, aligned.candidate, aligned.rank)
+    for rank in _shared_ranks((*baseline, *candidate), aligned):
+        sides = [_stacked(side, aligned, rank) for side in (baseline, candidate)]
+        if all(side is not None for side in sides):
+            left, right = (side for side in sides if side is not None)
+            yield from _of_curves(candidate, aligned, left, right, rank)
+
+
+def _shared_ranks(runs: Sequence[Run], aligned: Aligned) -> list[int]:
+    ranks = set.intersection(*({s.rank for s in _of_ranks(run, aligned)} for run in runs))
+    return sorted(ranks)
+
+
+def _stacked(side: Sequence[Run], aligned: Aligned, rank: int) -> Floats | None:
+    """The judged series of another rank on the judged steps (N, n); None where some lack one."""
+    rows = []
+    for run in side:
+        found = next(s for s in _of_ranks(run, aligned) if s.rank == rank)
+        if found.window != aligned.window or not np.isin(aligned.steps, found.steps).all():
+            return None
+        rows.append(found.values[np.searchsorted(found.steps, aligned.steps)])
+    return np.stack(rows)
+
+
+def _of_curves(
+    runs: Sequence[Run], aligned: Aligned, base: Floats, cand: Floats, rank: int
+) -> Iterator[str]:
+    of = aligned.metric + (f" of rank {rank}" if rank != aligned.rank else "")
+    positive = bool((base[np.isfinite(base)] > 0).all())
+    for run, row in zip(runs, cand, strict=True):
+        low = (row <= 0) & np.isfinite(row)
+        if positive and low.any():
+            zero = "exactly 0" if (row[low] == 0).all() else "0 or less"
+            yield (
+                f"{of} of {run.source} is {zero} on {np.count_nonzero(low)} steps, the first is "
+                f"step {aligned.steps[low][0]}; the baseline's never is: a placeholder, an "
+                "underflow, or a loss that was not computed"
+            )
+        found = spikes(base, np.where(low, np.nan, row) if positive else row)
+        if found.size:
+            names = ", ".join(
+                f"step {aligned.steps[i]} ({row[i]:.5g})" for i in found[:NAMED].tolist()
+            )
+            more = f" and {found.size - NAMED} more" if found.size > NAMED else ""
+            yield (
+                f"{of} of {run.source} lies at {names}{more} where no record of the baseline's "
+                "runs does: look at what happened there"
+            )
+
+
+def spikes(baseline: Floats, candidate: Floats) -> NDArray[np.int64]:
+    """Places in the candidate's curve (n,) that lie farther out than any in the baseline's (B, n).
+
+    A record's distance is that from the running median of its own curve, of logarithms where the
+    baseline is positive, in units of the usual size of the baseline's distances around that place
+    (median absolute deviation). One counts if it exceeds `FACTOR` times the farthest of the
+    baseline's, and a tenth of its neighbours' size. Values that are not finite are left to others.
+    """
+    n = candidate.size
+    if n < SCALE or not np.isfinite(baseline).all():
+        return np.zeros(0, dtype=np.int64)
+    known = np.isfinite(candidate)
+    if np.count_nonzero(known) < SCALE:
+        return np.zeros(0, dtype=np.int64)
+    filled = np.interp(np.arange(n), np.flatnonzero(known), candidate[known])
+    logs = bool((baseline > 0).all() and (filled > 0).all())
+    size = 1.0 if logs else float(np.abs(baseline).max()) or 1.0
+    with np.errstate(over="ignore"):
+        left, right = (
+            np.log(v) if logs else np.clip(v / size, -HUGE, HUGE) for v in (baseline, filled)
+        )
+    floor = math.log1p(MATERIAL) if logs else MATERIAL * float(np.abs(left).mean())
+    factor = FACTOR if baseline.shape[0] >= SEVERAL else FACTOR_FEW
+    out = np.zeros(n, dtype=bool)
+    for width in {NARROW, min(WIDE, (n // 4) | 1)}:
+        usual, odd = _distances(left, width), _distances(right[None, :], width)[0]
+        if len(usual) >= SEVERAL:  # the bend of the curve itself, which all runs share
+            usual, odd = usual - (shared := np.median(usual, axis=0)), odd - shared
+        scale = _local_scale(usual)
+        limit = factor * float((np.abs(usual) / scale).max())
+        out |= (np.abs(odd) / scale > limit) & (np.abs(odd) > floor)
+    found: NDArray[np.int64] = np.flatnonzero(out & known)
+    return found
+
+
+def _distances(curves: Floats, width: int) -> Floats:
+    """Curves (N, n) minus their running medians over `width` records."""
+    from scipy.ndimage import median_filter  # noqa: PLC0415  (few commands need it)
+
+    rest: Floats = curves - median_filter(curves, size=(1, width), mode="mirror")
+    return rest
+
+
+def _local_scale(distances: Floats) -> Floats:
+    """The usual size of distances (B, n) around each place, at least a tenth of that overall."""
+    from scipy.ndimage import uniform_filter1d  # noqa: PLC0415
+
+    typical = np.median(np.abs(distances), axis=0) if len(distances) > 1 else np.abs(distances[0])
+    local = TO_SIGMA * uniform_filter1d(typical, SCALE, mode="nearest")
+    overall = TO_SIGMA * float(np.median(np.abs(distances)))
+    floored: Floats = np.maximum(local, max(0.1 * overall, np.finfo(float).tiny * 1e10))
+    return floored

@@ -1,0 +1,134 @@
+"""Logged schedules: what a recipe sets, the learning rate above all, must be the same.
+
+Asked whatever the rules are, first. No seed moves a schedule, so one run a side suffices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.align import Aligned
+from harness.companions import PLANNED
+
+Floats = NDArray[np.float64]
+
+PRINTED = 1e-3
+"""A schedule that differs by less of its size is the same, printed with other digits."""
+NEGLIGIBLE = 1e-6
+"""Part of its largest size below which a rate is zero: one that has decayed away."""
+WORDS = {"lr": "learning rate", "base_lr": "base learning rate", "samples": "number of samples"}
+FACTOR_WAIVED = "learning_rate"
+SHAPE_WAIVED = ("schedule", "all")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How a candidate's schedule differs; `ratio` where it is the same multiple at every step."""
+
+    ratio: float | None
+    steps: int
+    first_step: int
+    baseline: float
+    candidate: float
+
+
+def check_schedules(
+    aligned: Aligned, sources: Sequence[str], allow: Sequence[str]
+) -> tuple[str, ...]:
+    """Schedules of the candidate runs that differ from the baseline's, a line each.
+
+    `sources` name the candidate runs. A waived `learning_rate` allows a constant multiple of it, a
+    waived `schedule` any other.
+    """
+    if any(name in allow for name in SHAPE_WAIVED):
+        return ()
+    said = []
+    for other in aligned.companions:
+        if other.metric not in PLANNED:
+            continue
+        for source, row in zip(sources, other.candidate, strict=True):
+            found = differs(other.steps, other.baseline, row)
+            waived = found is not None and found.ratio is not None and FACTOR_WAIVED in allow
+            if found is not None and not waived:
+                said.append(_text(other.metric, source, found, other.steps.size))
+    return tuple(said)
+
+
+def unwaived(aligned: Aligned, allow: Sequence[str]) -> Aligned:
+    """Without the schedules that are waived, so that no rule judges them."""
+    if not any(name in allow for name in (*SHAPE_WAIVED, FACTOR_WAIVED)):
+        return aligned
+    kept = [other for other in aligned.companions if other.metric not in PLANNED]
+    return replace(aligned, companions=tuple(kept))
+
+
+def differs(steps: NDArray[np.int64], baseline: Floats, row: Floats) -> Difference | None:
+    """How a schedule (n,) differs from those of the baseline runs (B, n); None if it does not.
+
+    Runs that do not log it are NaN rows. None, too, where the baseline runs do not agree among
+    themselves: then it is no schedule. A difference of the last printed digit is none.
+    """
+    rows = baseline[~np.isnan(baseline).all(axis=1)]
+    known = np.isfinite(row) & np.isfinite(rows).all(axis=0)
+    if not rows.size or not known.any():
+        return None
+    reference, mine = rows[:, known], row[known]
+    size = np.maximum(np.abs(reference[0]), NEGLIGIBLE * float(np.abs(reference).max()))
+    limit = PRINTED * size + np.maximum(_digit(reference[0]), _digit(mine)) / 2 * (1 + 1e-9)
+    if (np.abs(reference - reference[0]) > limit).any():
+        return None
+    apart = np.abs(mine - reference[0]) > limit
+    if not apart.any():
+        return None
+    first = int(np.flatnonzero(apart)[0])
+    return Difference(
+        ratio=_ratio(reference[0], mine, size),
+        steps=int(np.count_nonzero(apart)),
+        first_step=int(steps[known][first]),
+        baseline=float(reference[0][first]),
+        candidate=float(mine[first]),
+    )
+
+
+def _digit(values: Floats) -> float:
+    """The unit of the last decimal that a series is printed with, from its most precise record.
+
+    A constant says nothing of how it was printed: 0.
+    """
+    if np.ptp(values) == 0:
+        return 0.0
+    texts = {repr(v) for v in values[:: max(1, values.size // 50)].tolist()}
+    return min((10.0 ** -_decimals(text) for text in texts), default=0.0)
+
+
+def _decimals(text: str) -> int:
+    mantissa, _, exponent = text.partition("e")
+    return len(mantissa.partition(".")[2].rstrip("0")) - int(exponent or 0)
+
+
+def _ratio(reference: Floats, mine: Floats, size: Floats) -> float | None:
+    """The one multiple that a schedule is of the baseline's; None if it is not one."""
+    weighty = np.abs(reference) > PRINTED * float(np.abs(reference).max())
+    if not weighty.any():
+        return None
+    ratio = float(np.median(mine[weighty] / reference[weighty]))
+    return ratio if bool((np.abs(mine - ratio * reference) <= 10 * PRINTED * size).all()) else None
+
+
+def _text(metric: str, source: str, found: Difference, n: int) -> str:
+    what = f"the logged {WORDS.get(metric, metric)} of {source}"
+    if found.ratio is not None:
+        return f"{what} is {_times(found.ratio)} times the baseline's at every step"
+    return (
+        f"{what} differs from the baseline's at {found.steps} of {n} steps, first at step "
+        f"{found.first_step}: {found.baseline:.6g} against {found.candidate:.6g}"
+    )
+
+
+def _times(ratio: float) -> str:
+    """A ratio with as many digits as tell it from 1."""
+    return f"{ratio:.2f}" if abs(ratio - 1) >= 0.01 else f"{ratio:.4f}"
