@@ -63,8 +63,35 @@ def compare(
         ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Judge the last N common steps.")] = None,
+    until: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Judge the run up to this step on purpose, where a log ends before the run does. "
+            "The verdict carries it.",
+        ),
+    ] = None,
+    min_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Common records (steps times the runs of the smaller side) below which nothing "
+            "passes. Default: 50; 1 for a validation figure.",
+        ),
+    ] = None,
+    max_missing: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Fraction of the common range that may be missing on one side."
+        ),
+    ] = 0.0,
     allow: Annotated[
-        str, typer.Option(help="Facts that may differ, by comma, or all.", metavar="FACT,..")
+        str,
+        typer.Option(
+            help="Facts that may differ, by comma, or all; series.NAME or ranks: what the "
+            "candidate need not log.",
+            metavar="FACT,..",
+        ),
     ] = "",
     json_to: Annotated[
         str,
@@ -100,6 +127,9 @@ def compare(
         rules=tuple(parse_rule(text) for text in rule) if rule else DEFAULT_RULES,
         allow=tuple(name.strip() for name in allow.split(",") if name.strip()),
         last=last,
+        steps=None if until is None else (0, until),
+        min_steps=min_steps,
+        max_missing=max_missing,
     )
     sides = load_sides(baseline, candidate, baselines=baselines, pattern=pattern)
     comparison = compare_runs(*sides, policy)

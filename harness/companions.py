@@ -12,10 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.align import Aligned, align
 from harness.curve import Run, Series
 from harness.errors import AlignmentError
+
+Floats = NDArray[np.float64]
 
 PLANNED = frozenset({"lr", "base_lr", "samples"})
 """Series that a recipe sets, the same for every seed."""
@@ -30,10 +33,14 @@ ROUNDING = 1e-6
 """Ranks that lie apart by less of their mean logged one number, reduced over all of them."""
 
 
+def takes_resources(name: str) -> bool:
+    """Whether a series of this name says what a step or a validation took."""
+    return name.rpartition(".")[2] in RESOURCES
+
+
 def is_companion(name: str) -> bool:
     """Whether a series of this name tells what was trained."""
-    took = name.rpartition(".")[2] in RESOURCES
-    return name in PLANNED or (name.startswith(PREFIXES) and not took)
+    return name in PLANNED or (name.startswith(PREFIXES) and not takes_resources(name))
 
 
 def is_signal(name: str) -> bool:
@@ -44,11 +51,15 @@ def is_signal(name: str) -> bool:
 
 
 def with_companions(aligned: Aligned, baseline: Sequence[Run], candidate: Sequence[Run]) -> Aligned:
-    """The aligned series with every companion and signal that all runs logged on a shared step."""
-    everywhere = set.intersection(
-        *({s.name for s in run.series if s.rank == aligned.rank} for run in (*baseline, *candidate))
+    """The aligned series with every companion and signal that some run of each side logged.
+
+    The row of a run that lacks one is NaN.
+    """
+    logged = (
+        {s.name for run in side for s in run.series if s.rank == aligned.rank}
+        for side in (baseline, candidate)
     )
-    others = sorted(everywhere - {aligned.metric})
+    others = sorted(set.intersection(*logged) - {aligned.metric})
 
     def found(wanted: Callable[[str], bool]) -> tuple[Aligned, ...]:
         several = (_aligned(aligned, baseline, candidate, name) for name in filter(wanted, others))
@@ -64,13 +75,50 @@ def with_companions(aligned: Aligned, baseline: Sequence[Run], candidate: Sequen
     )
 
 
+def finite_only(aligned: Aligned) -> Aligned:
+    """The aligned series with companions and signals on the steps where every run is finite."""
+
+    def kept(others: Sequence[Aligned]) -> tuple[Aligned, ...]:
+        masks = [np.isfinite(np.vstack([o.baseline, o.candidate])).all(axis=0) for o in others]
+        return tuple(
+            replace(
+                other,
+                steps=other.steps[mask],
+                baseline=other.baseline[:, mask],
+                candidate=other.candidate[:, mask],
+            )
+            for other, mask in zip(others, masks, strict=True)
+            if mask.any()
+        )
+
+    return replace(aligned, companions=kept(aligned.companions), signals=kept(aligned.signals))
+
+
 def _aligned(
     judged: Aligned, baseline: Sequence[Run], candidate: Sequence[Run], name: str
 ) -> Aligned | None:
+    """One other series of the runs that have it; None where they share no step."""
+    having = [[bool(run.find(name, judged.rank)) for run in side] for side in (baseline, candidate)]
+    sides = [
+        [run for run, has in zip(side, mask, strict=True) if has]
+        for side, mask in zip((baseline, candidate), having, strict=True)
+    ]
     try:
-        return align(baseline, candidate, metric=name, rank=judged.rank)
+        found = align(*sides, metric=name, rank=judged.rank)
     except AlignmentError:
         return None
+    left, right = (
+        _with_gaps(values, mask)
+        for values, mask in zip((found.baseline, found.candidate), having, strict=True)
+    )
+    return replace(found, baseline=left, candidate=right)
+
+
+def _with_gaps(values: Floats, has: Sequence[bool]) -> Floats:
+    """Rows (n,) of the runs that have a series, NaN rows for the others: (N, n)."""
+    rows = np.full((len(has), values.shape[1]), np.nan)
+    rows[np.asarray(has)] = values
+    return rows
 
 
 def _between_ranks(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.completeness import waivable
 from harness.errors import PolicyError
 from harness.facts import CONFIG, FACTS, MAY_DIFFER, FactValue, RunFacts, must_match
 
@@ -57,23 +58,32 @@ def _weight(row: Comparability) -> int:
 
 
 def check_allow(allow: Sequence[str]) -> None:
-    """Raises PolicyError unless every name is a fact, a config setting, or `all`."""
-    unknown = [n for n in allow if n not in FACTS and n != "all" and not f"{n}.".startswith(CONFIG)]
+    """Raises PolicyError unless every name is a fact, a setting, a series, `ranks` or `all`."""
+    unknown = [
+        name
+        for name in allow
+        if name not in FACTS
+        and name != "all"
+        and not f"{name}.".startswith(CONFIG)
+        and not waivable(name)
+    ]
     if unknown:
         msg = f"cannot allow {', '.join(unknown)}: no such fact; expected all or of: "
-        raise PolicyError(msg + ", ".join(FACTS) + ", config.<setting>")
+        raise PolicyError(msg + ", ".join(FACTS) + ", config.<setting>, ranks, series.<name>")
 
 
 def _row(
     name: str,
-    baseline: Sequence[RunFacts],
-    candidate: Sequence[RunFacts],
+    baseline: Sequence[Mapping[str, FactValue]],
+    candidate: Sequence[Mapping[str, FactValue]],
     allow: Sequence[str],
 ) -> Comparability:
-    left, right = side_value(baseline, name), side_value(candidate, name)
     if name.startswith(CONFIG):  # listed only where both sides print their config
-        left = "(not set)" if left is None else left
-        right = "(not set)" if right is None else right
+        baseline, candidate = (
+            [{name: facts.get(name, "(not set)")} for facts in side if _configured(facts)]
+            for side in (baseline, candidate)
+        )
+    left, right = side_value(baseline, name), side_value(candidate, name)
     kind: Class
     if left is None or right is None:
         kind = "unknown"
@@ -88,26 +98,33 @@ def _row(
 
 
 def side_value(side: Sequence[Mapping[str, FactValue]], name: str) -> SideValue:
-    """What one side says: one value, a tuple where its runs differ, None if one is silent."""
-    values = [facts.get(name) for facts in side]
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return None
+    """What one side says: one value, a tuple where its runs differ, None if all are silent.
+
+    A run that is silent beside others does not hide what they state; `completeness` names it.
+    """
+    known = [value for value in (facts.get(name) for facts in side) if value is not None]
     distinct = tuple(dict.fromkeys(known))
+    if not distinct:
+        return None
     return distinct[0] if len(distinct) == 1 else distinct
 
 
 def _differing(baseline: Sequence[RunFacts], candidate: Sequence[RunFacts]) -> list[str]:
-    """The deciding settings that differ between the sides or within one, where all print any."""
-    sides = [*baseline, *candidate]
-    if not all(any(name.startswith(CONFIG) for name in facts) for facts in sides):
+    """The deciding settings that differ between the runs that print any, one a side or more."""
+    printed = [[facts for facts in side if _configured(facts)] for side in (baseline, candidate)]
+    if not all(printed):
         return []
-    names = sorted({name for facts in sides for name in facts if name.startswith(CONFIG)})
+    runs = [facts for side in printed for facts in side]
+    names = sorted({name for facts in runs for name in facts if name.startswith(CONFIG)})
     return [
         name
         for name in names
-        if must_match(name) and len({repr(facts.get(name)) for facts in sides}) > 1
+        if must_match(name) and len({repr(facts.get(name)) for facts in runs}) > 1
     ]
+
+
+def _configured(facts: Mapping[str, FactValue]) -> bool:
+    return any(name.startswith(CONFIG) for name in facts)
 
 
 def blocking(rows: Sequence[Comparability]) -> tuple[Comparability, ...]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.align import Aligned, align
+from harness.align import Aligned, align, interval
 from harness.companions import with_companions
 from harness.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
+from harness.completeness import WHOLE, absent, by_order, incomplete
 from harness.credible import incredible
 from harness.curve import Run
-from harness.errors import PolicyError
-from harness.judge import Judgement, Policy, judge
+from harness.errors import AlignmentError, PolicyError
+from harness.judge import Evidence, Judgement, Policy, judge
 from harness.measure import Measures, measure
+from harness.records import check_records
 from harness.rules import Verdict
 from harness.runset import check_runs
+from harness.schedules import check_schedules, unwaived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,11 +57,25 @@ def compare(
         raise PolicyError(msg)
     check_allow(policy.allow)
     whole = with_companions(align(base, cand, metric=policy.metric, rank=policy.rank), base, cand)
-    aligned = whole if policy.last is None else whole.tail(policy.last)
+    part = whole if policy.steps is None else _part(whole, policy.steps)
+    aligned = part if policy.last is None else part.tail(policy.last)
     rows = compare_facts([r.facts for r in base], [r.facts for r in cand], allow=policy.allow)
-    no_sample = (
-        *check_runs("baseline", base, aligned),
-        *check_runs("candidate", cand, aligned),
+    records = check_records(base, cand, aligned)
+    evidence = Evidence(
+        failures=(
+            *check_schedules(part, [run.source for run in cand], policy.allow),
+            *records.failures,
+        ),
+        doubts=(
+            *incomplete(base, cand, aligned, policy.allow),
+            *incredible(base, cand, part),
+            *records.doubts,
+        ),
+        no_sample=(
+            *check_runs("baseline", base, aligned),
+            *check_runs("candidate", cand, aligned),
+        ),
+        unplaced=by_order(base, cand, aligned),
     )
     return Comparison(
         baseline=base,
@@ -69,10 +86,54 @@ def compare(
         whole=whole,
         measures=measure(aligned),
         judgement=judge(
-            aligned, rows, policy, no_sample=no_sample, incredible=incredible(base, cand, whole)
+            unwaived(aligned, policy.allow), rows, policy, evidence, scope=_scope(aligned, base)
         ),
-        notes=(*_notes(rows, whole), *_progress("baseline", base), *_progress("candidate", cand)),
+        notes=(
+            *_notes(rows, whole),
+            *_absent(base, cand, policy.rank),
+            *_progress("baseline", base),
+            *_progress("candidate", cand),
+        ),
     )
+
+
+def _part(whole: Aligned, steps: tuple[int, int]) -> Aligned:
+    """The part of the run that the policy asks for.
+
+    Raises:
+        AlignmentError: no common step lies in it.
+    """
+    found = whole.between(*steps)
+    if found is None:
+        msg = (
+            f"no common step of {whole.metric!r} from {steps[0]} to {steps[1]}; the common steps "
+            f"are {whole.steps[0]} to {whole.steps[-1]}"
+        )
+        raise AlignmentError(msg)
+    return replace(found, part=steps)
+
+
+def _scope(aligned: Aligned, baseline: Sequence[Run]) -> str:
+    """The part of the run that is judged, in words; empty where it is the whole.
+
+    The whole is what the baseline planned where its logs say so, else what all of them show.
+    """
+    ends = [int(s.steps[-1]) for s in aligned.baseline_series]
+    planned = [run.facts.get("planned_steps") for run in baseline]
+    whole = max([min(ends) + 1, *(p for p in planned if isinstance(p, int))])
+    first, last = int(aligned.steps[0]), int(aligned.steps[-1])
+    stride, _ = interval(aligned.steps)
+    covered = last + stride - max(0, first - stride + 1)
+    asked = aligned.part is not None or aligned.last is not None
+    if not asked and covered >= WHOLE * whole:
+        return ""
+    share = 100 * min(1.0, covered / whole)
+    return f"judged on steps {first} to {last} of {whole} ({share:.3g} %)"
+
+
+def _absent(baseline: Sequence[Run], candidate: Sequence[Run], rank: int) -> list[str]:
+    names = absent(baseline, candidate, rank)
+    return [f"the candidate does not log, and no rule asks for: {', '.join(names)}"] * bool(names)
 
 
 def _notes(rows: Sequence[Comparability], aligned: Aligned) -> list[str]:
@@ -88,15 +149,21 @@ def _notes(rows: Sequence[Comparability], aligned: Aligned) -> list[str]:
         notes.append(f"judged although these facts differ, as allowed: {', '.join(waived)}")
     unknown = [row.fact for row in weighty_unknowns(rows)]
     if unknown:
-        notes.append(f"not verified, since one side or both do not state it: {', '.join(unknown)}")
+        notes.append(f"not compared, since one side or both do not state it: {', '.join(unknown)}")
     if aligned.lag:
         later = "late" if aligned.lag > 0 else "early"
         notes.append(
             f"the candidate follows the baseline {abs(aligned.lag)} step(s) {later} (lag "
             f"{aligned.lag:+d}): the same run with counters that are off? Nothing was shifted"
         )
+    if aligned.left_out:
+        others = ", ".join(f"{w} ({n} common records)" for w, n in aligned.left_out)
+        notes.append(
+            f"{aligned.metric} is judged as means of {aligned.window} steps, which have the most "
+            f"common records ({aligned.steps.size}); also logged as means of {others}"
+        )
     if aligned.missing.size:
-        notes.append(f"{aligned.missing.size} steps inside the common range lack on one side")
+        notes.append(f"{aligned.missing.size} steps within the common range are missing on a side")
     return notes
 
 

@@ -6,12 +6,14 @@ Such data never carry a pass, whatever the rules find; they excuse no failure.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
-from harness.curve import Run
+from harness.copies import copied
+from harness.curve import Run, Series
 
 PLATEAU = 0.02
 """A loss that moves by less of its first level shows no training: as much as the default margin."""
@@ -32,23 +34,23 @@ def incredible(
     """
     of_loss = "loss" in aligned.metric.lower()  # a learning rate may start at 0, and be equal
     return (
-        *_copied(baseline, candidate),
+        *_same_file(baseline, candidate),
         *(_of_loss(baseline, candidate, aligned) if of_loss else ()),
-        *(doubt for run in (*baseline, *candidate) for doubt in _missing_ranks(run, aligned)),
-        *_fewer_ranks(baseline, candidate),
+        *(doubt for run in candidate for doubt in _repaired(run, aligned)),
     )
 
 
 def _of_loss(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned) -> list[str]:
     return [
-        *_equal_bits(baseline, candidate, aligned),
+        *(equal := _equal_bits(baseline, candidate, aligned)),
+        *(() if equal else _followers(baseline, candidate, aligned)),
         *_first_is_zero("baseline", aligned, aligned.baseline),
         *_first_is_zero("candidate", aligned, aligned.candidate),
         *_never_moved(aligned),
     ]
 
 
-def _copied(baseline: Sequence[Run], candidate: Sequence[Run]) -> list[str]:
+def _same_file(baseline: Sequence[Run], candidate: Sequence[Run]) -> list[str]:
     known = {run.sha256: run.source for run in baseline if run.sha256}
     return [
         f"{run.source} is {known[run.sha256]} byte for byte: a copied log says nothing of a port; "
@@ -80,6 +82,59 @@ def _equal_bits(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Alig
                     )
                     break
     return found
+
+
+def _followers(
+    baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned
+) -> tuple[str, ...]:
+    """Candidates that follow a baseline run, copies byte for byte aside."""
+    known = {run.sha256 for run in baseline if run.sha256}
+    own = [i for i, run in enumerate(candidate) if run.sha256 not in known]
+    if not own:
+        return ()
+    part = replace(aligned, candidate=aligned.candidate[own])
+    return copied(baseline, [candidate[i] for i in own], part)
+
+
+def _repaired(run: Run, aligned: Aligned) -> list[str]:
+    """Records that were logged again with values that a resume does not explain.
+
+    A run that is resumed repeats a step with other data at worst: the two values lie as far apart
+    as neighbours do. Farther, or not finite the first time, and something was put right.
+    """
+    found = []
+    current = run.find(aligned.metric, aligned.rank)
+    for old in (s for s in run.replaced if s.name == aligned.metric and s.rank == aligned.rank):
+        new = next((s for s in current if s.window == old.window), None)
+        inside = (old.steps >= aligned.steps[0]) & (old.steps <= aligned.steps[-1])
+        bad = old.steps[inside & ~np.isfinite(old.values)]
+        far = _far_apart(old, new) if new is not None else bad[:0]
+        far = np.setdiff1d(far[(far >= aligned.steps[0]) & (far <= aligned.steps[-1])], bad)
+        for steps, what in ((bad, "not finite"), (far, "far from what was logged later")):
+            if steps.size:
+                found.append(
+                    f"{run.source}: {steps.size} records of {old.key} that were logged again later "
+                    f"were {what}, the first at step {steps[0]}: a resume does not explain that; "
+                    "say what was mended, and judge a log without it"
+                )
+    return found
+
+
+def _far_apart(old: Series, new: Series) -> NDArray[np.int64]:
+    """Steps at which an earlier record lies farther from the later one than records ever move.
+
+    That is twice the largest of nearly all changes (their 99 % quantile) from record to record.
+    """
+    common, left, right = np.intersect1d(
+        old.steps, new.steps, assume_unique=True, return_indices=True
+    )
+    values = new.values[np.isfinite(new.values)]
+    if values.size < TENTHS:
+        return common[:0]
+    moves = np.abs(np.diff(values))
+    limit = 2 * max(float(np.quantile(moves, 0.99)), PLATEAU * float(np.abs(values).mean()))
+    apart = np.abs(old.values[left] - new.values[right])
+    return common[np.isfinite(apart) & (apart > limit)]
 
 
 def _first_is_zero(side: str, aligned: Aligned, curves: NDArray[np.float64]) -> list[str]:
@@ -130,49 +185,9 @@ def moved(curve: NDArray[np.float64]) -> bool | None:
 
 
 def _has_trend(curve: NDArray[np.float64]) -> bool:
-    ranks = np.argsort(np.argsort(curve, kind="stable"), kind="stable")
+    from scipy.stats import spearmanr  # noqa: PLC0415  (a third of a second, few commands need it)
+
     if np.ptp(curve) == 0:
         return False
-    rho = float(np.corrcoef(np.arange(curve.size), ranks)[0, 1])
+    rho = float(spearmanr(np.arange(curve.size), curve).statistic)  # ties share their mean rank
     return bool(abs(rho) * np.sqrt(curve.size - 1) > SIGMAS)
-
-
-def _missing_ranks(run: Run, aligned: Aligned) -> list[str]:
-    """Ranks that should have logged the judged series and did not, or stopped before the others."""
-    ends: dict[int, int] = {}
-    for series in run.series:
-        if series.name == aligned.metric:
-            ends[series.rank] = max(ends.get(series.rank, 0), int(series.steps[-1]))
-    if len(ends) < 2:
-        return []
-    world = run.facts.get("world_size")
-    expected = world if isinstance(world, int) and world <= len(ends) * 2 else max(ends) + 1
-    missing = sorted(set(range(expected)) - set(ends))
-    if missing:
-        names = ", ".join(map(str, missing))
-        return [f"{run.source}: rank {names} of {expected} logged no {aligned.metric}"]
-    judged = int(aligned.steps[-1])
-    short = sorted(rank for rank, end in ends.items() if end < min(judged, max(ends.values()) - 1))
-    return [
-        f"{run.source}: rank {rank} stops at step {ends[rank]}, before the last common step "
-        f"{judged}: it died, or its lines are lost"
-        for rank in short
-    ]
-
-
-def _fewer_ranks(baseline: Sequence[Run], candidate: Sequence[Run]) -> list[str]:
-    """One rank logs on one side, several on the other, and nothing says that the sizes differ."""
-    sizes = {
-        side: {
-            run.facts.get("world_size") for run in runs if run.facts.get("world_size") is not None
-        }
-        for side, runs in (("baseline", baseline), ("candidate", candidate))
-    }
-    left, right = ({run.ranks for run in runs} for runs in (baseline, candidate))
-    if left == right or sizes["baseline"] != sizes["candidate"] or not sizes["baseline"]:
-        return []
-    show = " and ".join(
-        f"{side}: {', '.join(sorted(str(list(ranks)) for ranks in found))}"
-        for side, found in (("baseline", left), ("candidate", right))
-    )
-    return [f"the same world_size, but other ranks logged ({show}): lines of a rank are missing"]

@@ -104,7 +104,7 @@ def hints(aligned: Aligned, catalogue: Catalogue, *, most: int = 5) -> Hints:
     several = aligned.baseline.shape[0] >= FEWEST
     spread_of = "baseline" if several else "corpus"
     rates = catalogue.rates[spread_of, "loss"]
-    if nonfinite("", (aligned, *aligned.companions, *aligned.signals), {}) is not None:
+    if nonfinite("", aligned, {}) is not None:
         why = "the curves hold NaN or infinity: look at the first such step"
         return Hints(hints=(), shared=0, spread_of=spread_of, rates=rates, why_none=why)
     found = signature(aligned)

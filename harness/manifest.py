@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.comparable import check_allow
 from harness.comparison import Comparison, compare
 from harness.errors import PolicyError
-from harness.judge import DEFAULT_RULES, MIN_STEPS, Policy
+from harness.judge import DEFAULT_RULES, Policy
 from harness.parse.pattern import compiled
 from harness.resolve import load_sides
 from harness.rules import RuleCall, parse_rule, rule_call
@@ -42,9 +42,11 @@ class Port(BaseModel):
         rank: the rank whose series is judged
         allow: facts that may differ, or `["all"]`; needs `reason`
         reason: why these facts may differ; stands in every report
+        steps: judge the part of the run from the first to the second of two steps on purpose, as
+            `[0, 999]`; the verdict carries it
         last: judge the last so many common steps only
         min_steps: common records, steps times the runs of the smaller side, below which nothing
-            passes
+            passes; 50 unless given, 1 for a validation figure
         max_missing: fraction of the steps inside the common range that may be missing on one side
         pattern: a log format of your own, as a regular expression with named groups
     """
@@ -60,8 +62,9 @@ class Port(BaseModel):
     rank: Annotated[int, Field(ge=0)] = 0
     allow: tuple[str, ...] = ()
     reason: str = ""
+    steps: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None = None
     last: Annotated[int, Field(ge=1)] | None = None
-    min_steps: Annotated[int, Field(ge=1)] = MIN_STEPS
+    min_steps: Annotated[int, Field(ge=1)] | None = None
     max_missing: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     def policy(self) -> Policy:
@@ -83,6 +86,7 @@ class Port(BaseModel):
             rules=tuple(_rule(entry) for entry in self.rules),
             allow=self.allow,
             allow_reason=self.reason,
+            steps=self.steps,
             last=self.last,
             min_steps=self.min_steps,
             max_missing=self.max_missing,

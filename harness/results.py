@@ -116,15 +116,19 @@ def _rules(comparison: Comparison) -> tuple[RuleResult, ...]:
         return tuple(
             RuleResult(rule=str(call), verdict=word, reason=why) for call in comparison.policy.rules
         )
+    said = [judgement.of_rule(i) for i in range(len(judgement.findings))]
     return tuple(
-        RuleResult(rule=str(call), verdict=str(f.verdict), reason=_reason(call, f))
-        for call, f in zip(comparison.policy.rules, judgement.findings, strict=True)
+        RuleResult(rule=str(call), verdict=str(verdict), reason=_reason(call, finding, why))
+        for call, finding, (verdict, why) in zip(
+            comparison.policy.rules, judgement.findings, said, strict=True
+        )
     )
 
 
-def _reason(call: RuleCall, finding: Finding) -> str:
-    """The reason of a finding; where `default` chose the rule, with its name."""
-    return finding.reason if finding.rule == call.name else f"{finding.rule}: {finding.reason}"
+def _reason(call: RuleCall, finding: Finding, why: str) -> str:
+    """The reason of a rule's verdict; where `default` chose the rule, with its name."""
+    own = why == finding.reason and finding.rule != call.name
+    return f"{finding.rule}: {why}" if own else why
 
 
 def effect(baseline: NDArray[np.float64], candidate: NDArray[np.float64]) -> float | None:

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 import xmlschema
-from loglines import decaying, records
+from loglines import decaying, records, run
 from portresults import HOSTILE, broken, result
 
+from harness import Policy, compare
 from harness.errors import HarnessError
 from harness.publish import commit_of, publish
-from harness.report import comment, github, gitlab, junit
-from harness.results import RuleResult
+from harness.report import comment, failure, github, gitlab, junit
+from harness.results import RuleResult, judged
+from harness.rules import RuleCall
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[1] / "docs" / "junit.xsd")
 ALL = [
@@ -71,9 +73,16 @@ def test_junit_has_a_suite_for_each_manifest():
 
 
 def test_data_that_carry_no_pass_leave_no_green_test_case():
-    passing = RuleResult(rule="two-sided", verdict="pass", reason="within")
-    doubted = result("p", "inconclusive", rules=(passing,), reasons=("20 common steps",))
-    assert problems(junit.render([doubted])) == {("p", "two-sided"): [("failure", "inconclusive")]}
+    base = decaying(40)
+    policy = Policy(rules=(RuleCall(name="exact"), RuleCall(name="tolerance")))
+    made = compare(run(base), run(base * 1.0001), policy)
+    assert made.judgement.doubts
+    assert [f.verdict for f in made.judgement.findings] == ["fail", "pass"]
+    assert problems(junit.render([judged("p", made)])) == {
+        ("p", "exact"): [("failure", "fail")],
+        ("p", "tolerance"): [("failure", "inconclusive")],
+    }
+    assert [failure.of_rule(made, i).split(":")[0] for i in range(2)] == ["fail", "inconclusive"]
 
 
 def test_a_rule_that_passes_beside_one_that_fails_stays_green():

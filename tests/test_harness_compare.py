@@ -79,7 +79,8 @@ def test_too_few_steps_carry_no_pass_and_excuse_no_failure():
     comparison = compare(a, a)
     assert comparison.verdict is Verdict.INCONCLUSIVE
     assert comparison.judgement.reasons[0] == (
-        "30 common steps, the policy asks for 50: log 20 more"
+        "30 common records, the policy asks for 50: train for 20 steps more, or ask for less by "
+        "min_steps"
     )
     assert compare(a, run(decaying(30) * 2, **SAME), policy()).verdict is Verdict.FAIL
     assert compare(a, a, policy(min_steps=30)).verdict is Verdict.PASS
@@ -96,10 +97,11 @@ def test_a_hole_carries_no_pass_unless_the_policy_allows_it():
 def test_the_last_steps_alone_can_be_judged():
     base = decaying(200)
     cand = base.copy()
-    cand[:100] *= 2
+    cand[6:100] *= 2
     a, b = run(base, **SAME), run(cand, **SAME)
     assert compare(a, b).verdict is Verdict.FAIL
     comparison = compare(a, b, policy(last=100))
+    assert comparison.judgement.reasons[0].startswith("judged on steps 100 to 199 of 200 (50 %): ")
     assert comparison.verdict is Verdict.PASS
     assert comparison.aligned.steps[0] == 100
     assert comparison.whole.steps.size == 200
@@ -115,7 +117,7 @@ def test_a_lag_is_reported_and_not_corrected():
 
 def test_facts_that_nobody_states_are_named():
     comparison = compare(run(decaying(60)), run(decaying(60)))
-    assert any(note.startswith("not verified") for note in comparison.notes)
+    assert any(note.startswith("not compared") for note in comparison.notes)
 
 
 def test_a_side_without_runs_is_refused():

@@ -22,7 +22,9 @@ def verdict(base, cand, policy=POLICY):
 
 def test_near_curves_pass_where_nothing_speaks_against_it():
     base = decaying(100)
-    assert verdict(run(base, seed=1), run(base * 1.001, seed=2)) == (Verdict.PASS, "")
+    other = decaying(100, seed=1)
+    assert verdict(run(base, seed=1), run(other, seed=2)) == (Verdict.PASS, "")
+    assert verdict(run(base, seed=1), run(base * 1.001, seed=1)) == (Verdict.PASS, "")
 
 
 def test_a_candidate_that_is_the_baselines_log_byte_for_byte_never_passes(tmp_path):
@@ -132,8 +134,7 @@ def test_a_missing_rank_never_passes():
     found, doubts = verdict(several(range(4)), several([0, 1, 3]))
     assert (found, doubts) == (
         Verdict.INCONCLUSIVE,
-        "a.log: rank 2 of 4 logged no loss | the same world_size, but other ranks logged (baseline:"
-        " [0, 1, 2, 3] and candidate: [0, 1, 3]): lines of a rank are missing",
+        "a.log: rank 2 of 4 logged no loss",
     )
     assert verdict(whole, several([0]))[0] is Verdict.INCONCLUSIVE
     assert verdict(whole, whole)[0] is Verdict.PASS
@@ -162,3 +163,14 @@ def test_a_log_cut_inside_a_number_gives_no_shortened_number(cut):
     text = "".join(record(i, 1.23456789) + "\n" for i in range(3))
     found = parse_log([text[: text.rfind("1.23456789") + cut]], source="x")
     assert set(found.find("loss", 0)[0].values) == {1.23456789}
+
+
+@pytest.mark.parametrize("decimals", [1, 2])
+def test_a_plateau_printed_with_few_digits_is_one(decimals):
+    rng = np.random.default_rng(3)
+    noise = [np.round(rng.uniform(0.6, 0.7, 200), decimals) for _ in range(200)]
+    assert sum(moved(curve) is True for curve in noise) <= 12  # of 200; ranks by position: 194
+    sides = (run(noise[0]), run(noise[1]))
+    found, doubts = verdict(*sides, Policy(rules=(RuleCall(name="tolerance", limits={"rtol": 1}),)))
+    assert found is Verdict.INCONCLUSIVE
+    assert "has not left its starting plateau" in doubts

@@ -62,8 +62,8 @@ def project(tmp_path):
     work = tmp_path / "work"
     work.mkdir()
     (work / "gpu.log").write_text(header(seed=1) + records(base))
-    (work / "same.log").write_text(header(seed=2) + records(base * 1.001))
-    (work / "worse.log").write_text(header(seed=2) + records(base * 1.2))
+    (work / "same.log").write_text(header(seed=1) + records(base * 1.001))
+    (work / "worse.log").write_text(header(seed=1) + records(base * 1.2))
     (work / "ports.toml").write_text(MANIFEST)
     return tmp_path
 

@@ -13,6 +13,7 @@ LAYERS = [
     {"curve", "lag"},
     {"parse", "align"},
     {"companions"},
+    {"completeness", "copies", "records", "schedules"},
     {"measure", "comparable", "stats"},
     {"runset", "noise", "credible"},
     {"rules"},

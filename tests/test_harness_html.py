@@ -30,7 +30,7 @@ def comparison(base=None, cand=None, *, policy=None, base_source="b.log", **fact
     cand = decaying(80, seed=1) if cand is None else cand
     return compare(
         make_run(base, source=base_source, **(facts or {"seed": 1})),
-        make_run(cand, source="c.log", **((facts or {}) | {"seed": 2})),
+        make_run(cand, source="c.log", **(facts | {"seed": 2})),
         policy or Policy(),
     )
 
@@ -73,7 +73,7 @@ def unpack(packed):
 
 
 def test_verdict_and_reasons_come_first():
-    made = comparison(cand=decaying(80) * 1.5)
+    made = comparison(cand=decaying(80) * 9)
     text = page(made).text
     assert text.index("fail : the candidate does not reproduce the baseline") < 300
     assert text.index(made.judgement.reasons[0]) < text.index("Log scale") < text.index("Rules:")
@@ -292,12 +292,14 @@ def page_text(path):
 def test_the_command_names_what_only_a_manifest_can_ask_for():
     policy = Policy(min_steps=20, metric="loss", rank=0)
     made = comparison(policy=policy)
-    assert (
-        repeat_command(made) == "harness compare b.log c.log  # in a manifest, with min_steps = 20"
-    )
+    assert repeat_command(made) == "harness compare b.log c.log --min-steps 20"
     assert repeat_command(made, baseline="name", baselines="my shelf").startswith(
-        "harness compare name c.log --baselines 'my shelf'"
+        "harness compare name c.log --min-steps 20 --baselines 'my shelf'"
     )
+    part = comparison(policy=Policy(steps=(10, 70), min_steps=20))
+    assert repeat_command(part).endswith("--min-steps 20  # in a manifest, with steps = [10, 70]")
+    until = comparison(policy=Policy(steps=(0, 70), max_missing=0.1))
+    assert repeat_command(until) == "harness compare b.log c.log --until 70 --max-missing 0.1"
 
 
 def result(port="ccnet", **fields):

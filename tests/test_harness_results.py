@@ -18,10 +18,10 @@ def run(values, source):
 def test_a_result_is_the_same_after_json():
     rng = np.random.default_rng(3)
     base = 2 + rng.normal(size=500) / 10
-    result = judged("p", compare(run(base, "b"), run(base * 1.1, "c")), line=7, started="now")
+    result = judged("p", compare(run(base, "b"), run(base * 9.0, "c")), line=7, started="now")
     assert PortResult.from_json(result.to_json()) == result
     assert result.verdict == "fail"
-    assert result.effect == pytest.approx(0.1)
+    assert result.effect == pytest.approx(8.0)
     assert result.line == 7
     assert (
         len(result.curve_steps) == len(result.baseline_curve) == len(result.candidate_curve) == 80

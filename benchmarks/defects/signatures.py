@@ -63,7 +63,7 @@ Floats = NDArray[np.float64]
 
 def _finite(one: Case) -> bool:
     whole = one.aligned
-    return nonfinite("", (whole, *whole.companions, *whole.signals), {}) is None
+    return nonfinite("", whole, {}) is None
 
 
 def _catalogue(

@@ -25,14 +25,14 @@ def of_rule(comparison: Comparison, index: int) -> str:
             _plain(tables.facts_table(comparison)),
         ]
         return "\n".join(parts)
-    finding = judgement.findings[index]
-    if finding.verdict is Verdict.PASS and not judgement.doubts:
+    verdict, _ = judgement.of_rule(index)
+    if verdict is Verdict.PASS:
         return ""
-    verdict = finding.verdict if finding.verdict is not Verdict.PASS else Verdict.INCONCLUSIVE
+    asked = judgement.findings[index : index + 1]  # none where no rule was asked
     parts = [
         f"{verdict}: {tables.HEADLINES[verdict]}",
-        *(f"- {doubt}" for doubt in judgement.doubts),
-        *tables.finding_lines(finding),
+        *(f"- {text}" for text in (*judgement.failures, *judgement.doubts)),
+        *(line for finding in asked for line in tables.finding_lines(finding)),
         f"asked: {tables.asked(comparison)[index]}",
         _plain(tables.rules_table(comparison)),
         _plain(tables.errors_table(comparison)),

@@ -75,6 +75,9 @@ def document(comparison: Comparison) -> dict[str, Any]:
             }
             for finding in judgement.findings
         ],
+        "failures": list(judgement.failures),
+        "doubts": list(judgement.doubts),
+        "scope": judgement.scope,
         "policy": _policy(comparison),
         "notes": list(comparison.notes),
     }
@@ -106,7 +109,8 @@ def _policy(comparison: Comparison) -> dict[str, Any]:
         "allow": list(policy.allow),
         "allow_reason": policy.allow_reason,
         "last": policy.last,
-        "min_steps": policy.min_steps,
+        "steps": list(policy.steps) if policy.steps else None,
+        "min_steps": policy.records,
         "max_missing": policy.max_missing,
         "rank": policy.rank,
     }

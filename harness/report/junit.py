@@ -35,7 +35,7 @@ class Case:
 def cases(result: PortResult) -> tuple[Case, ...]:
     """The test cases of a port: one for each rule, or one for a port of which none was asked.
 
-    Data that carry no pass turn every rule that would pass into `inconclusive`, as in pytest.
+    What each says is `Judgement.of_rule`'s, as in pytest.
     """
     text = "\n".join((*result.reasons, f"effect {percent(result.effect)}, {result.steps} steps"))
     if not result.rules:
@@ -49,14 +49,13 @@ def cases(result: PortResult) -> tuple[Case, ...]:
             elapsed_s=result.elapsed_s,
         )
         return (whole,)
-    doubted = result.verdict != "pass" and all(r.verdict == "pass" for r in result.rules)
     share = result.elapsed_s / len(result.rules)
     return tuple(
         Case(
             port=result.port,
             name=rule.rule,
-            verdict=result.verdict if doubted else rule.verdict,
-            message=result.reasons[0] if doubted and result.reasons else rule.reason,
+            verdict=rule.verdict,
+            message=rule.reason,
             text=text,
             elapsed_s=share,
         )

@@ -53,16 +53,24 @@ def _options(policy: Policy) -> list[str]:
             words += ["--rule", str(rule)]
     if policy.last is not None:
         words += ["--last", str(policy.last)]
+    if _from_start(policy) and policy.steps is not None:
+        words += ["--until", str(policy.steps[1])]
+    if policy.min_steps is not None:
+        words += ["--min-steps", str(policy.min_steps)]
+    if policy.max_missing != _PLAIN.max_missing:
+        words += ["--max-missing", repr(policy.max_missing)]
     if policy.allow:
         words += ["--allow", ",".join(policy.allow)]
     return words
 
 
+def _from_start(policy: Policy) -> bool:
+    """Whether a part of the run is judged that the command line can name."""
+    return policy.steps is not None and policy.steps[0] == 0
+
+
 def _remark(policy: Policy) -> str:
-    """The limits that the command line does not take."""
-    given = [
-        f"{name} = {getattr(policy, name)}"
-        for name in ("min_steps", "max_missing")
-        if getattr(policy, name) != getattr(_PLAIN, name)
-    ]
-    return f"  # in a manifest, with {', '.join(given)}" if given else ""
+    """What the command line does not take."""
+    if policy.steps is None or _from_start(policy):
+        return ""
+    return f"  # in a manifest, with steps = {list(policy.steps)}"

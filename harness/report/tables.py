@@ -40,8 +40,9 @@ class Table:
 
 
 def headline(comparison: Comparison) -> str:
-    """The verdict in words."""
-    return HEADLINES[comparison.verdict]
+    """The verdict in words, with the part of the run that was judged where it is not the whole."""
+    scope = comparison.judgement.scope
+    return HEADLINES[comparison.verdict] + (f"; {scope}" if scope else "")
 
 
 def side_text(value: SideValue) -> str:
@@ -138,7 +139,7 @@ def alignment_lines(comparison: Comparison) -> tuple[str, ...]:
         f"left out: {only('baseline', whole)}; {only('candidate', whole)}",
     ]
     if judged.steps.size != whole.steps.size:
-        lines.append(f"judged: the last {judged.steps.size} of them, {span(judged)}")
+        lines.append(f"judged: {judged.steps.size} of them, {span(judged)}")
     measures = comparison.measures
     bad = measures.nonfinite_baseline + measures.nonfinite_candidate
     if bad:
@@ -203,7 +204,7 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
     lines = [
         *(f"rule {text}" for text in asked(comparison)),
         "every rule must pass" if len(policy.rules) > 1 else "the rule must pass",
-        f"at least {policy.min_steps} common steps, at most {policy.max_missing:.1%} missing",
+        f"at least {policy.records} common records, at most {policy.max_missing:.1%} missing",
     ]
     if policy.allow:
         reason = f": {policy.allow_reason}" if policy.allow_reason else ""

@@ -71,7 +71,7 @@ def another_seed(aligned: Aligned, *, level: float = 0.01, detect: float = 0.5) 
         msg = f"limit 'level' of rule {RULE!r} is {level!r}; expected a number between 0 and 1"
         raise PolicyError(msg)
     limits: dict[str, Figure] = {"level": level, "detect": detect}
-    broken = nonfinite(RULE, (aligned, *aligned.companions, *aligned.signals), limits)
+    broken = nonfinite(RULE, aligned, limits)
     if broken is not None:
         return broken
     b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]

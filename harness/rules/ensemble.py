@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from harness.align import Aligned
+from harness.companions import finite_only
 from harness.errors import PolicyError
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite
 from harness.stats.contrasts import Contrasts, contrasts
@@ -38,10 +39,10 @@ def ensemble(
         msg = f"limit 'level' of rule 'ensemble' is {level!r}; expected a number between 0 and 1"
         raise PolicyError(msg)
     limits = {"p_value": level, "detect": detect, "permutations": permutations, "seed": seed}
-    broken = nonfinite("ensemble", (aligned, *aligned.companions), limits)
+    broken = nonfinite("ensemble", aligned, limits)
     if broken is not None:
         return broken
-    aligned = to_unit(aligned)
+    aligned = to_unit(finite_only(aligned))
     b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
     least = smallest_p(b, c)
     found = contrasts(aligned)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -50,34 +50,32 @@ def within(value: float, limit: float) -> bool:
     return -float("inf") < value <= limit
 
 
-def nonfinite(
-    rule: str, aligned: Sequence[Aligned], limits: Mapping[str, Figure]
-) -> Finding | None:
-    """The finding on NaN and infinity: the candidate's fail, the baseline's leave it open.
+def nonfinite(rule: str, aligned: Aligned, limits: Mapping[str, Figure]) -> Finding | None:
+    """The finding on NaN and infinity in the judged series; None where it is finite.
 
-    None where the judged series is finite, and each companion wherever its baseline is.
+    The candidate's fail; the baseline's leave it open. Other series are `harness/records.py`'s.
     """
-    first, *others = aligned
-    sick = int(np.count_nonzero(~np.isfinite(first.baseline).all(axis=0)))
-    bad = [(first, ~np.isfinite(first.candidate).all(axis=0))]
-    for other in others:
-        healthy = np.isfinite(other.baseline).all(axis=0)
-        bad.append((other, healthy & ~np.isfinite(other.candidate).all(axis=0)))
-    wrong = [(one.metric, one.steps[mask]) for one, mask in bad if mask.any()]
-    if not wrong and not sick:
+    sick, bad = (~np.isfinite(side).all(axis=0) for side in (aligned.baseline, aligned.candidate))
+    if not (sick.any() or bad.any()):
         return None
-    if wrong:
-        reason = "; ".join(
-            f"{name} of the candidate is NaN or infinite on {steps.size} steps, the first is step "
-            f"{steps[0]}"
-            for name, steps in wrong
+    if bad.any():
+        steps = aligned.steps[bad]
+        reason = (
+            f"{aligned.metric} of the candidate is NaN or infinite on {steps.size} of "
+            f"{aligned.steps.size} steps, the first is step {steps[0]}"
         )
     else:
-        reason = f"the baseline is NaN or infinite on {sick} steps: it shows nothing to reproduce"
+        reason = (
+            f"the baseline is NaN or infinite on {np.count_nonzero(sick)} of "
+            f"{aligned.steps.size} steps: it shows nothing to reproduce"
+        )
     return Finding(
         rule=rule,
-        verdict=Verdict.FAIL if wrong else Verdict.INCONCLUSIVE,
-        observed={"nonfinite_candidate": sum(s.size for _, s in wrong), "nonfinite_baseline": sick},
+        verdict=Verdict.FAIL if bad.any() else Verdict.INCONCLUSIVE,
+        observed={
+            "nonfinite_candidate": int(np.count_nonzero(bad)),
+            "nonfinite_baseline": int(np.count_nonzero(sick)),
+        },
         limits=limits,
         reason=reason,
     )

@@ -1,4 +1,4 @@
-"""An interval for the relative difference of two mean levels: mean(candidate) / mean(baseline) - 1.
+"""An interval for the relative difference of two mean levels: (mean c - mean b) / |mean b|.
 
 A ratio of means, not a mean of ratios: with a loss that moves by 30 % from step to step, the mean
 of c / b exceeds 1 by the noise alone (Jensen's inequality), near 9 % here.
@@ -60,16 +60,22 @@ def from_runs(baseline: Floats, candidate: Floats) -> Interval:
     base, cand = baseline.mean(axis=1), candidate.mean(axis=1)
     b, c = base.size, cand.size
     ratio = float(cand.mean()) / float(base.mean())
-    squares = [float(((side / side.mean() - 1) ** 2).sum()) for side in (base, cand)]
+    squares = [float(((side / (side.mean() or 1.0) - 1) ** 2).sum()) for side in (base, cand)]
     if min(b, c) < OWN_SPREAD:
         pooled = sum(squares) / (b + c - 2)
         error = abs(ratio) * math.sqrt(pooled * (1 / b + 1 / c))
-        return Interval(estimate=ratio - 1, error=error, degrees=b + c - 2)
+        return Interval(estimate=_relative(ratio, base), error=error, degrees=b + c - 2)
     shares = [s / (n - 1) / n for s, n in zip(squares, (b, c), strict=True)]
     total = sum(shares)
     spread = sum(s**2 / (n - 1) for s, n in zip(shares, (b, c), strict=True))
     degrees = total**2 / spread if spread > 0 else b + c - 2
-    return Interval(estimate=ratio - 1, error=abs(ratio) * math.sqrt(total), degrees=degrees)
+    error = abs(ratio) * math.sqrt(total)
+    return Interval(estimate=_relative(ratio, base), error=error, degrees=degrees)
+
+
+def _relative(ratio: float, baseline: Floats) -> float:
+    """The relative difference that a ratio of means is, signed as candidate minus baseline."""
+    return math.copysign(1.0, float(baseline.mean())) * (ratio - 1)
 
 
 def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1, seed: int = 1) -> Interval:
@@ -90,11 +96,13 @@ def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1, seed: in
     ratio = float(candidate.mean()) / level
     noise = _without_trend((candidate - ratio * baseline) / level)
     if not float(np.abs(noise).max()) > 0:
-        return Interval(estimate=ratio - 1, error=0.0, degrees=n - 1 - DEGREE)
+        estimate = _relative(ratio, baseline)
+        return Interval(estimate=estimate, error=0.0, degrees=n - 1 - DEGREE)
     block = block_length(noise, least=max(overlap, math.isqrt(n)))
     lost = (DEGREE + 1) * block / n
     error = _bootstrap_error(noise, block, seed=seed) / math.sqrt(1 - lost)
-    return Interval(estimate=ratio - 1, error=error, degrees=max(1.0, n / block - 1 - DEGREE))
+    degrees = max(1.0, n / block - 1 - DEGREE)
+    return Interval(estimate=_relative(ratio, baseline), error=error, degrees=degrees)
 
 
 def block_length(noise: Floats, *, least: int) -> int:

@@ -1,0 +1,83 @@
+"""Logged schedules are compared first, whatever the rules and with one run a side."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from loglines import decaying, run
+
+from harness import Policy, Verdict, compare
+from harness.curve import Series
+from harness.rules import RULES, RuleCall
+from harness.schedules import differs
+
+N = 200
+STEPS = np.arange(N)
+POLY = 0.1 * (1 - STEPS / N) ** 0.9
+
+
+def make(seed, rate, *, name="lr", steps=STEPS):
+    made = run(decaying(N, seed=seed), source=f"{seed}.log")
+    extra = Series(name=name, rank=0, steps=steps, values=np.asarray(rate, dtype=float))
+    return replace(made, series=(*made.series, extra))
+
+
+def judged(rate, *, b=1, c=1, rule="two-sided", **fields):
+    base = [make(i, POLY) for i in range(1, b + 1)]
+    cand = [make(50 + i, rate) for i in range(c)]
+    made = compare(base, cand, Policy(rules=(RuleCall(name=rule),), **fields))
+    return made.verdict, made.judgement.reasons[0], made.judgement.failures
+
+
+@pytest.mark.parametrize(("b", "c"), [(1, 1), (10, 1), (10, 3), (10, 10)])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_doubled_rate_fails_first_and_in_words(rule, b, c):
+    verdict, first, _ = judged(2 * POLY, b=b, c=c, rule=rule)
+    assert verdict is Verdict.FAIL
+    assert first == "the logged learning rate of 50.log is 2.00 times the baseline's at every step"
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        (1.005 * POLY, "is 1.0050 times the baseline's at every step"),
+        (np.full(N, 0.1), "differs from the baseline's at 199 of 200 steps, first at step 1"),
+        (np.where(STEPS < 150, POLY, 3 * POLY), "at 50 of 200 steps, first at step 150"),
+    ],
+)
+def test_any_other_schedule_fails(rate, words):
+    verdict, first, _ = judged(rate)
+    assert verdict is Verdict.FAIL
+    assert words in first
+
+
+@pytest.mark.parametrize("digits", [3, 4, 6])
+def test_other_digits_are_the_same_schedule(digits):
+    assert judged(np.round(POLY, digits))[2] == ()
+    assert judged([float(f"{v:.{digits}e}") for v in POLY])[2] == ()
+
+
+def test_a_rate_that_has_decayed_away_is_the_same_rate():
+    assert differs(STEPS, np.array([[1.0, 1e-9]]), np.array([1.0, 0.0])) is None
+
+
+def test_waivers_allow_a_multiple_or_another_shape():
+    reason = {"allow_reason": "scaled with the batch"}
+    assert judged(2 * POLY, allow=("learning_rate",), **reason)[2] == ()
+    assert judged(np.full(N, 0.1), allow=("learning_rate",), **reason)[2] != ()
+    assert judged(np.full(N, 0.1), allow=("schedule",), **reason)[2] == ()
+
+
+def test_a_waived_rate_is_not_asked_for_by_a_rule_either():
+    policy = {"b": 10, "rule": "another-seed", "allow": ("learning_rate",), "allow_reason": "batch"}
+    assert judged(2 * POLY, **policy)[0] is not Verdict.FAIL
+
+
+def test_a_rate_that_differs_from_run_to_run_of_the_baseline_is_no_schedule():
+    base = np.vstack([POLY, 1.1 * POLY])
+    assert differs(STEPS, base, 2 * POLY) is None
+
+
+def test_one_run_that_logs_none_does_not_hide_the_others():
+    base = np.vstack([np.full(N, np.nan), POLY, POLY])
+    assert differs(STEPS, base, 2 * POLY).ratio == pytest.approx(2.0)
