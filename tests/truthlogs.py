@@ -21,7 +21,7 @@ from harness.facts import FACTS, RunFacts
 from harness.parse import parse_log
 
 STEPS = 400
-EVERY = 50
+EVERY = 40
 """Steps between validations."""
 LOSS, LR, NORM, MIOU = "loss", "lr", "grad_norm", "val.mIoU"
 PARTS = ("decode.loss_ce", "aux.loss_ce")
@@ -310,16 +310,18 @@ def _fraction(value: Value, spec: str) -> str:
     return value if isinstance(value, str) else format(value / 100, spec)
 
 
-def _pairs(values: Mapping[str, Value], digits: int | None = None) -> str:
-    """The members of a JSON object; NaN as Python's `json` writes it."""
-    return ", ".join(
-        f'"{name}": {v if isinstance(v, str) else json.dumps(_round(v, digits))}'
-        for name, v in values.items()
-    )
+def _pairs(values: Mapping[str, Value], digits: int = 17) -> str:
+    """The members of a JSON object, rounded as the program does."""
+    return ", ".join(f'"{name}": {_json(_rounded(v, digits))}' for name, v in values.items())
 
 
-def _round(value: float, digits: int | None) -> float:
-    return value if digits is None else round(value, digits)
+def _json(value: Value) -> str:
+    """NaN as Python's `json` writes it, text as it is."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _rounded(value: Value, digits: int) -> Value:
+    return value if isinstance(value, str) else round(value, digits)
 
 
 def _mmcv_json(truth: Truth) -> Iterator[str]:
@@ -330,7 +332,7 @@ def _mmcv_json(truth: Truth) -> Iterator[str]:
             values = {_bare(k): v if isinstance(v, str) else v / 100 for k, v in row.values.items()}
             yield (
                 f'{{"mode": "val", "epoch": 1, "iter": {row.step + 1}, "lr": 0.0098, '
-                f"{_pairs(values, 4)}}}"
+                f'"aAcc": 0.9512, {_pairs(values, 4)}}}'
             )
         else:
             yield (
@@ -344,11 +346,15 @@ def _scalars_json(truth: Truth) -> Iterator[str]:
         finished = row.step + 1
         if row.validation:
             values = {_bare(k): v for k, v in row.values.items()}
-            yield f'{{{_pairs(values)}, "data_time": 0.0007, "time": 0.001, "step": {finished}}}'
+            yield (
+                f'{{{_pairs(values)}, "aAcc": 55.125, "data_time": 0.0007, "time": 0.001, '
+                f'"step": {finished}}}'
+            )
         else:
             yield (
                 f'{{{_pairs(row.values)}, "data_time": 0.0418, "time": 0.1278, '
-                f'"iter": {finished}, "memory": 1200, "step": {finished}}}'
+                f'"decode.acc_seg": 68.6723, "iter": {finished}, "memory": 1200, '
+                f'"step": {finished}}}'
             )
 
 
@@ -360,7 +366,7 @@ def _hf_trainer(truth: Truth) -> Iterator[str]:
     yield "TrainingArguments("
     if "learning_rate" in facts:
         yield f"learning_rate={facts['learning_rate']},"
-    yield "logging_steps=5,"
+    yield "logging_steps=4,"
     if "planned_steps" in facts:
         yield f"max_steps={facts['planned_steps']},"
     if "seed" in facts:
@@ -377,13 +383,9 @@ def _hf_figures(row: Row) -> dict[str, Value]:
     """Trainer's names; it rounds the losses and puts them first."""
     names = sorted(row.values, key=lambda name: name != LOSS)
     return {
-        HF_NAMES.get(name, name): _rounded(row.values[name]) if name == LOSS else row.values[name]
+        HF_NAMES.get(name, name): _rounded(row.values[name], 4 if name == LOSS else 17)
         for name in names
     }
-
-
-def _rounded(value: Value) -> Value:
-    return value if isinstance(value, str) else round(value, 4)
 
 
 def _hf_state(truth: Truth) -> Iterator[str]:
@@ -400,7 +402,7 @@ def _hf_state(truth: Truth) -> Iterator[str]:
         yield f'      "step": {row.step + 1}'
         yield "    }" if i == len(entries) - 1 else "    },"
     yield "  ],"
-    yield '  "logging_steps": 5,'
+    yield '  "logging_steps": 4,'
     yield (
         f'  "max_steps": {truth.facts["planned_steps"]},' if "planned_steps" in truth.facts else ""
     )
@@ -449,20 +451,20 @@ def _mllog(truth: Truth) -> Iterator[str]:
     for row in rows(truth):
         place = {"samples_count": 8 * (row.step + 1)}
         for name, value in row.values.items():
-            text = value if isinstance(value, str) else json.dumps(value)
             if row.validation:
+                part = value if isinstance(value, str) else round(value / 100, 6)
                 key = "eval_accuracy" if name == MIOU else "eval_Accuracy"
-                yield event(row.step, key, _fraction(value, ".6f"), _pairs(place))
+                yield event(row.step, key, _json(part), _pairs(place))
             elif name == LOSS:
                 more = {k: v for k, v in row.values.items() if k != LOSS}
-                yield event(row.step, "train_loss", text, _pairs({**place, **more}))
+                yield event(row.step, "train_loss", _json(value), _pairs({**place, **more}))
 
 
 def _json_lines(truth: Truth) -> Iterator[str]:
     yield from environment(truth)
     for row in rows(truth):
         values = {name.replace("val.", "val/"): v for name, v in row.values.items()}
-        yield f'{{"step": {row.step}, "rank": {row.rank}, {_pairs(values, 6)}}}'
+        yield f'{{"step": {row.step}, "rank": {row.rank}, {_pairs(values)}}}'
 
 
 def _cell(value: Value) -> str:
@@ -565,22 +567,22 @@ FORMS = {
         ),
         Form(name="tcappdll json", lines=_tcappdll_json, holds=EVERYTHING, ranks=2, states=PORT),
         Form(
-            name="mmengine", lines=_mmengine, holds=EVERYTHING, interval=5, window=10, states=PORT
+            name="mmengine", lines=_mmengine, holds=EVERYTHING, interval=4, window=10, states=PORT
         ),
         Form(
             name="mmcv",
             lines=_mmcv,
             holds=EVERYTHING,
-            interval=5,
-            window=5,
+            interval=4,
+            window=4,
             states=frozenset({"seed"}),
         ),
         Form(
             name="mmcv .log.json",
             lines=_mmcv_json,
             holds=EVERYTHING,
-            interval=5,
-            window=5,
+            interval=4,
+            window=4,
             states=frozenset({"seed"}),
             free=True,
         ),
@@ -588,7 +590,7 @@ FORMS = {
             name="scalars.json",
             lines=_scalars_json,
             holds=EVERYTHING,
-            interval=5,
+            interval=4,
             window=10,
             free=True,
         ),
@@ -596,8 +598,8 @@ FORMS = {
             name="hf-trainer",
             lines=_hf_trainer,
             holds=(LOSS, NORM, LR, MIOU),
-            interval=5,
-            window=5,
+            interval=4,
+            window=4,
             states=frozenset({"seed", "learning_rate", "planned_steps"}),
             numbered=False,
             free=True,
@@ -606,8 +608,8 @@ FORMS = {
             name="hf-trainer state",
             lines=_hf_state,
             holds=(LOSS, NORM, LR, MIOU),
-            interval=5,
-            window=5,
+            interval=4,
+            window=4,
             states=frozenset({"planned_steps"}),
             free=True,
         ),
@@ -615,8 +617,8 @@ FORMS = {
             name="megatron",
             lines=_megatron,
             holds=(LR, LOSS, NORM),
-            interval=5,
-            window=5,
+            interval=4,
+            window=4,
             states=frozenset({"effective_batch"}),
         ),
         Form(
