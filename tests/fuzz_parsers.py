@@ -4,7 +4,8 @@
 
 One process a target. A target is the whole of `parse_log` with one format alone, a user's pattern,
 every format at once, or the reading in bulk beside that line by line. Lines are moved, repeated,
-cut, spliced and coloured, and numbers replaced, before libFuzzer's own mutations.
+cut, spliced and coloured, and numbers replaced, before libFuzzer's own mutations. One target more
+draws a tampering from its input and judges the log: a pass is a finding.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ with atheris.instrument_imports(include=["harness.parse"]):
 
 from logforms import BLOCKS, LOGS, PLAIN_BAR
 from loglines import record
+from tampering import damaged, verdict
 
 from harness.curve import Run, same_series
 from harness.errors import HarnessError
@@ -37,7 +39,7 @@ MAX_LEN = 400
 """Bytes of an input: two records of most formats."""
 LONGER = {"bulk": 2048, "every format": 800, "Megatron": 700, "HfState": 640, "Tcappdll": 500}
 """Targets whose inputs are longer, up to so many bytes."""
-SHARE = {"bulk": 0.25, "every format": 0.5, "pattern": 0.5}
+SHARE = {"tampering": 0.004, "bulk": 0.25, "every format": 0.5, "pattern": 0.5}
 """Part of the executions that slow targets get."""
 LONGEST_S = 2.0
 """An input that takes longer is a finding."""
@@ -168,6 +170,12 @@ def cut_anywhere(data: bytes) -> None:
         text.pieces(text.decoded(line)[0] + "\n")
 
 
+def never_passes(data: bytes) -> None:
+    """An honest candidate that is damaged in a way that the input draws passes in no format."""
+    damage = damaged(random.Random(data))
+    assert verdict(damage.setting) != "pass", f"passes: {damage}"
+
+
 def targets() -> dict[str, Callable[[bytes], object]]:
     """What is fuzzed, by name."""
 
@@ -185,6 +193,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
     found["every format"] = checked
     found["bulk"] = both_ways
     found["chunks"] = cut_anywhere
+    found["tampering"] = never_passes
     return found
 
 
