@@ -24,7 +24,7 @@ from harness.baselines import (
 from harness.curve import same_series
 from harness.errors import BaselineError, ParseError
 from harness.resolve import load
-from harness.store import expand, read_run
+from harness.store import expand, read_run, read_runs
 
 TEXT = header(seed=5) + records(decaying(60))
 
@@ -264,3 +264,18 @@ def test_every_recording_of_the_repository_is_whole(request):
     for recording in recordings:
         verify(recording)
         assert tomllib.loads((recording.folder / "baseline.toml").read_text())["origin"]
+
+
+def test_a_table_of_several_runs_is_read_as_runs_with_hashes_of_their_own(tmp_path):
+    rows = [(run, step, 3 - step / 100 + run) for run in range(3) for step in range(60)]
+    text = "run,step,loss\n" + "".join(f"{run},{step},{loss}\n" for run, step, loss in rows)
+    path = tmp_path / "series.csv"
+    path.write_text(text)
+    runs = read_runs(path)
+    assert [run.source for run in runs] == [f"{path} [run {label}]" for label in range(3)]
+    assert len({run.sha256 for run in runs}) == 3
+    assert runs[0].sha256 != hashlib.sha256(text.encode()).hexdigest()
+    assert [run.size_bytes for run in runs] == [len(text)] * 3
+    assert [run.sha256 for run in load(str(path))] == [run.sha256 for run in runs]
+    with pytest.raises(ParseError, match=r"holds 3 runs.*harness compare"):
+        read_run(path)
