@@ -152,7 +152,7 @@ def _run_entry(run: Run) -> dict[str, Any]:
         "sha256": run.sha256,
         "size_bytes": run.size_bytes,
         "formats": list(run.formats),
-        **({"ordered": list(run.ordered)} if run.ordered else {}),
+        **({"by_order": list(run.by_order)} if run.by_order else {}),
         "facts": run.facts.named(),
         "config": {
             name.removeprefix(CONFIG): value
@@ -212,7 +212,7 @@ def load_runs(recording: Recording) -> tuple[Run, ...]:
                 series=series,
                 facts=RunFacts(values_by_name={**entry.get("facts", {}), **config}),
                 formats=tuple(entry.get("formats", ())),
-                ordered=tuple(entry.get("ordered", ())),
+                by_order=tuple(entry.get("by_order", ())),
                 sha256=entry["sha256"],
                 size_bytes=entry["size_bytes"],
             )

@@ -28,7 +28,6 @@ SERIES, RANKS = "series", "ranks"
 SAME_LENGTH = 0.05
 """Runs of a side whose ends lie within this part of each other follow one schedule."""
 NAMED = 6
-EPOCH = "epoch"
 EPOCH_PRINTED = 0.011
 """Epochs are printed with two decimals."""
 
@@ -71,7 +70,7 @@ def by_order(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned)
     them, if any.
     """
     runs = (*baseline, *candidate)
-    counted = [run.source for run in runs if judged.metric in run.ordered]
+    counted = [run.source for run in runs if judged.metric in run.by_order]
     if not counted:
         return ()
     series = (*judged.baseline_series, *judged.candidate_series)
@@ -83,19 +82,18 @@ def by_order(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned)
     if min(sizes) < WHOLE * max(sizes):
         listed = _list(f"{n} of {run.source}" for n, run in zip(sizes, runs, strict=True))
         return (f"{head}, and the logs hold different numbers of them ({listed}): {advice}",)
-    epochs = [_values_at(run, EPOCH, judged) for run in runs]
+    epochs = [_values_at(run.epochs, judged.steps) for run in runs]
     known = [values for values in epochs if values is not None]
     if known and not all(np.allclose(v, known[0], rtol=0.05, atol=EPOCH_PRINTED) for v in known):
         return (f"{head}, and the epochs beside them differ from run to run: {advice}",)
     return ()
 
 
-def _values_at(run: Run, name: str, judged: Aligned) -> NDArray[np.float64] | None:
-    """The values of a series on the judged steps (n,); None where the run lacks one."""
-    for series in run.find(name, judged.rank):
-        if np.isin(judged.steps, series.steps).all():
-            return series.values[np.searchsorted(series.steps, judged.steps)]
-    return None
+def _values_at(series: Series | None, steps: Steps) -> NDArray[np.float64] | None:
+    """The values of a series on these steps (n,); None where it lacks one."""
+    if series is None or not np.isin(steps, series.steps).all():
+        return None
+    return series.values[np.searchsorted(series.steps, steps)]
 
 
 def _ends(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:

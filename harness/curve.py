@@ -73,14 +73,15 @@ class Run:
     """What one log says. `sha256` and `size_bytes` belong to the file as it is stored.
 
     `replaced` holds the records that later ones replaced: those of steps that a resumed run logged
-    again, and those of attempts before the last. `ordered` names the series whose steps the log
-    does not state: their records are counted in the order of printing.
+    again, and those of attempts before the last: of each step the earliest, NaN included.
+    `by_order` names the series whose steps number their records, since the log states no step: two
+    such logs meet at their steps only if they print at the same interval. `epochs` are the epochs
+    that a log states in their place, at the steps of those records; None if it states none.
     """
 
     source: str
     series: tuple[Series, ...]
     replaced: tuple[Series, ...] = ()
-    ordered: tuple[str, ...] = ()
     facts: RunFacts = field(default_factory=RunFacts)
     formats: tuple[str, ...] = ()
     lines: int = 0
@@ -88,6 +89,8 @@ class Run:
     notes: tuple[str, ...] = ()
     sha256: str = ""
     size_bytes: int = 0
+    by_order: tuple[str, ...] = ()
+    epochs: Series | None = None
 
     def find(self, name: str, rank: int) -> tuple[Series, ...]:
         """The series of this name and rank, the narrowest window first."""

@@ -14,7 +14,7 @@ from typing import Any
 from harness.curve import Run
 from harness.errors import ParseError
 from harness.parse.collect import Collector
-from harness.parse.names import canonical
+from harness.parse.names import Names
 from harness.parse.reading import run_of
 
 MARK = b"brain.Event:"
@@ -45,6 +45,7 @@ def read_events(paths: Sequence[Path], *, source: str) -> Run:
     loader_of = _loader(source)
     into = Collector()
     into.reader = TensorBoard.name
+    names = Names()
     count = 0
     for path in paths:
         for event in loader_of(str(path)).Load():
@@ -54,7 +55,7 @@ def read_events(paths: Sequence[Path], *, source: str) -> Run:
                 number = _scalar(value)
                 if number is not None:
                     into.claim(TensorBoard.name)
-                    name = canonical(str(value.tag))
+                    name = names.of(str(value.tag))
                     into.record(name, rank=0, iteration=int(event.step), value=number)
         if not _ends_whole(path):
             into.note(f"{path.name} ends inside a record: it was cut off, or is being written")

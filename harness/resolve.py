@@ -8,7 +8,7 @@ from harness.baselines import is_recording, load_runs, open_recording
 from harness.curve import Run
 from harness.errors import PolicyError
 from harness.parse.pattern import Pattern
-from harness.store import expand, read_run
+from harness.store import expand, read_runs
 
 BASELINES = "baselines"
 
@@ -24,7 +24,7 @@ def load(
 
     Several of them are parted by commas, unless a file of that very name exists. `root` is the
     folder that relative paths start from; `baselines` defaults to the folder of that name in it.
-    `pattern` is a user's own format, for logs.
+    `pattern` is a user's own format, for logs. A table of several runs is several runs.
 
     Raises:
         ParseError, BaselineError: as reading them does.
@@ -38,7 +38,8 @@ def load(
     if len(several) > 1 and not (here / spec).exists():
         options = {"root": root, "baselines": baselines}
         return tuple(run for part in several for run in load(part, **options, pattern=pattern))
-    return tuple(read_run(path, pattern=pattern) for path in expand(spec, root=root))
+    paths = expand(spec, root=root)
+    return tuple(run for path in paths for run in read_runs(path, pattern=pattern))
 
 
 def load_sides(

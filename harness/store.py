@@ -15,7 +15,7 @@ from typing import IO, Any
 from harness.curve import Run
 from harness.errors import HarnessError, ParseError
 from harness.events import NAME, is_event_file, read_events
-from harness.parse import parse_log
+from harness.parse import parse_logs
 
 LOG_SUFFIXES = (".log", ".txt", ".out", ".json", ".jsonl", ".csv", ".tsv")
 FOREIGN = frozenset(
@@ -67,19 +67,40 @@ def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
     `pattern` is a user's own format, a regular expression with named groups.
 
     Raises:
+        ParseError: the log cannot be opened or read, or holds no training record, or several runs.
+        PolicyError: the pattern is none.
+    """
+    first, *others = read_runs(path, pattern=pattern)
+    if others:
+        msg = (
+            f"holds {len(others) + 1} runs (its column `run`), of which one is wanted here. Give "
+            "the file to `harness compare`, which takes it as several runs; or cut it by that "
+            "column into one file a run."
+        )
+        raise ParseError(msg, source=str(path))
+    return first
+
+
+def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...]:
+    """The runs that a log describes: one, or those of a table with a column `run`.
+
+    Several runs of one file have hashes of their own, of the file's hash and their label, since
+    they are not the same log.
+
+    Raises:
         ParseError: the log cannot be opened or read, or holds no training record.
         PolicyError: the pattern is none.
     """
     source = str(path)
     events = _event_files(source)
     if events:
-        return _read_events(events, source)
+        return (_read_events(events, source),)
     with _open(source) as raw:
         seen = _Seen()
         packed = source.endswith(PACKED_SUFFIXES)
         try:
             with closing(_unpacked(raw, seen, source) if packed else _blocks(raw, seen)) as blocks:
-                run = parse_log(blocks, source=source, pattern=pattern)
+                runs = parse_logs(blocks, source=source, pattern=pattern)
         except HarnessError:
             raise
         except (OSError, EOFError) as error:
@@ -88,7 +109,16 @@ def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
             if type(error).__module__.split(".")[0] in FOREIGN:
                 raise _unreadable(source, error) from error
             raise
-    return replace(run, sha256=seen.sha256.hexdigest(), size_bytes=seen.count)
+    whole = seen.sha256.hexdigest()
+    return tuple(
+        replace(run, sha256=_hash(whole, run, source), size_bytes=seen.count) for run in runs
+    )
+
+
+def _hash(whole: str, run: Run, source: str) -> str:
+    """The hash of a file, or of one of the runs in it."""
+    label = run.source.removeprefix(source)
+    return hashlib.sha256(f"{whole}{label}".encode()).hexdigest() if label else whole
 
 
 def _event_files(source: str) -> list[Path]:

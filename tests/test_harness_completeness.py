@@ -262,7 +262,7 @@ def test_a_waiver_of_nothing_known_is_refused():
 
 @pytest.mark.parametrize("counts", [(100, 200), (200, 100), (100, 100)])
 def test_records_counted_in_the_order_of_printing_must_be_as_many(counts):
-    sides = [replace(run(decaying(n, seed=i)), ordered=("loss",)) for i, n in enumerate(counts, 1)]
+    sides = [replace(run(decaying(n, seed=i)), by_order=("loss",)) for i, n in enumerate(counts, 1)]
     made = compare(*sides, LOOSE)
     assert (made.verdict is Verdict.PASS) == (counts[0] == counts[1])
     if counts[0] != counts[1]:
@@ -271,7 +271,7 @@ def test_records_counted_in_the_order_of_printing_must_be_as_many(counts):
 
 
 def test_records_counted_in_order_beside_stated_steps_are_not_compared():
-    made = compare(replace(run(decaying(100)), ordered=("loss",)), run(2 * decaying(100)), LOOSE)
+    made = compare(replace(run(decaying(100)), by_order=("loss",)), run(2 * decaying(100)), LOOSE)
     assert made.verdict is Verdict.INCONCLUSIVE
     assert made.judgement.findings == ()
 
@@ -281,7 +281,7 @@ def test_epochs_beside_them_tell_another_interval():
         values = decaying(100, seed=every)
         epochs = series("epoch", np.round(np.arange(1, 101) * every / 1000, 2))
         made = run(values)
-        return replace(made, series=(*made.series, epochs), ordered=("loss",))
+        return replace(made, epochs=epochs, by_order=("loss",))
 
     assert compare(printed(10), printed(20), LOOSE).verdict is Verdict.INCONCLUSIVE
     assert compare(printed(10), replace(printed(10), source="b"), LOOSE).verdict is Verdict.PASS

@@ -58,7 +58,7 @@ def test_the_prefix_check_can_fail(monkeypatch):
     monkeypatch.setattr(
         mmengine_text,
         "fields_of",
-        lambda line, text, pattern, into: trusting(line, text + "\n", pattern, into),
+        lambda line, text, *rest, **more: trusting(line, text + "\n", *rest, **more),
     )
     with pytest.raises(AssertionError, match="cut at"):
         check_prefixes(LOGS["mmengine"])

@@ -238,10 +238,8 @@ def test_a_value_is_what_the_program_meant_in_every_format_of_text(shown, value)
         assert series.steps.tolist() == [5]
 
 
-@pytest.mark.parametrize(
-    "shown", ["1_0", "٣", "0x1p3", "1.2.3", "1,23", "--1", "1e", "nan(ind)", "."]
-)
-def test_what_is_no_number_is_reported_with_its_line_and_is_no_value(shown):
+@pytest.mark.parametrize("shown", ["1_0", "٣", "0x1p3", "1.2.3", "1,23", "--1", "1e", "."])
+def test_what_may_be_a_part_of_a_number_is_reported_with_its_line_and_is_no_value(shown):
     run = parse(records([4.0]) + record(1, shown) + "\n" + record(2, 2.0) + "\n")
     assert points(run) == {0: 4.0, 2: 2.0}
     assert remarks(run) == [(2, f"train.loss {shown!r} is not a number")]

@@ -167,11 +167,12 @@ def test_what_stands_before_the_cut_is_kept():
     assert len(run.find("total_time", 0)[0]) == 1
 
 
-def test_nan_and_infinity_are_values_and_other_words_are_not():
+def test_nan_and_infinity_are_values_in_every_spelling():
     lines = [record(i, v) for i, v in enumerate(["nan", "inf", "-inf", "1.0E+01", "nan(ind)"])]
     run = parse("\n".join(lines) + "\n")
-    assert loss(run).steps.tolist() == [0, 1, 2, 3]
-    assert np.array_equal(loss(run).values, [np.nan, np.inf, -np.inf, 10.0], equal_nan=True)
+    assert loss(run).steps.tolist() == [0, 1, 2, 3, 4]
+    values = [np.nan, np.inf, -np.inf, 10.0, np.nan]
+    assert np.array_equal(loss(run).values, values, equal_nan=True)
     assert [s.line for s in run.skipped] == [5]
     assert "'nan(ind)' is not a number" in run.skipped[0].reason
 

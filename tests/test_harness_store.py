@@ -25,7 +25,7 @@ from harness.baselines import (
 from harness.curve import Series, same_series
 from harness.errors import BaselineError, ParseError
 from harness.resolve import load
-from harness.store import expand, read_run
+from harness.store import expand, read_run, read_runs
 
 TEXT = header(seed=5) + records(decaying(60))
 
@@ -276,10 +276,25 @@ def test_a_recording_keeps_any_name_and_window(tmp_path, name, window):
     extra = Series(
         name=name, rank=1, window=window, unit="u", steps=np.arange(20), values=decaying(20) / 7
     )
-    made = replace(made, series=(*made.series, extra), ordered=("loss",))
+    made = replace(made, series=(*made.series, extra), by_order=("loss",))
     (back,) = load_runs(record(tmp_path / "r", [made], origin="o", description="d"))
     assert [(s.name, s.window, s.rank, s.unit) for s in back.series] == [
         (s.name, s.window, s.rank, s.unit) for s in made.series
     ]
     assert same_series(made.series, back.series)
-    assert back.ordered == ("loss",)
+    assert back.by_order == ("loss",)
+
+
+def test_a_table_of_several_runs_is_read_as_runs_with_hashes_of_their_own(tmp_path):
+    rows = [(run, step, 3 - step / 100 + run) for run in range(3) for step in range(60)]
+    text = "run,step,loss\n" + "".join(f"{run},{step},{loss}\n" for run, step, loss in rows)
+    path = tmp_path / "series.csv"
+    path.write_text(text)
+    runs = read_runs(path)
+    assert [run.source for run in runs] == [f"{path} [run {label}]" for label in range(3)]
+    assert len({run.sha256 for run in runs}) == 3
+    assert runs[0].sha256 != hashlib.sha256(text.encode()).hexdigest()
+    assert [run.size_bytes for run in runs] == [len(text)] * 3
+    assert [run.sha256 for run in load(str(path))] == [run.sha256 for run in runs]
+    with pytest.raises(ParseError, match=r"holds 3 runs.*harness compare"):
+        read_run(path)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from harness.parse.reading import FORMATS, parse_log
+from harness.parse.reading import FORMATS, parse_log, parse_logs
 
-__all__ = ["FORMATS", "parse_log"]
+__all__ = ["FORMATS", "parse_log", "parse_logs"]

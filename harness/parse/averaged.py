@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import gcd
+from typing import NamedTuple
 
 from harness.parse.collect import Collector
 
@@ -10,39 +12,69 @@ Value = tuple[str, float, bool]
 """Name, value, and whether it is a mean over the interval."""
 
 
-class Averaged:
-    """Holds the first line back until the second shows the logging interval.
+class _Line(NamedTuple):
+    step: int
+    done: int
+    values: Sequence[Value]
 
-    An interval holds until lines come at one that is no multiple of it: a lost line changes
-    nothing, and neither does a counter that falls back.
+
+class Averaged:
+    """Holds the first lines back until the next shows the logging interval.
+
+    Programs log when the number of finished steps, counted within the epoch where a log does so, is
+    a multiple of the interval; some log the very first step too, alone. So the interval divides
+    the counters and their differences. It holds until two lines after each other are apart by the
+    same number that is no multiple of it: a lost line changes nothing, nor does one line more at
+    the end of an epoch, nor a counter that falls back.
     """
 
-    def __init__(self, interval: int | None = None) -> None:
-        self._interval = interval
-        self._before: int | None = None
-        self._held: list[Value] = []
+    def __init__(self) -> None:
+        self._interval = 0
+        self._other = 0
+        self._before = (0, 0)
+        self._held: list[_Line] = []
 
-    def add(self, step: int, values: list[Value], into: Collector) -> None:
-        """Takes the values of one line."""
-        before, self._before = self._before, step
-        if before is None and self._interval is None:
-            self._held = values
+    def add(
+        self, step: int, values: Sequence[Value], into: Collector, *, done: int, epoch: int = 0
+    ) -> None:
+        """Takes the values of one line; `done` steps were finished when it was written."""
+        before, self._before = self._before, (epoch, done)
+        line = _Line(step, done, values)
+        if self._interval:
+            self._adapt(done - before[1] if before[0] == epoch else 0)
+            self._emit(line, into)
             return
-        apart = step - (before or 0)
-        if before is not None and apart > 0 and (not self._interval or apart % self._interval):
-            self._interval = apart
-        if self._held and before is not None:
-            self._emit(before, self._held, into)
-            self._held = []
-        self._emit(step, values, into)
+        self._held.append(line)
+        first = self._held[0]
+        if len(self._held) == 1 or (len(self._held) == 2 and first.done == 1 and done > 2):
+            return
+        earlier = self._held[-2].done
+        apart = done - earlier if before[0] == epoch and done > earlier else done
+        self._settle(gcd(earlier, apart), into)
 
     def close(self, into: Collector) -> None:
-        """Hands over a line that stayed alone."""
-        if self._held and self._before is not None:
-            self._emit(self._before, self._held, into)
-            self._held = []
+        """Hands over lines that stayed alone."""
+        if self._held:
+            self._settle(self._held[1].done if len(self._held) > 1 else 1, into)
 
-    def _emit(self, step: int, values: Sequence[Value], into: Collector) -> None:
-        for name, value, mean in values:
-            window = (self._interval or 1) if mean else 1
-            into.record(name, rank=0, iteration=step, value=value, window=window)
+    def _settle(self, interval: int, into: Collector) -> None:
+        self._interval = max(1, interval)
+        held, self._held = self._held, []
+        for line in held:
+            self._emit(line, into)
+
+    def _adapt(self, apart: int) -> None:
+        """Takes another interval once lines were apart by it twice."""
+        if apart <= 0 or apart % self._interval == 0:
+            self._other = 0
+        elif apart == self._other:
+            self._interval, self._other = apart, 0
+        else:
+            self._other = apart
+
+    def _emit(self, line: _Line, into: Collector) -> None:
+        window = 1 if line.done == 1 else self._interval
+        for name, value, mean in line.values:
+            into.record(
+                name, rank=0, iteration=line.step, value=value, window=window if mean else 1
+            )

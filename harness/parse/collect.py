@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
 
 from harness.curve import Series, Skipped
 from harness.facts import FactValue, RunFacts
 from harness.parse.number import MAX_COUNT
-from harness.parse.sources import settle
+from harness.parse.sources import Settled, settle
 from harness.parse.statements import Statements
+from harness.parse.tokens import shown
 from harness.parse.track import Track
 
 MMENGINE_WINDOW = 10
@@ -19,6 +23,10 @@ MAX_SKIPPED = 1000
 """Skipped lines kept with their text; more are counted."""
 MAX_SERIES = 20_000
 """Series of one log; what would be more is skipped, and counted."""
+MAX_PARTS = 1000
+"""Runs of one log."""
+MAX_ODD = 10
+"""Values of a series that are no numbers and are listed one by one; all are counted."""
 MAX_NAME = 120
 """Characters of the name of a series."""
 
@@ -58,6 +66,10 @@ class Collector:
         self._skipped: list[tuple[str, Skipped]] = []
         self._skipped_of: Counter[str] = Counter()
         self._last_skip = (0, "", "")
+        self._odd: dict[tuple[str, str], _Odd] = {}
+        self._known: set[tuple[str, str]] = set()
+        self._epochs: dict[int, float] = {}
+        self._parts: dict[str, Collector] = {}
         self.formats: dict[str, int] = {}  # with the first line of each
         self.window = MMENGINE_WINDOW
         self._last_step = -1
@@ -102,7 +114,64 @@ class Collector:
             if too_many or nameless or rank > MAX_COUNT or not 1 <= window <= MAX_COUNT:
                 return None
             track = self._tracks[key] = Track(unit)
+            self._known.add((self.reader, name))
         return track
+
+    def knows(self, name: str) -> bool:
+        """Whether the present reader has a series of this name."""
+        return (self.reader, name) in self._known
+
+    def by_order(self, *names: str) -> None:
+        """Says that the steps of these series count records in their order; no step is stated."""
+        for (reader, name, _, _), track in self._tracks.items():
+            if reader == self.reader and name in names:
+                track.by_order = True
+
+    def epoch(self, step: int, epoch: float) -> None:
+        """States the epoch, which may be a fraction, of the records at a step without number."""
+        self._epochs[step] = epoch
+
+    def part(self, label: str) -> Collector | None:
+        """What gathers the records of one of several runs of a log; None if there are too many."""
+        found = self._parts.get(label)
+        if found is None:
+            if len(self._parts) >= MAX_PARTS:
+                return None
+            found = self._parts[label] = Collector()
+        found.line, found.reader = self.line, self.reader
+        return found
+
+    def take_over(self, whole: Collector) -> None:
+        """Takes over what the whole log says beside the records of its runs."""
+        if whole is self:
+            return
+        self.formats, self.fallbacks = dict(whole.formats), set(whole.fallbacks)
+        self._skipped, self._skipped_of = whole._skipped, whole._skipped_of
+        self._statements = whole._statements
+
+    def epochs(self) -> Series | None:
+        """The stated epochs of records that are numbered in order; None if there are none."""
+        if not self._epochs:
+            return None
+        steps = np.array(list(self._epochs), dtype=np.int64)
+        return Series(name="epoch", rank=0, steps=steps, values=np.array([*self._epochs.values()]))
+
+    @property
+    def parts(self) -> dict[str, Collector]:
+        """The runs of a log that states of each record which run it is of, by their label."""
+        return self._parts
+
+    def odd(self, name: str, was: str | None, value: float, text: str) -> None:
+        """Notes a value that is no number; `was` is what stands there, None if it is left out.
+
+        `value` is what it is taken as, `text` its line.
+        """
+        quoted = "is left out" if was is None else f"{was[:80]!r} is not a number"
+        found = self._odd.setdefault((self.reader, name), _Odd(self.line, quoted))
+        found.count += 1
+        if len(found.listed) < MAX_ODD:
+            reason = f"{name} {quoted}; taken as {shown(value)}".strip()
+            found.listed.append(Skipped(line=self.line, text=_short(text), reason=reason))
 
     def retract(self, name: str, *, rank: int) -> None:
         """Takes the last record of a series back: what follows shows that it was torn apart."""
@@ -148,6 +217,7 @@ class Collector:
         self._notes = {text: of for text, of in self._notes.items() if of != format_name}
         self._skipped = [(of, skipped) for of, skipped in self._skipped if of != format_name]
         self._skipped_of.pop(format_name, None)
+        self._odd = {key: odd for key, odd in self._odd.items() if key[0] != format_name}
         for key in [key for key in self._tracks if key[0] == format_name]:
             del self._tracks[key]
 
@@ -158,20 +228,22 @@ class Collector:
         self._last_skip = (line, text, reason)
         self._skipped_of[self.reader] += 1
         if self._skipped_of[self.reader] <= MAX_SKIPPED:
-            skipped = Skipped(line=line, text=text[:400].strip()[:200], reason=reason)
+            skipped = Skipped(line=line, text=_short(text), reason=reason)
             self._skipped.append((self.reader, skipped))
 
     @property
     def skipped(self) -> list[Skipped]:
         """The first skipped lines, in order."""
-        return sorted((s for _, s in self._skipped), key=lambda s: s.line)[:MAX_SKIPPED]
+        found = [s for _, s in self._skipped]
+        found += [s for odd in self._odd.values() for s in odd.listed]
+        return sorted(found, key=lambda s: s.line)[:MAX_SKIPPED]
 
     @property
     def skipped_count(self) -> int:
         """How many lines were skipped."""
-        return self._skipped_of.total()
+        return self._skipped_of.total() + sum(len(odd.listed) for odd in self._odd.values())
 
-    def settle(self) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
+    def settle(self) -> Settled:
         """The series in order of rank, name and window, and the records that later ones replaced.
 
         Formats of few words give way to others. The tracks are handed over: call it once.
@@ -180,7 +252,7 @@ class Collector:
             for name in self.fallbacks:
                 self.disclaim(name)
         self.reader = ""
-        restarts = [t.ended_line for t in self._tracks.values() if len(t.attempts) > 1]
+        restarts = [t.ended_line for t in self._tracks.values() if t.restarts()]
         self._statements.run_began_after = max(restarts, default=0)
         return settle(self._tracks, self.note)
 
@@ -192,4 +264,25 @@ class Collector:
     @property
     def notes(self) -> tuple[str, ...]:
         """Every remark, those on contradicting facts last."""
-        return (*self._notes, *self._statements.contradictions())
+        odd = (of.note(name) for (_, name), of in self._odd.items())
+        return (*self._notes, *odd, *self._statements.contradictions())
+
+
+@dataclass(slots=True)
+class _Odd:
+    """The values of one series that are no numbers: how many, the first ones, and their remarks."""
+
+    line: int
+    quoted: str
+    count: int = 0
+    listed: list[Skipped] = field(default_factory=list)
+
+    def note(self, name: str) -> str:
+        """One remark on all of them."""
+        what = f"{self.count} values" if self.count > 1 else "1 value"
+        of = f" of {name}" if name else ""
+        return f"{what}{of} that are no numbers, the first at line {self.line}: {self.quoted}"
+
+
+def _short(text: str) -> str:
+    return text[:400].strip()[:200]

@@ -9,6 +9,7 @@ import re
 
 from harness.parse.collect import Collector
 from harness.parse.number import VALUE, count, number
+from harness.parse.tokens import instead, is_known_word
 
 MIN_SHARE = 0.9
 """Part of a file's lines that must be such pairs: numbers that stray through a log are no curve."""
@@ -16,6 +17,10 @@ MIN_SHARE = 0.9
 _PAIR = re.compile(
     rf"\s{{0,64}}(?P<step>\d{{1,16}})(?:\s*[,;\t]\s*|\s+)(?P<value>{VALUE})\s*$", re.ASCII
 )
+_WORD = re.compile(
+    r"\s{0,64}(?P<step>\d{1,16})(?:\s*[,;\t]\s*|[ \t]+)(?P<value>[^\s,;\d]{0,40})\s*$", re.ASCII
+)
+"""A step and what is no number, or a mark and nothing."""
 _HEAD = re.compile(
     r"\s{0,64}#?\s*(?:step|iter|iteration)(?:\s*[,;\t]\s*|\s+)(?P<name>[A-Za-z_][\w.]*)\s*$"
 )
@@ -49,6 +54,8 @@ class Columns:
         pair = _PAIR.match(short)
         step = None if pair is None else count(pair["step"])
         value = None if pair is None else number(pair["value"])
+        if pair is None and self._pairs and (word := _WORD.match(short)):
+            step, value = count(word["step"]), self._word(word["value"], short, into)
         if step is None or value is None:
             self._others += bool(line.strip())
             return False
@@ -56,6 +63,12 @@ class Columns:
         into.claim(self.name)
         into.record(self._name, rank=0, iteration=step, value=value)
         return True
+
+    def _word(self, text: str, line: str, into: Collector) -> float | None:
+        value = instead(text) if is_known_word(text) else None
+        if value is not None:
+            into.odd(self._name, text, value, line)
+        return value
 
     def close(self, into: Collector) -> None:
         """Takes everything back if the file holds little else but other text."""

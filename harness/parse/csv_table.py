@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import csv
 
-from harness.parse.collect import Collector
-from harness.parse.names import EPOCHS, NO_SERIES, canonical, step_key
+from harness.parse.collect import MAX_PARTS, Collector
+from harness.parse.names import EPOCHS, NO_SERIES, Names, is_loss, step_key
 from harness.parse.number import count, number
+from harness.parse.rows import Rows
+from harness.parse.tokens import instead
 
 DELIMITERS = (",", "\t", ";")
 MAX_HEADING = 65_536
@@ -35,6 +37,9 @@ class CsvTable:
         self._delimiter = ""
         self._looked = False
         self._torn = False
+        self._rows = Rows()
+        self._names = Names()
+        self._named: set[str] = set()
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes the heading and every row after it."""
@@ -59,6 +64,7 @@ class CsvTable:
             step = step_key(names)
             if len(names) > 1 and step is not None and not any(map(_is_number, names)):
                 self._head, self._step, self._delimiter = names, step, delimiter
+                self._names.learn(names)
                 return True
         return False
 
@@ -82,28 +88,57 @@ class CsvTable:
         if step is None:
             into.skip(line, text, f"its {self._step} is {row[self._step]!r:.40}; expected a number")
             return
-        if not text.endswith("\n"):
+        whole = text.endswith("\n")
+        if not whole:
             into.skip(line, text, f"the file ends inside {self._head[-1]}")
             row[self._head[-1]] = ""
-        epoch = next((number(row[e]) for e in EPOCHS if e in row), None) or 0.0
-        rank = count(row.get("rank", "0")) or 0
-        if row.keys() >= _TIDY:
-            row = {self._step: "", row["name"]: row["value"]}
-        for name, cell in row.items():
-            if name in {self._step, "run", ""} or name.lower() in NO_SERIES or not cell:
-                continue
-            value = number(cell)
-            if value is None:
-                into.skip(line, text, f"{name} {cell!r:.40} is not a number")
-                continue
-            into.record(
-                _series(name), rank=rank, iteration=step, epoch=max(0.0, epoch), value=value
-            )
+        self._records(line, text, row, step, into, whole=whole)
         into.claim(self.name)
 
+    def _records(
+        self, line: int, text: str, row: dict[str, str], step: int, into: Collector, *, whole: bool
+    ) -> None:
+        """Hands over the figures of a row."""
+        epoch = next((number(row[e]) for e in EPOCHS if e in row), None) or 0.0
+        rank = count(row.get("rank", "0")) or 0
+        run = row.get("run", "")
+        tidy = row.keys() >= _TIDY
+        if tidy:
+            row = {row["name"]: self._tidy(row, text, into)} if whole else {}
+        cells = {
+            name: cell if (value := number(cell)) is None else value
+            for name, cell in row.items()
+            if name not in {self._step, "run", ""} and name.lower() not in NO_SERIES
+        }
+        place = (step, rank, run, *(cells if tidy else ())) if whole else None
+        figures, unread = self._rows.read(cells, place, text, into)
+        for name, shown, _ in unread:
+            into.skip(line, text, f"{name} {shown!r:.40} is not a number")
+        to = self._of_run(run, into)
+        if to is None:
+            into.skip(line, text, f"more than {MAX_PARTS} runs")
+            return
+        for name, value in figures.items():
+            series = self._series(name)
+            to.record(series, rank=rank, iteration=step, epoch=max(0.0, epoch), value=value)
 
-def _series(name: str) -> str:
-    return "loss" if name in {"Value", "value"} else canonical(name)
+    def _tidy(self, row: dict[str, str], text: str, into: Collector) -> str:
+        """The value of a row that has one alone, `nan` for one that is no number."""
+        name, cell = row["name"], row["value"]
+        value = None if number(cell) is not None else instead(cell)
+        if value is None or not (is_loss(name) or name in self._named):
+            self._named |= {name} if number(cell) is not None else set()
+            return cell
+        into.odd(name, cell, value, text)
+        return str(value)
+
+    def _of_run(self, label: str, into: Collector) -> Collector | None:
+        """What gathers the records of this run; `into` where the table names none."""
+        assert self._head is not None  # noqa: S101  (the heading was read)
+        return into.part(label) if "run" in self._head else into
+
+    def _series(self, name: str) -> str:
+        return self._names.of("loss" if name in {"Value", "value"} else name)
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

@@ -11,9 +11,10 @@ from typing import Any
 
 from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
-from harness.parse.names import NO_SERIES, canonical
+from harness.parse.jsonlike import loads
+from harness.parse.names import NO_SERIES, Names
 from harness.parse.number import count
-from harness.parse.scalars_json import as_float
+from harness.parse.rows import Rows, tell
 
 _HISTORY = '"log_history"'
 _SETTING = re.compile(
@@ -34,6 +35,8 @@ class HfState:
 
     def __init__(self) -> None:
         self._averaged = Averaged()
+        self._rows = Rows()
+        self._names = Names()
         self._document = False
         self._inside = False
         self._entry: list[str] = []
@@ -71,10 +74,9 @@ class HfState:
             return self._document
         if not text.startswith("{"):
             return False
-        try:
-            document = json.loads(text)
-            history = document["log_history"]
-        except (ValueError, RecursionError, KeyError, TypeError):
+        document = _document(text)
+        history = document.get("log_history") if isinstance(document, dict) else None
+        if history is None:
             into.skip(number, text, "starts like a trainer_state.json and is none")
             return False
         if isinstance(history, list):
@@ -93,27 +95,27 @@ class HfState:
             self._entry.append(text)
             if text.rstrip(",").endswith("}") or len(self._entry) > MAX_ENTRY_LINES:
                 joined, self._entry = "".join(self._entry).rstrip(","), []
-                try:
-                    self._take(self._first, json.loads(joined), into)
-                except (ValueError, RecursionError):
+                entry = loads(joined)
+                if entry is None:
                     into.skip(self._first, joined, "an entry of log_history that is no JSON")
+                else:
+                    self._take(self._first, entry, into)
 
     def _take(self, line: int, entry: Any, into: Collector) -> None:
         step = entry.get("step") if isinstance(entry, dict) else None
         if not isinstance(step, int) or isinstance(step, bool) or count(str(step)) is None:
             into.skip(line, repr(entry), "an entry of log_history without a step")
             return
-        figures = {
-            canonical(str(name)): as_float(value)
-            for name, value in entry.items()
-            if isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and name not in NO_SERIES
-            and name != "step"
-        }
+        cells = {n: v for n, v in entry.items() if n not in NO_SERIES and n != "step"}
+        into.line = line
+        read, unread = self._rows.read(cells, step, repr(entry), into)
+        tell(line, repr(entry), unread, into)
+        self._names.learn(read)
+        figures = {self._names.of(name): value for name, value in read.items()}
         into.claim(self.name)
         if "loss" in figures:
-            self._averaged.add(step, [(n, v, n not in _INSTANT) for n, v in figures.items()], into)
+            values = [(n, v, n not in _INSTANT) for n, v in figures.items()]
+            self._averaged.add(step, values, into, done=step)
         else:
             for name, value in figures.items():
                 if name.startswith("val."):
@@ -122,3 +124,11 @@ class HfState:
     def _setting(self, name: str, value: Any, line: int, into: Collector) -> None:
         if name in _FACTS and isinstance(value, int) and value > 0:
             into.fact(_FACTS[name], value, line=line)
+
+
+def _document(text: str) -> Any:
+    """A whole document on one line, of whatever length; None if it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return loads(text)

@@ -9,13 +9,18 @@ from __future__ import annotations
 import re
 
 from harness.parse.collect import Collector
-from harness.parse.names import NO_SERIES, canonical
+from harness.parse.names import NO_SERIES, Names
 from harness.parse.number import VALUE, number
+from harness.parse.rows import Rows, tell
 
 _DICT = re.compile(r"\{(?P<pairs>'[^{}]{1,4000})\}")
 _BEGIN = re.compile(r"\{'(?:loss': [^{}]{0,4000}|l?o?s?s?'?:?)(?=\{|\s*$)")
 _END = re.compile(r"[^{}]{0,4000}'epoch': '?[-+\d.e]{1,40}'?\}")
-_PAIR = re.compile(rf"'(?P<name>[\w./ -]{{1,80}})': '?(?P<value>{VALUE})'?(?=,|$)", re.ASCII)
+_PAIR = re.compile(
+    rf"'(?P<name>[\w./ -]{{1,80}})': "
+    rf"(?P<value>{VALUE}|'[^']{{0,100}}'|\[[^\[\]]{{0,100}}\]|[^,'\[]{{0,100}})(?=,|$)",
+    re.ASCII,
+)
 _LOGGING_STEPS = re.compile(r"logging_steps=(?P<steps>\d+)(?:\.0)?,?\s*\n", re.ASCII)
 _INSTANT = frozenset({"lr", "grad_norm"})
 
@@ -37,6 +42,9 @@ class HfTrainer:
         self._interval = 0
         self._epoch = -1.0
         self._torn = False
+        self._rows = Rows()
+        self._names = Names()
+        self._series: set[str] = set()
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes a dict of figures, wherever on the line a progress bar put it."""
@@ -48,13 +56,14 @@ class HfTrainer:
         self._torn_apart(number, line, into)
         found = list(_DICT.finditer(line)) if "'epoch': " in line else []
         for match in found:
-            self._take(number, match[0], _figures(match["pairs"]), into)
+            self._take(number, match[0], _cells(match["pairs"]), into)
         return bool(found)
 
     def close(self, into: Collector) -> None:
         """Says how the losses were numbered where the log does not."""
         if self._count and not self._interval:
             into.note("hf-trainer: no step and no logging_steps; losses are numbered from 1")
+            into.by_order(*self._series)
 
     def _torn_apart(self, number: int, line: str, into: Collector) -> None:
         """Counts a loss whose dict was torn, so that those behind it keep their places."""
@@ -68,21 +77,26 @@ class HfTrainer:
             self._count += 1
             self._torn = True
 
-    def _take(self, line: int, text: str, figures: dict[str, float], into: Collector) -> None:
-        epoch = figures.pop("epoch", -1.0)
-        if "train_runtime" in figures:  # the summary at the end
+    def _take(self, line: int, text: str, cells: dict[str, object], into: Collector) -> None:
+        epoch = cells.pop("epoch", None)
+        if "train_runtime" in cells:  # the summary at the end
             into.claim(self.name)
-        elif "loss" in figures:
-            self._training(line, epoch, figures, into)
-        elif any(name.startswith("eval_") for name in figures):
+            return
+        read, unread = self._rows.read(cells, (line, text), text, into)
+        tell(line, text, unread, into)
+        self._names.learn(read)
+        figures = {self._names.of(name): value for name, value in read.items()}
+        if "loss" in figures:
+            self._training(line, epoch if isinstance(epoch, float) else -1.0, figures, into)
+        elif any(name.startswith("eval_") for name in read):
             into.claim(self.name)
-            for name, value in figures.items():
+            step = max(0, into.last_step)
+            for name, value in read.items():
                 if not name.endswith(("_runtime", "_per_second")):
-                    into.record(
-                        canonical(name), rank=0, iteration=max(0, into.last_step), value=value
-                    )
-        elif "'loss'" in text:
+                    into.record(self._names.of(name), rank=0, iteration=step, value=value)
+        elif "loss" in cells:
             into.skip(line, text, "its loss is not a number")
+            self._count += 1
 
     def _training(
         self, line: int, epoch: float, figures: dict[str, float], into: Collector
@@ -96,13 +110,16 @@ class HfTrainer:
         self._count += 1
         step = self._count * (self._interval or 1)
         into.claim(self.name)
+        into.epoch(step, epoch)
         for name, value in figures.items():
-            name = canonical(name)  # noqa: PLW2901
             if name not in NO_SERIES:
                 window = 1 if name in _INSTANT else self._interval or 1
                 into.record(name, rank=0, iteration=step, value=value, window=window)
+                self._series.add(name)
 
 
-def _figures(pairs: str) -> dict[str, float]:
-    values = {m["name"]: number(m["value"]) for m in _PAIR.finditer(pairs)}
-    return {name: value for name, value in values.items() if value is not None}
+def _cells(pairs: str) -> dict[str, object]:
+    """What stands behind each name, numbers as such, whether in quotes or not."""
+    texts = {m["name"]: m["value"].strip().strip("'") for m in _PAIR.finditer(pairs)}
+    read = {name: number(text) for name, text in texts.items()}
+    return {name: texts[name] if value is None else value for name, value in read.items()}

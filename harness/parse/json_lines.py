@@ -10,9 +10,9 @@ from typing import Any
 
 from harness.parse.collect import Collector
 from harness.parse.jsonlike import json_object
-from harness.parse.names import EPOCHS, NO_SERIES, canonical, step_key
-from harness.parse.number import count
-from harness.parse.scalars_json import as_float
+from harness.parse.names import EPOCHS, NO_SERIES, Names, step_key
+from harness.parse.number import as_float, count
+from harness.parse.rows import Rows, tell
 
 
 class JsonLines:
@@ -22,6 +22,10 @@ class JsonLines:
     example = '{"step": 3, "loss": 4.5, "lr": 0.001}'
     fallback = False
     long_lines = False
+
+    def __init__(self) -> None:
+        self._rows = Rows()
+        self._names = Names()
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes one line if it is an object with a step."""
@@ -39,22 +43,21 @@ class JsonLines:
             return False
         epoch = next((flat[e] for e in EPOCHS if e in flat), 0)
         rank = count(str(flat.get("rank", 0))) or 0
-        found = False
-        for name, value in flat.items():
-            if name == key or name in NO_SERIES or isinstance(value, bool):
-                continue
-            if isinstance(value, int | float):
-                found = True
-                into.record(
-                    canonical(name),
-                    rank=rank,
-                    iteration=step,
-                    epoch=_epoch(epoch),
-                    value=as_float(value),
-                )
-        if found:
+        cells = {name: v for name, v in flat.items() if name != key and name not in NO_SERIES}
+        figures, unread = self._rows.read(cells, (step, rank), line, into)
+        tell(number, line, unread, into)
+        self._names.learn(figures)
+        for name, value in figures.items():
+            into.record(
+                self._names.of(name),
+                rank=rank,
+                iteration=step,
+                epoch=_epoch(epoch),
+                value=value,
+            )
+        if figures:
             into.claim(self.name)
-        return found
+        return bool(figures)
 
     def close(self, into: Collector) -> None:
         """Nothing stays open between lines."""

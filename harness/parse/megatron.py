@@ -10,11 +10,14 @@ import re
 
 from harness.parse.averaged import Averaged, Value
 from harness.parse.collect import Collector
-from harness.parse.names import canonical
+from harness.parse.names import canonical, is_loss
 from harness.parse.number import VALUE, count, number
+from harness.parse.tokens import instead
 
 _LINE = re.compile(r"\biteration\s{1,20}(?P<done>\d+)/\s{0,20}(?P<total>\d+) \|", re.ASCII)
 _FIELD = re.compile(rf"\s*(?P<name>[A-Za-z][^|:]{{0,60}}):\s*(?P<value>{VALUE})\s*", re.ASCII)
+_OTHER = re.compile(r"\s*(?P<name>[A-Za-z][^|:]{0,60}):\s*(?P<value>[^|]{0,60}?)\s*", re.ASCII)
+"""A field in which no number stands."""
 _STAMP = re.compile(r"\s{0,8}\[[\d :.-]{8,40}\]\s{0,8}")
 """The time that stands before an iteration."""
 _NAMES = {"consumed samples": "samples", "lm loss": "loss", "grad norm": "grad_norm"}
@@ -37,6 +40,7 @@ class Megatron:
 
     def __init__(self) -> None:
         self._averaged = Averaged()
+        self._fields: set[str] = set()
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes a line of the training log."""
@@ -64,20 +68,31 @@ class Megatron:
         if total is not None:
             into.fact("planned_steps", total, line=line)
         into.claim(self.name)
-        self._averaged.add(step, values, into)
+        self._averaged.add(step, values, into, done=step)
 
     def _values(self, line: int, fields: list[str], into: Collector) -> list[Value]:
         values = []
         for text in fields[:100]:
-            field = _FIELD.fullmatch(text)
+            field = _FIELD.fullmatch(text) or _OTHER.fullmatch(text)
             value = number(field["value"]) if field else None
+            if value is None and field is not None:
+                value = self._word(field, text, into)
             if field is None or value is None:
                 into.skip(line, text, "expected 'name: number' between bars")
                 continue
             name = canonical(field["name"])
+            self._fields.add(field["name"])
             if name == "global batch size" and value.is_integer():
                 into.fact("effective_batch", int(value), line=line)
             if name not in _COUNTS:
                 name = _NAMES.get(name, name)
                 values.append((name, value, name not in _INSTANT))
         return values
+
+    def _word(self, field: re.Match[str], text: str, into: Collector) -> float | None:
+        """What a word in the place of a number is taken as; None where no number belongs."""
+        name, value = field["name"], instead(field["value"])
+        if value is None or not (is_loss(name) or name in self._fields):
+            return None
+        into.odd(name, field["value"], value, text)
+        return value

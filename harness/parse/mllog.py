@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from harness.facts import FactValue
 from harness.parse.collect import Collector
-from harness.parse.number import MAX_COUNT
-from harness.parse.scalars_json import as_float
+from harness.parse.jsonlike import loads
+from harness.parse.number import MAX_COUNT, as_float, number
+from harness.parse.tokens import instead
 
 MARK = ":::MLLOG"
 SAMPLES = "samples"
@@ -58,14 +58,16 @@ class Mllog:
         if at < 0:
             return False
         try:
-            event = json.loads(line[at + len(MARK) :])
-            key, value, metadata = event["key"], event["value"], event.get("metadata") or {}
+            event = loads(line[at + len(MARK) :])
+            key, metadata = event["key"], event.get("metadata") or {}
+            is_loss = key == "train_loss"
+            value = event.get("value") if is_loss else event["value"]
             metadata = {k: metadata.get(k) for k in ("step", "samples_count", "lr")}
-        except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError):
             into.skip(number, line[at:], "no JSON event with key and value after the mark")
             return True
         into.claim(self.name)
-        if key == "train_loss" or (isinstance(key, str) and key.startswith("eval_accuracy")):
+        if is_loss or (isinstance(key, str) and key.startswith("eval_accuracy")):
             self._events.append((number, {"key": key, "value": value, "metadata": metadata}))
         elif isinstance(key, str) and isinstance(value, str | int | float):
             self._settings.setdefault(key, (value, number))
@@ -80,8 +82,8 @@ class Mllog:
             into.fact("optimizer", "adamw", line=self._settings["opt_adamw_weight_decay"][1])
         self._composed(into)
         batch = self._settings.get("global_batch_size", (None, 0))[0]
-        for number, event in self._events:
-            self._place(number, event, batch, into)
+        for line, event in self._events:
+            self._place(line, event, batch, into)
 
     def _composed(self, into: Collector) -> None:
         schedule = sorted(k for k in self._settings if k.startswith(_SCHEDULE))
@@ -96,22 +98,38 @@ class Mllog:
             inner = ", ".join(part for part in parts if not part.startswith("submission"))
             into.fact("model", f"{name}({inner})" if inner else name, line=line)
 
-    def _place(self, number: int, event: dict[str, Any], batch: object, into: Collector) -> None:
-        value, metadata = event["value"], event["metadata"]
+    def _place(self, line: int, event: dict[str, Any], batch: object, into: Collector) -> None:
+        key, metadata = event["key"], event["metadata"]
+        name = "loss" if key == "train_loss" else f"val.{key}"
         step = _step(metadata, batch)
-        number_like = isinstance(value, int | float) and not isinstance(value, bool)
-        if step is None or not number_like:
+        into.line = line
+        value = None if step is None else _figure(name, event["value"], into)
+        if step is None or value is None:
             reason = "needs a number and a step, or samples_count and a global_batch_size"
-            into.skip(number, f"{event['key']}: {value!r}", reason)
+            into.skip(line, f"{key}: {event['value']!r}", reason)
             return
-        if event["key"] != "train_loss":
-            into.record(f"val.{event['key']}", rank=0, iteration=step, value=as_float(value))
+        into.record(name, rank=0, iteration=step, value=value)
+        if name != "loss":
             return
-        into.record("loss", rank=0, iteration=step, value=as_float(value))
-        for key, name in (("lr", "lr"), ("samples_count", SAMPLES)):
-            extra = metadata.get(key)
-            if isinstance(extra, int | float) and not isinstance(extra, bool):
-                into.record(name, rank=0, iteration=step, value=as_float(extra))
+        for extra, series in (("lr", "lr"), ("samples_count", SAMPLES)):
+            also = metadata.get(extra)
+            read = _figure(series, also, into) if also is not None else None
+            if read is not None:
+                into.record(series, rank=0, iteration=step, value=read)
+
+
+def _figure(name: str, value: object, into: Collector) -> float | None:
+    """The number that an event states, NaN for a word; None for the rest of a number."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return as_float(value)
+    text = "null" if value is None else str(value)
+    read = number(text) if isinstance(value, str) else None
+    if read is not None and read - read == 0:
+        return read
+    read = instead(text)
+    if read is not None:
+        into.odd(name, text, read, f"{name}: {text}")
+    return read
 
 
 def _step(metadata: dict[str, Any], batch: object) -> int | None:

@@ -14,7 +14,7 @@ from harness.parse.collect import Collector
 from harness.parse.jsonlike import json_object
 from harness.parse.mmengine_text import INSTANT
 from harness.parse.number import count
-from harness.parse.scalars_json import as_float
+from harness.parse.rows import Rows, tell
 
 _PLACES = frozenset({"mode", "epoch", "iter", "step"})
 
@@ -29,6 +29,7 @@ class MmcvJson:
 
     def __init__(self) -> None:
         self._averaged = Averaged()
+        self._rows = {True: Rows(), False: Rows()}
         self._epoch = 1
         self._last = -1
         self._offset = 0
@@ -53,13 +54,10 @@ class MmcvJson:
 
     def _entry(self, number: int, line: str, entry: dict[str, Any], into: Collector) -> None:
         done, epoch = count(str(entry.get("iter"))), count(str(entry.get("epoch", 1)))
-        figures = {
-            str(name): as_float(value)
-            for name, value in entry.items()
-            if name not in _PLACES
-            and isinstance(value, int | float)
-            and not isinstance(value, bool)
-        }
+        cells = {name: value for name, value in entry.items() if name not in _PLACES}
+        rows, place = self._rows[entry["mode"] == "train"], (epoch, done)
+        figures, unread = rows.read(cells, place if done is not None else None, line, into)
+        tell(number, line, unread, into)
         if entry["mode"] != "train":
             into.claim(self.name)
             for name in figures.keys() - INSTANT - {"time", "data_time"}:
@@ -71,7 +69,8 @@ class MmcvJson:
             return
         into.claim(self.name)
         step = max(0, self._unrolled(epoch, done) - 1)
-        self._averaged.add(step, [(n, v, n not in INSTANT) for n, v in figures.items()], into)
+        values = [(n, v, n not in INSTANT) for n, v in figures.items()]
+        self._averaged.add(step, values, into, done=done, epoch=epoch)
 
     def _unrolled(self, epoch: int, done: int) -> int:
         """Finished iterations over the whole run; `iter` of an epoch runner restarts."""

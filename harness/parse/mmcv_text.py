@@ -20,7 +20,9 @@ _LINE = re.compile(
     re.ASCII,
 )
 _VALIDATION = re.compile(r" - (?:Iter|Epoch)\(val\) \[[\d\]\[/]{1,40}\]\s", re.ASCII)
-_FIELD = re.compile(r"(?<![\w./-])(?P<name>[A-Za-z_][\w./-]{0,80}): (?P<value>[^,\s]+)", re.ASCII)
+_FIELD = re.compile(
+    r"(?<![\w./-])(?P<name>[A-Za-z_][\w./-]{0,80}):(?: (?P<value>[^,\s]*)|(?=[,\s]))", re.ASCII
+)
 _SEED = re.compile(r"Set random seed to (?P<seed>\d{1,18})[,\s]", re.ASCII)
 
 
@@ -50,7 +52,8 @@ class MmcvText:
         )
         ends = [*(head.start() for head in heads[1:]), len(line)]
         for head, end in zip(heads, ends, strict=False):
-            fields = fields_of(number, line[head.end() : end], _FIELD, into)
+            of = "" if head.re is _LINE else "val."
+            fields = fields_of(number, line[head.end() : end], _FIELD, into, prefix=of)
             if head.re is _LINE:
                 self._train(number, head, fields, into)
             else:
@@ -75,9 +78,10 @@ class MmcvText:
         if done is None or total is None or epoch is None or not values:
             into.skip(line, match[0], "a training line without figures")
             return
+        averaged = (done, epoch)
         if match["epoch"]:
             done += (max(1, epoch) - 1) * total
         else:
             into.fact("planned_steps", total, line=line)
         into.claim(self.name)
-        self._averaged.add(max(0, done - 1), values, into)
+        self._averaged.add(max(0, done - 1), values, into, done=averaged[0], epoch=averaged[1])

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 
 from harness.parse.collect import Collector
+from harness.parse.names import is_loss
 from harness.parse.number import count, number
+from harness.parse.tokens import instead
 
 Fields = list[tuple[str, float]]
 """Names and values of one line."""
@@ -21,7 +23,7 @@ _LINE = re.compile(
     r"\[\s{0,16}(?P<done>\d+)/\s{0,16}(?P<total>\d+)\]\s",
     re.ASCII,
 )
-_FIELD = re.compile(r"(?<![\w./-])(?P<name>[A-Za-z_][\w./-]{0,120}): (?P<value>\S+)")
+_FIELD = re.compile(r"(?<![\w./-])(?P<name>[A-Za-z_][\w./-]{0,120}):(?: (?P<value>\S*)|(?=\s))")
 _SAVED = re.compile(r"Saving checkpoint at (?P<count>\d+) iterations", re.ASCII)
 
 
@@ -56,7 +58,8 @@ class MmengineText:
             return saved is not None
         ends = [*(head.start() for head in heads[1:]), len(line)]
         for head, end in zip(heads, ends, strict=True):
-            fields = fields_of(number, line[head.end() : end], _FIELD, into)
+            of = "" if head["mode"] == "train" else f"{head['mode']}."
+            fields = fields_of(number, line[head.end() : end], _FIELD, into, prefix=of)
             if head["mode"] == "train":
                 self._train(number, head, fields, into)
             else:
@@ -94,22 +97,27 @@ class MmengineText:
                 into.record(f"{mode}.{name}", rank=0, iteration=step, value=value)
 
 
-def fields_of(line: int, text: str, pattern: re.Pattern[str], into: Collector) -> Fields:
+def fields_of(
+    line: int, text: str, pattern: re.Pattern[str], into: Collector, *, prefix: str = ""
+) -> Fields:
     """The names and numbers behind a head. A number is whole if the next field or the end follows.
 
-    Behind what does not belong there nothing is taken: it may be another line's.
+    Behind what does not belong there nothing is taken: it may be another line's. A word, or
+    nothing, in the place of a number is NaN where the series, called so behind `prefix`, is known.
     """
     found = list(pattern.finditer(text))
     ends = [*(field.start() for field in found[1:]), len(text)]
     values = []
     for field, end in zip(found, ends, strict=False):
-        name, shown = field["name"], field["value"]
+        name, shown = field["name"], field["value"] or ""
         behind = text[field.end() : end].strip(" \t\r\n,")
         value = number(shown)
         if name == "eta" or name.endswith("_copypaste"):
             continue
         if field.end() == len(text):  # neither a line end nor the next field
             into.skip(line, text, f"the line was cut inside {name}")
+        elif value is None and not behind and _is_series(name, shown, prefix, into):
+            values.append((name, _odd(name, shown, text, into)))
         elif value is None:
             into.skip(line, text, f"{name} {shown!r:.80} is not a number")
         elif behind:
@@ -118,3 +126,15 @@ def fields_of(line: int, text: str, pattern: re.Pattern[str], into: Collector) -
         else:
             values.append((name, value))
     return values
+
+
+def _is_series(name: str, shown: str, prefix: str, into: Collector) -> bool:
+    """Whether what stands in the place of a number is the value of a series."""
+    return instead(shown) is not None and (is_loss(name) or into.knows(prefix + name))
+
+
+def _odd(name: str, shown: str, text: str, into: Collector) -> float:
+    value = instead(shown)
+    assert value is not None  # noqa: S101  (asked before)
+    into.odd(name, shown, value, text)
+    return value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import chain, count
 
 STEPS = (
     "step",
@@ -24,6 +26,7 @@ NO_SERIES = frozenset(
 """Columns and keys that hold no quantity of the training."""
 
 _VALIDATION = re.compile(r"(?:eval|val|valid|validation)[_/.](?P<rest>.+)")
+_OTHER_SET = re.compile(r"(?:eval|val|valid|validation|test)(?:[_/. ]|$)", re.IGNORECASE)
 _LR = re.compile(r"(?:learning[_ ]rate|lr(?:-[\w/-]+)?)", re.IGNORECASE)
 
 
@@ -38,6 +41,49 @@ def canonical(name: str) -> str:
     if validation is not None:
         return f"val.{validation['rest']}"
     return "lr" if _LR.fullmatch(name) else name
+
+
+def is_validation(name: str) -> bool:
+    """Whether a column holds figures of a validation or a test."""
+    return _OTHER_SET.match(name) is not None
+
+
+def is_loss(name: str) -> bool:
+    """Whether a column is called a loss."""
+    return "loss" in name.lower()
+
+
+class Names:
+    """Names of series by the names of columns; no two columns share one.
+
+    The first column that `canonical` calls `lr` is `lr`, others keep what they are called.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._taken: set[str] = set()
+
+    def learn(self, columns: Iterable[str]) -> None:
+        """Names columns that stand side by side: those with a plain name already come first."""
+        for column in sorted(columns, key=lambda column: canonical(column) != column):
+            self.of(column)
+
+    def of(self, column: str) -> str:
+        """The name of the series of a column.
+
+        >>> names = Names()
+        >>> [names.of(column) for column in ("lr-SGD/pg1", "lr-SGD/pg2", "lr-SGD/pg1", "loss")]
+        ['lr', 'lr-SGD/pg2', 'lr', 'loss']
+        """
+        found = self._names.get(column)
+        if found is None:
+            own = column.strip()
+            more = (f"{own} ({n})" for n in count(2))
+            choices = chain((canonical(column), own), more)
+            found = next(name for name in choices if name not in self._taken)
+            self._names[column] = found
+            self._taken.add(found)
+        return found
 
 
 def step_key(names: list[str]) -> str | None:

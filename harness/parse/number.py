@@ -31,6 +31,14 @@ def number(text: str) -> float | None:
     return value if text.isascii() and "_" not in text and text.strip() == text else None
 
 
+def as_float(value: int | float) -> float:
+    """As a float; a whole number too large for one is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
 def count(text: str) -> int | None:
     """The step, epoch or rank that a text of digits is; None if it is none or absurdly large.
 

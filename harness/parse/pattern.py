@@ -10,6 +10,7 @@ from typing import Any
 from harness.errors import PolicyError
 from harness.parse.collect import Collector
 from harness.parse.number import count, number
+from harness.parse.tokens import instead
 
 PLACES = ("step", "epoch", "rank", "total")
 MAX_LINE = 1 << 16
@@ -52,6 +53,10 @@ class Pattern:
         for name, text in groups.items():
             value = number(text)
             if value is None:
+                value = instead(text)
+                if value is not None:
+                    into.odd(name, text, value, line)
+            if value is None:
                 into.skip(number_, line, f"{name} {text!r:.40} is not a number")
                 continue
             into.record(
@@ -68,6 +73,7 @@ class Pattern:
         """Says how lines without a step were numbered."""
         if self._unnumbered:
             into.note(f"pattern: {self._unnumbered} records without a step are numbered from 0")
+            into.by_order(*self._pattern.groupindex)
 
 
 def compiled(pattern: str) -> Any:

@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import re
 from array import array
+from math import nan
 
 from harness.parse.collect import Collector
 from harness.parse.names import canonical
 from harness.parse.number import VALUE, count, number
+from harness.parse.tokens import instead, is_known_word
 
 MAX_HELD = 1000
 """Series without steps that are kept."""
 MAX_LINE = 4000
+LEARNED = 200
+"""Lines from which is learned what stands before a loss."""
+BEFORE = 24
+"""Characters before a loss that lines of records share, numbers aside."""
 """Characters of a line that this format can be in."""
 
 _LOSS = re.compile(
@@ -26,6 +32,13 @@ _LOSS = re.compile(
     rf"(?:(?P<value>{VALUE})(?![\w.%])|(?=\d))",
     re.ASCII,
 )
+_WORD = re.compile(
+    rf"(?<![\w./])(?P<set>(?i:val|valid|validation|eval|evaluation|test|dev)[ _])?"
+    rf"(?P<name>[A-Za-z_]{{0,60}}[Ll]oss|LOSS)(?P<gap>\s{{0,8}}[:=][ \t]{{0,8}}|[ \t]{{1,8}})"
+    rf"(?!{VALUE}(?![\w.%])|\d)(?=(?P<value>\[[^\]\n]{{0,40}}\]|[^\s,;|)}}]{{0,40}})(?P<behind>\s{{0,8}}[^\n]?))",
+    re.ASCII,
+)
+"""A loss and what stands in the place of its number."""
 _STEP = re.compile(
     r"\b(?:global[ _])?(?:step|iteration|iter)s?\b\s{0,8}[:=#]?\s{0,8}[\[(]?\s{0,8}"
     r"(?P<step>\d+)(?!\w|\.\d)(?:\s{0,8}(?:/|of)\s{0,8}(?P<total>\d+))?",
@@ -41,6 +54,8 @@ _EPOCH = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _RANK = re.compile(r"\brank\b\s{0,8}[:=]?\s{0,8}(?P<rank>\d+)(?!\w|\.\d)", re.ASCII | re.IGNORECASE)
+_NUMBERS = re.compile(rf"(?<![A-Za-z]){VALUE}", re.ASCII)
+_MARKS = re.compile(r"[#\s]+")
 _LR = re.compile(
     rf"\b(?:learning[_ ]rate|lr)\b(?:\s{{0,8}}[:=]\s{{0,8}}|\s{{1,8}})(?P<value>{VALUE})(?![\w.%])",
     re.ASCII | re.IGNORECASE,
@@ -64,6 +79,8 @@ class Plain:
         self._numbered = False
         self._ranked = False
         self._epoch = 0.0
+        self._shapes: set[tuple[str, str]] = set()
+        self._lines = 0
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes a line with a loss."""
@@ -72,6 +89,8 @@ class Plain:
                 self._epoch = float(m["epoch"][:16])
             return False
         losses = list(_LOSS.finditer(line))
+        if line.lower().count("oss") > len(losses):
+            losses = self._with_words(line, losses)
         if not losses:
             return False
         if not line.endswith("\n"):
@@ -91,9 +110,13 @@ class Plain:
             for (name, rank), (steps, values) in self._held.items():
                 for step, value in zip(steps, values, strict=True):
                     into.record(name, rank=rank, iteration=step, value=value)
+                into.by_order(name)
 
     def _take(self, line: int, text: str, losses: list[re.Match[str]], into: Collector) -> None:
         figures = _figures(losses)
+        if self._lines < LEARNED:
+            self._lines += 1
+            self._shapes |= {(_name(loss), _before(text, loss)) for loss in losses}
         place = self._place(text)
         if figures is None:
             into.skip(line, text, "a loss whose number is none")
@@ -111,6 +134,7 @@ class Plain:
         if rate is not None:
             figures["lr"] = rate
         if place is None:
+            self._tell(text, losses, into)
             self._hold(rank, figures)
             return
         epoch, step, total = place
@@ -118,9 +142,33 @@ class Plain:
             into.skip(line, text, "a loss whose step is none")
             return
         self._numbered = True
+        self._tell(text, losses, into)
         into.claim(self.name)
         for name, value in figures.items():
             into.record(name, rank=rank, iteration=step, epoch=epoch, total=total, value=value)
+
+    def _with_words(self, line: str, losses: list[re.Match[str]]) -> list[re.Match[str]]:
+        """The losses of a line, and those in whose place a word stands, which is NaN."""
+        if not line.endswith("\n"):
+            return losses
+        epoch = _EPOCH.search(line)
+        in_epoch = epoch is not None and epoch["step"] is not None
+        placed = in_epoch or any(kind.search(line) for kind in (_STEP, _NTH, _BAR))
+        words = [m for m in _WORD.finditer(line) if self._is_value(m, line, placed)]
+        return sorted([*losses, *words], key=lambda match: match.start())
+
+    def _is_value(self, match: re.Match[str], line: str, placed: bool) -> bool:
+        """Whether a word is the value of a loss, and not the next word of a sentence."""
+        word, behind = match["value"], match["behind"].strip()
+        stated = ":" in match["gap"] or "=" in match["gap"]
+        if instead(word) is None:
+            return False
+        alone = not behind or behind in ",;|)]}-[("
+        alike = (_name(match), _before(line, match)) in self._shapes
+        if placed and alike:
+            return is_known_word(word) or (stated and alone)
+        surely = is_known_word(word) and stated and alone
+        return surely and (alike or (placed and word != ""))
 
     def _hold(self, rank: int, figures: dict[str, float]) -> None:
         for name, value in figures.items():
@@ -129,6 +177,11 @@ class Plain:
                 steps.append(self._unnumbered)
                 values.append(value)
         self._unnumbered += 1
+
+    def _tell(self, text: str, losses: list[re.Match[str]], into: Collector) -> None:
+        for loss in losses:
+            if loss["value"] is not None and number(loss["value"]) is None:
+                into.odd(_name(loss), loss["value"], instead(loss["value"]) or nan, text)
 
     def _place(self, text: str) -> tuple[float, int | None, int | None] | None:
         """Epoch, step and the counter's total, 0 where it is not stated; None without a step."""
@@ -147,10 +200,22 @@ def _figures(losses: list[re.Match[str]]) -> dict[str, float] | None:
     """The first number of each loss by its name; None if any has none."""
     figures: dict[str, float] = {}
     for loss in losses:
-        value = number(loss["value"]) if loss["value"] else None
+        shown = loss["value"]
+        value = None if shown is None else number(shown)
+        if value is None and loss.re is _WORD:
+            value = instead(shown)
         if value is None:
             return None
-        name = loss["name"] if loss["name"].lower() != "loss" else "loss"
-        name = f"val.{name}" if loss["set"] else canonical(name)
-        figures.setdefault(name, value)
+        figures.setdefault(_name(loss), value)
     return figures
+
+
+def _name(loss: re.Match[str]) -> str:
+    name = loss["name"] if loss["name"].lower() != "loss" else "loss"
+    return f"val.{name}" if loss["set"] else canonical(name)
+
+
+def _before(line: str, loss: re.Match[str]) -> str:
+    """What stands before a loss, with a mark for each number."""
+    text = line[max(0, loss.start() - 3 * BEFORE) : loss.start()]
+    return _MARKS.sub("#", _NUMBERS.sub("#", text))[-BEFORE:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from math import nan
 
 from harness.curve import Run
 from harness.errors import ParseError
@@ -30,6 +31,7 @@ from harness.parse.scalars_json import ScalarsJson
 from harness.parse.tcappdll import Tcappdll
 from harness.parse.tcappdll_json import TcappdllJson
 from harness.parse.text import Chunk, chunks, decoded, pieces
+from harness.parse.tokens import respelled, unwrapped
 
 FORMATS: tuple[type[Format], ...] = (
     ConfigBlock,
@@ -53,6 +55,8 @@ FORMATS: tuple[type[Format], ...] = (
 """Asked in this order; the first that takes a line has it."""
 FACTS_ONLY = (ConfigBlock, Arguments, Environment)
 """Blocks that state facts and hold no record."""
+OF_JSON = (Mllog, MmcvJson, ScalarsJson, HfState, JsonLines)
+"""Those that see a value as it is spelled, and say so themselves."""
 
 BULK_AFTER = 4_000_000
 """Bytes from which on a log counts as large: line by line they take half a second, and so does
@@ -78,8 +82,33 @@ def parse_log(
     From `bulk_after` bytes on a log is read in bulk, which changes its speed alone.
 
     Raises:
-        ParseError: the log is empty, is not text, or holds no record of any known format.
+        ParseError: the log is empty, is not text, holds no record of any known format, or holds
+            several runs.
         PolicyError: `pattern` is none.
+    """
+    first, *others = parse_logs(text, source=source, pattern=pattern, bulk_after=bulk_after)
+    if others:
+        msg = (
+            f"holds {len(others) + 1} runs (its column `run`); expected one. Give the file to "
+            "`harness compare`, which takes it as several runs, or read it with `parse_logs`."
+        )
+        raise ParseError(msg, source=source)
+    return first
+
+
+def parse_logs(
+    text: Iterable[str | bytes],
+    *,
+    source: str,
+    pattern: str | None = None,
+    bulk_after: int | None = None,
+) -> tuple[Run, ...]:
+    """What each run of a log says, mostly one: as `parse_log`, which takes one alone.
+
+    A table with a column `run` may hold several; their sources are `path [run 0]` and so on.
+
+    Raises:
+        ParseError, PolicyError: as `parse_log`.
     """
     reading = _Reading(pattern)
     blocks = (part if isinstance(part, bytes) else part.encode("utf-8", "replace") for part in text)
@@ -94,7 +123,7 @@ def parse_log(
                 reading.lines(chunk.joined())
             else:
                 reading.bulk(chunk)
-        return reading.result(source)
+        return reading.results(source)
     finally:
         reading.close()
 
@@ -161,19 +190,35 @@ class _Reading:
         self._foreign += not was_utf8
         into = self.into
         into.line = self.number
-        for part in pieces(line + end):
+        for piece in pieces(line + end):
+            odd: list[str] = []
+            inner = unwrapped(piece, odd)
+            part = respelled(inner, odd)
             long = len(part) > LONG_LINE
             for reader in self._readers:
                 if long and not reader.long_lines:
                     continue
                 into.reader, into.reader_is_fallback = reader.name, reader.fallback
-                if reader.feed(self.number, part, into):
+                if isinstance(reader, OF_JSON):
+                    taken = reader.feed(self.number, inner, into)
+                elif isinstance(reader, Pattern):
+                    taken = reader.feed(self.number, piece, into)
+                else:
+                    taken = reader.feed(self.number, part, into)
+                if taken:
+                    self._tell(reader, piece, odd)
                     break
             else:
                 self._unread += long
 
-    def result(self, source: str) -> Run:
-        """The run, once the log has ended."""
+    def _tell(self, reader: Format, line: str, odd: list[str]) -> None:
+        """Says what on a line with a record is another spelling of NaN."""
+        if odd and not isinstance(reader, (*FACTS_ONLY, *OF_JSON, Pattern)):
+            for was in odd:
+                self.into.odd("", was, nan, line)
+
+    def results(self, source: str) -> tuple[Run, ...]:
+        """The runs, once the log has ended."""
         into = self.into
         self.finish()
         for reader in self._readers:
@@ -184,7 +229,18 @@ class _Reading:
             notes.append(f"{self._foreign} lines are not UTF-8; read as GBK where they are that")
         if self._unread:
             notes.append(f"{self._unread} lines of more than {LONG_LINE} characters are not read")
-        return run_of(into, source=source, lines=self.number - 1 + self._open, notes=notes)
+        lines = self.number - 1 + self._open
+        if len(into.parts) < 2:
+            (one,) = into.parts.values() or (into,)
+            one.take_over(into)
+            return (run_of(one, source=source, lines=lines, notes=notes),)
+        return tuple(_part(into, label, source, lines, notes) for label in into.parts)
+
+
+def _part(into: Collector, label: str, source: str, lines: int, notes: Sequence[str]) -> Run:
+    part = into.parts[label]
+    part.take_over(into)
+    return run_of(part, source=f"{source} [run {label}]", lines=lines, notes=notes)
 
 
 def run_of(into: Collector, *, source: str, lines: int, notes: Sequence[str] = ()) -> Run:
@@ -193,7 +249,7 @@ def run_of(into: Collector, *, source: str, lines: int, notes: Sequence[str] = (
     Raises:
         ParseError: no record was.
     """
-    series, replaced = into.settle()
+    series, replaced, by_order = into.settle()
     if not series:
         raise _nothing_found(lines, into, source)
     derived, remarks = derive(into.facts(), series)
@@ -208,6 +264,8 @@ def run_of(into: Collector, *, source: str, lines: int, notes: Sequence[str] = (
         lines=lines,
         skipped=tuple(into.skipped),
         notes=(*into.notes, *notes, *remarks),
+        by_order=by_order,
+        epochs=into.epochs() if any(of == HfTrainer.name for of in into.formats) else None,
     )
 
 

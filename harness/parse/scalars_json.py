@@ -12,6 +12,7 @@ from harness.parse.collect import Collector
 from harness.parse.jsonlike import json_object
 from harness.parse.mmengine_text import INSTANT
 from harness.parse.number import count
+from harness.parse.rows import Rows, tell
 
 _COUNTERS = frozenset({"iter", "step", "epoch"})
 
@@ -26,6 +27,7 @@ class ScalarsJson:
 
     def __init__(self) -> None:
         self._training = False
+        self._rows = {True: Rows(), False: Rows()}
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes one line if it is such an object."""
@@ -41,29 +43,24 @@ class ScalarsJson:
             into.skip(number, line, f"its step is {step!r}; expected a whole number")
             return True
         self._training = True
-        self._entry(entry, int(step or 0), into)
+        self._entry(number, line, entry, int(step or 0), into)
         into.claim(self.name)
         return True
 
     def close(self, into: Collector) -> None:
         """Nothing stays open between lines."""
 
-    def _entry(self, entry: dict[str, Any], finished: int, into: Collector) -> None:
+    def _entry(
+        self, line: int, text: str, entry: dict[str, Any], finished: int, into: Collector
+    ) -> None:
         training = "iter" in entry
         step = max(0, finished - 1)
-        for name, value in entry.items():
-            if name in _COUNTERS or isinstance(value, bool) or not isinstance(value, int | float):
-                continue
+        cells = {name: value for name, value in entry.items() if name not in _COUNTERS}
+        figures, unread = self._rows[training].read(cells, step, text, into)
+        tell(line, text, unread, into)
+        for name, value in figures.items():
             if training:
                 window = 1 if name in INSTANT else into.window
-                into.record(name, rank=0, iteration=step, value=as_float(value), window=window)
+                into.record(name, rank=0, iteration=step, value=value, window=window)
             elif name not in {"time", "data_time"}:
-                into.record(f"val.{name}", rank=0, iteration=step, value=as_float(value))
-
-
-def as_float(value: int | float) -> float:
-    """As a float; a whole number too large for one is infinite."""
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
+                into.record(f"val.{name}", rank=0, iteration=step, value=value)

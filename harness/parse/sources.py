@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.curve import Series
 from harness.parse.track import Kept, Track
@@ -38,10 +40,19 @@ LOSSES = (
 """Names under which programs log the training loss, the likeliest first."""
 
 
-def settle(
-    tracks: Mapping[Key, Track], note: Callable[[str], None]
-) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
-    """The series that count and the replaced records, both in order of rank, name and window."""
+class Settled(NamedTuple):
+    """The series that count and the replaced records, both in order of rank, name and window.
+
+    `by_order` are the names of those whose steps number the records, since the log states none.
+    """
+
+    series: tuple[Series, ...]
+    replaced: tuple[Series, ...]
+    by_order: tuple[str, ...]
+
+
+def settle(tracks: Mapping[Key, Track], note: Callable[[str], None]) -> Settled:
+    """The series of a log, and what is to be said of them."""
     names = _names(tracks, note)
     current: list[Series] = []
     old: list[Series] = []
@@ -66,7 +77,8 @@ def settle(
                         values=values,
                     )
                 )
-    return tuple(current), tuple(old)
+    by_order = {names[key] for key, track in tracks.items() if track.by_order}
+    return Settled(tuple(current), tuple(old), tuple(sorted(by_order)))
 
 
 def _names(tracks: Mapping[Key, Track], note: Callable[[str], None]) -> dict[Key, str]:
@@ -123,6 +135,19 @@ def _overlap(kept: Kept) -> str:
     span = f" ({common[0]} to {common[-1]}); the later record is used"
     if np.array_equal(new, old, equal_nan=True):
         return f"{span}, and equals the earlier one to the last bit"
-    with np.errstate(all="ignore"):
-        apart = float(np.max(np.abs(new - old) / np.abs(old)))
-    return f"{span}; it differs from the earlier one by up to {apart:.2%}"
+    return f"{span}; {_apart(common, old, new)}"
+
+
+def _apart(steps: NDArray[np.int64], old: NDArray[np.float64], new: NDArray[np.float64]) -> str:
+    """How far later records lie from earlier ones, all (n,), and which of those are not finite."""
+    remarks = []
+    finite = np.isfinite(old)
+    if finite.any():
+        with np.errstate(all="ignore"):
+            apart = float(np.max(np.abs(new - old)[finite] / np.abs(old[finite])))
+        remarks.append(f"it differs from the earlier one by up to {apart:.2%}")
+    if not finite.all():
+        bad = steps[~finite]
+        where = f"{bad.size} steps ({bad[0]} to {bad[-1]})" if bad.size > 1 else f"step {bad[0]}"
+        remarks.append(f"the earlier record was not finite on {where}")
+    return ", and ".join(remarks)

@@ -12,6 +12,7 @@ from math import nan
 
 from harness.parse.collect import MAX_NAME, Collector
 from harness.parse.number import NUMBER, count, number
+from harness.parse.tokens import instead
 
 MARK = "TCAPPDLL"
 TRAIN = "train."
@@ -22,7 +23,8 @@ _HEAD = re.compile(
     re.ASCII,
 )
 _FIELD = re.compile(
-    r"(?<![\w.])(?P<name>[A-Za-z_][\w.]*) : (?P<value>\S+)(?: (?P<unit>[a-z]+/s)\b)?"
+    r"(?<![\w.])(?P<name>[A-Za-z_][\w.]*) : "
+    r"(?P<value>(?!\s*[A-Za-z_][\w.]* : )\S+|(?=\s*[A-Za-z_][\w.]* : ))(?: (?P<unit>[a-z]+/s)\b)?"
 )
 _REST = re.compile(r"\s*[\d.]", re.ASCII)
 _UNIT = re.compile(r"\s*(?:[^\s/%]*[/%][^\s]*|m?s|sec|[KMG]i?B)\s*", re.ASCII)
@@ -33,6 +35,8 @@ _TAIL = re.compile(
 """The rest of a record that another one was written into: a number's end, then more fields."""
 _MAY_GO_ON = re.compile(r"[\r\n]*|\s+(?![a-z]+/s\b)\S.*", re.ASCII | re.DOTALL)
 """What stands behind the last number of a line if the number may have been torn there."""
+_STARTS = re.compile(r"\s{0,8}[-+]?\.?\d", re.ASCII)
+"""The number that another line pushed away from its name, with a word of that line behind it."""
 FAR = 8
 """Lines after a record in which the rest of it is looked for; a number alone must come at once."""
 
@@ -50,10 +54,15 @@ class Tcappdll:
 
     def __init__(self) -> None:
         self._last: tuple[int, str, int] | None = None
+        self._word: tuple[int, str, int] | None = None
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes every record on the line; the rest of a record that was torn apart is reported."""
+        word, self._word = self._word, None
         if MARK not in line:
+            if word is not None and number == word[0] + 1 and _STARTS.match(line):
+                into.retract(word[1], rank=word[2])
+                self._last = None
             return self._tail(number, line, into)
         _, *parts = line.split(MARK)
         if line.lstrip().startswith("#"):  # the format, explained in a comment
@@ -101,6 +110,8 @@ class Tcappdll:
                 into.skip(number_, MARK + part, reason)
                 continue
             taken = field
+            if number(field["value"]) is None:
+                into.odd(series_name(field["name"]), field["value"], value, MARK + part)
             into.record(
                 series_name(field["name"]),
                 rank=rank,
@@ -113,6 +124,7 @@ class Tcappdll:
             into.claim(self.name)
             if last and _MAY_GO_ON.fullmatch(part, taken.end("value")):
                 self._last = (number_, series_name(taken["name"]), rank)
+                self._word = self._last if number(taken["value"]) is None else None
         elif whole and not fields:
             into.skip(number_, MARK + part, "a record without a 'name : value' field")
 
@@ -142,6 +154,8 @@ def fields_of(text: str, start: int, *, whole: bool) -> list[Field]:
         seen.add(name)
         value = number(field["value"])
         behind = text[field.end() : fields[i + 1].start() if i + 1 < len(fields) else len(text)]
+        if value is None and (not behind or behind.isspace() or _UNIT.fullmatch(behind)):
+            value = instead(field["value"])
         if reason:
             pass
         elif value is None:
@@ -208,6 +222,7 @@ def shape_of(line: str) -> Shape | None:
     if (
         not fields
         or any(reason for *_, reason in found)
+        or any(number(f["value"]) is None for f in matches)
         or any(words[at] != body[slice(*span)] for at, span in zip(places, spans, strict=True))
         or len({name for name, _ in fields}) < len(fields)
         or any(not 0 < len(name) <= MAX_NAME for name, _ in fields)

@@ -6,16 +6,18 @@ TCAPPDLL {"timestamp": "1750124842.5", "datetime": "2025-06-17 01:47:22.479181",
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from harness.parse.collect import Collector
+from harness.parse.jsonlike import loads
 from harness.parse.number import MAX_COUNT, count, number
+from harness.parse.rows import Rows
 from harness.parse.tcappdll import MARK, Tcappdll, series_name
 
 _PAIR = re.compile(
-    r"""['"](?P<name>[\w./-]{1,80})['"]: ?['"]?(?P<value>[^'",}\s]{1,64})['"]?(?=\s{0,8}[,}]|$)"""
+    r"""['"](?P<name>[\w./-]{1,80})['"]: ?(?P<value>'[^']{0,64}'|"[^"]{0,64}"|[^'",}]{0,64}?)"""
+    r"""(?=\s{0,8}[,}]|$)"""
 )
 
 
@@ -32,6 +34,7 @@ class TcappdllJson:
 
     def __init__(self) -> None:
         self._units: dict[str, str] = {}
+        self._rows = Rows()
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
         """Takes every record on the line; False where none is JSON."""
@@ -39,9 +42,8 @@ class TcappdllJson:
         if not any(part.lstrip().startswith("{") for part in parts):
             return False
         for part in parts:
-            try:
-                event = json.loads(part)
-            except (ValueError, RecursionError):
+            event = loads(part)
+            if event is None:
                 into.skip(number, MARK + part, "starts like a JSON record and is none")
                 continue
             self._event(number, event, part, into)
@@ -62,13 +64,14 @@ class TcappdllJson:
             into.skip(line, MARK + text, "a LOG record needs a step [epoch, iteration] and figures")
             return
         epoch, iteration = place
+        into.line = line
         rank = count(figures.pop("rank", "0")) or 0
         into.claim(self.name)
-        for name, shown in figures.items():
-            value = number(shown)
-            if value is None:
-                into.skip(line, MARK + text, f"{name} {shown!r} is not a number")
-                continue
+        cells = {n: s if (v := number(s)) is None else v for n, s in figures.items()}
+        values, unread = self._rows.read(cells, (*place, rank), MARK + text, into)
+        for name, shown, _ in unread:
+            into.skip(line, MARK + text, f"{name} {shown!r:.80} is not a number")
+        for name, value in values.items():
             into.record(
                 series_name(name),
                 rank=rank,
@@ -92,5 +95,5 @@ def _figures(data: Any) -> dict[str, str]:
     if isinstance(data, dict):
         return {str(k): str(v) for k, v in data.items()}
     if isinstance(data, str):
-        return {m["name"]: m["value"] for m in _PAIR.finditer(data)}
+        return {m["name"]: m["value"].strip().strip("'\"") for m in _PAIR.finditer(data)}
     return {}

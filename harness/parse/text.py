@@ -154,8 +154,8 @@ def decoded(raw: bytes) -> tuple[str, bool]:
 def pieces(line: str) -> list[str]:
     r"""The pieces of a line that carriage returns overwrite on a screen, each with its line end.
 
-    A piece that a bar broke into, with the rest of a number behind the bar, was cut there and has
-    no line end. Colours and other escape sequences of a terminal are left out.
+    A piece that a bar broke into, before or inside a number, was cut there and has no line end.
+    Colours and other escape sequences of a terminal are left out.
 
     >>> pieces("10%\r20%\x1b[32m done\x1b[0m\r\n")
     ['10%\n', '20% done\n']
@@ -170,6 +170,7 @@ def pieces(line: str) -> list[str]:
     whole = [piece + "\n" for piece in inner]
     if _BAR in line:
         for i, rest in enumerate([*inner[2:], last][: len(inner) - 1]):
-            if _BAR in inner[i + 1] and _BAR not in inner[i] and _REST.match(rest):
+            cut = _REST.match(rest) or inner[i].rstrip().endswith((":", "="))
+            if cut and _BAR in inner[i + 1] and _BAR not in inner[i]:
                 whole[i] = inner[i]
     return [*whole, last + end]

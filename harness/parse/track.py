@@ -52,6 +52,7 @@ class Track:
 
     def __init__(self, unit: str = "") -> None:
         self.unit = unit
+        self.by_order = False
         self.steps = Growing(np.int64)
         self.values = Growing(np.float64)
         self.attempts: list[int] = [0]
@@ -148,6 +149,10 @@ class Track:
         further = self._taken - self.attempts[-1] > 1
         return further and iteration <= self._first and epoch <= self._first_epoch
 
+    def restarts(self) -> list[int]:
+        """Where the attempts after the first begin; one whose records were taken back is none."""
+        return [start for start in self.attempts[1:] if start < self._taken]
+
     def last_step(self) -> int:
         """The step of the last record."""
         return self._offset + self._last
@@ -156,17 +161,21 @@ class Track:
         """The records that count, and those that were replaced."""
         steps, values = self.steps.numbers(), self.values.numbers()
         restarted, start = "", 0
-        if len(self.attempts) > 1:
+        restarts = self.restarts()
+        if restarts:
             unrolled = self._as_epochs(steps)
             if unrolled is None:
-                start = self.attempts[-1]
+                start = restarts[-1]
+                bad = int(np.count_nonzero(~np.isfinite(values[:start])))
                 restarted = (
-                    f"started again {len(self.attempts) - 1} time(s), the last after line "
+                    f"started again {len(restarts)} time(s), the last after line "
                     f"{self.ended_line}; the {start} records before are set aside"
+                    + (f", {bad} of which are not finite" if bad else "")
                 )
             else:
                 steps = unrolled
-        old_steps, old_values = _earliest(steps[:start], values[:start])
+        older, older_values = steps[:start], values[:start]
+        old_steps, old_values = _earliest(older, older_values)
         steps, values = steps[start:], values[start:]
         if steps.size < 2 or bool((steps[1:] > steps[:-1]).all()):
             return Kept(
@@ -179,21 +188,23 @@ class Track:
         kept, last = np.unique(steps[::-1], return_index=True)
         replaced = np.ones(steps.size, dtype=bool)
         replaced[steps.size - 1 - last] = False
-        if not start:
-            old_steps, old_values = _earliest(steps[replaced], values[replaced])
+        old_steps, old_values = _earliest(
+            np.concatenate([older, steps[replaced]]),
+            np.concatenate([older_values, values[replaced]]),
+        )
         return Kept(
             steps=kept,
             values=values[::-1][last],
             old_steps=old_steps,
             old_values=old_values,
-            repeated=int(np.count_nonzero(replaced)),
+            repeated=int(np.unique(steps[replaced]).size),
             disordered=not replaced.any(),
             restarted=restarted,
         )
 
     def _as_epochs(self, steps: Steps) -> Steps | None:
         """The steps unrolled if every attempt but the last ran over the same steps; else None."""
-        bounds = [*self.attempts, steps.size]
+        bounds = [0, *self.restarts(), steps.size]
         parts = [steps[a:b] for a, b in pairwise(bounds)]
         first, *others = parts[:-1]
         alike = others and all(np.array_equal(first, other) for other in others)
