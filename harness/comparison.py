@@ -17,7 +17,7 @@ from harness.measure import Measures, measure
 from harness.records import check_records
 from harness.rules import Verdict
 from harness.runset import check_runs
-from harness.schedules import check_schedules, unwaived
+from harness.schedules import check_schedules, without_schedules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,7 +86,7 @@ def compare(
         whole=whole,
         measures=measure(aligned),
         judgement=judge(
-            unwaived(aligned, policy.allow), rows, policy, evidence, scope=_scope(aligned, base)
+            without_schedules(aligned), rows, policy, evidence, scope=_scope(aligned, base)
         ),
         notes=(
             *_notes(rows, whole),

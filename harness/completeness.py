@@ -44,6 +44,7 @@ def incomplete(
     no_ranks = any(name in allow for name in (RANKS, "all"))
     return (
         *_ends(candidate, judged),
+        *_unread(candidate, judged),
         *_short_siblings("baseline", baseline, judged.baseline_series, judged),
         *_silent("baseline", baseline, judged, allow),
         *_silent("candidate", candidate, judged, allow),
@@ -115,6 +116,20 @@ def _ends(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
             f"{run.source} {where}, and the baseline goes {other}: it shows {share:.0%} of the "
             f"run. Run it to the end{advice}"
         )
+
+
+def _unread(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
+    """Candidate runs whose last record could not be read, where the end is judged."""
+    if judged.part is not None:
+        return
+    words = ("loss", "step", "iter", judged.metric.rpartition(".")[2].lower())
+    for run in candidate:
+        end = run.unread_end
+        if end is not None and any(word in end.text.lower() for word in words):
+            yield (
+                f"{run.source}:{end.line}: the last record cannot be read ({end.reason}): what the "
+                "run ended with is not known"
+            )
 
 
 def _span(series: Series) -> tuple[int, int]:

@@ -123,17 +123,23 @@ def _repaired(run: Run, aligned: Aligned) -> list[str]:
 def _far_apart(old: Series, new: Series) -> NDArray[np.int64]:
     """Steps at which an earlier record lies farther from the later one than records ever move.
 
-    That is twice the largest of nearly all changes (their 99 % quantile) from record to record.
+    That is twice the largest of nearly all changes (their 99 % quantile) from record to record, of
+    logarithms where both are positive.
     """
     common, left, right = np.intersect1d(
         old.steps, new.steps, assume_unique=True, return_indices=True
     )
-    values = new.values[np.isfinite(new.values)]
+    values, before, after = new.values[np.isfinite(new.values)], old.values[left], new.values[right]
     if values.size < TENTHS:
         return common[:0]
-    moves = np.abs(np.diff(values))
-    limit = 2 * max(float(np.quantile(moves, 0.99)), PLATEAU * float(np.abs(values).mean()))
-    apart = np.abs(old.values[left] - new.values[right])
+    positive = (values > 0).all() and (before[np.isfinite(before)] > 0).all()
+    size = 1.0 if positive else float(np.abs(values).mean()) or 1.0
+    with np.errstate(invalid="ignore"):
+        values, before, after = (
+            np.log(v) if positive else v / size for v in (values, before, after)
+        )
+    limit = 2 * max(float(np.quantile(np.abs(np.diff(values)), 0.99)), PLATEAU)
+    apart = np.abs(before - after)
     return common[np.isfinite(apart) & (apart > limit)]
 
 

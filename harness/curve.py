@@ -77,6 +77,7 @@ class Run:
     `by_order` names the series whose steps number their records, since the log states no step: two
     such logs meet at their steps only if they print at the same interval. `epochs` are the epochs
     that a log states in their place, at the steps of those records; None if it states none.
+    `unread_end` is the last line that looked like a record and was none, where no record follows.
     """
 
     source: str
@@ -91,6 +92,7 @@ class Run:
     size_bytes: int = 0
     by_order: tuple[str, ...] = ()
     epochs: Series | None = None
+    unread_end: Skipped | None = None
 
     def find(self, name: str, rank: int) -> tuple[Series, ...]:
         """The series of this name and rank, the narrowest window first."""

@@ -39,6 +39,9 @@ HUGE = 1e9
 """Times the baseline's size at which a record is cut: its distance is then clear."""
 ISOLATED = 0.01
 """Part of the records of a norm that may be infinite by the overflow of a loss scaler."""
+BLOCKS = 10
+SMALL = 0.01
+"""Part of its size by which a further series may lie out whatever the baseline's runs do."""
 NAMED = 3
 
 

@@ -58,11 +58,16 @@ def check_schedules(
     return tuple(said)
 
 
-def unwaived(aligned: Aligned, allow: Sequence[str]) -> Aligned:
-    """Without the schedules that are waived, so that no rule judges them."""
-    if not any(name in allow for name in (*SHAPE_WAIVED, FACTOR_WAIVED)):
-        return aligned
-    kept = [other for other in aligned.companions if other.metric not in PLANNED]
+def without_schedules(aligned: Aligned) -> Aligned:
+    """Without the series that are asked here, so that no rule asks again, in its own way.
+
+    What the baseline's runs do not agree on is no schedule, and stays.
+    """
+    kept = [
+        other
+        for other in aligned.companions
+        if other.metric not in PLANNED or _reference(other.baseline) is None
+    ]
     return replace(aligned, companions=tuple(kept))
 
 
@@ -72,26 +77,52 @@ def differs(steps: NDArray[np.int64], baseline: Floats, row: Floats) -> Differen
     Runs that do not log it are NaN rows. None, too, where the baseline runs do not agree among
     themselves: then it is no schedule. A difference of the last printed digit is none.
     """
-    rows = baseline[~np.isnan(baseline).all(axis=1)]
-    known = np.isfinite(row) & np.isfinite(rows).all(axis=0)
-    if not rows.size or not known.any():
+    reference = _reference(baseline)
+    if reference is None:
         return None
-    reference, mine = rows[:, known], row[known]
-    size = np.maximum(np.abs(reference[0]), NEGLIGIBLE * float(np.abs(reference).max()))
-    limit = PRINTED * size + np.maximum(_digit(reference[0]), _digit(mine)) / 2 * (1 + 1e-9)
-    if (np.abs(reference - reference[0]) > limit).any():
+    known = np.isfinite(row) & np.isfinite(reference)
+    if not known.any():
         return None
-    apart = np.abs(mine - reference[0]) > limit
+    planned, mine = reference[known], row[known]
+    apart = np.abs(mine - planned) > _limit(planned, mine)
     if not apart.any():
         return None
     first = int(np.flatnonzero(apart)[0])
     return Difference(
-        ratio=_ratio(reference[0], mine, size),
+        ratio=_ratio(planned, mine),
         steps=int(np.count_nonzero(apart)),
         first_step=int(steps[known][first]),
-        baseline=float(reference[0][first]),
+        baseline=float(planned[first]),
         candidate=float(mine[first]),
     )
+
+
+def _reference(baseline: Floats) -> Floats | None:
+    """The schedule (n,) that the baseline runs (B, n) share, NaN where one is not finite.
+
+    None where they do not agree, or none logs it.
+    """
+    rows = baseline[~np.isnan(baseline).all(axis=1)]
+    known = np.isfinite(rows).all(axis=0)
+    if not rows.size or not known.any():
+        return None
+    first = rows[0, known]
+    if any((np.abs(row[known] - first) > _limit(first, row[known])).any() for row in rows[1:]):
+        return None
+    return np.where(known, rows[0], np.nan)
+
+
+def _size(planned: Floats) -> Floats:
+    """The size of each value (n,); of one next to nothing beside the largest, where it matters."""
+    size: Floats = np.maximum(np.abs(planned), NEGLIGIBLE * float(np.abs(planned).max()))
+    return size
+
+
+def _limit(planned: Floats, mine: Floats) -> Floats:
+    """How far apart two values of a schedule (n,) may be printed."""
+    printed = max(_digit(planned), _digit(mine)) / 2 * (1 + 1e-9)
+    limit: Floats = PRINTED * _size(planned) + printed
+    return limit
 
 
 def _digit(values: Floats) -> float:
@@ -110,13 +141,14 @@ def _decimals(text: str) -> int:
     return len(mantissa.partition(".")[2].rstrip("0")) - int(exponent or 0)
 
 
-def _ratio(reference: Floats, mine: Floats, size: Floats) -> float | None:
+def _ratio(reference: Floats, mine: Floats) -> float | None:
     """The one multiple that a schedule is of the baseline's; None if it is not one."""
     weighty = np.abs(reference) > PRINTED * float(np.abs(reference).max())
     if not weighty.any():
         return None
     ratio = float(np.median(mine[weighty] / reference[weighty]))
-    return ratio if bool((np.abs(mine - ratio * reference) <= 10 * PRINTED * size).all()) else None
+    near = np.abs(mine - ratio * reference) <= 10 * PRINTED * _size(reference)
+    return ratio if bool(near.all()) else None
 
 
 def _text(metric: str, source: str, found: Difference, n: int) -> str:

@@ -60,6 +60,7 @@ class Collector:
 
     def __init__(self) -> None:
         self.line = 0
+        self.last_line = 0
         self.reader = ""
         self.reader_is_fallback = False
         self.catch_up: Callable[[int], None] | None = None
@@ -243,6 +244,14 @@ class Collector:
         """How many lines were skipped."""
         return self._skipped_of.total() + sum(len(odd.listed) for odd in self._odd.values())
 
+    @property
+    def unread_end(self) -> Skipped | None:
+        """The last line that looked like a record, if it stands behind every whole record."""
+        line, text, reason = self._last_skip
+        if line <= self.last_line:
+            return None
+        return Skipped(line=line, text=text[:400].strip(), reason=reason)
+
     def settle(self) -> Settled:
         """The series in order of rank, name and window, and the records that later ones replaced.
 
@@ -252,6 +261,7 @@ class Collector:
             for name in self.fallbacks:
                 self.disclaim(name)
         self.reader = ""
+        self.last_line = max((t.line for t in self._tracks.values()), default=0)
         restarts = [t.ended_line for t in self._tracks.values() if t.restarts()]
         self._statements.run_began_after = max(restarts, default=0)
         return settle(self._tracks, self.note)

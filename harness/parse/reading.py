@@ -265,6 +265,7 @@ def run_of(into: Collector, *, source: str, lines: int, notes: Sequence[str] = (
         skipped=tuple(into.skipped),
         notes=(*into.notes, *notes, *remarks),
         by_order=by_order,
+        unread_end=into.unread_end,
         epochs=into.epochs() if any(of == HfTrainer.name for of in into.formats) else None,
     )
 

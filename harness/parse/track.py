@@ -153,6 +153,11 @@ class Track:
         """Where the attempts after the first begin; one whose records were taken back is none."""
         return [start for start in self.attempts[1:] if start < self._taken]
 
+    @property
+    def line(self) -> int:
+        """The line of the last record."""
+        return self._line
+
     def last_step(self) -> int:
         """The step of the last record."""
         return self._offset + self._last
