@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
-from harness.rules.another_seed import FEWEST, distances
 from harness.rules.finding import nonfinite
 from harness.stats.power import spread_factor
+from harness.stats.seeds import FEWEST, distances, run_mean
 from harness.stats.signature import EQUAL, Signature, signature
 
 Floats = NDArray[np.float64]
@@ -156,7 +156,7 @@ def _in_spread_of_corpus(
 ) -> Floats:
     """Distances (F,) where the baseline's runs are too few to show what seeds do."""
     b, c = found.baseline.shape[0], found.candidate.shape[0]
-    shift = found.candidate.mean(axis=0) - found.baseline.mean(axis=0)
+    shift = run_mean(found.candidate) - run_mean(found.baseline)
     t = np.zeros(shift.size)
     spread = np.maximum(catalogue.spread[theirs], EQUAL)  # of a schedule, any difference shows
     t[ours] = shift[ours] / spread / spread_factor(b, c)

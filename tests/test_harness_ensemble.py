@@ -269,3 +269,23 @@ def test_holm_keeps_a_weak_failure_open_and_a_strong_one_standing():
     both = holm([finding(0.04), finding(0.02)])
     assert [f.verdict for f in both] == [Verdict.FAIL, Verdict.FAIL]
     assert holm([finding(0.04)])[0].verdict is Verdict.FAIL
+
+
+def test_holm_orders_tests_by_p_in_parts_of_their_levels():
+    """A test of 1 % at p = 0.012 does not stand before one of 5 % at p = 0.02."""
+    from harness.holm import holm
+    from harness.rules import Finding
+
+    def test(name, p, level):
+        verdict = Verdict.FAIL if p <= level else Verdict.PASS
+        return Finding(
+            rule=name, verdict=verdict, observed={}, limits={}, reason="r", p_value=p, level=level
+        )
+
+    for p in (0.012, 0.5):
+        _, second = holm([test("another-seed", p, 0.01), test("ensemble", 0.02, 0.05)])
+        assert second.verdict is Verdict.FAIL
+    first, second = holm([test("another-seed", 0.004, 0.01), test("ensemble", 0.049, 0.05)])
+    assert (first.verdict, second.verdict) == (Verdict.FAIL, Verdict.FAIL)
+    _, second = holm([test("another-seed", 0.006, 0.01), test("ensemble", 0.049, 0.05)])
+    assert second.verdict is Verdict.INCONCLUSIVE

@@ -17,14 +17,15 @@ from benchmarks.defects.corpus import ROOT, Trained
 from benchmarks.defects.judges import Case, case
 from benchmarks.defects.score import by_setting, cost_of
 from harness.hints import Catalogue, Known, cut, hints
-from harness.rules import Verdict
-from harness.rules.another_seed import another_seed, distances
+from harness.rules.another_seed import another_seed
 from harness.rules.finding import nonfinite
+from harness.stats.seeds import distances
 from harness.stats.signature import signature
 from model.faults import parse_fault
 
 TARGET = ROOT / "harness" / "signatures.json"
 RUNS = 10
+LEVEL = 0.01
 NOTICED = 0.5
 """Part of its runs that must fail for a fault to have a signature; of others it would be noise."""
 
@@ -99,7 +100,9 @@ def _catalogue(
 
 
 def _fails(one: Case) -> bool:
-    return another_seed(one.aligned).verdict is Verdict.FAIL
+    """Whether the run fails, or is asked for once more."""
+    p_value = another_seed(one.aligned).observed["p_value"]
+    return isinstance(p_value, float) and p_value <= LEVEL
 
 
 def _rates(

@@ -2,12 +2,16 @@
 
 Several baseline runs show how far a run lies from the others by its seed alone. The candidate is
 asked the same in every feature of its curves (`harness/stats/signature.py`): levels by stretch and
-noise, of the loss and of whatever else of the training both sides logged. `fail`: a feature lies
-where another seed would hardly ever, all features taken together (Student's prediction interval,
-Bonferroni over the features that vary), or a schedule is another. `pass`: none does, and a shift of
-an end result (the final loss, or a validation figure) by `detect` would have been seen with 90 %
-probability. Features are taken as normal and runs as independent. Which planted defects such a pass
-lets through, `docs/explanation/defects.md` measures.
+noise, of the loss and of whatever else of the training both sides logged.
+
+`fail`: a feature lies where another seed would hardly ever, all features taken together, or a
+schedule is another. A seed may be unlucky, so one run fails by itself only far beyond `level`;
+between the two it is asked for once more, and fails if the next run bears it out
+(`harness/stats/seeds.py`). `pass`: nothing lies beyond `level`, and a difference of an end result
+(the final loss, or a validation figure) by `resolution` is ruled out with 90 % confidence
+(`harness/stats/resolution.py`). Which planted defects such a pass lets through,
+`docs/explanation/defects.md` measures, and how often healthy runs fail,
+`docs/explanation/measurements.md`.
 """
 
 from __future__ import annotations
@@ -17,60 +21,51 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.align import Aligned
 from harness.errors import PolicyError
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite
-from harness.stats.power import detectable, spread_factor, two_sided_t
-from harness.stats.signature import EQUAL, Signature, signature
-
-Floats = NDArray[np.float64]
+from harness.stats.resolution import CONFIDENCE, Resolution, judged_differences, resolution_of
+from harness.stats.seeds import (
+    FEWEST,
+    MATERIAL,
+    Distances,
+    Odds,
+    distances,
+    odds,
+)
+from harness.stats.signature import Signature, signature
 
 RULE = "another-seed"
-FEWEST = 5
-"""Baseline runs that show a spread."""
-POWER = 0.9
 NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Distances:
-    """How far the candidate's features (F,) lie from the baseline's.
+class _Case:
+    """Everything that the verdict rests on. `last` and `whole` are differences of the loss."""
 
-    `shift` is the difference of the means, `t` its ratio to the standard error of predicting the
-    mean of so many runs, s sqrt(1 / B + 1 / C). A feature that is the same in all baseline runs
-    (`fixed`) shows no spread: `shift` is that of the farthest candidate run, and t = 0 where it is
-    none, else infinity. That is a difference where the feature is a schedule; another that happens
-    to be the same, as an accuracy of 100 %, leaves the question open (`spreadless`).
-    """
+    found: Signature
+    apart: Distances
+    odds: Odds
+    bound: Resolution
+    last: float
+    whole: float
+    level: float
+    resolution: float
 
-    shift: Floats
-    t: Floats
-    fixed: NDArray[np.bool_]
-    spreadless: NDArray[np.bool_]
-
-
-def distances(found: Signature) -> Distances:
-    """The distances of a signature of two or more baseline runs."""
-    b, c = found.baseline.shape[0], found.candidate.shape[0]
-    apart = found.candidate - found.baseline.mean(axis=0)
-    farthest = np.take_along_axis(apart, np.abs(apart).argmax(axis=0)[None, :], axis=0)[0]
-    spread = found.baseline.std(axis=0, ddof=1)
-    fixed = found.exact | (spread <= EQUAL)
-    shift = np.where(fixed, farthest, apart.mean(axis=0))
-    moved = fixed & (np.abs(shift) > EQUAL)
-    t = shift / np.where(fixed, 1.0, spread) / spread_factor(b, c)
-    t = np.where(moved, np.copysign(np.inf, shift), np.where(fixed, 0.0, t))
-    return Distances(shift=shift, t=t, fixed=fixed, spreadless=moved & ~found.exact)
+    @property
+    def head(self) -> str:
+        """How many runs were compared, in words."""
+        b, c = self.found.baseline.shape[0], self.found.candidate.shape[0]
+        return f"{c} candidate run{'s' if c > 1 else ''} against {b} seeds of the baseline"
 
 
-def another_seed(aligned: Aligned, *, level: float = 0.01, detect: float = 0.5) -> Finding:
+def another_seed(aligned: Aligned, *, level: float = 0.01, resolution: float = 0.1) -> Finding:
     """Whether a feature of the candidate's curves lies beyond what seeds explain."""
     if not 0 < level < 1:
         msg = f"limit 'level' of rule {RULE!r} is {level!r}; expected a number between 0 and 1"
         raise PolicyError(msg)
-    limits: dict[str, Figure] = {"level": level, "detect": detect}
+    limits: dict[str, Figure] = {"level": level, "resolution": resolution}
     broken = nonfinite(RULE, aligned, limits)
     if broken is not None:
         return broken
@@ -86,97 +81,168 @@ def another_seed(aligned: Aligned, *, level: float = 0.01, detect: float = 0.5) 
         )
     found = signature(aligned)
     apart = distances(found)
-    tests = max(1, int(np.count_nonzero(~apart.fixed)))
-    critical = two_sided_t(level / tests, b - 1)
-    p = _p_values(apart, degrees=b - 1, tests=tests)
-    seen, seen_in = _detectable(found, critical)
-    order = np.argsort(-np.abs(apart.t), kind="stable").tolist()
-    beyond = [i for i in order if p[i] <= level]
-    if beyond:
-        verdict, shown = Verdict.FAIL, beyond
-    elif bool((p > level).all()) and not apart.spreadless.any() and 0 <= seen <= detect:
-        verdict, shown = Verdict.PASS, []
-    else:
-        verdict, shown = Verdict.INCONCLUSIVE, [i for i in order if apart.spreadless[i]]
+    last, whole = judged_differences(aligned, found)
+    case = _Case(
+        found=found, apart=apart, odds=odds(found, apart), bound=resolution_of(found),
+        last=last, whole=whole, level=level, resolution=resolution,
+    )  # fmt: skip
+    verdict, reason = _decide(case)
     return Finding(
         rule=RULE,
         verdict=verdict,
-        observed={
-            "p_value": float(p.min()),
-            "features": len(found.names),
-            "beyond": len(beyond),
-            "largest_at": found.names[order[0]],
-            "largest_t": float(apart.t[order[0]]),
-            "critical_t": critical,
-            "detectable_shift": seen,
-            "detectable_in": seen_in,
-            "baseline_runs": b,
-            "candidate_runs": c,
-        },
+        observed=_observed(case),
         limits=limits,
-        reason=_reason(found, apart, shown, verdict, seen=(seen, seen_in), detect=detect),
+        reason=f"{case.head}: {reason}",
         blind=_blind(verdict),
-        p_value=float(p.min()),
+        p_value=case.odds.failing,
         level=level,
     )
 
 
-def _p_values(apart: Distances, *, degrees: int, tests: int) -> Floats:
-    """Two-sided p-values (F,) times the number of tests; a schedule that differs has 0."""
-    from scipy.special import stdtr  # noqa: PLC0415  (half a second, few commands need it)
-
-    alone = np.where(apart.spreadless, 1.0, 2 * stdtr(degrees, -np.abs(apart.t)))
-    p: Floats = np.minimum(1.0, alone * tests)
-    return p
-
-
-def _detectable(found: Signature, critical: float) -> tuple[float, str]:
-    """The smallest shift of an end result, a fraction, that is noticed with `POWER`; and of which.
-
-    End results are the last level of the judged series and the last validation figures.
-    """
-    b, c = found.baseline.shape[0], found.candidate.shape[0]
-    seen: list[tuple[float, str]] = []
-    for column in found.ends:
-        values = found.baseline[:, column]
-        size = 1.0 if found.logs[column] else abs(float(values.mean()))
-        spread = float(values.std(ddof=1)) / size if size else math.inf
-        if seen and spread == 0:  # a figure that is the same in every seed tells nothing of shifts
-            continue
-        shift = detectable(spread, b, c, critical_t=critical, power=POWER, degrees=b - 1)
-        seen.append((shift, found.names[column]))
-    return min(seen)
+def _decide(case: _Case) -> tuple[Verdict, str]:
+    if case.odds.failing <= case.level:
+        return Verdict.FAIL, _failure(case)
+    open_questions = [
+        text
+        for text in (_spreadless(case), _unlucky(case), _too_far(case), _unresolved(case))
+        if text
+    ]
+    if open_questions:
+        return Verdict.INCONCLUSIVE, open_questions[0]
+    return Verdict.PASS, (
+        f"{_agreement(case)}, and a difference of "
+        f"{case.bound.words} of {case.bound.reached:.1%} or more is ruled out with "
+        f"{CONFIDENCE:.0%} confidence (resolution {_percent(case.resolution)})"
+    )
 
 
-def _reason(
-    found: Signature,
-    apart: Distances,
-    shown: Sequence[int],
-    verdict: Verdict,
-    *,
-    seen: tuple[float, str],
-    detect: float,
-) -> str:
-    b, c = found.baseline.shape[0], found.candidate.shape[0]
-    named = "; ".join(_named(found, apart, i) for i in shown[:NAMED])
-    more = f" and {len(shown) - NAMED} more" if len(shown) > NAMED else ""
-    head = f"{c} candidate run{'s' if c > 1 else ''} against {b} seeds of the baseline"
-    if verdict is Verdict.FAIL:
-        return f"{head}: no seed explains {named}{more} (of {len(found.names)} features)"
-    limit = f"a shift of {seen[1]} by {seen[0]:.1%} would have been seen with {POWER:.0%} "
-    limit += f"probability (limit {detect:.1%})"
-    if verdict is Verdict.PASS:
-        return f"{head}: all {len(found.names)} features lie where seeds do, and {limit}"
-    if shown:
-        return f"{head}: they show no spread to judge {named}{more} by: log more of them"
-    return f"{head}: no difference was seen, but only {limit}: log more seeds of the baseline"
+def _failure(case: _Case) -> str:
+    order = np.argsort(case.odds.fail, kind="stable").tolist()
+    order.sort(key=lambda i: (case.odds.fail[i] > case.level, -abs(_farthest(case, i))))
+    beyond = [i for i in order if case.odds.fail[i] <= case.level]
+    if beyond:
+        return f"no seed explains that {_list(case, beyond)}"
+    several = [int(i) for i in np.argsort(case.odds.run.min(axis=0), kind="stable")[:NAMED]]
+    return (
+        "more than half of the runs lie where hardly a seed does, each in its own way: "
+        f"{_list(case, several)}"
+    )
 
 
-def _named(found: Signature, apart: Distances, i: int) -> str:
-    shift, t = float(apart.shift[i]), float(apart.t[i])
-    part = math.expm1(min(shift, 700.0)) if found.logs[i] else shift
+def _spreadless(case: _Case) -> str:
+    """What differs without a spread to judge it by; empty if nothing does."""
+    shown = np.flatnonzero(case.apart.spreadless).tolist()
+    if not shown:
+        return ""
+    return f"the seeds show no spread to judge by where {_list(case, shown)}: log more of them"
+
+
+def _unlucky(case: _Case) -> str:
+    """What a seed may do, but seldom does; empty if nothing is."""
+    mean = np.flatnonzero(case.odds.mean <= case.level).tolist()
+    rare = f"which at most {_percent(case.level)} of seeds do by chance"
+    again = "run the candidate once more with another seed"
+    if case.odds.run.min() <= case.level:
+        run, at = np.unravel_index(int(case.odds.run.argmin()), case.odds.run.shape)
+        c = case.found.candidate.shape[0]
+        of = f"in candidate run {int(run) + 1} of {c} " if c > 1 else ""
+        what = _one(
+            case, int(at), float(case.apart.run_shift[run, at]), float(case.apart.run_t[run, at])
+        )
+        return f"{of}{what}, {rare}: {again}; it fails if the same feature lies beyond seeds again"
+    if mean:
+        return f"{_list(case, mean)}, {rare}, but not in most of the runs: {again}"
+    return ""
+
+
+def _too_far(case: _Case) -> str:
+    """Where the judged series lies farther off than the resolution; empty if it does not."""
+    for what, value in (("final level", case.last), ("mean", case.whole)):
+        if not abs(value) <= case.resolution:
+            return (
+                f"no difference beyond seeds was seen, but the {what} of the judged series "
+                f"differs by {value:+.1%}, more than the resolution {_percent(case.resolution)}, "
+                f"and the seeds lie too far apart to tell whether that is one: {_advice(case)}"
+            )
+    return ""
+
+
+def _unresolved(case: _Case) -> str:
+    """Why the end results rule out too little; empty if they rule out enough."""
+    if case.bound.reached <= case.resolution:
+        return ""
+    return (
+        f"no difference was seen, but only one of {case.bound.words} of {case.bound.reached:.1%} "
+        f"or more is ruled out with {CONFIDENCE:.0%} confidence (resolution "
+        f"{_percent(case.resolution)}): {_advice(case)}"
+    )
+
+
+def _advice(case: _Case) -> str:
+    """The runs with which a port without a difference would mostly pass."""
+    b, c = case.bound.runs_needed(case.resolution)
+    seeds = f"the seeds spread by {case.bound.spread:.1%}"
+    if not b:
+        return f"{seeds}, for which no feasible number of runs is enough"
+    runs = f"{c} candidate run{'s' if c > 1 else ''}"
+    return f"{seeds}; {b} seeds of the baseline and {runs} would show it"
+
+
+def _agreement(case: _Case) -> str:
+    """That features lie where seeds do, or beyond them by too little to matter."""
+    shown = np.flatnonzero(case.odds.immaterial).tolist()
+    if not shown:
+        return f"all {len(case.found.features)} features lie where seeds do"
+    names = _list(case, shown)
+    return f"no seed explains that {names}, but less than {_percent(MATERIAL)} is no failure"
+
+
+def _list(case: _Case, columns: Sequence[int]) -> str:
+    named = "; ".join(
+        _one(case, i, float(case.apart.shift[i]), _farthest(case, i)) for i in columns[:NAMED]
+    )
+    more = len(columns) - NAMED
+    count = f" and {more} more" if more > 0 else ""
+    return f"{named}{count} (of {len(case.found.features)} features)"
+
+
+def _farthest(case: _Case, i: int) -> float:
+    """The distance of a feature's mean or of its farthest run, whichever is larger in size."""
+    runs = case.apart.run_t[:, i]
+    return float(max(case.apart.t[i], *runs, key=abs))
+
+
+def _one(case: _Case, i: int, shift: float, t: float) -> str:
+    """A feature's difference in words."""
+    feature = case.found.features[i]
+    part = math.expm1(min(shift, 700.0)) if feature.logs else shift
     by = "the same in every seed" if math.isinf(t) else f"{abs(t):.1f} standard errors"
-    return f"{found.names[i]} {100 * part:+.3g}% ({by})"
+    way = "higher" if part > 0 else "lower"
+    return f"{feature.words} is {_percent(abs(part))} {way} ({by})"
+
+
+def _percent(part: float) -> str:
+    """A fraction as percent with three digits."""
+    return f"{100 * part:.3g}%"
+
+
+def _observed(case: _Case) -> dict[str, Figure]:
+    """The figures of the report; `p_value` is the smallest of a run or of the mean."""
+    farthest = max(range(len(case.found.features)), key=lambda i: abs(_farthest(case, i)))
+    return {
+        "p_value": case.odds.least,
+        "fails_from_level": case.odds.failing,
+        "features": len(case.found.features),
+        "beyond": int(np.count_nonzero(case.odds.fail <= case.level)),
+        "largest_at": case.found.names[farthest],
+        "largest_t": _farthest(case, farthest),
+        "resolution": case.bound.reached,
+        "resolution_in": case.bound.name,
+        "last_difference": case.last,
+        "difference": case.whole,
+        "baseline_runs": case.found.baseline.shape[0],
+        "candidate_runs": case.found.candidate.shape[0],
+    }
 
 
 def _blind(verdict: Verdict) -> str:

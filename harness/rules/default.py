@@ -1,22 +1,32 @@
 """The rule that is asked where none is named: the one that fits the number of runs.
 
-Five seeds of the baseline or more against fewer candidate runs: `another-seed`, since so few runs
-show no equivalence within a margin, and a baseline's seeds show what a run may look like. Otherwise
-`equivalence`: one run a side, or runs enough on both for a narrow interval. The limits are their
-defaults; `docs/explanation/defects.md` has what this catches.
+Five seeds of the baseline or more: `another-seed`, since a baseline's seeds show what a run may
+look like. With as many candidate runs `equivalence` too, which fails a difference beyond its
+margin, and whose doubt is no hindrance: seeds often spread by more than the margin. Fewer seeds of
+the baseline: `equivalence`. The limits are their defaults; `docs/explanation/defects.md` has what
+this catches.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.align import Aligned
-from harness.rules.another_seed import FEWEST, another_seed
+from harness.rules.another_seed import another_seed
 from harness.rules.equivalence import equivalence
-from harness.rules.finding import Finding
+from harness.rules.finding import Finding, Verdict
 from harness.stats.interval import OWN_SPREAD
+from harness.stats.seeds import FEWEST
 
 
 def default(aligned: Aligned) -> Finding:
     """The finding of `another-seed` or of `equivalence`, under its own name."""
-    many = aligned.baseline.shape[0] >= FEWEST
-    few = aligned.candidate.shape[0] < OWN_SPREAD
-    return another_seed(aligned) if many and few else equivalence(aligned)
+    if aligned.baseline.shape[0] < FEWEST:
+        return equivalence(aligned)
+    seeds = another_seed(aligned)
+    if aligned.candidate.shape[0] < OWN_SPREAD:
+        return seeds
+    margin = equivalence(aligned)
+    if margin.verdict is Verdict.FAIL and seeds.verdict is not Verdict.FAIL:
+        return margin
+    return replace(seeds, observed={**seeds.observed, "equivalence": str(margin.verdict)})
