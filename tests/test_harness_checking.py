@@ -281,7 +281,7 @@ def test_damage_under_a_pattern_is_reported_with_its_line():
     run = parse_log([text], source="x", pattern=r"\[(?P<step>\w+)\] cost=(?P<loss>\S+)")
     assert [(s.line, s.reason) for s in run.skipped] == [
         (2, "the pattern's step must be whole numbers"),
-        (3, "loss 'abc' is not a number"),
+        (3, "loss 'abc' is not a number; taken as NaN"),
     ]
 
 

@@ -1,5 +1,6 @@
 """What is no number is NaN at its step, in every format and spelling, and is said."""
 
+import json
 import math
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_what_is_no_number_is_nan_at_its_step(form, token):
     assert len(told) == len(PLANTED) or (is_number and not told), run.skipped[:3]
     assert len(told) == len(run.skipped)
     if told:
-        assert any("that are no numbers" in note for note in run.notes)
+        assert any("not a number; the first" in note for note in run.notes)
         assert all("NaN" in s.reason or "inf" in s.reason for s in told)
 
 
@@ -134,7 +135,7 @@ def test_a_run_that_is_nan_to_its_end_keeps_all_its_steps(form):
     assert len(series) == 400
     assert np.flatnonzero(np.isnan(series.values)).tolist() == list(range(200 - first, 400))
     assert len(run.skipped) == 10
-    assert any(f"{len(tokens)} values of" in note for note in run.notes)
+    assert any(f"{len(tokens)} values are not a number" in note for note in run.notes)
 
 
 def read(text, **options):
@@ -157,6 +158,26 @@ def test_an_unclosed_line_of_json_is_nan_where_its_step_can_be_read():
     assert set(points(run)) == {0, 1}
     run = read("".join([*lines[:2], '{"step": 2, "loss": 2.1\n', lines[3]]))
     assert set(points(run)) == {0, 1, 3}
+
+
+def test_a_first_record_without_its_loss_excuses_none_of_those_behind():
+    lost = {0, 20, 21}
+    rows = [{"step": i, "loss": None if i in lost else 2.5, "lr": 0.1} for i in range(40)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    table = "step,loss,lr\n" + "".join(f"{r['step']},{r['loss'] or ''},0.1\n" for r in rows)
+    for text in (lines, table):
+        values = points(read(text))
+        assert np.isnan(values[20])
+        assert np.isnan(values[21])
+
+
+def test_a_loss_that_only_some_rows_hold_is_missing_in_none():
+    table = "step,loss,lr\n" + "".join(f"{i},{'' if i % 10 else 2.5},0.1\n" for i in range(100))
+    late = "step,loss,lr\n" + "".join(f"{i},{2.5 if i % 10 == 9 else ''},0.1\n" for i in range(99))
+    for text in (table, late):
+        run = read(text)
+        assert np.isfinite(list(points(run).values())).all()
+        assert not run.skipped
 
 
 def test_an_object_or_a_list_in_the_place_of_a_loss_is_nan():

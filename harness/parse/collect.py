@@ -167,7 +167,9 @@ class Collector:
 
         `value` is what it is taken as, `text` its line.
         """
-        quoted = "is left out" if was is None else f"{was[:80]!r} is not a number"
+        quoted = (
+            f"{was[:80]!r} is not a number" if was else "is empty" if was == "" else "is left out"
+        )
         found = self._odd.setdefault((self.reader, name), _Odd(self.line, quoted))
         found.count += 1
         if len(found.listed) < MAX_ODD:
@@ -289,9 +291,9 @@ class _Odd:
 
     def note(self, name: str) -> str:
         """One remark on all of them."""
-        what = f"{self.count} values" if self.count > 1 else "1 value"
-        of = f" of {name}" if name else ""
-        return f"{what}{of} that are no numbers, the first at line {self.line}: {self.quoted}"
+        what = "1 value is" if self.count == 1 else f"{self.count} values are"
+        of = f"{name}: " if name else ""
+        return f"{of}{what} not a number; the first, at line {self.line}, {self.quoted}"
 
 
 def _short(text: str) -> str:

@@ -35,7 +35,7 @@ _LOSS = re.compile(
 _WORD = re.compile(
     rf"(?<![\w./])(?P<set>(?i:val|valid|validation|eval|evaluation|test|dev)[ _])?"
     rf"(?P<name>[A-Za-z_]{{0,60}}[Ll]oss|LOSS)(?P<gap>\s{{0,8}}[:=][ \t]{{0,8}}|[ \t]{{1,8}})"
-    rf"(?!{VALUE}(?![\w.%])|\d)(?=(?P<value>\[[^\]\n]{{0,40}}\]|[^\s,;|)}}]{{0,40}})(?P<behind>\s{{0,8}}[^\n]?))",
+    rf"(?!{VALUE}(?![\w.%])|\d)(?=(?P<value>\[[^\]\n]{{0,40}}\]|[^\s,;|)}}\]]{{0,40}})(?P<behind>\s{{0,8}}[^\n]?))",
     re.ASCII,
 )
 """A loss and what stands in the place of its number."""

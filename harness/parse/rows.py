@@ -66,11 +66,11 @@ class Rows:
         """The columns whose value is missing in a row."""
         pattern = row.pattern()
         again, self._place = place == self._place, place
-        if pattern in self._seen:
+        if pattern in self._seen and not any(map(is_loss, row.blank)):
             self._seen[pattern] += 1
             return []
         gaps = [n for n in self._lost(pattern, row) if not again or n in row.blank]
-        if not gaps and len(self._seen) < MAX_PATTERNS:
+        if not gaps and (pattern in self._seen or len(self._seen) < MAX_PATTERNS):
             self._seen[pattern] += 1
         return gaps
 
@@ -84,11 +84,12 @@ class Rows:
             return
         n, usual = max(wider, key=lambda found: (found[0], -len(found[1])))
         kinds = {is_validation(name) for name in pattern & self._numeric}
+        before = self._seen[pattern]  # a first row may lack its loss, as later ones do
+        enough = max(ENOUGH, ENOUGH * before + 1)
         for name in sorted(usual - pattern):
             stated = name in row.blank  # left blank, where others leave the name out
-            enough = 1 if stated and is_loss(name) else ENOUGH
-            of_kind = not kinds or is_validation(name) in kinds
-            if n >= enough and of_kind and (stated or not is_validation(name)):
+            sure = stated and is_loss(name) if before else stated or not is_validation(name)
+            if n >= enough and sure and (not kinds or is_validation(name) in kinds):
                 yield name
 
 
