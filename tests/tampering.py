@@ -91,7 +91,9 @@ class Case:
 
     `needs` is what a format must hold, `forms` are those tried where not all are. `shifts` says
     that records are lost, which moves every later one where lines name no step. A `lean` case is
-    about runs that log the loss and the schedule of one rank alone, which is read sooner.
+    about runs that log the loss and the schedule of one rank alone, which is read sooner. One that
+    is not `whole` leaves out or spoils what the baseline shows, so that no rule at all passes it;
+    a `whole` one shows everything, other figures among them.
     """
 
     kind: str
@@ -103,6 +105,7 @@ class Case:
     runs: tuple[int, int] = (10, 1)
     shifts: bool = False
     lean: bool = False
+    whole: bool = True
 
     def applies(self, form: Form) -> bool:
         """Whether the format can be written so."""
@@ -301,13 +304,14 @@ def _numbers() -> Iterator[Case]:
     for token in TOKENS:
         yield Case(
             kind="numbers",
+            whole=False,
             name=f"{token!r} from early on",
             change=from_early_on(token),
             needs=("text",),
             lean=True,
         )
     for token in SOME_TOKENS:
-        one = {"needs": ("text",), "kind": "numbers", "lean": True}
+        one = {"needs": ("text",), "kind": "numbers", "whole": False, "lean": True}
         yield Case(
             name=f"{token!r} at one step", change=at_one([LOSS], lambda v, t=token: t, 200), **one
         )
@@ -318,11 +322,12 @@ def _numbers() -> Iterator[Case]:
         )
         yield Case(
             kind="numbers",
+            whole=False,
             name=f"{token!r} of rank 1 from early on",
             change=from_early_on(token, rank=1),
             needs=("text", "ranks"),
         )
-    nan = {"kind": "numbers", "allowed": frozenset({"fail"})}
+    nan = {"kind": "numbers", "whole": False, "allowed": frozenset({"fail"})}
     for number in (float("nan"), float("inf")):
         yield Case(
             name=f"the float {number} from early on",
@@ -336,6 +341,7 @@ def _numbers() -> Iterator[Case]:
         )
     yield Case(
         kind="numbers",
+        whole=False,
         name="left out from early on",
         change=from_early_on(None),
         shifts=True,
@@ -343,7 +349,8 @@ def _numbers() -> Iterator[Case]:
 
 
 def _ends() -> Iterator[Case]:
-    open_ = {"kind": "ends", "allowed": OPEN, "shifts": True}
+    of = {"kind": "ends", "whole": False}
+    open_ = {**of, "allowed": OPEN, "shifts": True}
     yield Case(name="killed at 60 %", change=everything(lambda s: s < 240), **open_)
     yield Case(name="killed at 93 %", change=everything(lambda s: s < 372), **open_)
     yield Case(name="60 of 400 steps", change=everything(lambda s: s < 60), **open_)
@@ -353,28 +360,28 @@ def _ends() -> Iterator[Case]:
     )
     yield Case(
         name="all but the loss ends at 60 %",
-        kind="ends",
+        **of,
         needs=(LR,),
         change=values([LR, NORM, *PARTS, MIOU], lambda s, v: v if s < 240 else None),
     )
     yield Case(
-        kind="ends",
+        **of,
         name="NaN, then nothing",
         change=after(at_one([LOSS], lambda v: float("nan"), 240), everything(lambda s: s < 245)),
     )
     yield Case(
-        kind="ends",
+        **of,
         name="NaN at step 390, then nothing",
         change=after(at_one([LOSS], lambda v: float("nan"), 390), everything(lambda s: s < 395)),
     )
     yield Case(
-        kind="ends",
+        **of,
         name="null, then nothing",
         change=after(at_one([LOSS], lambda v: "null", 240), everything(lambda s: s < 245)),
         needs=("text",),
     )
     yield Case(
-        kind="ends",
+        **of,
         name="the last 40 % torn",
         change=text(torn),
         needs=("text",),
@@ -395,7 +402,8 @@ def _lower(step: int, value: float) -> float:
 
 
 def _validation() -> Iterator[Case]:
-    of = {"kind": "validation", "needs": (MIOU,)}
+    of = {"kind": "validation", "needs": (MIOU,), "whole": False}
+    whole = {**of, "whole": True}
     nothing = values([MIOU], lambda s, v: None)
     yield Case(name="missing", change=nothing, allowed=OPEN, **of)
     yield Case(name="missing in three", change=nothing, allowed=OPEN, runs=(10, 3), **of)
@@ -422,27 +430,29 @@ def _validation() -> Iterator[Case]:
     )
     for token in ("null", '"NaN"', "--", ""):
         yield Case(
-            kind="validation",
             name=f"{token!r} throughout",
             change=values([MIOU], lambda s, v, t=token: t),
-            needs=(MIOU, "text"),
+            **{**of, "needs": (MIOU, "text")},
         )
     yield Case(
         name="all but the last lower by 10",
         change=values([MIOU], lambda s, v: v if s > 390 else v - 10),
-        **of,
+        **whole,
     )
     yield Case(
-        name="30 lower once", change=values([MIOU], lambda s, v: v - 30 if s == 239 else v), **of
+        name="30 lower once", change=values([MIOU], lambda s, v: v - 30 if s == 239 else v), **whole
     )
     for count in (1, 3, 10):
         many = {**of, "runs": (10, count)}
         if count == 10:
             many["forms"] = LIGHT
-        yield Case(name=f"10 lower in {count}", change=values([MIOU], _lower), **many)
+        yield Case(
+            name=f"10 lower in {count}", change=values([MIOU], _lower), **{**many, "whole": True}
+        )
         yield Case(name=f"NaN in {count}", change=values([MIOU], lambda s, v: float("nan")), **many)
 
 
+FACTUAL = ("tcappdll", "mmengine", "mmcv", "hf-trainer", "mllog", "json lines", "csv", "plain")
 SEVERAL = ("tcappdll", "mmengine", "mmcv", "hf-trainer state", "megatron", "mllog", "columns")
 """Formats of every kind, for what has little to do with how a log is written."""
 LIGHT = ("mmengine", "scalars.json", "hf-trainer state", "mllog")
@@ -450,7 +460,7 @@ LIGHT = ("mmengine", "scalars.json", "hf-trainer state", "mllog")
 
 
 def _schedule() -> Iterator[Case]:
-    of = {"kind": "schedule", "needs": (LR,)}
+    of = {"kind": "schedule", "needs": (LR,), "whole": False}
     yield Case(name="missing", change=values([LR], lambda s, v: None), **of)
     yield Case(name="half of it", change=values([LR], lambda s, v: v if s < 200 else None), **of)
     yield Case(name="constant", change=values([LR], lambda s, v: 0.01), allowed=SHOWN, **of)
@@ -460,10 +470,9 @@ def _schedule() -> Iterator[Case]:
     yield Case(name="NaN", change=values([LR], lambda s, v: float("nan")), **of)
     for token in ("null", '"constant"', "--"):
         yield Case(
-            kind="schedule",
             name=f"{token!r} throughout",
             change=values([LR], lambda s, v, t=token: t),
-            needs=(LR, "text"),
+            **{**of, "needs": (LR, "text")},
         )
     yield Case(
         kind="schedule",
@@ -501,26 +510,27 @@ def _schedule() -> Iterator[Case]:
 
 
 def _signals() -> Iterator[Case]:
-    of = {"kind": "signals", "needs": (NORM,)}
+    of = {"kind": "signals", "needs": (NORM,), "whole": False}
     yield Case(name="norm missing", change=values([NORM], lambda s, v: None), **of)
     yield Case(
         name="norm NaN from half on",
         change=values([NORM], lambda s, v: v if s < 200 else float("nan")),
         **of,
     )
-    yield Case(name="norm x10", change=values([NORM], lambda s, v: 10 * v), **of)
+    yield Case(name="norm x10", change=values([NORM], lambda s, v: 10 * v), **{**of, "whole": True})
     yield Case(
         name="norm ends at half", change=values([NORM], lambda s, v: v if s < 200 else None), **of
     )
     yield Case(
-        kind="signals",
         name="norm null from half on",
         change=values([NORM], lambda s, v: v if s < 200 else "null"),
-        needs=(NORM, "text"),
+        **{**of, "needs": (NORM, "text")},
     )
-    parts = {"kind": "signals", "needs": PARTS}
+    parts = {**of, "needs": PARTS}
     yield Case(name="a part missing", change=values(PARTS[:1], lambda s, v: None), **parts)
-    yield Case(name="parts swapped", change=each(_swapped), allowed=UNLIKE, **parts)
+    yield Case(
+        name="parts swapped", change=each(_swapped), allowed=UNLIKE, **{**parts, "whole": True}
+    )
     yield Case(
         name="a part NaN from half on",
         change=values(PARTS[1:], lambda s, v: v if s < 200 else float("nan")),
@@ -534,7 +544,7 @@ def _swapped(truth: Truth) -> Truth:
 
 
 def _ranks() -> Iterator[Case]:
-    of = {"kind": "ranks", "needs": ("ranks",)}
+    of = {"kind": "ranks", "needs": ("ranks",), "whole": False}
     lost = frozenset({"inconclusive", "incomparable"})
     every = (LR, *MEASURED)
     gone = values(every, lambda s, v: None, ranks=(1,))
@@ -547,9 +557,9 @@ def _ranks() -> Iterator[Case]:
     sick = values([LOSS], lambda s, v: v if s < 200 else float("nan"), ranks=(1,))
     yield Case(name="rank 1 NaN from half on", change=sick, allowed=UNLIKE, **of)
     far = values(LOSSES, lambda s, v: 1.5 * v, ranks=(1,))
-    yield Case(name="rank 1 x1.5", change=far, **of)
+    yield Case(name="rank 1 x1.5", change=far, **{**of, "whole": True})
     same = each(lambda t: replace(t, curves={(n, r): t.curves[n, 0] for n, r in t.curves}))
-    yield Case(name="rank 1 repeats rank 0", change=same, **of)
+    yield Case(name="rank 1 repeats rank 0", change=same, **{**of, "whole": True})
 
 
 def _zeros(truth: Truth) -> Truth:
@@ -567,20 +577,25 @@ def _spikes() -> Iterator[Case]:
         ("x30", lambda v: 30 * v),
     ):
         for place, step in (("", 200), (" at the last step", STEPS - 1), (" at the first step", 0)):
-            yield Case(kind="spikes", name=name + place, change=at_one([LOSS], new, step))
+            yield Case(
+                kind="spikes", forms=SEVERAL, name=name + place, change=at_one([LOSS], new, step)
+            )
     yield Case(
         kind="spikes",
+        forms=SEVERAL,
         name="ten zeros in the middle",
         change=each(_zeros),
     )
     yield Case(
         kind="spikes",
+        forms=SEVERAL,
         name="x1000 once in one of three",
         change=first_alone(at_one([LOSS], lambda v: 1000 * v, 200)),
         runs=(10, 3),
     )
     yield Case(
         kind="spikes",
+        forms=SEVERAL,
         name="x1000 once of rank 1",
         change=at_one([LOSS], lambda v: 1000 * v, 200, ranks=(1,)),
         needs=("ranks",),
@@ -590,7 +605,7 @@ def _spikes() -> Iterator[Case]:
 def _silent() -> Iterator[Case]:
     doubled, lower = facts(learning_rate=0.02), values([MIOU], _lower)
     for which, at, runs in (("baseline", 3, (10, 1)), ("candidate", 2, (10, 3))):
-        of = {"kind": "silent", "runs": runs}
+        of = {"kind": "silent", "runs": runs, "forms": FACTUAL}
         yield Case(
             name=f"{which} without facts, learning rate doubled",
             change=after(doubled, silent(which, at, loss_alone=False)),
@@ -663,13 +678,12 @@ def _shifted(truth: Truth) -> Truth:
 
 def _copies() -> Iterator[Case]:
     hidden = {"device_kind": None, "device_name": None, "seed": None}
-    of = {"kind": "copies", "allowed": OPEN}
+    of = {"kind": "copies", "allowed": OPEN, "forms": (*SEVERAL, "json lines")}
     yield Case(
         name="a comment added",
         change=after(copied(lambda a, b, own: a, stated={}), text(lambda log: f"{log}# copied\n")),
         needs=("text",),
-        forms=tuple(f for f in FORMS if f != "hf-trainer state"),
-        **of,
+        **{**of, "forms": tuple(f for f in SEVERAL if f != "hf-trainer state")},
     )
     yield Case(
         name="device and seed removed",
@@ -702,7 +716,7 @@ def _copies() -> Iterator[Case]:
         change=after(copied(lambda a, b, own: a), at_one([LOSS], lambda v: v + 1e-9, 200)),
         **of,
     )
-    unlike = {"kind": "copies", "allowed": UNLIKE}
+    unlike = {**of, "allowed": UNLIKE}
     yield Case(
         name="a x + b",
         change=copied(lambda a, b, own: mapped(a, MEASURED, lambda s, v: 1.002 * v + 0.001)),
@@ -740,8 +754,7 @@ def _copies() -> Iterator[Case]:
                 copied(lambda a, b, own: a),
                 lambda found, target=target: replace(found, written=FORMS[target]),
             ),
-            forms=(source,),
-            **of,
+            **{**of, "forms": (source,)},
         )
 
 
@@ -1045,12 +1058,16 @@ CONTROLS = tuple(_controls())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A rule with the runs that it needs; `same_start` compares a run with its own repetition."""
+    """A rule with the runs that it needs; `same_start` compares a run with its own repetition.
+
+    A rule that is asked `by_default` looks at every figure, one that a user names at its own.
+    """
 
     rule: str
     runs: tuple[int, int] = (1, 1)
     same_start: bool = True
     noise: float = 2e-4
+    by_default: bool = False
 
     def setting(self, form: Form) -> Setting:
         """Honest runs that this rule passes."""
@@ -1070,18 +1087,19 @@ QUESTIONS = (
     Question(rule="modelzoo"),
     Question(rule="equivalence"),
     Question(rule="ensemble:detect=0.1", runs=(10, 10), same_start=False),
-    Question(rule="another-seed", runs=(10, 1), same_start=False),
+    Question(rule="another-seed", runs=(10, 1), same_start=False, by_default=True),
+    Question(rule="default", by_default=True),
 )
 INCOMPLETE = ("ends", "validation", "schedule", "signals", "ranks")
-"""Kinds that leave out something that the baseline shows; no rule passes them."""
+"""Kinds that leave out, or spoil, something that the baseline shows."""
 
 
-def completeness() -> Iterator[Case]:
-    """The cases that every rule is asked."""
+def asked(question: Question) -> Iterator[Case]:
+    """The cases that no rule passes; of a rule that is asked by default those of any figure too."""
     for case in CASES:
-        whole = case.kind in INCOMPLETE and "stated" not in case.name
         last = case.kind == "numbers" and "the last step" in case.name
-        if case.runs == (10, 1) and (whole or last):
+        of_kind = case.kind in INCOMPLETE and "stated" not in case.name
+        if case.runs == (10, 1) and (last or of_kind) and (question.by_default or not case.whole):
             yield case
 
 
