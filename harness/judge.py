@@ -11,8 +11,8 @@ from harness.comparable import Comparability, SideValue, blocking
 from harness.errors import PolicyError
 from harness.holm import holm
 from harness.rules import Finding, RuleCall, Verdict
-from harness.rules.another_seed import FEWEST
 from harness.rules.equivalence import same_start
+from harness.stats.seeds import FEWEST
 
 DEFAULT_RULES = (RuleCall(name="default"),)
 VALIDATION = "val."
