@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
-from harness.companions import is_companion
+from harness.companions import PLANNED, is_companion
 from harness.curve import Run, Series
 
 Floats = NDArray[np.float64]
@@ -42,6 +42,12 @@ ISOLATED = 0.01
 BLOCKS = 10
 SMALL = 0.01
 """Part of its size by which a further series may lie out whatever the baseline's runs do."""
+BLOCKS = 10
+SMALL = 0.01
+"""Part of its size by which a further series may lie out whatever the baseline's runs do."""
+CONVENTIONS = (("val.", 0.1), ("between ranks", 1.0), ("loss", 0.5), ("", 1.0))
+"""The same where fewer than five runs show no spread: a tenth for validation, a half for a part of
+the loss, and a factor of 2.7 for norms, as logarithms."""
 NAMED = 3
 
 
@@ -60,7 +66,69 @@ def check_records(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Al
         *(text for other in aligned.companions for text in _not_finite(candidate, other)),
         *(text for other in aligned.signals for text in _not_finite(candidate, other)),
     ]
-    return Remarks(failures=tuple(failures), doubts=tuple(_outliers(baseline, candidate, aligned)))
+    doubts = [
+        *_outliers(baseline, candidate, aligned),
+        *(text for other in aligned.companions for text in _beyond_all(candidate, other)),
+        *(text for other in aligned.signals for text in _beyond_all(candidate, other)),
+    ]
+    return Remarks(failures=tuple(failures), doubts=tuple(doubts))
+
+
+def _beyond_all(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
+    """Validation figures, parts of the loss and norms far beyond what the baseline's runs show.
+
+    Looked at are single records where there are few, as of validation, else means of `BLOCKS`
+    stretches. With several runs of the baseline, their distance from the median of those is held
+    against the farthest of them, at that record or at the usual one, whichever is more. Fewer runs
+    show no spread: then a convention is the limit (`CONVENTIONS`).
+    """
+    base = other.baseline[np.isfinite(other.baseline).any(axis=1)]
+    known = np.isfinite(base).all(axis=0)
+    if other.metric in PLANNED or not known.any():
+        return
+    base, steps = base[:, known], other.steps[known]
+    logs = bool((base > 0).all())
+    left = _stretches(np.log(base) if logs else base)
+    limit = _limit(left, other.metric, size=1.0 if logs else float(np.abs(base).mean()))
+    centre = np.median(left, axis=0)
+    for run, row in zip(candidate, other.candidate[:, known], strict=True):
+        if logs and (row <= 0).any():
+            yield (
+                f"{other.metric} of {run.source} is 0 or less at step {steps[row <= 0][0]}, which "
+                "the baseline's never is"
+            )
+            continue
+        right = _stretches(np.log(row[None, :]) if logs else row[None, :])[0]
+        apart = np.where(np.isfinite(right), np.abs(right - centre), 0.0)
+        i = int((apart - limit).argmax())
+        if apart[i] > limit[i]:
+            at = np.array_split(steps, centre.size)[i]
+            where = f"at step {at[0]}" if at.size == 1 else f"on steps {at[0]} to {at[-1]}"
+            is_, was = (math.exp(v) if logs else v for v in (float(right[i]), float(centre[i])))
+            yield (
+                f"{other.metric} of {run.source} is {is_:.4g} {where} and the baseline's is "
+                f"{was:.4g}, far beyond what its runs differ by"
+            )
+
+
+def _limit(rows: Floats, metric: str, *, size: float) -> Floats:
+    """How far from the baseline's median, in each column (k,) of its rows (B, k), is too far."""
+    farthest = np.abs(rows - np.median(rows, axis=0)).max(axis=0)
+    spread = np.maximum(farthest, np.median(farthest))
+    if rows.shape[0] >= SEVERAL:
+        limit: Floats = FACTOR * spread + SMALL * size
+        return limit
+    convention = next(part for words, part in CONVENTIONS if words in metric.lower())
+    return FACTOR_FEW * spread + convention * size
+
+
+def _stretches(values: Floats) -> Floats:
+    """Rows (N, n) as they are where n is small, else their means over `BLOCKS` stretches."""
+    if values.shape[1] < 2 * BLOCKS:
+        return values
+    with np.errstate(invalid="ignore"):
+        parts = np.array_split(values, BLOCKS, axis=1)
+        return np.column_stack([part.mean(axis=1) for part in parts])
 
 
 def _not_finite(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
