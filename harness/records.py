@@ -119,7 +119,8 @@ def _limit(rows: Floats, metric: str, *, size: float) -> Floats:
         limit: Floats = FACTOR * spread + SMALL * size
         return limit
     convention = next(part for words, part in CONVENTIONS if words in metric.lower())
-    return FACTOR_FEW * spread + convention * size
+    few: Floats = FACTOR_FEW * spread + convention * size
+    return few
 
 
 def _stretches(values: Floats) -> Floats:
