@@ -40,10 +40,10 @@ HUGE = 1e9
 ISOLATED = 0.01
 """Part of the records of a norm that may be infinite by the overflow of a loss scaler."""
 BLOCKS = 10
-SMALL = 0.01
+SMALL = 0.02
 """Part of its size by which a further series may lie out whatever the baseline's runs do."""
 BLOCKS = 10
-SMALL = 0.01
+SMALL = 0.02
 """Part of its size by which a further series may lie out whatever the baseline's runs do."""
 CONVENTIONS = (("val.", 0.1), ("between ranks", 1.0), ("loss", 0.5), ("", 1.0))
 """The same where fewer than five runs show no spread: a tenth for validation, a half for a part of
@@ -92,12 +92,8 @@ def _beyond_all(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
     limit = _limit(left, other.metric, size=1.0 if logs else float(np.abs(base).mean()))
     centre = np.median(left, axis=0)
     for run, row in zip(candidate, other.candidate[:, known], strict=True):
-        if logs and (row <= 0).any():
-            yield (
-                f"{other.metric} of {run.source} is 0 or less at step {steps[row <= 0][0]}, which "
-                "the baseline's never is"
-            )
-            continue
+        if logs:  # a lone zero, as where ranks happen to agree, is small and not absurd
+            row = np.maximum(row, base.min() / 10)  # noqa: PLW2901
         right = _stretches(np.log(row[None, :]) if logs else row[None, :])[0]
         apart = np.where(np.isfinite(right), np.abs(right - centre), 0.0)
         i = int((apart - limit).argmax())
@@ -115,12 +111,10 @@ def _limit(rows: Floats, metric: str, *, size: float) -> Floats:
     """How far from the baseline's median, in each column (k,) of its rows (B, k), is too far."""
     farthest = np.abs(rows - np.median(rows, axis=0)).max(axis=0)
     spread = np.maximum(farthest, np.median(farthest))
-    if rows.shape[0] >= SEVERAL:
-        limit: Floats = FACTOR * spread + SMALL * size
-        return limit
-    convention = next(part for words, part in CONVENTIONS if words in metric.lower())
-    few: Floats = FACTOR_FEW * spread + convention * size
-    return few
+    several = rows.shape[0] >= SEVERAL
+    least = SMALL if several else next(p for words, p in CONVENTIONS if words in metric.lower())
+    limit: Floats = FACTOR_FEW * spread + least * size
+    return limit
 
 
 def _stretches(values: Floats) -> Floats:

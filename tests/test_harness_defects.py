@@ -130,18 +130,19 @@ def test_a_share_counts_settings_alike_however_many_runs_they_have():
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_the_default_policy_notices_costly_faults_and_accepts_benign_runs(settled, device):
-    from benchmarks.defects.score import made, plans
+    """One more run is given where it is asked for."""
+    from benchmarks.defects.score import made, plans, with_next
 
     (rule,) = DEFAULT_RULES
     runs, shares = settled[device], {}
     for plan in plans(runs, runs, device, size=(10, 1)):
         if plan.group == "harmless":
             continue
-        one = made(plan, runs, runs)
+        verdict = rule(made(plan, runs, runs).aligned).verdict
+        if verdict is Verdict.INCONCLUSIVE and len(runs[plan.setting]) > 1:
+            verdict = rule(made(with_next(plan, runs), runs, runs).aligned).verdict
         wanted = Verdict.PASS if plan.group == "benign" else Verdict.FAIL
-        shares.setdefault((plan.group, plan.setting), []).append(
-            rule(one.aligned).verdict is wanted
-        )
+        shares.setdefault((plan.group, plan.setting), []).append(verdict is wanted)
     share = {
         group: np.mean([np.mean(hits) for (g, _), hits in shares.items() if g == group])
         for group in ("benign", "costly")
@@ -234,3 +235,28 @@ def test_the_command_explains_a_failure_and_no_pass(candidate, words, status):
     done = CliRunner().invoke(app, [*arguments, *more])
     assert done.exit_code == status
     assert words in done.output
+
+
+def test_one_more_run_is_the_settings_next_and_never_the_same(settled):
+    from benchmarks.defects.score import plans, with_next
+
+    runs = settled["cuda"]
+    for plan in plans(runs, runs, "cuda", size=(10, 1)):
+        first, second = with_next(plan, runs).candidate
+        assert (first,) == plan.candidate
+        assert first != second
+
+
+def test_simulated_levels_are_counted_with_their_interval():
+    from benchmarks.levels import SCENARIOS, Group, Rates, half_of, rates, simulated
+
+    found = rates([Verdict.FAIL, *[Verdict.PASS] * 98, Verdict.INCONCLUSIVE])
+    assert found == Rates(fail=1, open=1, passed=98)
+    assert str(found) == "1.0 (0.0-5.4) / 1 / 98"
+    for scenario in SCENARIOS:
+        one = simulated(scenario, (5, 2), 3, 0, "another-seed")
+        assert one.comparisons == 3
+        assert one == simulated(scenario, (5, 2), 3, 0, "another-seed")
+    groups = [Group(name=f, family=f, curves=np.zeros((1, 1))) for f in "bca"]
+    assert [g.family for g in half_of(groups, "reported")] == ["c", "a"]
+    assert [g.family for g in half_of(groups, "tuning")] == ["b"]

@@ -11,12 +11,17 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.defects.corpus import Trained, load
-from benchmarks.defects.judges import Case, case, judges
+from benchmarks.defects.judges import Case, Judge, case, judges
 from benchmarks.defects.settings import FAULTS, settings
 from harness.curve import Run, Series
+from harness.rules import Verdict
 
 SIZES = ((1, 1), (10, 1), (10, 3))
 """Baseline runs and candidate runs of a comparison."""
+ONE_MORE = "10 v 1+1"
+"""Ten against one, and where that is inconclusive against that one and the setting's next run."""
+ASKED_AGAIN = ("default policy", "another-seed", "another-seed: loss alone", "equivalence 2 %")
+"""Judges that are asked in this way."""
 COSTLY = 1.0
 """Points of mIoU from which a fault counts as costly."""
 PARTS = (0.1, 0.25, 0.5, 0.75, 1.0)
@@ -119,12 +124,14 @@ def verdicts(device: str, reference: str, *, parts: Sequence[float] = (1.0,)) ->
     """Every judge's verdict on every comparison with a reference device's baseline, a row each."""
     candidates = by_setting(device)
     baseline = candidates if device == reference else by_setting(reference)
-    jobs = [
-        (size, part, plan)
+    jobs: list[Job] = [
+        (f"{size[0]} v {size[1]}", part, plan)
         for size in SIZES
         for part in (parts if size == (10, 1) else (1.0,))
         for plan in plans(baseline, candidates, device, size=size)
     ]
+    single = plans(baseline, candidates, device, size=(10, 1))
+    jobs += [(ONE_MORE, 1.0, plan) for plan in single if len(candidates[plan.setting]) > 1]
     rows: list[dict[str, object]] = []
     with ProcessPoolExecutor(
         os.cpu_count(), initializer=_open, initargs=(baseline, candidates)
@@ -142,17 +149,39 @@ def _open(reference: Runs, candidates: Runs) -> None:
     _OPEN[:] = [reference, candidates]
 
 
-def _asked(job: tuple[tuple[int, int], float, Plan]) -> list[dict[str, object]]:
+Job = tuple[str, float, Plan]
+"""Size, part of the run, comparison."""
+
+
+def _asked(job: Job) -> list[dict[str, object]]:
     size, part, plan = job
     one = made(plan, *_OPEN)
     if part < 1:
         one = _until(one, part)
     known = {
-        "size": f"{size[0]} v {size[1]}", "part": part, "setting": plan.setting,
-        "group": plan.group, "new": plan.new,
+        "size": size, "part": part, "setting": plan.setting, "group": plan.group, "new": plan.new,
     }  # fmt: skip
     asked = {name: judge for name, judge in judges().items() if part == 1 or name not in SLOW}
+    if size == ONE_MORE:
+        two = made(with_next(plan, _OPEN[1]), *_OPEN)
+        asked = {name: _again(asked[name], two) for name in ASKED_AGAIN}
     return [{**known, "judge": name, "verdict": str(judge(one))} for name, judge in asked.items()]
+
+
+def with_next(plan: Plan, candidates: Runs) -> Plan:
+    """The comparison with the candidate's setting's next run too, the first after the last."""
+    (first,) = plan.candidate
+    return replace(plan, candidate=(first, (first + 1) % len(candidates[plan.setting])))
+
+
+def _again(judge: Judge, two: Case) -> Judge:
+    """The judge, asked about both runs where one leaves it undecided."""
+
+    def asked(one: Case) -> Verdict:
+        verdict = judge(one)
+        return judge(two) if verdict is Verdict.INCONCLUSIVE else verdict
+
+    return asked
 
 
 def _until(one: Case, part: float) -> Case:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmarks.defects.score import COSTLY, PARTS, SIZES, SLOW, verdicts
+from benchmarks.defects.score import COSTLY, ONE_MORE, PARTS, SLOW, verdicts
 
 NOTICED = frozenset({"fail", "incomparable"})
 COLUMNS = (
@@ -76,8 +76,7 @@ def main(device: str, reference: str) -> int:
     )
     for title, chosen in (("all faults", found), ("faults new to the rules", found[found["new"]])):
         shares = summary(chosen)
-        for b, c in SIZES:
-            size = f"{b} v {c}"
+        for size in ("1 v 1", "10 v 1", ONE_MORE, "10 v 3"):
             if size in shares.index and not shares["costly noticed"].isna().all():
                 print(f"### {size}, {title}\n\n{markdown(shares.loc[size])}\n")
     print("### Part of the run after which half of the costly faults are noticed, 10 v 1\n")

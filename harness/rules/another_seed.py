@@ -158,6 +158,10 @@ def _unlucky(case: _Case) -> str:
 def _too_far(case: _Case) -> str:
     """Where the judged series lies farther off than the resolution; empty if it does not."""
     for what, value in (("final level", case.last), ("mean", case.whole)):
+        if math.isnan(value):
+            return (
+                f"the {what} of the judged series is zero in the baseline: no part of it is known"
+            )
         if not abs(value) <= case.resolution:
             return (
                 f"no difference beyond seeds was seen, but the {what} of the judged series "

@@ -114,7 +114,8 @@ def judged_differences(aligned: Aligned, found: Signature) -> tuple[float, float
     base, cand = (float(side[:, last].mean()) for side in (found.baseline, found.candidate))
     unit = to_unit(aligned)
     means = float(unit.baseline.mean()), float(unit.candidate.mean())
-    whole = (means[1] - means[0]) / abs(means[0]) if means[0] else math.nan
+    size = float(np.abs(unit.baseline).mean())  # that of the mean, unless the series crosses zero
+    whole = (means[1] - means[0]) / size if size else math.nan
     if found.features[last].logs:
         return math.expm1(min(cand - base, 700.0)), whole
     return (cand - base) / abs(base) if base else math.nan, whole
