@@ -58,8 +58,8 @@ def compare(
         typer.Option(
             help="Rule that must pass, with limits: two-sided:rtol=0.02. Repeat for several. "
             "Known: another-seed, equivalence, ensemble, tolerance, two-sided, exact, modelzoo. "
-            "Default: another-seed where the baseline has 5 seeds or more and the candidate fewer, "
-            "else equivalence within 2 %."
+            "Default: another-seed where the baseline has 5 seeds or more (with 5 candidate runs or "
+            "more, equivalence must not fail either), else equivalence within 2 %."
         ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Judge the last N common steps.")] = None,
@@ -170,17 +170,19 @@ def parse(
     """Show what a log says: facts, series, counts, and what was skipped and why."""
     from harness.report import run
     from harness.report.text import console
-    from harness.store import read_run
+    from harness.store import read_runs
 
-    read = read_run(log, pattern=pattern)
+    found = read_runs(log, pattern=pattern)
+    text = run.render_json(*found) if json_to else ""
     if json_to == "-":
-        sys.stdout.write(run.render_json(read))
+        sys.stdout.write(text)
     else:
-        run.write(read, console())
+        for read in found:
+            run.write(read, console())
         if json_to:
-            write_text(Path(json_to), run.render_json(read))
+            write_text(Path(json_to), text)
     if csv is not None:
-        write_text(csv, read.frame().to_csv(index=False))
+        write_text(csv, run.table(found).to_csv(index=False))
 
 
 @app.command()

@@ -36,12 +36,12 @@ def baseline_add(
 ) -> None:
     """Record the runs of some logs: figures, facts and hashes; the logs themselves stay out."""
     from harness.baselines import record
-    from harness.store import expand, read_run
+    from harness.store import expand, read_runs
 
     if not name or Path(name).name != name or name.startswith("."):
         msg = f"{name!r} is no name for a folder; use letters, digits, - and _"
         raise PolicyError(msg)
-    runs = [read_run(path) for spec in logs for path in expand(spec)]
+    runs = [run for spec in logs for path in expand(spec) for run in read_runs(path)]
     recording = record(
         baselines / name, runs, origin=origin, description=description, replace=replace
     )

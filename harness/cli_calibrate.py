@@ -66,7 +66,7 @@ def calibrate(
 def _systems(folder: Path, progress: Progress) -> list[System]:
     """Every sub-folder with at least two runs."""
     from harness.calibrate import System
-    from harness.store import expand, read_run
+    from harness.store import expand, read_runs
 
     if not folder.is_dir():
         msg = "no such folder; give one whose sub-folders hold the runs of one system each"
@@ -74,7 +74,7 @@ def _systems(folder: Path, progress: Progress) -> list[System]:
     systems = []
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
     for path in progress.track(inner, description="reading systems"):
-        runs = tuple(read_run(log) for log in expand(str(path)))
+        runs = tuple(run for log in expand(str(path)) for run in read_runs(log))
         if len(runs) > 1:
             systems.append(System(name=path.name, runs=runs))
     if len(systems) < 2:

@@ -661,7 +661,7 @@ def test_an_infinite_distance_is_json_that_fits_the_schema():
     from harness.report.json import render
 
     def logged(row, rate, source):
-        lr = Series(name="lr", rank=0, steps=np.arange(120), values=rate)
+        lr = Series(name="weight_norm", rank=0, steps=np.arange(120), values=rate)
         one = run(row, source=source)
         return replace(one, series=(*one.series, lr))
 

@@ -296,3 +296,23 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
     assert info.value.code == 2
     expected = "error: shelf/baseline.toml: Permission denied. Check path and permission.\n"
     assert capsys.readouterr().err == expected
+
+
+def test_a_table_of_several_runs_is_shown_recorded_and_compared_as_runs(harness, tmp_path):
+    rows = [
+        (seed, step, value)
+        for seed in range(6)
+        for step, value in enumerate(decaying(80, seed=seed))
+    ]
+    text = "run,step,loss\n" + "".join(f"{r},{s},{v!r}\n" for r, s, v in rows)
+    (tmp_path / "seeds.csv").write_text(text)
+    shown = json.loads(harness("parse", "seeds.csv", "--json", "-", "--csv", "out.csv").stdout)
+    assert [run["series"][0]["records"] for run in shown] == [80] * 6
+    assert (tmp_path / "out.csv").read_text().startswith("run,rank,step,name,value\n0,0,0,loss,")
+    added = harness("baseline", "add", "six", "seeds.csv", "--origin", "a table")
+    assert "recorded 6 run(s), 480 values" in added.stdout
+    (tmp_path / "port.csv").write_text(
+        "step,loss\n" + "".join(f"{s},{v!r}\n" for s, v in enumerate(decaying(80, seed=9)))
+    )
+    done = harness("compare", "six", "port.csv", "--quiet")
+    assert "1 candidate run against 6 seeds of the baseline" in done.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -16,6 +16,7 @@ from harness.report.tables import listed
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
 SHOWN = 10
@@ -140,9 +141,28 @@ def _first(lines: list[str], rest: str) -> list[str]:
     return [*lines[:SHOWN], *more]
 
 
-def render_json(run: Run) -> str:
-    """Facts, the range of every series, notes and skipped lines as JSON."""
-    document = {
+def table(runs: Sequence[Run]) -> pd.DataFrame:
+    """All records as a tidy table with columns rank, step, name, value; of several runs, run too."""
+    if len(runs) == 1:
+        return runs[0].frame()
+    import pandas as pd  # noqa: PLC0415  (half a second, and most commands need no table)
+
+    return pd.concat(
+        [run.frame().assign(run=i)[["run", "rank", "step", "name", "value"]]
+         for i, run in enumerate(runs)],
+        ignore_index=True,
+    )  # fmt: skip
+
+
+def render_json(*runs: Run) -> str:
+    """Facts, the range of every series, notes and skipped lines as JSON; several runs as a list."""
+    documents = [_document(run) for run in runs]
+    content = documents[0] if len(documents) == 1 else documents
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _document(run: Run) -> dict[str, Any]:
+    return {
         "path": run.source,
         "sha256": run.sha256,
         "size_bytes": run.size_bytes,
@@ -171,4 +191,3 @@ def render_json(run: Run) -> str:
         "skipped": [{"line": s.line, "reason": s.reason, "text": s.text} for s in run.skipped],
         "notes": list(run.notes),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

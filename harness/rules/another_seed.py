@@ -27,6 +27,7 @@ from harness.errors import PolicyError
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite
 from harness.stats.resolution import CONFIDENCE, Resolution, judged_differences, resolution_of
 from harness.stats.seeds import (
+    ASKED,
     FEWEST,
     MATERIAL,
     Distances,
@@ -139,10 +140,11 @@ def _spreadless(case: _Case) -> str:
 
 def _unlucky(case: _Case) -> str:
     """What a seed may do, but seldom does; empty if nothing is."""
-    mean = np.flatnonzero(case.odds.mean <= case.level).tolist()
-    rare = f"which at most {_percent(case.level)} of seeds do by chance"
+    rarely = ASKED * case.level
+    mean = np.flatnonzero(case.odds.mean <= rarely).tolist()
+    rare = f"which at most {_percent(rarely)} of seeds do by chance"
     again = "run the candidate once more with another seed"
-    if case.odds.run.min() <= case.level:
+    if case.odds.run.min() <= rarely:
         run, at = np.unravel_index(int(case.odds.run.argmin()), case.odds.run.shape)
         c = case.found.candidate.shape[0]
         of = f"in candidate run {int(run) + 1} of {c} " if c > 1 else ""
