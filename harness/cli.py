@@ -58,8 +58,8 @@ def compare(
         typer.Option(
             help="Rule that must pass, with limits: two-sided:rtol=0.02. Repeat for several. "
             "Known: another-seed, equivalence, ensemble, tolerance, two-sided, exact, modelzoo. "
-            "Default: another-seed where the baseline has 5 seeds or more (with 5 candidate runs or "
-            "more, equivalence must not fail either), else equivalence within 2 %."
+            "Default: another-seed where the baseline has 5 seeds or more (with 5 candidate runs "
+            "or more, equivalence must not fail either), else equivalence within 2 %."
         ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Judge the last N common steps.")] = None,

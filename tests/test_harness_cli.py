@@ -304,7 +304,7 @@ def test_a_table_of_several_runs_is_shown_recorded_and_compared_as_runs(harness,
         for seed in range(6)
         for step, value in enumerate(decaying(80, seed=seed))
     ]
-    text = "run,step,loss\n" + "".join(f"{r},{s},{v!r}\n" for r, s, v in rows)
+    text = "run,step,loss\n" + "".join(f"{r},{s},{float(v)!r}\n" for r, s, v in rows)
     (tmp_path / "seeds.csv").write_text(text)
     shown = json.loads(harness("parse", "seeds.csv", "--json", "-", "--csv", "out.csv").stdout)
     assert [run["series"][0]["records"] for run in shown] == [80] * 6
@@ -312,7 +312,7 @@ def test_a_table_of_several_runs_is_shown_recorded_and_compared_as_runs(harness,
     added = harness("baseline", "add", "six", "seeds.csv", "--origin", "a table")
     assert "recorded 6 run(s), 480 values" in added.stdout
     (tmp_path / "port.csv").write_text(
-        "step,loss\n" + "".join(f"{s},{v!r}\n" for s, v in enumerate(decaying(80, seed=9)))
+        "step,loss\n" + "".join(f"{s},{float(v)!r}\n" for s, v in enumerate(decaying(80, seed=9)))
     )
     done = harness("compare", "six", "port.csv", "--quiet")
     assert "1 candidate run against 6 seeds of the baseline" in done.stdout
