@@ -109,7 +109,7 @@ def test_healthy_runs_have_spikes_at_a_known_rate(kind, b):
         draw = rng.standard_normal if kind == "normal" else lambda size: rng.standard_t(3, size)
         every = np.exp(mean + 0.05 * draw((b + 1, N)))
         seen += spikes(every[:b], every[b]).size > 0
-    assert seen / 200 <= (0.005 if kind == "normal" else 2.5 / (1 + 8 * b) + 0.01)
+    assert seen / 200 <= (0.005 if kind == "normal" else 2.5 / (1 + 27 * b) + 0.01)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
