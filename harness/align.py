@@ -32,7 +32,8 @@ class Aligned:
     themselves. `last` is the number of common steps judged, `part` the first and the last step of
     the part that was asked for, None for all. `companions` are other series of the same runs
     (learning rate, validation), each on its own common steps; `signals` are further figures of the
-    training itself (parts of the loss, norms, how far the ranks lie apart).
+    training itself (parts of the loss, norms, how far the ranks lie apart), `others` what no rule
+    asks about (accuracies of batches, rewards).
     In both, the row of a run that does not log the series is NaN throughout.
     """
 
@@ -51,6 +52,7 @@ class Aligned:
     last: int | None = None
     companions: tuple[Aligned, ...] = ()
     signals: tuple[Aligned, ...] = ()
+    others: tuple[Aligned, ...] = ()
     same_ranks: bool = True
     left_out: tuple[tuple[int, int], ...] = ()
     part: tuple[int, int] | None = None
@@ -107,6 +109,7 @@ class Aligned:
             missing=inside(self.missing),
             companions=_between(self.companions, first, last),
             signals=_between(self.signals, first, last),
+            others=_between(self.others, first, last),
         )
 
 

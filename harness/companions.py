@@ -8,6 +8,7 @@ on what it ran. These are left alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -23,8 +24,20 @@ Floats = NDArray[np.float64]
 PLANNED = frozenset({"lr", "base_lr", "samples"})
 """Series that a recipe sets, the same for every seed."""
 PREFIXES = ("val.",)
-RESOURCES = frozenset({"memory", "time", "data_time"})
-"""What validation took, which tells of the device and not of the training."""
+RESOURCES = re.compile(
+    r"(?:^|[^a-z])(?:times?|timestamp|seconds?|secs?|ms|runtime|elapsed|eta|epochs?|iter|"
+    r"per_(?:second|sec|step|token|device|gpu|rank)|throughput|speed|fps|ips|tps|tgs|qps|mfu|"
+    r"t?flops|mem|memory|alloc\w*|reserved|gpu|cpu|util\w*|(?:loss|grad)[_ ]scaler?|overflow|"
+    r"skipped|pid)"
+    r"(?:[^a-z]|$)|(?:_time|_ms|_sec|/s)$|tokens?_per|samples?_per|steps?_per",
+    re.IGNORECASE,
+)
+"""Names of what a step or a validation took, and of bookkeeping."""
+_PLAN = re.compile(
+    r"(?:^|.*[/_. -])(?:(?:base_)?lr|learning[_ ]rate|wd|weight[_ ]decay|momentum|batch[_ ]size|"
+    r"(?:consumed[_ ])?samples)(?:$|[/_. -]?\d+$|[/_. -].*)",
+    re.IGNORECASE,
+)
 SIGNALS = ("loss", "norm", "perplexity", "ppl", "entropy")
 """Parts of the names of series that measure training itself."""
 NO_SIGNAL = ("scale",)
@@ -35,12 +48,17 @@ ROUNDING = 1e-6
 
 def takes_resources(name: str) -> bool:
     """Whether a series of this name says what a step or a validation took."""
-    return name.rpartition(".")[2] in RESOURCES
+    return RESOURCES.search(name) is not None
+
+
+def is_planned(name: str) -> bool:
+    """Whether a series of this name is set by the recipe, the same for every seed."""
+    return name in PLANNED or (_PLAN.fullmatch(name) is not None and not takes_resources(name))
 
 
 def is_companion(name: str) -> bool:
     """Whether a series of this name tells what was trained."""
-    return name in PLANNED or (name.startswith(PREFIXES) and not takes_resources(name))
+    return is_planned(name) or (name.startswith(PREFIXES) and not takes_resources(name))
 
 
 def is_signal(name: str) -> bool:
@@ -48,6 +66,11 @@ def is_signal(name: str) -> bool:
     lower = name.lower()
     measures = any(part in lower for part in SIGNALS) and not any(p in lower for p in NO_SIGNAL)
     return measures and not is_companion(name)
+
+
+def is_other(name: str) -> bool:
+    """Whether a series of this name says something of the training that no rule asks about."""
+    return not (is_companion(name) or is_signal(name) or takes_resources(name))
 
 
 def with_companions(aligned: Aligned, baseline: Sequence[Run], candidate: Sequence[Run]) -> Aligned:
@@ -71,6 +94,7 @@ def with_companions(aligned: Aligned, baseline: Sequence[Run], candidate: Sequen
         aligned,
         companions=found(is_companion),
         signals=(*found(is_signal), *between),
+        others=found(is_other),
         same_ranks=len(ranks) == 1,
     )
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from harness.align import Aligned, align, interval
 from harness.companions import with_companions
 from harness.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
-from harness.completeness import WHOLE, absent, by_order, incomplete
+from harness.completeness import WHOLE, by_order, incomplete
 from harness.credible import incredible
 from harness.curve import Run
 from harness.errors import AlignmentError, PolicyError
 from harness.judge import Evidence, Judgement, Policy, judge
 from harness.measure import Measures, measure
+from harness.ranks import check_rank, other_ranks, repeated_ranks
 from harness.records import check_records
 from harness.rules import Verdict
 from harness.runset import check_runs
@@ -61,15 +64,24 @@ def compare(
     aligned = part if policy.last is None else part.tail(policy.last)
     rows = compare_facts([r.facts for r in base], [r.facts for r in cand], allow=policy.allow)
     records = check_records(base, cand, aligned)
+    schedules, late = check_schedules(part, [run.source for run in cand], policy.allow)
+    others = [
+        check_rank(base, cand, aligned, rank, policy.allow)
+        for rank in other_ranks(base, cand, aligned)
+    ]
     evidence = Evidence(
         failures=(
-            *check_schedules(part, [run.source for run in cand], policy.allow),
+            *schedules,
             *records.failures,
+            *(text for found in others for text in found.failures),
         ),
         doubts=(
             *incomplete(base, cand, aligned, policy.allow),
             *incredible(base, cand, part),
             *records.doubts,
+            *late,
+            *repeated_ranks(base, cand, aligned),
+            *(text for found in others for text in found.doubts),
         ),
         no_sample=(
             *check_runs("baseline", base, aligned),
@@ -89,8 +101,7 @@ def compare(
             without_schedules(aligned), rows, policy, evidence, scope=_scope(aligned, base)
         ),
         notes=(
-            *_notes(rows, whole),
-            *_absent(base, cand, policy.rank),
+            *_notes(rows, whole, aligned),
             *_progress("baseline", base),
             *_progress("candidate", cand),
         ),
@@ -120,7 +131,8 @@ def _scope(aligned: Aligned, baseline: Sequence[Run]) -> str:
     """
     ends = [int(s.steps[-1]) for s in aligned.baseline_series]
     planned = [run.facts.get("planned_steps") for run in baseline]
-    whole = max([min(ends) + 1, *(p for p in planned if isinstance(p, int))])
+    counted = min(ends) + (1 if aligned.baseline_series[0].steps[0] == 0 else 0)
+    whole = max([counted, *(p for p in planned if isinstance(p, int))])
     first, last = int(aligned.steps[0]), int(aligned.steps[-1])
     stride, _ = interval(aligned.steps)
     covered = last + stride - max(0, first - stride + 1)
@@ -131,12 +143,7 @@ def _scope(aligned: Aligned, baseline: Sequence[Run]) -> str:
     return f"judged on steps {first} to {last} of {whole} ({share:.3g} %)"
 
 
-def _absent(baseline: Sequence[Run], candidate: Sequence[Run], rank: int) -> list[str]:
-    names = absent(baseline, candidate, rank)
-    return [f"the candidate does not log, and no rule asks for: {', '.join(names)}"] * bool(names)
-
-
-def _notes(rows: Sequence[Comparability], aligned: Aligned) -> list[str]:
+def _notes(rows: Sequence[Comparability], aligned: Aligned, judged: Aligned) -> list[str]:
     notes = []
     seeds = next(row for row in rows if row.fact == "seed")
     if seeds.kind == "may_differ":
@@ -150,6 +157,14 @@ def _notes(rows: Sequence[Comparability], aligned: Aligned) -> list[str]:
     unknown = [row.fact for row in weighty_unknowns(rows)]
     if unknown:
         notes.append(f"not compared, since one side or both do not state it: {', '.join(unknown)}")
+    if judged.steps.size < aligned.steps.size:
+        sick = np.flatnonzero(~np.isfinite(aligned.candidate).all(axis=0))
+        outside = np.setdiff1d(aligned.steps[sick], judged.steps)
+        if outside.size:
+            notes.append(
+                f"outside the judged part the candidate is NaN or infinite on {outside.size} "
+                f"steps, the first is step {outside[0]}"
+            )
     if aligned.lag:
         later = "late" if aligned.lag > 0 else "early"
         notes.append(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned, interval
-from harness.companions import is_companion, is_signal, takes_resources
+from harness.companions import takes_resources
 from harness.curve import Run, Series
 from harness.facts import CONFIG, MUST_MATCH, must_match
 
@@ -45,22 +45,13 @@ def incomplete(
     return (
         *_ends(candidate, judged),
         *_unread(candidate, judged),
+        *_stops(baseline, candidate, judged),
         *_short_siblings("baseline", baseline, judged.baseline_series, judged),
         *_silent("baseline", baseline, judged, allow),
         *_silent("candidate", candidate, judged, allow),
-        *_series(baseline, candidate, judged, allow),
+        *incomplete_series(baseline, candidate, judged, allow),
+        *_last_figures(candidate, judged),
         *(() if no_ranks else _ranks(baseline, candidate, judged)),
-    )
-
-
-def absent(baseline: Sequence[Run], candidate: Sequence[Run], rank: int) -> tuple[str, ...]:
-    """Other series that every baseline run logs and no candidate run does, by name."""
-    theirs = {s.name for run in candidate for s in run.series if s.rank == rank}
-    ours = set.intersection(*({s.name for s in run.series if s.rank == rank} for run in baseline))
-    return tuple(
-        name
-        for name in sorted(ours - theirs)
-        if not (is_companion(name) or is_signal(name) or takes_resources(name))
     )
 
 
@@ -132,6 +123,37 @@ def _unread(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
             )
 
 
+def _stops(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
+    """Candidate runs whose judged series ends before other figures of the same records do.
+
+    Its last values could not be read, or were not printed.
+    """
+    if judged.part is not None or judged.metric.startswith("val."):
+        return
+    usual = max(
+        _goes_on(run, s, judged) for run, s in zip(baseline, judged.baseline_series, strict=True)
+    )
+    for run, series in zip(candidate, judged.candidate_series, strict=True):
+        more = _goes_on(run, series, judged)
+        if more > usual:
+            yield (
+                f"{run.source}: {judged.metric} ends at step {series.steps[-1]}, and {more} later "
+                "records of the same log have other figures and none of it"
+            )
+
+
+def _goes_on(run: Run, series: Series, judged: Aligned) -> int:
+    """How many records of other training series lie behind the last judged one."""
+    return max(
+        (
+            int(np.count_nonzero(s.steps > series.steps[-1]))
+            for s in run.series
+            if s.rank == judged.rank and not s.name.startswith(("val.", "test."))
+        ),
+        default=0,
+    )
+
+
 def _span(series: Series) -> tuple[int, int]:
     """The first and last step that a series stands for: a coarse record covers those around it."""
     stride, _ = interval(series.steps)
@@ -194,7 +216,7 @@ def _config(run: Run) -> bool:
     return any(name.startswith(CONFIG) and must_match(name) for name in run.facts)
 
 
-def _series(
+def incomplete_series(
     baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned, allow: Sequence[str]
 ) -> Iterator[str]:
     """Validation, schedules, parts of the loss and norms that the candidate lacks or logs in part.
@@ -217,9 +239,21 @@ def _series(
                 yield f"{run.source} {text}; log it as the baseline does, or allow {SERIES}.{name}"
 
 
+def _last_figures(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
+    """Judged validation figures that the candidate lacks where the baseline has one."""
+    if not judged.metric.startswith("val.") or judged.part is not None:
+        return
+    expected = judged.baseline_series[0].steps
+    for series in judged.baseline_series[1:]:
+        expected = np.intersect1d(expected, series.steps, assume_unique=True)
+    for run, series in zip(candidate, judged.candidate_series, strict=True):
+        if expected.size and (text := _partly(series.steps, expected, judged.metric)):
+            yield f"{run.source} {text}; log it as the baseline does"
+
+
 def _weighty(names: Iterable[str]) -> list[str]:
-    """Names of series that say what was trained or how it went; validation first."""
-    kept = [name for name in names if is_companion(name) or is_signal(name)]
+    """Names of series but those of speed and bookkeeping; validation first."""
+    kept = [name for name in names if not takes_resources(name)]
     return sorted(kept, key=lambda name: (not name.startswith("val."), name))
 
 

@@ -134,11 +134,14 @@ def copied(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned) 
     if not np.isfinite(aligned.baseline).all():
         return ()
     size = float(max(np.abs(aligned.baseline).max(), np.finfo(float).tiny))
-    for run, curve in zip(candidate, aligned.candidate / size, strict=True):
-        match = follows(aligned.baseline / size, curve) if np.isfinite(curve).all() else None
+    base_curves, curves = aligned.baseline / size, aligned.candidate / size
+    sound = [i for i in range(len(curves)) if np.isfinite(curves[i]).all()]
+    for place in sound:
+        run, earlier = candidate[place], [i for i in sound if i < place]
+        match = follows(np.vstack([base_curves, curves[earlier]]), curves[place])
         if match is None:
             continue
-        base = baseline[match.run]
+        base = [*baseline, *(candidate[i] for i in earlier)][match.run]
         if len(baseline) == 1 and not _other_seed(base, run):
             continue
         found.append(_text(base, run, aligned, match))

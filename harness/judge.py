@@ -211,10 +211,15 @@ def _records(count: int) -> str:
 
 def _more(aligned: Aligned, needed: int) -> str:
     """How to come by so many records: log more often where the steps suffice, else train longer."""
+    if aligned.part is not None or aligned.last is not None:
+        return "judge a longer part, or ask for less by min_steps"
     stride, _ = interval(aligned.steps)
     span = int(aligned.steps[-1]) - int(aligned.steps[0]) + stride
     if stride > 1 and span >= needed:
-        return f"log every {span // needed} steps or more often (it is every {stride} now)"
+        return (
+            f"log every {span // needed} steps or more often (it is every {stride} now), or ask "
+            "for less by min_steps"
+        )
     if stride > 1:
         return f"log every step, and train for {needed - span} steps more"
     return f"train for {needed - span} steps more, or ask for less by min_steps"

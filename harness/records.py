@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
-from harness.companions import PLANNED, is_companion
+from harness.companions import is_companion, is_planned
 from harness.curve import Run, Series
 
 Floats = NDArray[np.float64]
@@ -49,6 +49,11 @@ SMALL = 0.02
 CONVENTIONS = (("val.", 0.1), ("between ranks", 1.0), ("loss", 0.5), ("", 1.0))
 """The same where fewer than five runs show no spread: a tenth for validation, a half for a part of
 the loss, and a factor of 2.7 for norms, as logarithms."""
+BURSTS = 40
+BURST = 3.0
+"""Stretches in which a burst is looked for, and times the farthest of the baseline's."""
+HANGS = 5
+"""Equal records in a row from which a run may hang."""
 NAMED = 3
 
 
@@ -62,17 +67,96 @@ class Remarks:
 
 def check_records(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned) -> Remarks:
     """What single records of the candidate say, over the judged steps."""
-    failures = [
-        *_other_ranks(baseline, candidate, aligned),
-        *(text for other in aligned.companions for text in _not_finite(candidate, other)),
-        *(text for other in aligned.signals for text in _not_finite(candidate, other)),
-    ]
+    further = check_further(candidate, aligned)
     doubts = [
         *_outliers(baseline, candidate, aligned),
-        *(text for other in aligned.companions for text in _beyond_all(candidate, other)),
-        *(text for other in aligned.signals for text in _beyond_all(candidate, other)),
+        *_bursts(candidate, aligned),
+        *_frozen(candidate, aligned),
+        *(_beyond_all(candidate, aligned) if aligned.steps.size < 2 * BLOCKS else ()),
     ]
-    return Remarks(failures=tuple(failures), doubts=tuple(doubts))
+    return Remarks(
+        failures=(*_other_ranks(baseline, candidate, aligned), *further.failures),
+        doubts=(*doubts, *further.doubts),
+    )
+
+
+def check_further(candidate: Sequence[Run], aligned: Aligned) -> Remarks:
+    """What the series beside the judged one say, record by record."""
+    others = (*aligned.companions, *aligned.signals, *aligned.others)
+    return Remarks(
+        failures=tuple(text for other in others for text in _not_finite(candidate, other)),
+        doubts=(
+            *(text for other in others for text in _beyond_all(candidate, other)),
+            *(text for other in aligned.signals for text in _spikes_of(candidate, other)),
+        ),
+    )
+
+
+def _bursts(candidate: Sequence[Run], aligned: Aligned) -> Iterator[str]:
+    """Short stretches of the judged curve farther out than any of the baseline's runs has one.
+
+    A stretch is a fortieth of the records; its mean distance from the median of the baseline's runs
+    is held against the largest of any run and stretch of the baseline.
+    """
+    base, n = aligned.baseline, aligned.steps.size
+    if len(base) < SEVERAL or n < 4 * BURSTS or not np.isfinite(base).all():
+        return
+    logs = bool((base > 0).all())
+    size = 1.0 if logs else float(np.abs(base).mean()) or 1.0
+    places = np.array_split(np.arange(n), BURSTS)
+    rows = np.log(base) if logs else base / size
+    centre = np.median(rows, axis=0)
+    usual = np.stack([(rows - centre)[:, part].mean(axis=1) for part in places])  # (K, B)
+    local = np.abs(usual).max(axis=1)
+    limit = BURST * np.maximum(local, np.median(local))
+    for run, row in zip(candidate, aligned.candidate, strict=True):
+        if not np.isfinite(row).all() or (logs and (row <= 0).any()):
+            continue
+        mine = (np.log(row) if logs else row / size) - centre
+        apart = np.array([mine[part].mean() for part in places])
+        worst = int((np.abs(apart) / limit.clip(min=1e-12)).argmax())
+        if abs(apart[worst]) > limit[worst] + SMALL:
+            first, last = aligned.steps[places[worst][[0, -1]]]
+            part = math.expm1(apart[worst]) if logs else apart[worst]
+            yield (
+                f"{aligned.metric} of {run.source} lies {part:+.1%} off on steps {first} to "
+                f"{last}, where no run of the baseline lies nearly as far: look at what happened"
+            )
+
+
+def _frozen(candidate: Sequence[Run], aligned: Aligned) -> Iterator[str]:
+    """Candidates whose judged value repeats itself, as of a run that hangs."""
+    usual = max(_longest(row)[0] for row in aligned.baseline)
+    for run, row in zip(candidate, aligned.candidate, strict=True):
+        length, end = _longest(row)
+        if length >= max(HANGS, 3 * usual):
+            yield (
+                f"{aligned.metric} of {run.source} is {row[end]:.6g} on {length} records in a row, "
+                f"steps {aligned.steps[end - length + 1]} to {aligned.steps[end]}, and the "
+                f"baseline's repeats itself {usual} times at most: does it still train?"
+            )
+
+
+def _longest(row: Floats) -> tuple[int, int]:
+    """The length and the last place of the longest run of equal values in a curve (n,)."""
+    ends = np.append(np.flatnonzero(row[1:] != row[:-1]), row.size - 1)
+    lengths = np.diff(ends, prepend=-1)
+    i = int(lengths.argmax())
+    return int(lengths[i]), int(ends[i])
+
+
+def _spikes_of(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
+    """Single records of a part of the loss or of a norm that no run of the baseline shows."""
+    base = other.baseline[np.isfinite(other.baseline).all(axis=1)]
+    if len(base) < SEVERAL or other.metric.endswith("between ranks"):
+        return
+    for run, row in zip(candidate, other.candidate, strict=True):
+        found = spikes(base, row)
+        if found.size:
+            yield (
+                f"{other.metric} of {run.source} lies at step {other.steps[found[0]]} "
+                f"({row[found[0]]:.5g}) where no record of the baseline's runs does"
+            )
 
 
 def _beyond_all(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
@@ -85,7 +169,7 @@ def _beyond_all(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
     """
     base = other.baseline[np.isfinite(other.baseline).any(axis=1)]
     known = np.isfinite(base).all(axis=0)
-    if other.metric in PLANNED or not known.any():
+    if is_planned(other.metric) or not known.any():
         return
     base, steps = base[:, known], other.steps[known]
     logs = bool((base > 0).all())

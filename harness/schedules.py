@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
-from harness.companions import PLANNED
+from harness.companions import is_planned
 
 Floats = NDArray[np.float64]
 
@@ -21,6 +21,8 @@ PRINTED = 1e-3
 NEGLIGIBLE = 1e-6
 """Part of its largest size below which a rate is zero: one that has decayed away."""
 WORDS = {"lr": "learning rate", "base_lr": "base learning rate", "samples": "number of samples"}
+SHORTEST = 20
+"""Records from which on one schedule can be told to be another, a record late."""
 FACTOR_WAIVED = "learning_rate"
 SHAPE_WAIVED = ("schedule", "all")
 
@@ -38,24 +40,42 @@ class Difference:
 
 def check_schedules(
     aligned: Aligned, sources: Sequence[str], allow: Sequence[str]
-) -> tuple[str, ...]:
-    """Schedules of the candidate runs that differ from the baseline's, a line each.
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Schedules of the candidate runs that differ from the baseline's: failures and doubts.
 
-    `sources` name the candidate runs. A waived `learning_rate` allows a constant multiple of it, a
-    waived `schedule` any other.
+    One that is the baseline's a record late or early is a doubt: counters differ, or the schedule
+    does. `sources` name the candidate runs. A waived `learning_rate` allows a constant multiple of
+    it, a waived `schedule` any other.
     """
+    said: list[str] = []
+    late: list[str] = []
     if any(name in allow for name in SHAPE_WAIVED):
-        return ()
-    said = []
+        return (), ()
     for other in aligned.companions:
-        if other.metric not in PLANNED:
+        if not is_planned(other.metric):
             continue
         for source, row in zip(sources, other.candidate, strict=True):
             found = differs(other.steps, other.baseline, row)
             waived = found is not None and found.ratio is not None and FACTOR_WAIVED in allow
-            if found is not None and not waived:
+            if found is None or waived:
+                continue
+            if found.ratio is None and _late(other.steps, other.baseline, row):
+                late.append(
+                    f"the logged {WORDS.get(other.metric, other.metric)} of {source} is the "
+                    "baseline's, one record late or early throughout: a counter that starts "
+                    "elsewhere, or a schedule that does. Number the steps alike"
+                )
+            else:
                 said.append(_text(other.metric, source, found, other.steps.size))
-    return tuple(said)
+    return tuple(said), tuple(late)
+
+
+def _late(steps: NDArray[np.int64], baseline: Floats, row: Floats) -> bool:
+    """Whether a schedule (n,) is that of the baseline's runs (B, n) one record apart."""
+    return steps.size > SHORTEST and any(
+        differs(steps[1:], baseline[:, ours], row[theirs]) is None
+        for ours, theirs in ((slice(1, None), slice(-1)), (slice(-1), slice(1, None)))
+    )
 
 
 def without_schedules(aligned: Aligned) -> Aligned:
@@ -66,7 +86,7 @@ def without_schedules(aligned: Aligned) -> Aligned:
     kept = [
         other
         for other in aligned.companions
-        if other.metric not in PLANNED or _reference(other.baseline) is None
+        if not is_planned(other.metric) or _reference(other.baseline) is None
     ]
     return replace(aligned, companions=tuple(kept))
 
@@ -120,20 +140,35 @@ def _size(planned: Floats) -> Floats:
 
 def _limit(planned: Floats, mine: Floats) -> Floats:
     """How far apart two values of a schedule (n,) may be printed."""
-    printed = max(_digit(planned), _digit(mine)) / 2 * (1 + 1e-9)
+    printed = np.maximum(_unit(planned), _unit(mine)) / 2 * (1 + 1e-6)
     limit: Floats = PRINTED * _size(planned) + printed
     return limit
 
 
 def _digit(values: Floats) -> float:
-    """The unit of the last decimal that a series is printed with, from its most precise record.
+    """The unit of the last decimal that a series is printed with, from its most precise record."""
+    texts = {repr(v) for v in values[:: max(1, values.size // 50)].tolist()}
+    return min((10.0 ** -_decimals(text) for text in texts), default=0.0)
+
+
+def _figures(values: Floats) -> int:
+    """The most digits that a value of a series is printed with."""
+    texts = {repr(v) for v in values[:: max(1, values.size // 50)].tolist()}
+    digits = (t.partition("e")[0].replace(".", "").replace("-", "").strip("0") for t in texts)
+    return max(map(len, digits), default=0)
+
+
+def _unit(values: Floats) -> Floats:
+    """The unit of the last digit of each value (n,), printed with fixed decimals or fixed digits.
 
     A constant says nothing of how it was printed: 0.
     """
     if np.ptp(values) == 0:
-        return 0.0
-    texts = {repr(v) for v in values[:: max(1, values.size // 50)].tolist()}
-    return min((10.0 ** -_decimals(text) for text in texts), default=0.0)
+        return np.zeros_like(values)
+    size = np.abs(np.where(values == 0, np.abs(values).max(), values))
+    by_digits = 10.0 ** (np.floor(np.log10(size)) - max(1, _figures(values)) + 1)
+    units: Floats = np.maximum(by_digits, _digit(values))
+    return units
 
 
 def _decimals(text: str) -> int:

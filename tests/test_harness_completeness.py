@@ -285,3 +285,75 @@ def test_epochs_beside_them_tell_another_interval():
 
     assert compare(printed(10), printed(20), LOOSE).verdict is Verdict.INCONCLUSIVE
     assert compare(printed(10), replace(printed(10), source="b"), LOOSE).verdict is Verdict.PASS
+
+
+OTHERS = ["acc", "train/acc", "top1", "decode.acc_seg", "kl", "rec", "ce", "reward", "mAP", "dice"]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_any_other_series_that_the_candidate_lacks_never_passes(name):
+    def named(s):
+        return replace(s, name=name) if s.name == "decode.loss_ce" else s
+
+    base = [make(i, change=named) for i in range(1, 6)]
+    assert judged(make(20, change=named), base) == (Verdict.PASS, "")
+    verdict, said = judged(make(20, keep=lambda s: s.name != "decode.loss_ce"), base)
+    assert verdict is Verdict.INCONCLUSIVE
+    assert f"20.log logs no {name}, which the baseline does" in said
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "time", "data_time", "val.time", "memory", "ips", "total_time", "val.runtime",
+        "val.samples_per_second", "val.steps_per_second", "tokens_per_sec", "throughput",
+        "elapsed time per iteration (ms)", "val.fps", "gpu_mem", "loss scale", "loss_scale",
+        "epoch", "mfu", "tflops", "step_time_ms", "it/s", "samples/s",
+    ],
+)  # fmt: skip
+def test_what_tells_of_the_device_is_neither_asked_for_nor_judged(name):
+    def with_speed(seed, factor):
+        made = make(seed)
+        speed = series(name, factor * (1 + 0.001 * np.random.default_rng(seed).random(N)))
+        return replace(made, series=(*made.series, speed))
+
+    base = [with_speed(i, 1.0) for i in range(1, 11)]
+    policy = Policy()
+    made = compare(base, with_speed(20, 1.5), policy)
+    assert made.verdict is Verdict.PASS, made.judgement.reasons
+    assert compare(base, make(20), policy).verdict is Verdict.PASS
+
+
+def test_a_judged_series_that_ends_before_the_other_figures_of_its_log_never_passes():
+    verdict, said = judged(make(20, change=only("loss", lambda steps: steps < 390)))
+    assert verdict is Verdict.INCONCLUSIVE
+    assert "20.log: loss ends at step 389, and 10 later records of the same log have" in said
+
+
+@pytest.mark.parametrize("lost", [399, 149])
+def test_a_judged_validation_that_lacks_a_figure_never_passes(lost):
+    policy = Policy(metric="val.mIoU")
+    base = baseline(10)
+    assert compare(base, make(20), policy).verdict is Verdict.PASS
+    made = compare(base, make(20, change=only("val.mIoU", lambda steps: steps != lost)), policy)
+    assert made.verdict is not Verdict.PASS
+
+
+def test_a_judged_validation_that_is_low_once_never_passes():
+    def low(s):
+        if s.name != "val.mIoU":
+            return s
+        return replace(s, values=np.where(s.steps == 199, s.values - 30, s.values))
+
+    made = compare(baseline(10), make(20, change=low), Policy(metric="val.mIoU"))
+    assert made.verdict is not Verdict.PASS
+
+
+def test_not_a_number_outside_the_part_is_said():
+    def change(s):
+        return replace(s, values=np.where(s.steps > 310, np.nan, s.values)) if s.rank == 0 else s
+
+    candidate = make(20, change=change, keep=lambda s: s.name == "loss")
+    base = [make(i, keep=lambda s: s.name == "loss") for i in range(1, 6)]
+    made = compare(base, candidate, replace(LOOSE, steps=(0, 300)))
+    assert any("outside the judged part the candidate is NaN" in note for note in made.notes)

@@ -129,3 +129,13 @@ def test_a_resumed_run_may_repeat_steps_with_other_data():
     base = [run(v, source=f"{i}.log") for i, v in enumerate(BASE)]
     again = curves(123, 1)[0][200:220]
     assert judged(base, with_replaced(OTHER, range(200, 220), again)) == (Verdict.PASS, "")
+
+
+def test_candidates_that_are_copies_of_each_other_are_no_three_runs():
+    base = [run(v, source=f"{i}.log") for i, v in enumerate(BASE)]
+    noise = np.random.default_rng(6).standard_normal((2, N))
+    copies = [OTHER, *(OTHER * (1 + 1e-3 * row) for row in noise)]
+    cand = [run(v, source=f"c{i}.log") for i, v in enumerate(copies)]
+    verdict, said = judged(base, cand)
+    assert verdict is Verdict.INCONCLUSIVE
+    assert "c1.log follows c0.log" in said

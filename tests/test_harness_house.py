@@ -14,6 +14,7 @@ LAYERS = [
     {"parse", "align"},
     {"companions"},
     {"completeness", "copies", "records", "schedules"},
+    {"ranks"},
     {"measure", "comparable", "stats"},
     {"runset", "noise", "credible"},
     {"rules"},

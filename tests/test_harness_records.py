@@ -162,3 +162,44 @@ def test_values_of_any_size_have_an_answer(scale):
     assert spikes(every[:10], every[10]).size == 0
     every[10, 100] *= 1e6
     assert 100 in spikes(every[:10], every[10])
+
+
+@pytest.mark.parametrize("start", [20, 200, 370])
+@pytest.mark.parametrize("factor", [1.4, 0.6])
+def test_a_burst_of_a_twentieth_of_the_records_never_passes(start, factor):
+    values = honest()
+    values[start : start + 20] *= factor
+    assert judged(make(values, seed=99))[0] is not Verdict.PASS
+
+
+def test_a_loss_that_hangs_never_passes():
+    values = honest()
+    values[-20:] = values[-20]
+    verdict, said = judged(make(values, seed=99))
+    assert verdict is Verdict.INCONCLUSIVE
+    assert "on 20 records in a row, steps 380 to 399" in said
+
+
+def test_a_loss_printed_with_few_digits_may_repeat_itself_as_the_baseline_does():
+    base = [make(np.round(v, 1), seed=i) for i, v in enumerate(curves(1, 10))]
+    assert "in a row" not in judged(make(np.round(honest(), 1), seed=99), base)[1]
+
+
+@pytest.mark.parametrize("name", ["part", "norm"])
+@pytest.mark.parametrize("value", [1e12, 1e6, 60.0])
+def test_a_spike_in_a_part_or_a_norm_never_passes(name, value):
+    values = {"part": decaying(N, seed=3), "norm": 1 + 0.1 * np.random.default_rng(4).random(N)}
+    chosen = values[name].copy()
+    chosen[300] = value
+    assert judged(make(honest(), seed=99, **{name: values[name]})) == (Verdict.PASS, "")
+    verdict, said = judged(make(honest(), seed=99, **{name: chosen}))
+    assert verdict is Verdict.INCONCLUSIVE
+    assert "step" in said
+
+
+def test_bursts_are_rare_in_healthy_runs():
+    def said(seed):
+        *base, row = (make(v, seed=i) for i, v in enumerate(curves(500 + seed, 11)))
+        return judged(row, base)[1]
+
+    assert sum("nearly as far" in said(seed) for seed in range(100)) <= 1

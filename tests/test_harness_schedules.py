@@ -81,3 +81,31 @@ def test_a_rate_that_differs_from_run_to_run_of_the_baseline_is_no_schedule():
 def test_one_run_that_logs_none_does_not_hide_the_others():
     base = np.vstack([np.full(N, np.nan), POLY, POLY])
     assert differs(STEPS, base, 2 * POLY).ratio == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("digits", [2, 3, 4])
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_rate_printed_with_few_significant_digits_is_the_same(digits, side):
+    few = np.array([float(f"{v:.{digits - 1}e}") for v in POLY])
+    base, cand = (few, POLY) if side else (POLY, few)
+    assert differs(STEPS, base[None, :], cand) is None
+    assert differs(STEPS, base[None, :], 1.2 * cand) is not None
+
+
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_a_rate_one_record_late_throughout_is_a_doubt_about_counters(shift):
+    full = 0.1 * (1 - np.arange(-1, N + 1) / N) ** 0.9
+    rate = full[1 - shift : 1 - shift + N] if shift == 1 else full[2 : 2 + N]
+    made = compare(make(1, POLY), make(50, rate), Policy(rules=(RuleCall(name="two-sided"),)))
+    assert made.verdict is Verdict.INCONCLUSIVE
+    assert any("one record late or early throughout" in doubt for doubt in made.judgement.doubts)
+
+
+@pytest.mark.parametrize(
+    "name", ["lr/group1", "lr_backbone", "lr-SGD/pg2", "optim/lr", "weight_decay", "momentum"]
+)
+def test_every_rate_of_the_recipe_is_a_schedule(name):
+    base = make(1, POLY, name=name)
+    made = compare(base, make(50, 10 * POLY, name=name), Policy())
+    assert made.verdict is Verdict.FAIL
+    assert "is 10.00 times the baseline's at every step" in made.judgement.reasons[0]

@@ -23,8 +23,11 @@ _MSVC = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _TENSOR = re.compile(
-    r"\b(?:tensor|array|Tensor)\(\s{0,8}(?P<value>[^\s,()\[\]]{1,64})[^()\n]{0,200}\)"
+    r"\b(?:\w{1,16}\.)?(?:tensor|array|float\d{0,2}|bfloat16|bf16|half|double)"
+    r"\(\s{0,8}['\"]?(?P<value>[^\s,()\[\]'\"]{1,64})['\"]?[^()\n]{0,200}\)",
+    re.IGNORECASE,
 )
+_HINT = re.compile(r"(?:tensor|array|float\d{0,2}|bf(?:loat)?16|half|double)\(", re.IGNORECASE)
 _INFINITE = re.compile(r"(?P<sign>[-+]?)(?:inf(?:inity)?|∞)", re.IGNORECASE)
 _NAN = re.compile(r"[-+]?nan", re.IGNORECASE)
 _PART = re.compile(r"[.+eE]|[-+.eE]{0,3}[.+eE][-+.eE]{0,3}")
@@ -38,7 +41,7 @@ def unwrapped(line: str, odd: list[str]) -> str:
     >>> unwrapped("loss: tensor(2.5, device='cuda:0')", [])
     'loss: 2.5'
     """
-    if "tensor(" in line or "array(" in line or "Tensor(" in line:
+    if "(" in line and _HINT.search(line):
         return _TENSOR.sub(lambda match: _inner(match, odd), line)
     return line
 

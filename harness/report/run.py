@@ -142,7 +142,7 @@ def _first(lines: list[str], rest: str) -> list[str]:
 
 
 def table(runs: Sequence[Run]) -> pd.DataFrame:
-    """All records as a tidy table with columns rank, step, name, value; of several runs, run too."""
+    """All records as a tidy table: rank, step, name, value, and of several runs their number."""
     if len(runs) == 1:
         return runs[0].frame()
     import pandas as pd  # noqa: PLC0415  (half a second, and most commands need no table)

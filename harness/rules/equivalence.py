@@ -113,7 +113,7 @@ def equivalence(
 def _hindrance(aligned: Aligned) -> str:
     """Why no interval can be formed; empty if one can."""
     b, c, n = aligned.baseline.shape[0], aligned.candidate.shape[0], aligned.steps.size
-    if not _one_sign(aligned.baseline_mean):
+    if not all(map(_one_sign, aligned.baseline)):
         return "the baseline crosses zero: no relative difference; use `tolerance` with atol"
     if max(b, c) == 1 and n < MIN_PAIR:
         return (
@@ -123,12 +123,12 @@ def _hindrance(aligned: Aligned) -> str:
     return ""
 
 
-def _one_sign(mean: NDArray[np.float64]) -> bool:
-    """Whether a mean curve (n,) lies on one side of zero, and so do its mean and its last third."""
-    last = mean[-max(1, mean.size // 3) :]
+def _one_sign(curve: NDArray[np.float64]) -> bool:
+    """Whether a curve (n,) lies on one side of zero, and so does its last third."""
+    last = curve[-max(1, curve.size // 3) :]
     return all(
         abs(float(part.mean())) >= SAME_SIGN * float(np.abs(part).mean()) > 0
-        for part in (mean, last)
+        for part in (curve, last)
     )
 
 
