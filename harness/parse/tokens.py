@@ -24,7 +24,8 @@ _MSVC = re.compile(
 )
 _TENSOR = re.compile(
     r"\b(?:\w{1,16}\.)?(?:tensor|array|float\d{0,2}|bfloat16|bf16|half|double)"
-    r"\(\s{0,8}['\"]?(?P<value>[^\s,()\[\]'\"]{1,64})['\"]?[^()\n]{0,200}\)",
+    r"\(\s{0,8}['\"]?(?P<value>[^\s,()\[\]'\"]{1,64})['\"]?"
+    r"(?:[^()\n]|\([^()\n]{0,40}\)){0,200}\)",
     re.IGNORECASE,
 )
 _HINT = re.compile(r"(?:tensor|array|float\d{0,2}|bf(?:loat)?16|half|double)\(", re.IGNORECASE)
