@@ -127,7 +127,8 @@ def ensembles(*, n=300, runs=4, **changes):
 
 def index() -> str:
     def port(name, scale, started):
-        made = comparison(cand=decaying(400, seed=1) * scale)
+        begun = np.arange(400) < 6  # alike, so that no seed explains a difference
+        made = comparison(cand=np.where(begun, decaying(400), decaying(400, seed=1) * scale))
         return judged(name, made, started=started)
 
     return site.render_index(
