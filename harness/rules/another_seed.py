@@ -6,8 +6,8 @@ noise, of the loss and of whatever else of the training both sides logged.
 
 `fail`: a feature lies where another seed would hardly ever, all features taken together, or a
 schedule is another. A seed may be unlucky, so one run fails by itself only far beyond `level`;
-between the two it is asked for once more, and fails if the next run bears it out
-(`harness/stats/seeds.py`). `pass`: nothing lies beyond `level`, and a difference of an end result
+between that and half of the level it is asked for once more, and fails if the next run bears it out
+(`harness/stats/seeds.py`). `pass`: nothing lies beyond that, and a difference of an end result
 (the final loss, or a validation figure) by `resolution` is ruled out with 90 % confidence
 (`harness/stats/resolution.py`). Which planted defects such a pass lets through,
 `docs/explanation/defects.md` measures, and how often healthy runs fail,
