@@ -419,3 +419,17 @@ def test_a_lost_first_line_does_not_widen_the_window():
         for s in (10, 30, 40, 50)
     )
     assert {s.window for s in read(lines).series if s.name == "loss"} == {10}
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["overflow", "skipped", "<0.01", ">1e38", "#DIV/0!", "...", "not a number", "nan0", "0x7f"],
+)
+@pytest.mark.parametrize("line", ["step {} loss {} | lr 0.1\n", "Iteration {}/400 - Loss: {}\n"])
+def test_a_plain_loss_of_any_word_at_the_end_is_nan_or_said(line, word):
+    losses = decaying(400).tolist()
+    text = "".join(line.format(i, v if i < 390 else word) for i, v in enumerate(losses))
+    run = parse_log([text], source="x")
+    (series,) = run.find("loss", 0)
+    unread = run.unread_end is not None and "loss" in run.unread_end.text.lower()
+    assert np.isnan(series.values[390:]).all() if len(series) == 400 else unread

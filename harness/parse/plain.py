@@ -20,11 +20,11 @@ from harness.parse.tokens import instead, is_known_word
 MAX_HELD = 1000
 """Series without steps that are kept."""
 MAX_LINE = 4000
+"""Characters of a line that this format can be in."""
 LEARNED = 200
 """Lines from which is learned what stands before a loss."""
 BEFORE = 24
 """Characters before a loss that lines of records share, numbers aside."""
-"""Characters of a line that this format can be in."""
 
 _LOSS = re.compile(
     rf"(?<![\w./])(?P<set>(?i:val|valid|validation|eval|evaluation|test|dev)[ _])?"
@@ -91,6 +91,9 @@ class Plain:
         losses = list(_LOSS.finditer(line))
         if line.lower().count("oss") > len(losses):
             losses = self._with_words(line, losses)
+        if not losses and self._is_record(line):
+            into.skip(number, line, "a loss whose number cannot be read")
+            return True
         if not losses:
             return False
         if not line.endswith("\n"):
@@ -151,9 +154,7 @@ class Plain:
         """The losses of a line, and those in whose place a word stands, which is NaN."""
         if not line.endswith("\n"):
             return losses
-        epoch = _EPOCH.search(line)
-        in_epoch = epoch is not None and epoch["step"] is not None
-        placed = in_epoch or any(kind.search(line) for kind in (_STEP, _NTH, _BAR))
+        placed = _is_placed(line)
         words = [m for m in _WORD.finditer(line) if self._is_value(m, line, placed)]
         return sorted([*losses, *words], key=lambda match: match.start())
 
@@ -166,9 +167,17 @@ class Plain:
         alone = not behind or behind in ",;|)]}-[("
         alike = (_name(match), _before(line, match)) in self._shapes
         if placed and alike:
-            return is_known_word(word) or (stated and alone)
+            return is_known_word(word) or alone
         surely = is_known_word(word) and stated and alone
         return surely and (alike or (placed and word != ""))
+
+    def _is_record(self, line: str) -> bool:
+        """Whether a line has a step, and a loss where lines of records have it."""
+        return (
+            line.endswith("\n")
+            and _is_placed(line)
+            and any((_name(m), _before(line, m)) in self._shapes for m in _WORD.finditer(line))
+        )
 
     def _hold(self, rank: int, figures: dict[str, float]) -> None:
         for name, value in figures.items():
@@ -219,3 +228,10 @@ def _before(line: str, loss: re.Match[str]) -> str:
     """What stands before a loss, with a mark for each number."""
     text = line[max(0, loss.start() - 3 * BEFORE) : loss.start()]
     return _MARKS.sub("#", _NUMBERS.sub("#", text))[-BEFORE:]
+
+
+def _is_placed(line: str) -> bool:
+    """Whether a line states a step."""
+    epoch = _EPOCH.search(line)
+    in_epoch = epoch is not None and epoch["step"] is not None
+    return in_epoch or any(kind.search(line) for kind in (_STEP, _NTH, _BAR))
