@@ -43,9 +43,6 @@ ISOLATED = 0.01
 BLOCKS = 10
 SMALL = 0.02
 """Part of its size by which a further series may lie out whatever the baseline's runs do."""
-BLOCKS = 10
-SMALL = 0.02
-"""Part of its size by which a further series may lie out whatever the baseline's runs do."""
 CONVENTIONS = (("val.", 0.1), ("between ranks", 1.0), ("loss", 0.5), ("", 1.0))
 """The same where fewer than five runs show no spread: a tenth for validation, a half for a part of
 the loss, and a factor of 2.7 for norms, as logarithms."""

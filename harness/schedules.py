@@ -145,17 +145,9 @@ def _limit(planned: Floats, mine: Floats) -> Floats:
     return limit
 
 
-def _digit(values: Floats) -> float:
-    """The unit of the last decimal that a series is printed with, from its most precise record."""
-    texts = {repr(v) for v in values[:: max(1, values.size // 50)].tolist()}
-    return min((10.0 ** -_decimals(text) for text in texts), default=0.0)
-
-
-def _figures(values: Floats) -> int:
-    """The most digits that a value of a series is printed with."""
-    texts = {repr(v) for v in values[:: max(1, values.size // 50)].tolist()}
-    digits = (t.partition("e")[0].replace(".", "").replace("-", "").strip("0") for t in texts)
-    return max(map(len, digits), default=0)
+def _printed(values: Floats) -> set[str]:
+    """Some fifty values of a series (n,) as they are printed."""
+    return {repr(v) for v in values[:: max(1, values.size // 50)].tolist()}
 
 
 def _unit(values: Floats) -> Floats:
@@ -166,8 +158,10 @@ def _unit(values: Floats) -> Floats:
     if np.ptp(values) == 0:
         return np.zeros_like(values)
     size = np.abs(np.where(values == 0, np.abs(values).max(), values))
-    by_digits = 10.0 ** (np.floor(np.log10(size)) - max(1, _figures(values)) + 1)
-    units: Floats = np.maximum(by_digits, _digit(values))
+    texts = _printed(values)
+    digits = (t.partition("e")[0].replace(".", "").replace("-", "").strip("0") for t in texts)
+    by_digits = 10.0 ** (np.floor(np.log10(size)) - max(1, *map(len, digits)) + 1)
+    units: Floats = np.maximum(by_digits, min(10.0 ** -_decimals(text) for text in texts))
     return units
 
 
