@@ -12,9 +12,14 @@ Every message says what was found, what was expected and what to do.
 
 from __future__ import annotations
 
+from harness.shown import shown
+
 
 class HarnessError(Exception):
-    """An error whose message a user can act on. `source` and `line` say where, when known."""
+    """An error whose message a user can act on. `source` and `line` say where, when known.
+
+    As text it is one line without secrets, whatever the names and messages in it hold.
+    """
 
     def __init__(self, message: str, *, source: str | None = None, line: int | None = None) -> None:
         self.message = message
@@ -26,7 +31,7 @@ class HarnessError(Exception):
         where = [] if self.source is None else [self.source]
         if self.line is not None:
             where.append(str(self.line))
-        return f"{':'.join(where)}: {self.message}" if where else self.message
+        return shown(f"{':'.join(where)}: {self.message}" if where else self.message)
 
 
 class ParseError(HarnessError):

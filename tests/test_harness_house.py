@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [
-    {"errors", "facts"},
+    {"shown", "facts"},
+    {"errors"},
     {"curve", "lag"},
     {"parse", "align"},
     {"companions"},
