@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from harness.align import Aligned
 from harness.errors import PolicyError
-from harness.rules.finding import Figure, Finding, Verdict, nonfinite
+from harness.rules.finding import Estimate, Figure, Finding, Threshold, Verdict, nonfinite
 from harness.stats.interval import OWN_SPREAD, Interval, from_pair, from_runs
 from harness.stats.scale import to_unit
 
@@ -79,7 +79,8 @@ def equivalence(
         msg = f"limit 'confidence' of rule 'equivalence' is {confidence!r}; expected one below 1"
         raise PolicyError(msg)
     limits: dict[str, Figure] = {"margin": margin, "confidence": confidence, "seed": seed}
-    broken = nonfinite("equivalence", aligned, limits)
+    threshold = Threshold(size=margin)
+    broken = nonfinite("equivalence", aligned, limits, threshold=threshold)
     if broken is not None:
         return broken
     aligned = to_unit(aligned)
@@ -92,6 +93,7 @@ def equivalence(
             observed={"steps": n, "baseline_runs": b, "candidate_runs": c},
             limits=limits,
             reason=hindrance,
+            threshold=threshold,
         )
     parts = _parts(aligned, confidence, seed)
     thirds = _thirds(aligned)
@@ -107,6 +109,11 @@ def equivalence(
         blind=_blind(aligned),
         p_value=min(1.0, worst),
         level=1 - confidence,
+        estimates=tuple(
+            Estimate(part=name, value=part.interval.estimate, low=part.low, high=part.high)
+            for name, part in zip(("all judged steps", "their last part"), parts, strict=True)
+        ),
+        threshold=threshold,
     )
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.align import Aligned
 from harness.curve import Series
-from harness.rules.finding import Finding, Verdict, within
+from harness.rules.finding import Finding, Threshold, Verdict, within
 
 LAST = 50
 RELATIVE = 0.05
@@ -76,6 +76,7 @@ def modelzoo(aligned: Aligned) -> Finding:
         limits={"mean_relative_error": RELATIVE, "or mean_absolute_error": ABSOLUTE},
         reason=_reason(result, finite=finite),
         blind=_blind(result, size_of_error, absolute_size),
+        threshold=Threshold(size=RELATIVE, one_sided=True),
     )
 
 

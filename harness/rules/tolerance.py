@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.align import Aligned
-from harness.rules.finding import Finding, Verdict
+from harness.rules.finding import Finding, Threshold, Verdict
 
 
 def tolerance(
@@ -55,6 +55,7 @@ def tolerance(
         limits={"rtol": rtol, "atol": atol, "outside": outside, "cap": cap},
         reason=reason,
         blind=f"{tail} steps before or after the common range are not judged" if tail else "",
+        threshold=Threshold(size=rtol),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.align import Aligned
 from harness.measure import relative_error, smooth
-from harness.rules.finding import Finding, Verdict, within
+from harness.rules.finding import Finding, Threshold, Verdict, within
 
 
 def two_sided(
@@ -45,6 +45,7 @@ def two_sided(
         limits={"rtol": rtol, "or atol": atol, "window": window},
         reason=figures + tail,
         blind=_blind(relative, signed) if ok else "",
+        threshold=Threshold(size=rtol),
     )
 
 
