@@ -18,6 +18,7 @@ from harness.align import Aligned, align
 from harness.companions import with_companions
 from harness.comparable import Comparability, blocking, compare_facts
 from harness.curve import Run
+from harness.measure import relative_error
 from harness.rules import Verdict, rule_call
 
 Judge = Callable[[Aligned], Verdict]
@@ -89,9 +90,7 @@ def judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
 
 def mean_within(aligned: Aligned) -> Verdict:
     """The verdict of the convention |mean((c - b) / b)| <= 2 % on the mean curves."""
-    base, cand = aligned.baseline_mean, aligned.candidate_mean
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = abs(float(np.mean((cand - base) / np.abs(base))))
+    mean = abs(float(relative_error(aligned.baseline_mean, aligned.candidate_mean).mean()))
     return Verdict.PASS if mean <= 0.02 else Verdict.FAIL
 
 

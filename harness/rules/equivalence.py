@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from harness.align import Aligned
 from harness.errors import PolicyError
+from harness.measure import relative_difference, relative_error, thirds
 from harness.rules.finding import Estimate, Figure, Finding, Threshold, Verdict, nonfinite
 from harness.stats.interval import OWN_SPREAD, Interval, from_pair, from_runs
 from harness.stats.scale import to_unit
@@ -96,13 +97,13 @@ def equivalence(
             threshold=threshold,
         )
     parts = _parts(aligned, confidence, seed)
-    thirds = _thirds(aligned)
-    verdict, closing = _decide(parts, thirds, aligned, margin)
+    by_third = _by_third(aligned)
+    verdict, closing = _decide(parts, by_third, aligned, margin)
     worst = min(2 * part.interval.p_within(margin) for part in parts)
     return Finding(
         rule="equivalence",
         verdict=verdict,
-        observed=_observed(parts, thirds, b, c),
+        observed=_observed(parts, by_third, b, c),
         limits=limits,
         reason=f"relative difference of the mean level: {'; '.join(p.text() for p in parts)}, "
         f"{confidence:.0%} intervals, margin {margin:.2%}: {closing}",
@@ -170,18 +171,15 @@ def _parts(aligned: Aligned, confidence: float, seed: int) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _thirds(aligned: Aligned) -> tuple[float, ...]:
-    """The relative difference in each third of the steps; fewer than three make one stretch."""
+def _by_third(aligned: Aligned) -> tuple[float, ...]:
+    """The relative difference of the mean level in each third of the steps."""
     base, cand = aligned.baseline_mean, aligned.candidate_mean
-    stretches = zip(np.array_split(base, 3), np.array_split(cand, 3), strict=True)
-    found = [
-        float((y.mean() - x.mean()) / abs(x.mean())) for x, y in stretches if x.size and x.mean()
-    ]
-    return tuple(found) or (0.0,)
+    found = (relative_difference(base[cut], cand[cut]) for cut in thirds(base.size).values())
+    return tuple(part for part in found if math.isfinite(part)) or (0.0,)
 
 
 def _decide(
-    parts: tuple[Part, ...], thirds: tuple[float, ...], aligned: Aligned, margin: float
+    parts: tuple[Part, ...], by_third: tuple[float, ...], aligned: Aligned, margin: float
 ) -> tuple[Verdict, str]:
     beyond = [part for part in parts if part.outside(margin)]
     if beyond and not _seeds_are_excluded(beyond, aligned):
@@ -196,9 +194,9 @@ def _decide(
     open_parts = [part for part in parts if not part.inside(margin)]
     if open_parts:
         return Verdict.INCONCLUSIVE, _needed(open_parts[0], aligned, margin)
-    if not _cancel(thirds, margin):
+    if not _cancel(by_third, margin):
         return Verdict.PASS, "both lie inside the margin"
-    figures = ", ".join(f"{third:+.2%}" for third in thirds)
+    figures = ", ".join(f"{third:+.2%}" for third in by_third)
     return Verdict.INCONCLUSIVE, (
         f"both lie inside the margin, but the thirds of the curve differ by {figures} and cancel: "
         "look at the plot, and compare more seeds"
@@ -218,10 +216,10 @@ def _seeds_are_excluded(beyond: Sequence[Part], aligned: Aligned) -> bool:
     return max(ratios) > GROSS
 
 
-def _cancel(thirds: tuple[float, ...], margin: float) -> bool:
+def _cancel(by_third: tuple[float, ...], margin: float) -> bool:
     """Whether thirds of either sign, one of them beyond the margin, make up for each other."""
-    up, down = sum(t for t in thirds if t > 0), -sum(t for t in thirds if t < 0)
-    return max(map(abs, thirds), default=0.0) > margin and min(up, down) > margin
+    up, down = sum(t for t in by_third if t > 0), -sum(t for t in by_third if t < 0)
+    return max(map(abs, by_third), default=0.0) > margin and min(up, down) > margin
 
 
 def _needed(part: Part, aligned: Aligned, margin: float) -> str:
@@ -239,7 +237,7 @@ def _needed(part: Part, aligned: Aligned, margin: float) -> str:
 
 
 def _observed(
-    parts: tuple[Part, ...], thirds: tuple[float, ...], b: int, c: int
+    parts: tuple[Part, ...], by_third: tuple[float, ...], b: int, c: int
 ) -> dict[str, Figure]:
     whole, last = parts
     return {
@@ -251,7 +249,7 @@ def _observed(
         "last_low": last.low,
         "last_high": last.high,
         "last_steps": last.steps,
-        "largest_third": max(thirds, key=abs),
+        "largest_third": max(by_third, key=abs),
         "baseline_runs": b,
         "candidate_runs": c,
     }
@@ -276,9 +274,7 @@ def _blind(aligned: Aligned) -> str:
 
 def _cancelling(aligned: Aligned) -> str:
     """A word on errors of opposite sign, where they dominate."""
-    base, cand = aligned.baseline_mean, aligned.candidate_mean
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = (cand - base) / np.abs(base)
+    relative = relative_error(aligned.baseline_mean, aligned.candidate_mean)
     size, signed = float(np.abs(relative).mean()), float(relative.mean())
     if not abs(signed) < size / 3:
         return ""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
+from harness.measure import relative_error
 
 Floats = NDArray[np.float64]
 
@@ -90,6 +91,4 @@ def _scaled(values: Floats) -> Floats:
 def _shift(aligned: Aligned, values: Floats) -> Floats:
     b = aligned.baseline.shape[0]
     base, cand = values[:b].mean(axis=0), values[b:].mean(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative: Floats = (cand - base) / np.abs(base)
-    return relative
+    return relative_error(base, cand)
