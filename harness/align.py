@@ -6,7 +6,8 @@ B baseline runs, C candidate runs, n common steps.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,9 @@ class Aligned:
     (learning rate, validation), each on its own common steps; `signals` are further figures of the
     training itself (parts of the loss, norms, how far the ranks lie apart), `others` what no rule
     asks about (accuracies of batches, rewards).
-    In both, the row of a run that does not log the series is NaN throughout.
+    In both, the row of a run that does not log the series is NaN throughout. All arrays are
+    read-only. `baseline_mean` and `candidate_mean` (n,) are the mean curves of each side; those of
+    a side of one run are its very bits.
     """
 
     metric: str
@@ -56,27 +59,30 @@ class Aligned:
     same_ranks: bool = True
     left_out: tuple[tuple[int, int], ...] = ()
     part: tuple[int, int] | None = None
+    baseline_mean: Floats = field(init=False, repr=False)
+    candidate_mean: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         n = self.steps.size
         if self.baseline.shape[1:] != (n,) or self.candidate.shape[1:] != (n,) or n == 0:
             msg = f"baseline {self.baseline.shape}, candidate {self.candidate.shape}, {n} steps"
             raise ValueError(msg)
+        for name in (
+            "steps",
+            "baseline",
+            "candidate",
+            "baseline_only",
+            "candidate_only",
+            "missing",
+        ):
+            object.__setattr__(self, name, _read_only(getattr(self, name)))
+        object.__setattr__(self, "baseline_mean", _read_only(_mean(self.baseline)))
+        object.__setattr__(self, "candidate_mean", _read_only(_mean(self.candidate)))
 
     @property
     def coverage(self) -> float:
         """Common steps as a fraction of the steps that any run has."""
         return self.steps.size / _all_steps([*self.baseline_series, *self.candidate_series]).size
-
-    @property
-    def baseline_mean(self) -> Floats:
-        """The mean curve of the baseline runs, shape (n,). With one run, its very bits."""
-        return _mean(self.baseline)
-
-    @property
-    def candidate_mean(self) -> Floats:
-        """The mean curve of the candidate runs, shape (n,). With one run, its very bits."""
-        return _mean(self.candidate)
 
     def tail(self, last: int) -> Aligned:
         """The last `last` common steps. Steps that only one side has before them are out of it."""
@@ -133,8 +139,15 @@ def ranges(steps: Steps) -> list[tuple[int, int]]:
 
 
 def _mean(curves: Floats) -> Floats:
-    mean: Floats = curves[0] if curves.shape[0] == 1 else np.mean(curves, axis=0)
+    with np.errstate(all="ignore"):  # of a series that overflowed nothing is judged
+        mean: Floats = curves[0] if curves.shape[0] == 1 else np.mean(curves, axis=0)
     return mean
+
+
+def _read_only(data: NDArray[Any]) -> NDArray[Any]:
+    view: NDArray[Any] = data.view()
+    view.flags.writeable = False
+    return view
 
 
 def align(

@@ -173,3 +173,12 @@ def test_a_step_that_one_baseline_run_lacks_belongs_to_neither_side_alone():
     assert (aligned.baseline_only.size, aligned.candidate_only.size) == (0, 0)
     assert aligned.missing.tolist() == [30]
     assert aligned.coverage == 59 / 60
+
+
+def test_aligned_curves_cannot_be_changed():
+    aligned = align([run([3.0, 2.0])], [run([3.0, 2.5]), run([2.0, 1.5])])
+    for name in ("steps", "baseline", "candidate", "candidate_mean", "missing"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(aligned, name)[...] = 0
+    assert aligned.candidate_mean is aligned.candidate_mean
+    assert aligned.candidate_mean.tolist() == [2.5, 2.0]
