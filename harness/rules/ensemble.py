@@ -34,7 +34,7 @@ def ensemble(
     permutations: int = 10_000,
     seed: int = 1,
 ) -> Finding:
-    """Exchangeability of the runs of both sides, companions (validation, say) included."""
+    """Exchangeability of the runs of both sides, schedules and validation included."""
     if not 0 < level < 1:
         msg = f"limit 'level' of rule 'ensemble' is {level!r}; expected a number between 0 and 1"
         raise PolicyError(msg)

@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned
+from harness.align import Aligned, Curves
 from harness.companions import PLANNED
 from harness.stats.tails import tail_degrees
 
@@ -108,7 +108,7 @@ class Signature:
 
 
 def signature(aligned: Aligned) -> Signature:
-    """The features of the judged series, its companions and its signals.
+    """The features of the judged series, of validation and of schedules and auxiliary series.
 
     The judged values must be finite. A run whose row of another series is NaN throughout does not
     log it; a record that is not finite in some other run is left out, and so is a series without
@@ -122,7 +122,7 @@ def signature(aligned: Aligned) -> Signature:
     ends = [i for i, f in enumerate(judged) if f.kind in {"level", "last"}]
     last = ends[-1] if ends else len(judged) - 1
     judged[last] = replace(judged[last], result=True)
-    others = (*aligned.companions, *aligned.signals)
+    others = (*aligned.schedules, *aligned.validation, *aligned.auxiliary)
     more = [_as_result(f) for one in others for f in _features(one) if f.kind != "noise"]
     every = (*judged, *more)
     together = np.column_stack([feature.column for feature in every])
@@ -136,7 +136,7 @@ def _as_result(feature: Feature) -> Feature:
     return replace(feature, result=True) if validation else feature
 
 
-def _features(one: Aligned) -> Iterator[Feature]:
+def _features(one: Curves) -> Iterator[Feature]:
     """The features of one series."""
     values = np.vstack([one.baseline, one.candidate])
     logged = np.asarray(~np.isnan(values).all(axis=1), dtype=np.bool_)
