@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.report import sparkline
 from harness.report.oneline import counts, percent
 from harness.report.tables import HEADLINES
-from harness.report.text import COLOURS
+from harness.report.text import COLOURS, words
 from harness.results import PortResult
 from harness.rules import Verdict
 
@@ -43,7 +43,7 @@ def write(results: Sequence[PortResult], console: Console) -> None:
     console.print(table)
     for result in results:
         for line in reasons(result):
-            console.print(Text(f"{result.port}: {line}"))
+            console.print(words(f"{result.port}: {line}"))
     console.print(Text(counts(results)))
 
 
@@ -63,10 +63,10 @@ def _cells(result: PortResult, marks: str) -> dict[str, Text]:
     )
     judged = result.verdict in COLOURS
     return {
-        "port": Text(result.port),
-        "verdict": Text(result.verdict, style=f"bold {COLOURS.get(result.verdict, 'red')}"),
+        "port": words(result.port),
+        "verdict": words(result.verdict, f"bold {COLOURS.get(result.verdict, 'red')}"),
         "effect": Text(percent(result.effect)),
-        "rules": Text(rules or ("not asked" if judged else "")),
+        "rules": words(rules or ("not asked" if judged else "")),
         "coverage": Text("" if result.coverage is None else f"{result.coverage:.1%}"),
         "steps": Text(str(result.steps) if judged else ""),
         "baseline over candidate": Text("\n".join(curves) if any(curves) else ""),

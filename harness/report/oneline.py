@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.report.escape import terminal
 from harness.results import WORST_FIRST, PortResult, worst
 
 
@@ -13,7 +14,7 @@ def percent(value: float | None) -> str:
 
 
 def main_reason(result: PortResult) -> str:
-    """The weightiest reason in one line."""
+    """The weightiest reason in one line; each writer escapes it for its own language."""
     return " ".join(result.reasons[0].split()) if result.reasons else ""
 
 
@@ -22,7 +23,7 @@ def one_line(result: PortResult) -> str:
     name = f"{result.port}: " if result.port else ""
     effect = f" {percent(result.effect)}" if result.effect is not None else ""
     reason = main_reason(result)
-    return f"{name}{result.verdict}{effect}" + (f", {reason}" if reason else "")
+    return terminal(f"{name}{result.verdict}{effect}" + (f", {reason}" if reason else ""))
 
 
 def counts(results: Sequence[PortResult]) -> str:

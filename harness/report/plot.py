@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from harness.align import Aligned
 from harness.comparison import Comparison
 from harness.measure import relative_error, smooth
+from harness.report import figures
+from harness.report.escape import figure as plain
 from harness.report.tables import headline
 
 if TYPE_CHECKING:
@@ -31,15 +33,19 @@ COLUMNS = 1300
 
 def draw(comparison: Comparison) -> Figure:
     """The figure; it belongs to no window and opens none."""
+    with figures.own_style():
+        return _drawn(comparison)
+
+
+def _drawn(comparison: Comparison) -> Figure:
     from matplotlib.figure import Figure  # noqa: PLC0415  (half a second, only plots need it)
 
     figure = Figure(figsize=(9, 6.5), layout="constrained")
     loss, error = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     _curves(loss, comparison)
     _error(error, comparison)
-    figure.suptitle(
-        f"{comparison.verdict}: {headline(comparison)}", x=0.01, ha="left", fontweight="bold"
-    )
+    title = plain(f"{comparison.verdict}: {headline(comparison)}")
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return figure
 
 
@@ -48,7 +54,7 @@ def save(comparison: Comparison, folder: Path) -> tuple[Path, ...]:
     figure = draw(comparison)
     paths = (folder / "comparison.png", folder / "comparison.svg")
     for path in paths:
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+        figures.save(figure, path, dpi=150)
     return paths
 
 
@@ -77,7 +83,7 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
     axes.axvspan(judged[0], judged[-1], color="0.5", alpha=0.10, linewidth=0, label="judged steps")
     if spans_decades(whole):
         axes.set_yscale("log")
-    axes.set_ylabel(whole.metric)
+    axes.set_ylabel(plain(whole.metric))
     axes.legend(loc="upper right", frameon=False)
     axes.grid(alpha=0.3)
 

@@ -62,7 +62,9 @@ def _row(result: PortResult, order: dict[str, int]) -> dict[str, Any]:
     """What one row shows, and by what it is sorted; a figure that is not known sorts last."""
     return {
         "port": result.port,
-        "link": "" if result.verdict == ERROR else f"./{quote(result.port, safe='')}/report.html",
+        "link": ""
+        if result.verdict == ERROR
+        else f"./{quote(result.port, safe='', errors='backslashreplace')}/report.html",
         "verdict": result.verdict,
         "rank": order[result.verdict],
         "effect": "" if result.effect is None else f"{result.effect:+.2%}",

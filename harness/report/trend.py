@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 
+from harness.report.escape import html as escape
 from harness.report.oneline import percent
 from harness.trend import Change, Entry
 
