@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from harness.curve import Run, Series
 from harness.errors import AlignmentError
 from harness.lag import lag
+from harness.wording import counted
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -230,7 +231,8 @@ def widen(series: Series, window: int) -> Series:
     """
     if series.window != 1:
         msg = (
-            f"{series.key} of rank {series.rank} is a mean of {series.window} steps and cannot be "
+            f"{series.key} of rank {series.rank} is a mean of {counted(series.window, 'step')} "
+            "and cannot be "
             f"turned into one of {window}; log the same window on both sides."
         )
         raise AlignmentError(msg)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import PolicyError
+from harness.wording import counted
 
 if TYPE_CHECKING:
     from harness.baselines import Recording
@@ -46,7 +47,7 @@ def baseline_add(
         baselines / name, runs, origin=origin, description=description, replace=replace
     )
     count = sum(len(series) for run in runs for series in run.series)
-    typer.echo(f"recorded {len(runs)} run(s), {count} values in {recording.folder}")
+    typer.echo(f"recorded {counted(len(runs), 'run')}, {count} values in {recording.folder}")
     _noise_floor(recording)
 
 
@@ -58,7 +59,8 @@ def baseline_list(*, baselines: Baselines = SHELF) -> None:
     recordings = list_recordings(baselines)
     for recording in recordings:
         runs = recording.meta["runs"]
-        typer.echo(f"{recording.name}: {len(runs)} run(s). {recording.meta.get('description', '')}")
+        about = recording.meta.get("description", "")
+        typer.echo(f"{recording.name}: {counted(len(runs), 'run')}. {about}")
     if not recordings:
         typer.echo(f"no baseline in {baselines}; record one with `harness baseline add`")
 

@@ -211,7 +211,7 @@ def test_check_judges_every_port_and_a_broken_one_stops_no_other(harness, logs):
     done = harness("check", "--report", "out")
     assert done.returncode == 2
     assert "gone: no.log: no such file" in done.stdout.replace(str(logs) + "/", "")
-    assert "3 port(s): 1 pass, 1 fail, 1 error" in done.stdout
+    assert "3 ports: 1 pass, 1 fail, 1 error" in done.stdout
     assert (logs / "out" / "bad" / "report.md").exists()
     (logs / "ports.toml").write_text(MANIFEST[: MANIFEST.index('[[port]]\nname = "gone"')])
     assert harness("check").returncode == 1

@@ -44,9 +44,11 @@ def _row(result: PortResult) -> str:
     drawn = "<br>".join(curve.replace(" ", "\N{FIGURE SPACE}") for curve in curves)
     reason = main_reason(result)
     reason = reason if len(reason) <= REASON else reason[: REASON - 1] + "…"
+    but = f", but {markdown(result.qualifier)}" if result.qualifier else ""
     cells = (
         markdown(result.port),
-        f"**{result.verdict}**",
+        f"**{result.verdict}**"
+        + (f", but {markdown(result.qualifier)}" if result.qualifier else ""),
         percent(result.effect),
         drawn,
         markdown(reason),

@@ -9,6 +9,7 @@ from harness.hints import Hints
 from harness.report.tables import Table
 from harness.report.text import lay_out, words
 from harness.rules import Verdict
+from harness.wording import counted
 
 
 def write(comparison: Comparison, found: Hints, out: Console) -> None:
@@ -45,7 +46,7 @@ def table(found: Hints) -> Table:
     ]
     head = ("fault", "alike", "mIoU lost", "what it is", "seen in")
     return Table(
-        title=f"What the difference resembles ({found.shared} features compared)",
+        title=f"What the difference resembles ({counted(found.shared, 'feature')} compared)",
         head=head,
         rows=tuple(rows),
     )

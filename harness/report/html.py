@@ -15,8 +15,9 @@ from harness.report.chart_data import SMOOTHINGS, limits, payload, smoothing
 from harness.report.forest import forest
 from harness.report.page import embedded, render_page
 from harness.report.plot import spans_decades
-from harness.results import effect
+from harness.results import effect, qualifier
 from harness.rules import Finding
+from harness.wording import counted
 
 STYLES = ("uPlot.min.css", "page.css", "report.css")
 SCRIPTS = ("uPlot.LICENSE", "uPlot.iife.min.js", "thin.js", "chart.js", "touch.js", "report.js")
@@ -35,6 +36,7 @@ def render(comparison: Comparison, *, command: str) -> str:
         title=f"{verdict}: {comparison.policy.metric}, {_names(comparison)}",
         names=_names(comparison),
         headline=tables.headline(comparison),
+        qualified=bool(qualifier(comparison)),
         reasons=comparison.judgement.reasons,
         glance=_glance(comparison),
         data=embedded(payload(comparison)),
@@ -135,7 +137,7 @@ def _level(comparison: Comparison) -> str:
     if difference == 0:
         return f"The candidate's mean {metric} equals the baseline's over the judged steps"
     word = "above" if difference > 0 else "below"
-    last = "" if aligned.last is None else f" over the last {aligned.steps.size} steps"
+    last = "" if aligned.last is None else f" over the last {counted(aligned.steps.size, 'step')}"
     return f"The candidate's mean {metric} lies {abs(difference):.2%} {word} the baseline's{last}"
 
 
@@ -152,7 +154,7 @@ def _worst(comparison: Comparison) -> str:
         beyond = np.count_nonzero(np.abs(error[finite]) > limit.size) / error.size
         parts.insert(0, f"{beyond:.1%} of single steps lie beyond ±{100 * limit.size:g} %")
     if not finite.all():
-        parts.append(f"on {np.count_nonzero(~finite)} steps it is not finite")
+        parts.append(f"on {counted(int(np.count_nonzero(~finite)), 'step')} it is not finite")
     return "; ".join([parts[0], *(part[0].lower() + part[1:] for part in parts[1:])])
 
 
@@ -170,7 +172,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 def _missing(comparison: Comparison) -> str:
     steps = comparison.whole.missing
-    return f"{steps.size} steps ({tables.listed(steps)})" if steps.size else "no step"
+    return f"{counted(steps.size, 'step')} ({tables.listed(steps)})" if steps.size else "no step"
 
 
 def _facts(comparison: Comparison) -> list[dict[str, str]]:

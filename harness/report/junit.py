@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from harness.report.escape import lines, xml
 from harness.report.oneline import percent
 from harness.results import ERROR, PortResult
+from harness.wording import counted
 
 WHOLE = "comparison"
 """The name of the test case of a port of which no rule was asked."""
@@ -36,7 +37,9 @@ def cases(result: PortResult) -> tuple[Case, ...]:
 
     What each says is `Judgement.of_rule`'s, as in pytest.
     """
-    text = "\n".join((*result.reasons, f"effect {percent(result.effect)}, {result.steps} steps"))
+    text = "\n".join(
+        (*result.reasons, f"effect {percent(result.effect)}, {counted(result.steps, 'step')}")
+    )
     if not result.rules:
         message = result.reasons[0] if result.reasons else result.verdict
         whole = Case(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.report.escape import terminal
 from harness.results import WORST_FIRST, PortResult, worst
+from harness.wording import counted
 
 
 def percent(value: float | None) -> str:
@@ -21,9 +22,12 @@ def main_reason(result: PortResult) -> str:
 def one_line(result: PortResult) -> str:
     """Verdict, effect and the main reason; the port's name first, where it has one."""
     name = f"{result.port}: " if result.port else ""
+    said = main_reason(result)
+    more = "; ".join(part for part in result.qualifier.split("; ") if part and part not in said)
     effect = f" {percent(result.effect)}" if result.effect is not None else ""
-    reason = main_reason(result)
-    return terminal(f"{name}{result.verdict}{effect}" + (f", {reason}" if reason else ""))
+    return terminal(
+        f"{name}{result.verdict}{f' ({more})' if more else ''}{effect}{f', {said}' if said else ''}"
+    )
 
 
 def counts(results: Sequence[PortResult]) -> str:
@@ -31,7 +35,9 @@ def counts(results: Sequence[PortResult]) -> str:
     found: dict[str, int] = {}
     for result in results:
         found[result.verdict] = found.get(result.verdict, 0) + 1
-    return f"{len(results)} port(s): " + ", ".join(f"{n} {word}" for word, n in found.items())
+    return f"{counted(len(results), 'port')}: " + ", ".join(
+        f"{n} {word}" for word, n in found.items()
+    )
 
 
 def summary_line(results: Sequence[PortResult]) -> str:

@@ -19,7 +19,14 @@ from harness.report.escape import in_script
 from harness.report.json import tool_version
 from harness.shown import shown
 
-ICONS = {"pass": "✓", "fail": "✕", "inconclusive": "?", "incomparable": "≠", "error": "!"}
+ICONS = {
+    "pass": "✓",
+    "qualified": "◐",
+    "fail": "✕",
+    "inconclusive": "?",
+    "incomparable": "≠",
+    "error": "!",
+}
 COLOURS = {
     "pass": "#009E73",
     "fail": "#D55E00",

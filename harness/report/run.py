@@ -13,6 +13,7 @@ from harness.curve import Run, Series
 from harness.report import escape
 from harness.report.tables import listed
 from harness.report.text import words
+from harness.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ LONGEST = 60
 def write(run: Run, console: Console) -> None:
     """Prints in a screenful what the run was: facts, series of all ranks, notes, skipped lines."""
     size = f", {run.size_bytes:,} bytes, sha256 {run.sha256[:16]}" if run.sha256 else ""
-    lines = f"{run.lines:,} lines" if run.lines else "recorded"
+    lines = counted(run.lines, "line") if run.lines else "recorded"
     console.print(words(f"{run.source}: {lines}{size}, read as {', '.join(run.formats)}"))
     if run.facts.named():
         console.print(_facts(run, abreast=2 if console.width >= TWO_ABREAST else 1))
@@ -58,7 +59,9 @@ def _facts(run: Run, *, abreast: int) -> Table:
         table.add_row(*(words(cell) for triple in beside for cell in triple))
     settings = len(run.facts) - len(cells)
     if settings:
-        table.caption = f"and {settings} settings of the config or the arguments; see --json -"
+        table.caption = (
+            f"and {counted(settings, 'setting')} of the config or the arguments; see --json -"
+        )
         table.caption_justify = "left"
     return table
 
@@ -126,7 +129,8 @@ def _remarks(run: Run) -> list[str]:
         missing = _gaps(one)
         if missing.size:
             lines.append(
-                f"note: {one.key} of rank {one.rank} lacks {missing.size} steps: {listed(missing)}"
+                f"note: {one.key} of rank {one.rank} lacks {counted(missing.size, 'step')}: "
+                f"{listed(missing)}"
             )
     lines += [f"note: {note}" for note in run.notes]
     lines = _first(lines, "more notes; see --json -")

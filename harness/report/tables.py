@@ -13,7 +13,9 @@ from harness.comparable import SideValue
 from harness.comparison import Comparison
 from harness.curve import Run
 from harness.measure import Errors
+from harness.results import qualifier
 from harness.rules import Finding, RuleCall, Verdict
+from harness.wording import counted
 
 HEADLINES = {
     Verdict.PASS: "the candidate reproduces the baseline within the policy",
@@ -40,8 +42,8 @@ class Table:
 
 
 def headline(comparison: Comparison) -> str:
-    """The verdict in words, with the part of the run that was judged where it is not the whole."""
-    scope = comparison.judgement.scope
+    """The verdict in words, with what sets it apart from one on the whole run, nothing waived."""
+    scope = qualifier(comparison) or comparison.judgement.scope
     return HEADLINES[comparison.verdict] + (f"; {scope}" if scope else "")
 
 
@@ -132,9 +134,9 @@ def alignment_lines(comparison: Comparison) -> tuple[str, ...]:
     whole, judged = comparison.whole, comparison.aligned
     series = f"{whole.metric} of rank {whole.rank}"
     if whole.window > 1:
-        series += f", means of {whole.window} steps"
+        series += f", means of {counted(whole.window, 'step')}"
     lines = [
-        f"{series}: {whole.steps.size} common steps, {span(whole)} "
+        f"{series}: {counted(whole.steps.size, 'common step')}, {span(whole)} "
         f"(coverage {whole.coverage:.1%} of the steps that either side logged)",
         f"left out: {only('baseline', whole)}; {only('candidate', whole)}",
     ]
@@ -144,7 +146,8 @@ def alignment_lines(comparison: Comparison) -> tuple[str, ...]:
     bad = measures.nonfinite_baseline + measures.nonfinite_candidate
     if bad:
         lines.append(
-            f"NaN or infinity: {measures.nonfinite_baseline} judged steps of the baseline, "
+            f"NaN or infinity: {counted(measures.nonfinite_baseline, 'judged step')} of the "
+            "baseline, "
             f"{measures.nonfinite_candidate} of the candidate"
         )
     lines.append(f"error at the first judged step: {measures.first_step_relative:+.2%}")
@@ -161,7 +164,7 @@ def only(side: str, aligned: Aligned) -> str:
     steps = aligned.baseline_only if side == "baseline" else aligned.candidate_only
     if not steps.size:
         return f"no step of the {side} only"
-    return f"{steps.size} steps of the {side} only ({listed(steps)})"
+    return f"{counted(steps.size, 'step')} of the {side} only ({listed(steps)})"
 
 
 def listed(steps: NDArray[np.int64]) -> str:
@@ -169,7 +172,7 @@ def listed(steps: NDArray[np.int64]) -> str:
     found = ranges(steps)
     words = [str(a) if a == b else f"{a} to {b}" for a, b in found[:SHOWN_RANGES]]
     rest = len(found) - SHOWN_RANGES
-    return ", ".join(words) + (f" and {rest} more ranges" if rest > 0 else "")
+    return ", ".join(words) + (f" and {counted(rest, 'more range')}" if rest > 0 else "")
 
 
 def inputs_table(comparison: Comparison) -> Table:
@@ -192,7 +195,7 @@ def remarks(comparison: Comparison) -> tuple[str, ...]:
         lines += [f"{run.source}: {note}" for note in run.notes]
         lines += [f"{run.source}:{s.line}: {s.reason}" for s in run.skipped[:5]]
         if len(run.skipped) > 5:
-            lines.append(f"{run.source}: {len(run.skipped) - 5} more damaged records")
+            lines.append(f"{run.source}: {counted(len(run.skipped) - 5, 'more damaged record')}")
     if nowhere := unstated(comparison):
         lines.append(f"neither side states: {', '.join(nowhere)}")
     return tuple(lines)
@@ -204,7 +207,8 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
     lines = [
         *(f"rule {text}" for text in asked(comparison)),
         "every rule must pass" if len(policy.rules) > 1 else "the rule must pass",
-        f"at least {policy.records} common records, at most {policy.max_missing:.1%} missing",
+        f"at least {counted(policy.records, 'common record')}, at most {policy.max_missing:.1%} "
+        "missing",
     ]
     if policy.allow:
         reason = f": {policy.allow_reason}" if policy.allow_reason else ""

@@ -19,17 +19,20 @@ from rich.text import Text
 from harness.comparison import Comparison
 from harness.report import sparkline, tables
 from harness.report.escape import no_command, terminal
+from harness.results import qualifier
 from harness.shown import printable
 
 PIPED_WIDTH = 120
 CURVE_WIDTH = 100
+QUALIFIED = "cyan"
+"""The colour of a pass that is not a full one."""
 COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "incomparable": "magenta"}
 
 
 def render(comparison: Comparison) -> RenderableType:
     """The report as something rich can print. No markup is read from the log's own text."""
     verdict = str(comparison.verdict)
-    colour = COLOURS[verdict]
+    colour = QUALIFIED if qualifier(comparison) else COLOURS[verdict]
     title = Text(verdict, f"bold {colour}") + words(f": {tables.headline(comparison)}")
     facts = tables.facts_table(comparison)
     parts: list[RenderableType] = [

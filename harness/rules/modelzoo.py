@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from harness.align import Aligned
 from harness.curve import Series
 from harness.rules.finding import Finding, Verdict, within
+from harness.wording import counted
 
 LAST = 50
 RELATIVE = 0.05
@@ -90,7 +91,8 @@ def _by_position(series: Sequence[Series]) -> NDArray[np.float64]:
 def _reason(result: Published, *, finite: bool) -> str:
     figures = (
         f"signed mean relative error {result.relative:+.2%} (limit {RELATIVE:.0%}), signed mean "
-        f"absolute error {result.absolute:+.4g} (limit {ABSOLUTE}), on {result.count} steps"
+        f"absolute error {result.absolute:+.4g} (limit {ABSOLUTE}), on "
+        f"{counted(result.count, 'step')}"
     )
     if not finite:
         word = "pass" if result.passes else "fail"

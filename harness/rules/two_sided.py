@@ -14,6 +14,7 @@ import numpy as np
 from harness.align import Aligned
 from harness.measure import relative_error, smooth
 from harness.rules.finding import Finding, Verdict, within
+from harness.wording import counted
 
 
 def two_sided(
@@ -29,7 +30,8 @@ def two_sided(
     ok = within(relative, rtol) or within(absolute, atol)
     figures = (
         f"mean |relative error| of the smoothed curves is {relative:.2%} (limit {rtol:.2%}), mean "
-        f"|absolute error| {absolute:.4g} (limit {atol:g}), on {aligned.steps.size} steps"
+        f"|absolute error| {absolute:.4g} (limit {atol:g}), on "
+        f"{counted(aligned.steps.size, 'step')}"
     )
     finite = bool(np.isfinite(base).all() and np.isfinite(cand).all())
     tail = "" if finite else "; the judged steps hold NaN or infinity"
