@@ -35,7 +35,8 @@ class Aligned:
     (learning rate, validation), each on its own common steps; `signals` are further figures of the
     training itself (parts of the loss, norms, how far the ranks lie apart), `others` what no rule
     asks about (accuracies of batches, rewards).
-    In both, the row of a run that does not log the series is NaN throughout.
+    In both, the row of a run that does not log the series is NaN throughout. `by_order` says that
+    the steps number the records of a log that states none.
     """
 
     metric: str
@@ -57,6 +58,7 @@ class Aligned:
     same_ranks: bool = True
     left_out: tuple[tuple[int, int], ...] = ()
     part: tuple[int, int] | None = None
+    by_order: bool = False
 
     def __post_init__(self) -> None:
         n = self.steps.size
@@ -175,6 +177,7 @@ def align(
         baseline_series=left,
         candidate_series=right,
         left_out=left_out,
+        by_order=any(metric in run.by_order for run in (*baseline, *candidate)),
     )
 
 

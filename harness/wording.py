@@ -1,4 +1,4 @@
-"""Words around numbers: one helper, so that no message says `1 steps` or `run(s)`."""
+"""Words around numbers: one helper, so that a message says `1 step` and `2 steps`."""
 
 from __future__ import annotations
 

@@ -257,7 +257,7 @@ JSON = {
 }
 OTHERS = {"repeat", "github", "junit", "plot", "figures", "calibration", "published"}
 """Writers with a test of their own below."""
-PARTS = {"escape", "tables", "sparkline", "forest", "page", "chart_data"}
+PARTS = {"escape", "tables", "sparkline", "forest", "page", "chart_data", "scale"}
 """Modules that write nothing by themselves: what they make goes out through the others."""
 
 

@@ -47,8 +47,7 @@ def _row(result: PortResult) -> str:
     but = f", but {markdown(result.qualifier)}" if result.qualifier else ""
     cells = (
         markdown(result.port),
-        f"**{result.verdict}**"
-        + (f", but {markdown(result.qualifier)}" if result.qualifier else ""),
+        f"**{result.verdict}**{but}",
         percent(result.effect),
         drawn,
         markdown(reason),

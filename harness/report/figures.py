@@ -24,7 +24,7 @@ def own_style() -> Iterator[None]:
     defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
     with matplotlib.rc_context(rc=defaults), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        warnings.filterwarnings("ignore", message=".* layout not applied")
+        warnings.filterwarnings("ignore", message=".*layout not applied")
         yield
 
 

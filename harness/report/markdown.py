@@ -18,16 +18,18 @@ def render(comparison: Comparison, *, picture: str | None = None) -> str:
         f"**{verdict}**: {markdown(tables.headline(comparison))}.",
         "",
     ]
-    lines += _bullets(comparison.judgement.reasons)
+    lines += _bullets(tables.reasons(comparison))
     if picture:
         lines += [f"![loss curves, their relative error and the judged window]({picture})", ""]
     if comparison.judgement.findings:
         lines += _table(tables.rules_table(comparison))
         for finding in comparison.judgement.findings:
-            lines += _bullets(tables.finding_lines(finding))
+            lines += _bullets(tables.finding_lines(finding, comparison))
+        named = tables.legend(comparison)
+        lines += _bullets(f"{name} is {what}" for name, what in named.items())
     facts = tables.facts_table(comparison)
     lines += _table(facts) if facts.rows else []
-    lines += _table(tables.errors_table(comparison))
+    lines += [*_table(tables.errors_table(comparison)), f"{markdown(tables.ERRORS_NOTE)}.", ""]
     lines += ["## Steps", "", *_bullets(tables.alignment_lines(comparison))]
     lines += ["## Policy", "", *_bullets(tables.policy_lines(comparison))]
     notes = tables.remarks(comparison)

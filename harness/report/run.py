@@ -49,8 +49,9 @@ def _facts(run: Run, *, abreast: int) -> Table:
     table = Table(title="Facts", title_justify="left", box=box.SIMPLE_HEAD)
     for head in ("fact", "value", "line") * abreast:
         table.add_column(head, overflow="fold")
+    unknown = "derived" if run.facts.lines else "-"  # a recording keeps no lines
     cells = [
-        (name, f"{value!s:.{LONGEST}}", str(run.facts.lines.get(name, "derived")))
+        (name, _cut(str(value)), str(run.facts.lines.get(name, unknown)))
         for name, value in run.facts.named().items()
     ]
     height = -(-len(cells) // abreast)
@@ -64,6 +65,10 @@ def _facts(run: Run, *, abreast: int) -> Table:
         )
         table.caption_justify = "left"
     return table
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
 
 
 def _by_name(series: Sequence[Series]) -> list[list[Series]]:

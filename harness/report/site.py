@@ -13,7 +13,7 @@ from harness.report.trend import describe, trend_svg
 from harness.results import ERROR, LARGE, WORST_FIRST, PortResult, worst
 from harness.trend import Entry, find_changes
 
-WIDTH, CURVES, STRIP, EDGE = 160, 42, 20, 3
+WIDTH, CURVES, STRIP, EDGE = 160, 42, 30, 3
 """The small curves, and the strip with the error below them, in pixels."""
 ERROR_BOUNDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """The relative errors that the edge of a strip may stand for: the least that holds the errors, so

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned, ranges
-from harness.comparable import SideValue
+from harness.comparable import SideValue, weighty_unknowns
 from harness.comparison import Comparison
 from harness.curve import Run
 from harness.measure import Errors
 from harness.results import qualifier
 from harness.rules import Finding, RuleCall, Verdict
+from harness.stats.signature import words_of
 from harness.wording import counted
 
 HEADLINES = {
@@ -23,6 +24,11 @@ HEADLINES = {
     Verdict.INCONCLUSIVE: "the data cannot tell",
     Verdict.INCOMPARABLE: "not the same experiment",
 }
+ERRORS_NOTE = (
+    "rel divides each step's error by that step's baseline and takes the mean, so steps with a "
+    "small baseline weigh more than in the difference of the mean level: the two differ, at times "
+    "in sign"
+)
 SHOWN_RANGES = 8
 CLASSES = {
     "differs": "must match, differs",
@@ -45,6 +51,13 @@ def headline(comparison: Comparison) -> str:
     """The verdict in words, with what sets it apart from one on the whole run, nothing waived."""
     scope = qualifier(comparison) or comparison.judgement.scope
     return HEADLINES[comparison.verdict] + (f"; {scope}" if scope else "")
+
+
+def reasons(comparison: Comparison) -> tuple[str, ...]:
+    """The reasons of the verdict, without the part of the run that the headline names."""
+    judgement = comparison.judgement
+    scope = f"{judgement.scope}: " if judgement.scope else ""
+    return tuple(reason.removeprefix(scope) for reason in judgement.reasons)
 
 
 def side_text(value: SideValue) -> str:
@@ -99,9 +112,31 @@ def rules_table(comparison: Comparison) -> Table:
     return Table(title="Rules", head=("rule", "verdict", "observed", "limits"), rows=rows)
 
 
-def finding_lines(finding: Finding) -> tuple[str, ...]:
-    """A finding in words: the reason, and where the rule is blind."""
-    lines = [f"{finding.rule}: {finding.reason}"]
+def said(finding: Finding, comparison: Comparison) -> bool:
+    """Whether a finding's reason is among those of the verdict."""
+    line = f"{finding.rule}: {finding.reason}"
+    return any(reason.endswith(line) for reason in comparison.judgement.reasons)
+
+
+def legend(comparison: Comparison) -> dict[str, str]:
+    """The features that the figures of rules name, as `loss: level 5`, each with what it is."""
+    names = [
+        value
+        for finding in comparison.judgement.findings
+        for value in finding.observed.values()
+        if isinstance(value, str)
+    ]
+    return {name: words for name in names if (words := words_of(name))}
+
+
+def finding_lines(finding: Finding, comparison: Comparison | None = None) -> tuple[str, ...]:
+    """A finding in words: the reason, and where the rule is blind.
+
+    Beside the verdict of a comparison the reason is left out if it is one of that verdict's.
+    """
+    lines = []
+    if comparison is None or not said(finding, comparison):
+        lines.append(f"{finding.rule}: {finding.reason}")
     if finding.blind:
         lines.append(f"{finding.rule} is blind here: {finding.blind}")
     return tuple(lines)
@@ -112,7 +147,9 @@ def errors_table(comparison: Comparison) -> Table:
     measures = comparison.measures
     rows = tuple(_errors_row(e) for e in (measures.overall, *measures.windows))
     head = ("window", "steps", "rel", "|rel|", "abs", "|abs|", "rmse", "max |abs|", "at step")
-    return Table(title="Errors (candidate - baseline, means)", head=head, rows=rows)
+    return Table(
+        title="Errors of single steps (candidate - baseline), their means", head=head, rows=rows
+    )
 
 
 def _errors_row(e: Errors) -> tuple[str, ...]:
@@ -196,7 +233,8 @@ def remarks(comparison: Comparison) -> tuple[str, ...]:
         lines += [f"{run.source}:{s.line}: {s.reason}" for s in run.skipped[:5]]
         if len(run.skipped) > 5:
             lines.append(f"{run.source}: {counted(len(run.skipped) - 5, 'more damaged record')}")
-    if nowhere := unstated(comparison):
+    weighty = {row.fact for row in weighty_unknowns(comparison.comparability)}  # named in a note
+    if nowhere := [fact for fact in unstated(comparison) if fact not in weighty]:
         lines.append(f"neither side states: {', '.join(nowhere)}")
     return tuple(lines)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, cast
 
 from rich import box
@@ -37,7 +38,7 @@ def render(comparison: Comparison) -> RenderableType:
     facts = tables.facts_table(comparison)
     parts: list[RenderableType] = [
         Panel(
-            Group(title, *(words(f"- {reason}") for reason in comparison.judgement.reasons)),
+            Group(title, *(words(f"- {reason}") for reason in tables.reasons(comparison))),
             box=box.ROUNDED,
             border_style=colour,
         ),
@@ -51,8 +52,10 @@ def render(comparison: Comparison) -> RenderableType:
     if comparison.judgement.findings:
         parts.append(lay_out(tables.rules_table(comparison)))
         for finding in comparison.judgement.findings:
-            parts += [words(line) for line in tables.finding_lines(finding)]
-    parts.append(lay_out(tables.errors_table(comparison)))
+            parts += [words(line) for line in tables.finding_lines(finding, comparison)]
+        named = tables.legend(comparison)
+        parts += [words(f"{name} is {what}") for name, what in named.items()]
+    parts += [lay_out(tables.errors_table(comparison)), words(f"{tables.ERRORS_NOTE}."), Text("")]
     parts.append(_list("Steps", tables.alignment_lines(comparison)))
     parts.append(_list("Policy", tables.policy_lines(comparison)))
     notes = tables.remarks(comparison)
@@ -86,6 +89,8 @@ class Screen(Console):
 
     def __init__(self, file: IO[str] | None = None, **options: Any) -> None:
         guarded = cast("IO[str]", Guarded(sys.stdout if file is None else file))
+        if not re.fullmatch("[0-9]{1,5}", os.environ.get("COLUMNS", "0")):  # rich would raise
+            options["_environ"] = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
         super().__init__(file=guarded, highlight=False, markup=False, emoji=False, **options)
 
     def render(
@@ -136,11 +141,56 @@ def write(comparison: Comparison, to: Console) -> None:
     to.print(render(comparison))
 
 
-def lay_out(content: tables.Table, *, wide: bool = False) -> RichTable:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wide:
+    """A table of many narrow columns: as many tables below each other as the screen asks for.
+
+    Each has the first column, whole, and no word of a heading is broken.
+    """
+
+    content: tables.Table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Rich's hook: the width is known only now."""
+        content = self.content
+        heads = (content.head[0], *map(_stacked, content.head[1:]))
+        columns = list(zip(heads, *content.rows, strict=True))
+        first, *others = (
+            max(len(line) for cell in column for line in cell.split("\n")) for column in columns
+        )
+        parts: list[list[int]] = [[]]
+        room = options.max_width - first - PADDING
+        for index, width in enumerate(others, 1):
+            taken = sum(others[i - 1] + PADDING for i in parts[-1])
+            if parts[-1] and taken + width + PADDING > room:
+                parts.append([])
+            parts[-1].append(index)
+        for part in parts:
+            kept = [columns[i] for i in (0, *part)]
+            head, *rows = zip(*kept, strict=True)
+            yield _table(replace(content, head=head, rows=tuple(rows)), wide=True)
+
+
+PADDING = 2
+HEADING = 8
+
+
+def _stacked(heading: str) -> str:
+    """A heading on several lines, without breaking a word."""
+    shown = terminal(heading)
+    width = max(HEADING, *map(len, shown.split()), 1)
+    return "\n".join(textwrap.wrap(shown, width, break_on_hyphens=False)) or shown
+
+
+def lay_out(content: tables.Table, *, wide: bool = False) -> RichTable | Wide:
     """A titled table as rich draws it; cells are text, never markup.
 
     One that is `wide` has many narrow columns beside the first, which is kept whole.
     """
+    return Wide(content=content) if wide else _table(content)
+
+
+def _table(content: tables.Table, *, wide: bool = False) -> RichTable:
     table = RichTable(
         title=words(content.title),
         title_justify="left",
@@ -150,10 +200,15 @@ def lay_out(content: tables.Table, *, wide: bool = False) -> RichTable:
         pad_edge=not wide,
     )
     for i, name in enumerate(content.head):
-        table.add_column(words(name), overflow="fold", no_wrap=wide and not i)
+        table.add_column(_lines(name), overflow="fold", no_wrap=wide and not i)
     for row in content.rows:
-        table.add_row(*(Text("\n".join(map(terminal, cell.split("\n")))) for cell in row))
+        table.add_row(*map(_lines, row))
     return table
+
+
+def _lines(cell: str) -> Text:
+    """A cell, whose lines are our own."""
+    return Text("\n".join(map(terminal, cell.split("\n"))))
 
 
 def _list(title: str, lines: list[str] | tuple[str, ...]) -> Group:

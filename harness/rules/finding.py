@@ -63,7 +63,8 @@ def nonfinite(rule: str, aligned: Aligned, limits: Mapping[str, Figure]) -> Find
         steps = aligned.steps[bad]
         reason = (
             f"{aligned.metric} of the candidate is NaN or infinite on {steps.size} of "
-            f"{counted(aligned.steps.size, 'step')}, the first is step {steps[0]}"
+            f"{counted(aligned.steps.size, 'step')}, the first is "
+            f"{'record' if aligned.by_order else 'step'} {steps[0]}"
         )
     else:
         reason = (

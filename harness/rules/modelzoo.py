@@ -97,7 +97,17 @@ def _reason(result: Published, *, finite: bool) -> str:
     if not finite:
         word = "pass" if result.passes else "fail"
         return f"{figures}: not finite, so no evidence (the published script prints '{word}')"
-    return f"{figures}: {'one' if result.passes else 'neither'} is within its limit"
+    met = [
+        name
+        for name, value, limit in (
+            ("relative", result.relative, RELATIVE),
+            ("absolute", result.absolute, ABSOLUTE),
+        )
+        if value <= limit
+    ]
+    if len(met) == 1:
+        return f"{figures}: the {met[0]} limit is met, and one of the two is enough"
+    return f"{figures}: {'both limits are' if met else 'neither limit is'} met"
 
 
 def _blind(result: Published, relative_size: float, absolute_size: float) -> str:

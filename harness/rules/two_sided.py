@@ -9,6 +9,8 @@ loss is: with different seeds and a small batch the noise alone can exceed 5 %.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from harness.align import Aligned
@@ -34,7 +36,12 @@ def two_sided(
         f"{counted(aligned.steps.size, 'step')}"
     )
     finite = bool(np.isfinite(base).all() and np.isfinite(cand).all())
-    tail = "" if finite else "; the judged steps hold NaN or infinity"
+    met = [
+        name
+        for name, size, limit in (("relative", relative, rtol), ("absolute", absolute, atol))
+        if within(size, limit)
+    ]
+    tail = _decided(met) if finite else "; the judged steps hold NaN or infinity"
     return Finding(
         rule="two-sided",
         verdict=Verdict.PASS if ok and finite else Verdict.FAIL,
@@ -48,6 +55,13 @@ def two_sided(
         reason=figures + tail,
         blind=_blind(relative, signed) if ok else "",
     )
+
+
+def _decided(met: Sequence[str]) -> str:
+    """Which of the two limits decides; one that is met is enough."""
+    if len(met) == 1:
+        return f": the {met[0]} limit is met, and one of the two is enough"
+    return ": both limits are met" if met else ": neither limit is met"
 
 
 def _blind(relative: float, signed: float) -> str:
