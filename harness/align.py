@@ -67,6 +67,11 @@ class Aligned:
             raise ValueError(msg)
 
     @property
+    def place(self) -> str:
+        """What a number in `steps` counts: `step`, or `record` where a log states no steps."""
+        return "record" if self.by_order else "step"
+
+    @property
     def coverage(self) -> float:
         """Common steps as a fraction of the steps that any run has."""
         return self.steps.size / _all_steps([*self.baseline_series, *self.candidate_series]).size

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import PolicyError
+from harness.report.escape import terminal
 from harness.wording import counted
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def baseline_list(*, baselines: Baselines = SHELF) -> None:
     for recording in recordings:
         runs = recording.meta["runs"]
         about = recording.meta.get("description", "")
-        typer.echo(f"{recording.name}: {counted(len(runs), 'run')}. {about}")
+        typer.echo(terminal(f"{recording.name}: {counted(len(runs), 'run')}. {about}"))
     if not recordings:
         typer.echo(f"no baseline in {baselines}; record one with `harness baseline add`")
 
@@ -73,8 +74,8 @@ def baseline_show(name: str, *, baselines: Baselines = SHELF) -> None:
     from harness.report.text import console
 
     recording = open_recording(baselines / name)
-    typer.echo(f"{recording.name}: {recording.meta.get('description', '')}")
-    typer.echo(f"origin: {recording.meta.get('origin', '')}")
+    typer.echo(terminal(f"{recording.name}: {recording.meta.get('description', '')}"))
+    typer.echo(terminal(f"origin: {recording.meta.get('origin', '')}"))
     for one in load_runs(recording):
         run.write(one, console())
     _noise_floor(recording)
@@ -108,4 +109,4 @@ def baseline_verify(
     chosen = [open_recording(baselines / name) for name in names or ()]
     for recording in chosen or list_recordings(baselines):
         for line in verify(recording, logs=logs):
-            typer.echo(line)
+            typer.echo(terminal(line))

@@ -234,7 +234,7 @@ def _not_finite(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
             yield (
                 f"{other.metric} of {run.source} is NaN or infinite on {count} of "
                 f"{counted(n, 'step')}, the "
-                f"first is step {other.steps[bad][0]}; the baseline's is not{most_text}"
+                f"first is {other.place} {other.steps[bad][0]}; the baseline's is not{most_text}"
             )
 
 
@@ -255,7 +255,8 @@ def _other_ranks(
             if bad.size:
                 yield (
                     f"{aligned.metric} of rank {series.rank} of {run.source} is NaN or infinite on "
-                    f"{bad.size} of {counted(len(series), 'step')}, the first is step {bad[0]}"
+                    f"{bad.size} of {counted(len(series), 'step')}, the first is "
+                    f"{aligned.place} {bad[0]}"
                 )
 
 

@@ -76,7 +76,7 @@ def far_off():
 PASSES = {
     "part": (on_a_part, "judged on steps 0 to 59 of 100 (60 %)"),
     "waived": (waived, "1 fact waived"),
-    "far off": (far_off, "the mean level differs by +"),
+    "far off": (far_off, "the mean level differs"),
 }
 
 

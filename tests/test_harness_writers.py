@@ -24,10 +24,12 @@ from loglines import run as make_run
 from markdown_it import MarkdownIt
 from portresults import entries, result
 from rich.console import Console
+from typer.testing import CliRunner
 
 import harness.report
 from harness import Policy, compare
 from harness.calibrate import Row
+from harness.cli import app
 from harness.comparable import Comparability
 from harness.curve import Skipped
 from harness.facts import RunFacts
@@ -324,6 +326,21 @@ def test_the_command_that_repeats_is_one_line_for_a_shell(h):
         words = shlex.split(command, comments=True)
         assert words[:2] == ["harness", "compare"]
         assert not set(words) & {";", "|", "&", ">", "<"}
+
+
+@pytest.mark.parametrize("command", ["list", "show", "verify"])
+def test_a_recording_is_shown_without_commands(command, tmp_path):
+    rows = [{"step": i, "loss": v, "::error::x": v} for i, v in enumerate(decaying(60).tolist())]
+    (tmp_path / "a.jsonl").write_text("".join(f"{stdjson.dumps(row)}\n" for row in rows))
+    shelf = ["--baselines", str(tmp_path / "shelf")]
+    add = ["baseline", "add", "b", str(tmp_path / "a.jsonl"), "--origin", "\n::error::o\x1b[2J"]
+    added = CliRunner().invoke(app, [*add, "--description", "d\r\n::error::d", *shelf])
+    assert added.exit_code == 0, added.output
+    named = ["b"] if command != "list" else []
+    shown = CliRunner().invoke(app, ["baseline", command, *named, *shelf])
+    assert shown.exit_code == 0, shown.output
+    assert_shown(shown.output)
+    assert not any(map(obeyed, shown.output.splitlines()))
 
 
 @every

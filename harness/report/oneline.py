@@ -22,12 +22,11 @@ def main_reason(result: PortResult) -> str:
 def one_line(result: PortResult) -> str:
     """Verdict, effect and the main reason; the port's name first, where it has one."""
     name = f"{result.port}: " if result.port else ""
-    said = main_reason(result)
-    more = "; ".join(part for part in result.qualifier.split("; ") if part and part not in said)
     effect = f" {percent(result.effect)}" if result.effect is not None else ""
-    return terminal(
-        f"{name}{result.verdict}{f' ({more})' if more else ''}{effect}{f', {said}' if said else ''}"
-    )
+    said = main_reason(result)
+    more = [part for part in result.qualifier.split("; ") if part and part not in said]
+    but = f" ({'; '.join(more)})".replace(f" by{effect}", "") if more else ""
+    return terminal(f"{name}{result.verdict}{effect}{but}{f', {said}' if said else ''}")
 
 
 def counts(results: Sequence[PortResult]) -> str:

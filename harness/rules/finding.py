@@ -64,7 +64,7 @@ def nonfinite(rule: str, aligned: Aligned, limits: Mapping[str, Figure]) -> Find
         reason = (
             f"{aligned.metric} of the candidate is NaN or infinite on {steps.size} of "
             f"{counted(aligned.steps.size, 'step')}, the first is "
-            f"{'record' if aligned.by_order else 'step'} {steps[0]}"
+            f"{aligned.place} {steps[0]}"
         )
     else:
         reason = (
