@@ -31,7 +31,7 @@ from harness import Policy, compare
 from harness.calibrate import Row
 from harness.cli import app
 from harness.comparable import Comparability
-from harness.curve import Skipped
+from harness.curve import Series, Skipped
 from harness.facts import RunFacts
 from harness.hints import Hint, Hints, Known
 from harness.judge import Judgement
@@ -560,6 +560,24 @@ def test_a_matplotlibrc_of_the_folder_is_not_obeyed(content, tmp_path):
         assert done.returncode == 0, done.stderr
         said.append((done.stdout, done.stderr))
     assert said[0] == said[1]
+
+
+def test_settings_of_a_user_reach_no_picture(tmp_path):
+    import matplotlib as mpl
+
+    def drawn(folder):
+        folder.mkdir()
+        one = Series(name="loss", rank=0, steps=range(60), values=decaying(60))
+        published.plot(one, one, folder / "loss.png")
+        calibration.save(rows("x"), folder)
+        plot.save(honest(), folder)
+        return [path.read_bytes() for path in sorted(folder.glob("*.png"))]
+
+    plain = drawn(tmp_path / "plain")
+    with mpl.rc_context({"text.usetex": True, "axes.facecolor": "red", "savefig.bbox": "tight"}):
+        assert drawn(tmp_path / "own") == plain
+        assert mpl.rcParams["axes.facecolor"] == "red"  # and ours reach no picture of theirs
+    assert len(plain) == 3
 
 
 def test_a_plain_console_of_rich_obeys_no_markup_of_a_log():
