@@ -198,7 +198,7 @@ def words_of(name: str) -> str:
     """What a feature's name says, in words; empty for what is no such name.
 
     >>> words_of("loss: level 5"), words_of("loss: late noise")
-    ('the mean loss of the last 25 % of steps', 'the step-to-step noise of loss in the second half')
+    ('the mean loss of the last 35 % of steps', 'the step-to-step noise of loss in the second half')
     """
     metric, _, rest = name.rpartition(": ")
     kind, _, number = rest.partition(" ")
