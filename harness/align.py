@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from harness.curve import Run, Series
 from harness.errors import AlignmentError
 from harness.lag import lag
+from harness.wording import counted
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -30,6 +31,7 @@ class Curves:
     run covers, where a coarser logging interval does not explain them. The series are kept whole
     for rules that cut by themselves. `baseline_mean` and `candidate_mean` (n,) are the mean curves
     of each side; those of a side of one run are its very bits. All arrays are read-only.
+    `by_order` says that the steps number the records of a log that states none.
     """
 
     metric: str
@@ -43,6 +45,7 @@ class Curves:
     missing: Steps
     baseline_series: tuple[Series, ...]
     candidate_series: tuple[Series, ...]
+    by_order: bool = False
     baseline_mean: Floats = field(init=False, repr=False)
     candidate_mean: Floats = field(init=False, repr=False)
 
@@ -56,6 +59,11 @@ class Curves:
             object.__setattr__(self, name, _read_only(getattr(self, name)))
         object.__setattr__(self, "baseline_mean", _read_only(_mean(self.baseline)))
         object.__setattr__(self, "candidate_mean", _read_only(_mean(self.candidate)))
+
+    @property
+    def place(self) -> str:
+        """What a number in `steps` counts: `step`, or `record` where a log states no steps."""
+        return "record" if self.by_order else "step"
 
     @property
     def coverage(self) -> float:
@@ -215,6 +223,7 @@ def _on_common_steps(
         missing=_missing([*left, *right], common),
         baseline_series=left,
         candidate_series=right,
+        by_order=any(metric in run.by_order for run in (*baseline, *candidate)),
     )
     return found, left_out
 
@@ -272,7 +281,8 @@ def widen(series: Series, window: int) -> Series:
     """
     if series.window != 1:
         msg = (
-            f"{series.key} of rank {series.rank} is a mean of {series.window} steps and cannot be "
+            f"{series.key} of rank {series.rank} is a mean of {counted(series.window, 'step')} "
+            "and cannot be "
             f"turned into one of {window}; log the same window on both sides."
         )
         raise AlignmentError(msg)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import PolicyError
+from harness.report.escape import terminal
+from harness.wording import counted
 
 if TYPE_CHECKING:
     from harness.baselines import Recording
@@ -46,7 +48,7 @@ def baseline_add(
         baselines / name, runs, origin=origin, description=description, replace=replace
     )
     count = sum(len(series) for run in runs for series in run.series)
-    typer.echo(f"recorded {len(runs)} run(s), {count} values in {recording.folder}")
+    typer.echo(f"recorded {counted(len(runs), 'run')}, {count} values in {recording.folder}")
     _noise_floor(recording)
 
 
@@ -58,7 +60,8 @@ def baseline_list(*, baselines: Baselines = SHELF) -> None:
     recordings = list_recordings(baselines)
     for recording in recordings:
         runs = recording.meta["runs"]
-        typer.echo(f"{recording.name}: {len(runs)} run(s). {recording.meta.get('description', '')}")
+        about = recording.meta.get("description", "")
+        typer.echo(terminal(f"{recording.name}: {counted(len(runs), 'run')}. {about}"))
     if not recordings:
         typer.echo(f"no baseline in {baselines}; record one with `harness baseline add`")
 
@@ -71,8 +74,8 @@ def baseline_show(name: str, *, baselines: Baselines = SHELF) -> None:
     from harness.report.text import console
 
     recording = open_recording(baselines / name)
-    typer.echo(f"{recording.name}: {recording.meta.get('description', '')}")
-    typer.echo(f"origin: {recording.meta.get('origin', '')}")
+    typer.echo(terminal(f"{recording.name}: {recording.meta.get('description', '')}"))
+    typer.echo(terminal(f"origin: {recording.meta.get('origin', '')}"))
     for one in load_runs(recording):
         run.write(one, console())
     _noise_floor(recording)
@@ -106,4 +109,4 @@ def baseline_verify(
     chosen = [open_recording(baselines / name) for name in names or ()]
     for recording in chosen or list_recordings(baselines):
         for line in verify(recording, logs=logs):
-            typer.echo(line)
+            typer.echo(terminal(line))

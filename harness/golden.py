@@ -12,6 +12,7 @@ from harness.align import Aligned, align
 from harness.curve import Run, Series
 from harness.errors import HarnessError
 from harness.rules import Verdict, parse_rule
+from harness.wording import counted
 
 FLAG = "--harness-rebaseline"
 SHOWN = 10
@@ -51,7 +52,7 @@ class LossRegression:
         alone = aligned.baseline_only.size + aligned.candidate_only.size
         if finding.verdict is Verdict.PASS and not alone:
             return
-        extra = f"; {alone} steps exist on one side only" if alone else ""
+        extra = f"; {counted(alone, 'step')} on one side only" if alone else ""
         msg = (
             f"{finding.reason}{extra}\n{difference_table(aligned)}\n"
             f"golden curve: {self.path}\ncandidate: {self._keep(candidate)}\n"
@@ -90,7 +91,7 @@ def difference_table(aligned: Aligned) -> str:
         for i in at[:SHOWN].tolist()
     ]
     if at.size > SHOWN:
-        lines.append(f"... and {at.size - SHOWN} more of {aligned.steps.size} steps")
+        lines.append(f"... and {at.size - SHOWN} more of {counted(aligned.steps.size, 'step')}")
     return "\n".join(lines)
 
 

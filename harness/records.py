@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from harness.align import Aligned, Curves
 from harness.companions import is_schedule, is_validation
 from harness.curve import Run, Series
+from harness.wording import counted
 
 Floats = NDArray[np.float64]
 
@@ -128,9 +129,10 @@ def _frozen(candidate: Sequence[Run], aligned: Aligned) -> Iterator[str]:
         length, end = _longest(row)
         if length >= max(HANGS, 3 * usual):
             yield (
-                f"{aligned.metric} of {run.source} is {row[end]:.6g} on {length} records in a row, "
+                f"{aligned.metric} of {run.source} is {row[end]:.6g} on "
+                f"{counted(length, 'record')} in a row, "
                 f"steps {aligned.steps[end - length + 1]} to {aligned.steps[end]}, and the "
-                f"baseline's repeats itself {usual} times at most: does it still train?"
+                f"baseline's repeats itself {counted(usual, 'time')} at most: does it still train?"
             )
 
 
@@ -231,8 +233,9 @@ def _not_finite(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
         if count > allowed or (count and bad[-2:].all() and n > 1 and not base[:, -2:].any()):
             most_text = f", {allowed} would be let pass" if allowed else ""
             yield (
-                f"{other.metric} of {run.source} is NaN or infinite on {count} of {n} steps, the "
-                f"first is step {other.steps[bad][0]}; the baseline's is not{most_text}"
+                f"{other.metric} of {run.source} is NaN or infinite on {count} of "
+                f"{counted(n, 'step')}, the "
+                f"first is {other.place} {other.steps[bad][0]}; the baseline's is not{most_text}"
             )
 
 
@@ -253,7 +256,8 @@ def _other_ranks(
             if bad.size:
                 yield (
                     f"{aligned.metric} of rank {series.rank} of {run.source} is NaN or infinite on "
-                    f"{bad.size} of {len(series)} steps, the first is step {bad[0]}"
+                    f"{bad.size} of {counted(len(series), 'step')}, the first is "
+                    f"{aligned.place} {bad[0]}"
                 )
 
 
@@ -313,7 +317,8 @@ def _of_curves(
         if positive and low.any():
             zero = "exactly 0" if (row[low] == 0).all() else "0 or less"
             yield (
-                f"{of} of {run.source} is {zero} on {np.count_nonzero(low)} steps, the first is "
+                f"{of} of {run.source} is {zero} on "
+                f"{counted(int(np.count_nonzero(low)), 'step')}, the first is "
                 f"step {aligned.steps[low][0]}; the baseline's never is: a placeholder, an "
                 "underflow, or a loss that was not computed"
             )

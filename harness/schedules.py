@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
+from harness.wording import counted
 
 Floats = NDArray[np.float64]
 
@@ -178,7 +179,8 @@ def _text(metric: str, source: str, found: Difference, n: int) -> str:
     if found.ratio is not None:
         return f"{what} is {_times(found.ratio)} times the baseline's at every step"
     return (
-        f"{what} differs from the baseline's at {found.steps} of {n} steps, first at step "
+        f"{what} differs from the baseline's at {found.steps} of {counted(n, 'step')}, first at "
+        "step "
         f"{found.first_step}: {found.baseline:.6g} against {found.candidate:.6g}"
     )
 

@@ -178,10 +178,10 @@ def test_parse_shows_facts_and_writes_the_records(harness, logs):
 
 def test_the_life_of_a_baseline(harness, logs):
     added = harness("baseline", "add", "gpu", "gpu.log", "--origin", "a test")
-    assert "recorded 1 run(s), 240 values in baselines/gpu" in added.stdout
+    assert "recorded 1 run, 240 values in baselines/gpu" in added.stdout
     again = harness("baseline", "add", "gpu", "gpu.log", "--origin", "a test")
     assert (again.returncode, "recorded already" in again.stderr) == (2, True)
-    assert "gpu: 1 run(s)" in harness("baseline", "list").stdout
+    assert "gpu: 1 run" in harness("baseline", "list").stdout
     assert "origin: a test" in harness("baseline", "show", "gpu").stdout
     assert "figures are as recorded" in harness("baseline", "verify").stdout
     assert harness("compare", "gpu", "same.log").returncode == 0
@@ -211,7 +211,7 @@ def test_check_judges_every_port_and_a_broken_one_stops_no_other(harness, logs):
     done = harness("check", "--report", "out")
     assert done.returncode == 2
     assert "gone: no.log: no such file" in done.stdout.replace(str(logs) + "/", "")
-    assert "3 port(s): 1 pass, 1 fail, 1 error" in done.stdout
+    assert "3 ports: 1 pass, 1 fail, 1 error" in done.stdout
     assert (logs / "out" / "bad" / "report.md").exists()
     (logs / "ports.toml").write_text(MANIFEST[: MANIFEST.index('[[port]]\nname = "gone"')])
     assert harness("check").returncode == 1
@@ -310,7 +310,7 @@ def test_a_table_of_several_runs_is_shown_recorded_and_compared_as_runs(harness,
     assert [run["series"][0]["records"] for run in shown] == [80] * 6
     assert (tmp_path / "out.csv").read_text().startswith("run,rank,step,name,value\n0,0,0,loss,")
     added = harness("baseline", "add", "six", "seeds.csv", "--origin", "a table")
-    assert "recorded 6 run(s), 480 values" in added.stdout
+    assert "recorded 6 runs, 480 values" in added.stdout
     (tmp_path / "port.csv").write_text(
         "step,loss\n" + "".join(f"{s},{float(v)!r}\n" for s, v in enumerate(decaying(80, seed=9)))
     )

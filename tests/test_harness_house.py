@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [
-    {"shown", "facts"},
+    {"shown", "facts", "wording"},
     {"errors"},
     {"curve", "lag"},
     {"parse", "align"},

@@ -179,7 +179,7 @@ def test_a_run_that_died_and_began_again_with_another_seed_is_the_second_one():
     assert old.values.tolist() == [4.0, 3.0]
     last = header().count("\n") + 2
     assert (
-        f"loss of rank 0: started again 1 time(s), the last after line {last}; the 2 records "
+        f"loss of rank 0: started again 1 time, the last after line {last}; the 2 records "
         "before are set aside"
     ) in run.notes
 

@@ -25,6 +25,7 @@ from harness.measure import relative_difference, relative_error, thirds
 from harness.rules.finding import Estimate, Figure, Finding, Threshold, Verdict, nonfinite
 from harness.stats.interval import OWN_SPREAD, Interval, from_pair, from_runs
 from harness.stats.scale import to_unit
+from harness.wording import counted
 
 MARGINS: Mapping[str, float] = MappingProxyType(
     {"strict": 0.005, "default": 0.02, "modelzoo": 0.05}
@@ -125,7 +126,8 @@ def _hindrance(aligned: Aligned) -> str:
         return "the baseline crosses zero: no relative difference; use `tolerance` with atol"
     if max(b, c) == 1 and n < MIN_PAIR:
         return (
-            f"{n} common records of one run a side carry no interval: repeat the runs with other "
+            f"{counted(n, 'common record')} of one run a side cannot give an interval: repeat "
+            "the runs with other "
             "seeds, or ask `tolerance` with a margin of your own"
         )
     return ""
@@ -183,14 +185,12 @@ def _decide(
 ) -> tuple[Verdict, str]:
     beyond = [part for part in parts if part.outside(margin)]
     if beyond and not _seeds_are_excluded(beyond, aligned):
-        names = " and ".join(part.name for part in beyond)
         return Verdict.INCONCLUSIVE, (
-            f"the interval of {names} lies beyond the margin, but two seeds of one recipe may lie "
+            f"{_intervals(beyond)} beyond the margin, but two seeds of one recipe may lie "
             f"as far apart (up to {GROSS:g} times was seen)"
         )
     if beyond:
-        names = " and ".join(part.name for part in beyond)
-        return Verdict.FAIL, f"the interval of {names} lies beyond the margin"
+        return Verdict.FAIL, f"{_intervals(beyond)} beyond the margin"
     open_parts = [part for part in parts if not part.inside(margin)]
     if open_parts:
         return Verdict.INCONCLUSIVE, _needed(open_parts[0], aligned, margin)
@@ -201,6 +201,12 @@ def _decide(
         f"both lie inside the margin, but the thirds of the curve differ by {figures} and cancel: "
         "look at the plot, and compare more seeds"
     )
+
+
+def _intervals(parts: Sequence[Part]) -> str:
+    if len(parts) == 1:
+        return f"the interval of {parts[0].name} lies"
+    return f"the intervals of {' and '.join(part.name for part in parts)} lie"
 
 
 def _seeds_are_excluded(beyond: Sequence[Part], aligned: Aligned) -> bool:
@@ -286,5 +292,5 @@ def _cancelling(aligned: Aligned) -> str:
     return (
         f"signs cancel in a mean: a step differs by {size:.2%} on average and by "
         f"{relative[worst]:+.2%} at worst (step {aligned.steps[worst]}), the mean by "
-        f"{signed:+.2%}; the sign changes at {changes} of {chances} steps, {kind}"
+        f"{signed:+.2%}; the sign changes at {changes} of {counted(chances, 'step')}, {kind}"
     )

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from harness.align import Aligned
+from harness.wording import counted
 
 Figure = float | int | str | None
 
@@ -100,12 +101,13 @@ def nonfinite(
         steps = aligned.steps[bad]
         reason = (
             f"{aligned.metric} of the candidate is NaN or infinite on {steps.size} of "
-            f"{aligned.steps.size} steps, the first is step {steps[0]}"
+            f"{counted(aligned.steps.size, 'step')}, the first is "
+            f"{aligned.place} {steps[0]}"
         )
     else:
         reason = (
             f"the baseline is NaN or infinite on {np.count_nonzero(sick)} of "
-            f"{aligned.steps.size} steps: it shows nothing to reproduce"
+            f"{counted(aligned.steps.size, 'step')}: it shows nothing to reproduce"
         )
     return Finding(
         rule=rule,

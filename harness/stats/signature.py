@@ -194,6 +194,26 @@ def _measured(metric: str, values: Floats, b: int, *, logs: bool) -> Iterator[Fe
         yield Feature(name=f"{name} noise", words=words, kind="noise", column=column, logs=True)
 
 
+def words_of(name: str) -> str:
+    """What a feature's name says, in words; empty for what is no such name.
+
+    >>> words_of("loss: level 5"), words_of("loss: late noise")
+    ('the mean loss of the last 35 % of steps', 'the step-to-step noise of loss in the second half')
+    """
+    metric, _, rest = name.rpartition(": ")
+    kind, _, number = rest.partition(" ")
+    if not metric:
+        return ""
+    if kind == "level" and number.isdecimal() and 0 < int(number) < len(STRETCHES):
+        return f"the mean {metric} {_stretch(int(number))}"
+    half = {"early": "first", "late": "second"}.get(kind)
+    if half and number == "noise":
+        return f"the step-to-step noise of {metric} in the {half} half"
+    if rest in {"first", "last"}:
+        return f"the {rest} {metric}"
+    return f"{metric} {number}" if kind == "schedule" else ""
+
+
 def _stretch(i: int) -> str:
     """The i-th stretch in words, from 1."""
     start, end = (round(100 * part) for part in STRETCHES[i - 1 : i + 1])
