@@ -85,10 +85,10 @@ def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1) -> Inter
     standard error is that of its mean under a circular block bootstrap (`blocks`). Its blocks are
     2.5 times the automatic choice for the variance, since a good interval needs longer blocks than
     a good variance (Sun, Phillips & Jin 2008); at least the root of n; and at least `overlap`
-    records, over which a logged mean repeats itself. Blocks this long leave n / block of them to learn from, less three for the trend: the
-    variance is divided by 1 - 3 block / n, and the interval is Student's with n / block - 3 degrees
-    of freedom. `docs/explanation/statistics.md` has the coverage that this gives. Seed-to-seed
-    spread is not in it: one run cannot show it.
+    records, over which a logged mean repeats itself. Blocks this long leave n / block of them to
+    learn from, less three for the trend: the variance is divided by 1 - 3 block / n, and the
+    interval is Student's with n / block - 3 degrees of freedom. `docs/explanation/statistics.md`
+    has the coverage that this gives. Seed-to-seed spread is not in it: one run cannot show it.
     """
     n = baseline.size
     level = float(baseline.mean())
