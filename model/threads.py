@@ -26,6 +26,13 @@ def wait_without_spinning(environment: MutableMapping[str, str]) -> None:
         environment.setdefault(name, value)
 
 
+def waiting() -> str:
+    """In words, what threads do that wait, where it was settled."""
+    if os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive":
+        return ", which sleep while they wait"
+    return ""
+
+
 def cpus(group: Path = GROUP) -> int:
     """How many CPUs this process may use: those it is bound to, and no more than its quota."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

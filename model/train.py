@@ -29,7 +29,7 @@ from model.hooks.port_log import write_head
 from model.launch import agree, join, leave, meet, must_spawn, quit_rank, spawn
 from model.registry import DATASETS, SCOPE
 from model.runner import PortRunner, built_from
-from model.threads import cpus, settle
+from model.threads import cpus, settle, waiting
 
 LOGS = Path("logs")
 
@@ -90,7 +90,7 @@ def train(
     facts = gather_facts(cfg, device, launcher=args.launcher, world_size=world_size)
     if rank == 0:
         name = facts.get("device_name", "unnamed")
-        threads = f"{torch.get_num_threads()} threads on {cpus()} CPUs, which sleep while they wait"
+        threads = f"{torch.get_num_threads()} threads on {cpus()} CPUs{waiting()}"
         print(f"device: {device.kind} ({name}); {threads}", flush=True)
         remove_unfinished(start.work_dir)
         write_head(start.work_dir, facts, cfg)
