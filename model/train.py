@@ -153,12 +153,13 @@ def _earlier(name: str) -> list[Path]:
 def _check_precision(path: Path, checkpoint: Mapping[str, Any], cfg: Config) -> None:
     """Raise CheckpointError where the run that wrote the checkpoint had another precision."""
     mixed = "loss_scaler" in (checkpoint.get("optimizer") or {})
-    if mixed and cfg.optim_wrapper.get("type") != "AmpOptimWrapper":
+    wanted = (cfg.get("optim_wrapper") or {}).get("type") == "AmpOptimWrapper"
+    if mixed and not wanted:
         raise CheckpointError(
             f"{path}: is of a run in mixed precision, and this one would go on in float32; "
             "expected --amp. To start another run from its weights: --cfg-options load_from=FILE"
         )
-    if not mixed and cfg.optim_wrapper.get("type") == "AmpOptimWrapper":
+    if wanted and not mixed:
         raise CheckpointError(
             f"{path}: is of a run in float32, and this one would go on in mixed precision; leave "
             "--amp out. To start another run from its weights: --cfg-options load_from=FILE"
