@@ -65,7 +65,9 @@ def automatic_length(values: Floats) -> float:
     longest = math.ceil(min(3 * math.sqrt(n), n / 3))
     if spectrum == 0:
         return float(longest)
-    return min(float(longest), (1.5 * slope**2 / spectrum**2 * n) ** (1 / 3))
+    steepness = abs(slope / spectrum)  # its square may overflow
+    found = math.cbrt(1.5 * n) * math.cbrt(steepness) * math.cbrt(steepness)
+    return min(float(longest), found)
 
 
 def _last_lag(centred: Floats, products: Floats, row: int) -> int:
