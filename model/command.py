@@ -91,12 +91,16 @@ def told(error: BaseException) -> str | None:
 def system_reason(error: OSError) -> str:
     """What the system refused, in one line: the file where it is known, and the reason."""
     where = f"{error.filename}: " if error.filename is not None else ""
-    return where + (error.strerror or one_line(error) or type(error).__name__)
+    reason = error.strerror or str(error) or type(error).__name__
+    return one_line(OSError(where + reason))
 
 
 def one_line(error: BaseException) -> str:
-    """The message on one line; of one that a data worker sent, the line after its traceback."""
+    """The message on one line; of one that a data worker sent, the line after its traceback.
+
+    Names of files and what stands in them are other people's: what cannot be printed is escaped.
+    """
     text = str(error).strip()
     if text.startswith("Caught "):
         text = text.splitlines()[-1].partition(": ")[2]
-    return " ".join(text.split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))

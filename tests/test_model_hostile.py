@@ -417,6 +417,7 @@ def test_what_the_machine_lacks_is_told():
     memory = "[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory"
     assert "lower the batch" in told(RuntimeError(memory))
     assert told(CheckpointError("a\n b")) == "a b"
+    assert told(DataError("a\x1b[2J\u202eb\x00.png")) == "a\\x1b[2J\\u202eb\\x00.png"
     assert told(OSError(28, "No space left on device", "x.log")) == (
         "x.log: No space left on device"
     )

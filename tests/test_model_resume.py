@@ -121,7 +121,7 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(tmp_path):
 
     torch.save({"state_dict": {}, "meta": Evil()}, tmp_path / "iter_1.pth")
     with pytest.raises(
-        CheckpointError, match="refused, nothing of it was run.*it names posix.mkdir"
+        CheckpointError, match=r"refused, nothing of it was run.*it names posix\.mkdir"
     ):
         read_checkpoint(tmp_path / "iter_1.pth")
     assert not (tmp_path / "ran").exists()
