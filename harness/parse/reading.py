@@ -229,6 +229,11 @@ class _Reading:
             notes.append(f"{self._foreign} lines are not UTF-8; read as GBK where they are that")
         if self._unread:
             notes.append(f"{self._unread} lines of more than {LONG_LINE} characters are not read")
+        if self._bulk.no_compiler:
+            notes.append(
+                "this large log was read line by line, since numba cannot be loaded "
+                f"({self._bulk.no_compiler}); the extra [fast] reads it many times as fast"
+            )
         lines = self.number - 1 + self._open
         if len(into.parts) < 2:
             (one,) = into.parts.values() or (into,)

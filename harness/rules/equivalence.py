@@ -74,13 +74,12 @@ def equivalence(
     *,
     margin: float = MARGINS["default"],
     confidence: float = 0.95,
-    seed: int = 1,
 ) -> Finding:
     """Whether the mean levels agree within the margin, overall and in the last part."""
     if not 0 < confidence < 1:
         msg = f"limit 'confidence' of rule 'equivalence' is {confidence!r}; expected one below 1"
         raise PolicyError(msg)
-    limits: dict[str, Figure] = {"margin": margin, "confidence": confidence, "seed": seed}
+    limits: dict[str, Figure] = {"margin": margin, "confidence": confidence}
     threshold = Threshold(size=margin)
     broken = nonfinite("equivalence", aligned, limits, threshold=threshold)
     if broken is not None:
@@ -97,7 +96,7 @@ def equivalence(
             reason=hindrance,
             threshold=threshold,
         )
-    parts = _parts(aligned, confidence, seed)
+    parts = _parts(aligned, confidence)
     by_third = _by_third(aligned)
     verdict, closing = _decide(parts, by_third, aligned, margin)
     worst = min(2 * part.interval.p_within(margin) for part in parts)
@@ -154,7 +153,7 @@ def same_start(aligned: Aligned) -> bool:
     return bool((np.abs(theirs - ours) <= SAME_START * np.abs(ours)).all())
 
 
-def _parts(aligned: Aligned, confidence: float, seed: int) -> tuple[Part, ...]:
+def _parts(aligned: Aligned, confidence: float) -> tuple[Part, ...]:
     n = aligned.steps.size
     last = max(1, n // 3)
     if aligned.baseline.shape[0] == aligned.candidate.shape[0] == 1:
@@ -165,7 +164,7 @@ def _parts(aligned: Aligned, confidence: float, seed: int) -> tuple[Part, ...]:
         if base.shape[0] == cand.shape[0] == 1:
             stride = max(1, int(np.median(np.diff(aligned.steps)))) if n > 1 else 1
             overlap = math.ceil(aligned.window / stride)
-            interval = from_pair(base[0], cand[0], overlap=overlap, seed=seed)
+            interval = from_pair(base[0], cand[0], overlap=overlap)
         else:
             interval = from_runs(base, cand)
         low, high = interval.bounds(confidence)
