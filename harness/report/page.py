@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.report.json import tool_version
+from harness.version import tool_version
 
 ICONS = {"pass": "✓", "fail": "✕", "inconclusive": "?", "incomparable": "≠", "error": "!"}
 COLOURS = {
