@@ -1,49 +1,46 @@
-"""Recorded runs on disk: `baseline.toml` with facts and provenance, `series.csv` with figures.
+"""Recorded runs on disk: opens, lists, reads and records them.
 
-A recorded run stands for its log: a third party's log stays out of the repository, its figures and
-its hash come in. Reading a recording back gives the same bits.
+A recording is written whole or not at all: figures and `baseline.toml` are made beside their place
+and brought onto the disk first. New figures get a name that no file there has, so the old recording
+is whole until the new `baseline.toml` is renamed into its place, and the new one is whole then.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import lzma
-import tomllib
+import shutil
+import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
-import numpy as np
-
-from harness.curve import Run, Series
-from harness.errors import AlignmentError, BaselineError
-from harness.facts import CONFIG, RunFacts
+from harness.curve import Run
+from harness.errors import AlignmentError, BaselineError, HarnessError
 from harness.noise import NoiseFloor, from_meta, noise_floor, to_meta
+from harness.recording import (
+    FORMAT_VERSION,
+    RESTORE,
+    SEAL,
+    SERIES_NAME,
+    TOML,
+    Recording,
+    check_meta,
+    entry_of,
+    figures_of,
+    runs_of,
+    seal_of,
+    units_of,
+)
+from harness.shown import shown
+from harness.toml_text import BASELINE_BYTES, TomlError, loads, read_toml
+from harness.whole import guarded, move, replace_with, write_beside
 
-FORMAT_VERSION = 1
-TOML = "baseline.toml"
 PACK_ABOVE_BYTES = 1_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """A folder with recorded runs, and what its `baseline.toml` says."""
-
-    folder: Path
-    meta: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The name of the folder."""
-        return self.folder.name
-
-    @property
-    def series_path(self) -> Path:
-        """`series.csv`, or `series.csv.xz` where it is large."""
-        return self.folder / str(self.meta["series"])
+FIGURES_BYTES = 1 << 30
+"""Largest table of figures, unpacked: some 30 million records."""
+UNPACK_MEMORY = 256 << 20
 
 
 def is_recording(folder: Path) -> bool:
@@ -58,69 +55,176 @@ def open_recording(folder: Path) -> Recording:
     """What a folder with recorded runs says of them.
 
     Raises:
-        BaselineError: no such folder, or a `baseline.toml` that is damaged or of another version.
+        BaselineError: no such folder, or a `baseline.toml` that is damaged, edited, of another
+            version, or not sealed.
+    """
+    recording = open_unsealed(folder)
+    path, seal = str(folder / TOML), recording.meta.get(SEAL)
+    if seal is None:
+        msg = (
+            "is not sealed: an older harness recorded it, or it was edited. Record it again, or "
+            f"seal it as it is: harness baseline seal {folder.name}"
+        )
+        raise BaselineError(msg, source=path)
+    if seal != seal_of(recording.meta):
+        msg = f"was changed after it was recorded: its seal does not fit. {RESTORE}"
+        raise BaselineError(msg, source=path)
+    return recording
+
+
+def open_unsealed(folder: Path) -> Recording:
+    """As `open_recording`, whatever the seal.
+
+    Raises:
+        BaselineError: no such folder, or a `baseline.toml` that cannot be read.
     """
     path = folder / TOML
-    if not path.is_file():
-        names = ", ".join(r.name for r in list_recordings(folder.parent)) or "none"
+    if not is_recording(folder):
+        names = ", ".join(f.name for f in recording_folders(folder.parent)) or "none"
         msg = f"no such baseline; recorded here: {names}. Record it with `harness baseline add`."
         raise BaselineError(msg, source=str(folder))
     try:
-        meta = tomllib.loads(path.read_text(encoding="utf-8"))
-        if meta["format_version"] != FORMAT_VERSION:
-            msg = f"format_version {meta['format_version']}; this tool reads {FORMAT_VERSION}"
-            raise BaselineError(msg, source=str(path))
-        missing = [key for key in ("series", "series_sha256", "runs") if key not in meta]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        msg = f"not a baseline.toml: {error}. Restore it from version control."
+        meta, _ = read_toml(path, most_bytes=BASELINE_BYTES)
+    except (TomlError, OSError) as error:
+        msg = f"not a baseline.toml: {getattr(error, 'strerror', None) or error}. {RESTORE}"
         raise BaselineError(msg, source=str(path)) from error
-    if missing:
-        msg = f"lacks {', '.join(missing)}. Restore it from version control."
-        raise BaselineError(msg, source=str(path))
+    check_meta(meta, source=str(path))
     return Recording(folder=folder, meta=meta)
 
 
-def list_recordings(folder: Path) -> list[Recording]:
-    """The recordings in a folder, by name."""
-    if not folder.is_dir():
+def recording_folders(folder: Path) -> list[Path]:
+    """The folders of the recordings in a folder, by name, whole or damaged."""
+    try:
+        inner = sorted(folder.iterdir())
+    except OSError:
         return []
-    return [open_recording(path) for path in sorted(folder.iterdir()) if is_recording(path)]
+    return [path for path in inner if not path.name.startswith(".") and is_recording(path)]
+
+
+def list_recordings(folder: Path) -> list[Recording]:
+    """The recordings in a folder, by name.
+
+    Raises:
+        BaselineError: one of them is damaged.
+    """
+    return [open_recording(path) for path in recording_folders(folder)]
 
 
 def record(
     folder: Path, runs: Sequence[Run], *, origin: str, description: str, replace: bool = False
 ) -> Recording:
-    """Writes runs into a folder, which must be new unless `replace` is set.
+    """Writes runs into a folder, which may hold no recording unless `replace` is set.
 
     Raises:
-        BaselineError: the folder holds a recording already, or a run has no record.
+        BaselineError: the folder holds a recording already, there is no run, a run has no record,
+            or the origin is empty.
+        HarnessError: it cannot be written there; what was there is as it was.
     """
     if is_recording(folder) and not replace:
         msg = "recorded already; pass --replace to overwrite it, in a commit that says what moved"
         raise BaselineError(msg, source=str(folder))
-    import tomli_w  # noqa: PLC0415  (only recording needs it)
-
-    folder.mkdir(parents=True, exist_ok=True)
-    text = _csv(runs)
-    packed = len(text) > PACK_ABOVE_BYTES
-    name = "series.csv.xz" if packed else "series.csv"
-    for stale in ("series.csv", "series.csv.xz"):
-        (folder / stale).unlink(missing_ok=True)
-    (folder / name).write_bytes(lzma.compress(text) if packed else text)
+    if not origin.strip():
+        msg = "no origin; say where the logs come from: a URL, a command, a commit"
+        raise BaselineError(msg, source=str(folder))
+    empty = [run.source for run in runs if not any(len(series) for series in run.series)]
+    if empty or not runs:
+        msg = f"{empty[0]} holds no record" if empty else "no run is given; name at least one log"
+        raise BaselineError(msg, source=str(folder))
+    text = figures_of(runs)
     floor = spread_of(runs)
-    units = {_column(s): s.unit for run in runs for s in run.series if s.unit}
     meta = {
         "format_version": FORMAT_VERSION,
-        "description": description,
-        "origin": origin,
-        "series": name,
+        "description": shown(description),
+        "origin": shown(origin),
+        "series": "series.csv.xz" if len(text) > PACK_ABOVE_BYTES else "series.csv",
         "series_sha256": hashlib.sha256(text).hexdigest(),
-        "units": units,
+        "units": units_of(runs),
         **({"noise_floor": to_meta(floor)} if floor else {}),
-        "runs": [_run_entry(run) for run in runs],
+        "runs": [entry_of(run) for run in runs],
     }
-    (folder / TOML).write_text(tomli_w.dumps(meta), encoding="utf-8")
+    guarded(folder, lambda where: _write(where, meta, text))
     return open_recording(folder)
+
+
+def seal(folder: Path) -> Recording:
+    """Seals a recording as it stands, figures checked by their hash.
+
+    Raises:
+        BaselineError: it cannot be read, or its figures are not those that were recorded.
+    """
+    recording = open_unsealed(folder)
+    checked_figures(recording)
+    guarded(folder / TOML, lambda path: replace_with(path, _sealed(recording.meta)))
+    return open_recording(folder)
+
+
+def _write(folder: Path, meta: dict[str, Any], text: bytes) -> None:
+    """Puts a recording into a new folder at once, or into one that is there by two renames."""
+    if folder.is_symlink():
+        msg = "is a symbolic link, and nothing is written through one; remove it"
+        raise HarnessError(msg, source=str(folder))
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new = folder.with_name(f".{folder.name}.{token_hex(8)}")
+        new.mkdir()
+        try:
+            _put(new, meta, text)
+            move(new, folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        return
+    old = _series_name(folder)
+    if (folder / meta["series"]).exists() and not _holds(folder / meta["series"], text):
+        suffix = meta["series"].removeprefix("series")
+        meta = {**meta, "series": f"series-{meta['series_sha256'][:16]}{suffix}"}
+    _put(folder, meta, text)
+    for stale in {old, *_left_over(folder)} - {meta["series"], ""}:
+        (folder / stale).unlink(missing_ok=True)
+
+
+def _series_name(folder: Path) -> str:
+    """The file of figures of the recording that a folder holds; empty if it holds none."""
+    try:
+        return str(open_unsealed(folder).meta["series"])
+    except BaselineError:
+        return ""
+
+
+def _left_over(folder: Path) -> list[str]:
+    """Figures under the names that only `record` gives: of a recording that was replaced."""
+    return [p.name for p in folder.glob("series-*") if SERIES_NAME.fullmatch(p.name)]
+
+
+def _put(folder: Path, meta: Mapping[str, Any], text: bytes) -> None:
+    """Both files into a folder: made and on the disk first, then renamed, figures before."""
+    name = str(meta["series"])
+    figures = write_beside(folder / name, lzma.compress(text) if name.endswith(".xz") else text)
+    try:
+        toml = write_beside(folder / TOML, _sealed(meta))
+        try:
+            move(figures, folder / name)
+            move(toml, folder / TOML)
+        finally:
+            toml.unlink(missing_ok=True)
+    finally:
+        figures.unlink(missing_ok=True)
+
+
+def _sealed(meta: Mapping[str, Any]) -> bytes:
+    """The `baseline.toml`, its seal first: what is cut off behind it does not fit any more."""
+    import tomli_w  # noqa: PLC0415  (only recording needs it)
+
+    body = tomli_w.dumps({key: value for key, value in meta.items() if key != SEAL})
+    body = body.encode("utf-8", "replace").decode()  # half a surrogate pair has no place in TOML
+    return f'{SEAL} = "{seal_of(loads(body))}"\n{body}'.encode()
+
+
+def _holds(path: Path, text: bytes) -> bool:
+    """Whether a file of figures is a file and holds these."""
+    try:
+        return not path.is_symlink() and _figures(path) == text
+    except BaselineError:
+        return False
 
 
 def spread_of(runs: Sequence[Run]) -> NoiseFloor | None:
@@ -141,48 +245,9 @@ def recorded_spread(recording: Recording) -> NoiseFloor | None:
         return None
     try:
         return from_meta(recording.meta["noise_floor"])
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         msg = f"its noise_floor cannot be read ({error}); record the baseline again"
         raise BaselineError(msg, source=str(recording.folder / TOML)) from error
-
-
-def _run_entry(run: Run) -> dict[str, Any]:
-    return {
-        "log": Path(run.source).name,
-        "sha256": run.sha256,
-        "size_bytes": run.size_bytes,
-        "formats": list(run.formats),
-        **({"by_order": list(run.by_order)} if run.by_order else {}),
-        "facts": run.facts.named(),
-        "config": {
-            name.removeprefix(CONFIG): value
-            for name, value in run.facts.items()
-            if name.startswith(CONFIG)
-        },
-    }
-
-
-def _csv(runs: Sequence[Run]) -> bytes:
-    """The tidy table of all runs; floats as repr has them, so that reading gives the same bits."""
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(["run", "rank", "step", "name", "value"])
-    for index, run in enumerate(runs):
-        for s in run.series:
-            name, pairs = _column(s), zip(s.steps.tolist(), s.values.tolist(), strict=True)
-            table.writerows([index, s.rank, step, name, repr(v)] for step, v in pairs)
-    return out.getvalue().encode()
-
-
-def _column(series: Series) -> str:
-    """The name with its window, `loss` or `loss@10`; one that holds an `@` always has a window."""
-    return f"{series.name}@{series.window}" if "@" in series.name else series.key
-
-
-def _from_column(text: str) -> tuple[str, int]:
-    """The name and the window that `_column` wrote."""
-    name, _, window = text.rpartition("@")
-    return (name, int(window)) if name and window.isdecimal() else (text, 1)
 
 
 def load_runs(recording: Recording) -> tuple[Run, ...]:
@@ -191,82 +256,44 @@ def load_runs(recording: Recording) -> tuple[Run, ...]:
     Raises:
         BaselineError: the figures are missing, or are not those that were recorded.
     """
-    import pandas as pd  # noqa: PLC0415  (half a second, only recordings need it)
-
-    figures = io.BytesIO(_checked_figures(recording))
-    table = pd.read_csv(figures, dtype={"value": str, "name": str}, keep_default_na=False)
-    table["value"] = [float(text) for text in table["value"]]  # correctly rounded, as repr wrote it
-    units = recording.meta.get("units", {})
-    runs = []
-    for index, entry in enumerate(recording.meta["runs"]):
-        rows = table[table["run"] == index]
-        groups: Any = rows.groupby(["rank", "name"], sort=False)
-        series = tuple(
-            _series(str(key), int(rank), part["step"].to_numpy(), part["value"], units)
-            for (rank, key), part in groups
-        )
-        config = {CONFIG + key: value for key, value in entry.get("config", {}).items()}
-        runs.append(
-            Run(
-                source=f"{recording.name}/{entry['log']}",
-                series=series,
-                facts=RunFacts(values_by_name={**entry.get("facts", {}), **config}),
-                formats=tuple(entry.get("formats", ())),
-                by_order=tuple(entry.get("by_order", ())),
-                sha256=entry["sha256"],
-                size_bytes=entry["size_bytes"],
-            )
-        )
-    return tuple(runs)
+    return runs_of(recording, checked_figures(recording))
 
 
-def _series(key: str, rank: int, steps: Any, values: Any, units: Mapping[str, str]) -> Series:
-    name, window = _from_column(key)
-    return Series(
-        name=name,
-        rank=rank,
-        window=window,
-        unit=units.get(key, ""),
-        steps=steps,
-        values=np.asarray(values, dtype=np.float64),
-    )
+def checked_figures(recording: Recording) -> bytes:
+    """The table of figures, unpacked, with the hash that was recorded.
 
-
-def _checked_figures(recording: Recording) -> bytes:
-    path = recording.series_path
-    try:
-        data = path.read_bytes()
-        text = lzma.decompress(data) if path.suffix == ".xz" else data
-    except (OSError, lzma.LZMAError) as error:
-        msg = f"cannot be read: {error}. Restore it from version control."
-        raise BaselineError(msg, source=str(path)) from error
+    Raises:
+        BaselineError: they are missing, damaged, or others.
+    """
+    text = _figures(recording.series_path)
     found, expected = hashlib.sha256(text).hexdigest(), recording.meta["series_sha256"]
     if found != expected:
         msg = (
             f"SHA-256 of the figures is {found[:16]}..., {TOML} says {expected[:16]}...; "
             "restore both from version control, or record the baseline again"
         )
-        raise BaselineError(msg, source=str(path))
+        raise BaselineError(msg, source=str(recording.series_path))
     return text
 
 
-def verify(recording: Recording, *, logs: Path | None = None) -> list[str]:
-    """What was checked, one line each: the figures, and every source log found in `logs`.
-
-    Raises:
-        BaselineError: something is not what was recorded.
-    """
-    _checked_figures(recording)
-    lines = [f"{recording.name}: figures are as recorded"]
-    for entry in recording.meta["runs"]:
-        path = (logs or recording.folder) / entry["log"]
-        if not path.is_file():
-            lines.append(f"{recording.name}: {entry['log']} is not here, its hash was not checked")
-            continue
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != entry["sha256"]:
-            msg = f"SHA-256 is {found}, recorded was {entry['sha256']}: another log of this name"
+def _figures(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            msg = f"is no regular file. {RESTORE}"
             raise BaselineError(msg, source=str(path))
-        lines.append(f"{recording.name}: {entry['log']} is the log that was recorded")
-    return lines
+        with path.open("rb") as file:
+            data = file.read(FIGURES_BYTES + 1)
+        if path.suffix == ".xz":
+            unpacker = lzma.LZMADecompressor(memlimit=UNPACK_MEMORY)
+            data = unpacker.decompress(data, max_length=FIGURES_BYTES + 1)
+            if not unpacker.eof and len(data) <= FIGURES_BYTES:
+                msg = f"ends too early. {RESTORE}"
+                raise BaselineError(msg, source=str(path))
+    except (OSError, lzma.LZMAError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "out of memory"
+        msg = f"cannot be read: {reason}. {RESTORE}"
+        raise BaselineError(msg, source=str(path)) from error
+    if len(data) > FIGURES_BYTES:
+        msg = f"holds more than {FIGURES_BYTES >> 20} MiB of figures. {RESTORE}"
+        raise BaselineError(msg, source=str(path))
+    return data

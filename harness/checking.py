@@ -6,14 +6,10 @@ an error of that port and of no other.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shlex
-import signal
 import time
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.evidence import Content, judged_on, recorded
 from harness.files import save_report
 from harness.manifest import Port, compare_port
-from harness.report.json import tool_version
 from harness.results import ERROR, PortResult, RuleResult, judged
+from harness.running import internal
+from harness.version import tool_version
+from harness.workers import Lost, each
 
 ALONE_BELOW = 4
 """Ports that are judged in this process: starting others takes longer."""
@@ -32,6 +31,9 @@ DIED = (
     "the process that judged it died (killed, or out of memory); check the size of its logs, and "
     "run it alone with `harness compare`"
 )
+LIMIT_S = 3600
+"""Seconds that a port may take, where ports are judged in processes of their own."""
+LATE = "not judged within {limit_s:g} s; give more time with --limit, or look at its logs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,25 +46,46 @@ class Task:
     report: Path | None = None
 
 
-def check_port(task: Task) -> PortResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A task, its result, and the content of the logs it was given on; None where not sure."""
+
+    task: Task
+    result: PortResult
+    seen: Content | None = None
+
+
+def check_port(task: Task) -> Checked:
     """The result of one port; whatever goes wrong with it is a result of its own."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
     begun = time.monotonic()
+    seen: Content | None = None
+    root = task.manifest.parent
     try:
-        comparison = compare_port(task.port, task.manifest.parent)
+        before = recorded(task.port, root)
+        comparison = compare_port(task.port, root)
+        seen = judged_on(comparison, task.port, root, before)
         result = judged(task.port.name, comparison)
         if task.report is not None:
             command = f"harness check {shlex.quote(str(task.manifest))}"
-            save_report(comparison, task.report, command=command)
+            save_report(comparison, task.report, command=command, owner=owner_of(task))
     except HarnessError as error:
         result = failed(task, str(error))
     except Exception as error:  # a fault of this program must not hide the other ports' verdicts
-        what = f"{type(error).__name__}: {error}"
-        result = failed(task, f"internal error, please report it: {what:.300}")
+        result = failed(task, internal(error))
     elapsed = round(time.monotonic() - begun, 3)
     where: dict[str, Any] = {"manifest": str(task.manifest), "line": task.line}
     version = tool_version()
-    return replace(result, **where, started=started, elapsed_s=elapsed, tool_version=version)
+    result = replace(result, **where, started=started, elapsed_s=elapsed, tool_version=version)
+    return Checked(task=task, result=result, seen=seen)
+
+
+def owner_of(task: Task) -> str:
+    """The manifest of a port, as a path from the report folder, which may be carried elsewhere."""
+    try:
+        return os.path.relpath(task.manifest, task.report.parent if task.report else None)
+    except ValueError:  # Windows: another drive
+        return str(task.manifest.resolve())
 
 
 def failed(task: Task, message: str) -> PortResult:
@@ -84,67 +107,34 @@ def failed(task: Task, message: str) -> PortResult:
 
 
 def check_ports(
-    tasks: Sequence[Task], *, workers: int | None = None
+    tasks: Sequence[Task], *, workers: int | None = None, limit_s: float | None = None
 ) -> Generator[PortResult, None, None]:
-    """The results as they come, in no order; one process per core, unless `workers` says else.
+    """The results as they come, in no order; see `check_tasks`."""
+    with closing(check_tasks(tasks, workers=workers, limit_s=limit_s)) as found:
+        for checked in found:
+            yield checked.result
 
-    Closing it ends the processes; without that, one that waits would be waited for at the exit.
+
+def check_tasks(
+    tasks: Sequence[Task], *, workers: int | None = None, limit_s: float | None = None
+) -> Generator[Checked, None, None]:
+    """What is checked as it comes, in no order; one process per core, unless `workers` says else.
+
+    A few ports are judged in this process, unless each has at most `limit_s` seconds. Closing it
+    ends the processes.
     """
     workers = workers or _cores()
-    if workers == 1 or len(tasks) < ALONE_BELOW:
+    if limit_s is None and (workers == 1 or len(tasks) < ALONE_BELOW):
         yield from map(check_port, tasks)
         return
-    left = list(tasks)
-    while left:
-        suspects: list[Task] = []
-        with closing(_in_pool(tuple(left), workers)) as found:
-            for task, result in found:
-                if result is None:
-                    suspects.append(task)
-                else:
-                    left.remove(task)
-                    yield result
-        for task in suspects:  # one of them killed its process: each alone, to know which
-            left.remove(task)
-            ((_, result),) = _in_pool([task], 1)
-            yield result or failed(task, DIED)
-
-
-def _in_pool(
-    tasks: Sequence[Task], workers: int
-) -> Generator[tuple[Task, PortResult | None], None, None]:
-    """Each task with its result; after a process died, those that were under way with None."""
-    context = multiprocessing.get_context("spawn")  # a fork would copy this process's threads
-    running: dict[Future[PortResult], Task] = {}
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts) as pool:
-        try:
-            for task in tasks:
-                running[pool.submit(check_port, task)] = task
-                if len(running) >= 2 * workers:
-                    yield from _finished(running)
-            while running:
-                yield from _finished(running)
-        except BrokenProcessPool:
-            yield from ((task, None) for task in running.values())
-        except BaseException:  # an interruption: what runs is of no use any more
-            for process in multiprocessing.active_children():
-                process.terminate()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _finished(
-    running: dict[Future[PortResult], Task],
-) -> Iterator[tuple[Task, PortResult]]:
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        result = future.result()
-        yield running.pop(future), result
-
-
-def _ignore_interrupts() -> None:
-    """Control-C is for the process that shows the progress."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_s = limit_s or LIMIT_S
+    with closing(each(check_port, tasks, workers=workers, limit_s=limit_s)) as found:
+        for task, checked in found:
+            if isinstance(checked, Checked):
+                yield checked
+                continue
+            reason = DIED if checked is Lost.DIED else LATE.format(limit_s=limit_s)
+            yield Checked(task=task, result=failed(task, reason))
 
 
 def _cores() -> int:

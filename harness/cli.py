@@ -13,9 +13,11 @@ from harness.cli_calibrate import calibrate
 from harness.cli_check import check
 from harness.cli_explain import explain
 from harness.cli_history import history as show_history
-from harness.cli_options import EXIT, EXIT_ERROR, Pattern, Quiet
-from harness.errors import HarnessError
-from harness.files import guarded, save_report, write_text
+from harness.cli_options import EXIT, Pattern, Quiet
+from harness.files import save_report
+from harness.running import run
+from harness.version import tool_version
+from harness.whole import fill_folder, guarded, write_text
 
 if TYPE_CHECKING:
     from harness.comparison import Comparison
@@ -27,8 +29,31 @@ app = typer.Typer(
     help="Does training on the target accelerator reproduce training on the GPU?\n\n"
     "Compares training logs and gives a verdict. Exit status: 0 pass, 1 fail, 2 unreadable input "
     "or bad usage, 3 inconclusive (the data cannot tell), 4 incomparable (not the same "
-    "experiment).\n\nStart with: harness compare cuda.log sdaa.log --report reports/first",
+    "experiment).\n\nStart with one of these three:\n\n"
+    "harness compare cuda.log sdaa.log --report reports/first  (judge a pair)\n\n"
+    "harness baseline add NAME gpu_seed_*.log --origin URL  (record the GPU's seeds)\n\n"
+    "harness check --report reports  (judge every port of ports.toml)",
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"harness {tool_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Has the options that stand before a command."""
+
+
 app.add_typer(baseline_app, name="baseline")
 app.command()(check)
 app.command()(calibrate)
@@ -133,12 +158,6 @@ def compare(
     )
     sides = load_sides(baseline, candidate, baselines=baselines, pattern=pattern)
     comparison = compare_runs(*sides, policy)
-    if json_to == "-":
-        sys.stdout.write(json.render(comparison))
-    elif quiet:
-        _print_line(comparison)
-    else:
-        _print_report(comparison)
     if json_to not in {"", "-"}:
         write_text(Path(json_to), json.render(comparison))
     if report is not None:
@@ -147,7 +166,13 @@ def compare(
             comparison, baseline=baseline, candidate=candidate, baselines=shelf
         )
         save_report(comparison, report, command=command)
-        if not quiet and json_to != "-":
+    if json_to == "-":
+        sys.stdout.write(json.render(comparison))
+    elif quiet:
+        _print_line(comparison)
+    else:
+        _print_report(comparison)
+        if report is not None:
             typer.echo(f"report: {report / 'report.html'}, picture: {report / 'comparison.png'}")
     raise typer.Exit(EXIT[comparison.verdict])
 
@@ -168,21 +193,21 @@ def parse(
     pattern: Pattern = None,
 ) -> None:
     """Show what a log says: facts, series, counts, and what was skipped and why."""
-    from harness.report import run
+    from harness.report import run as writer
     from harness.report.text import console
     from harness.store import read_runs
 
     found = read_runs(log, pattern=pattern)
-    text = run.render_json(*found) if json_to else ""
+    text = writer.render_json(*found) if json_to else ""
+    if json_to not in {"", "-"}:
+        write_text(Path(json_to), text)
+    if csv is not None:
+        write_text(csv, writer.table(found).to_csv(index=False))
     if json_to == "-":
         sys.stdout.write(text)
-    else:
-        for read in found:
-            run.write(read, console())
-        if json_to:
-            write_text(Path(json_to), text)
-    if csv is not None:
-        write_text(csv, run.table(found).to_csv(index=False))
+        return
+    for read in found:
+        writer.write(read, console())
 
 
 @app.command()
@@ -212,9 +237,15 @@ def loss(
     cuda = select(read_run(cuda_log), "loss", 0)[0]
     sdaa = select(read_run(sdaa_log), "loss", 0)[0]
     result = published(cuda.values, sdaa.values)
+    picture = Path("loss.jpg")
+    guarded(
+        picture,
+        lambda path: fill_folder(
+            path.parent, lambda folder: writer.plot(cuda, sdaa, folder / path.name)
+        ),
+    )
     for line in writer.lines(result):
         typer.echo(line)
-    guarded(Path("loss.jpg"), lambda path: writer.plot(cuda, sdaa, path))
     raise typer.Exit(EXIT["pass" if result.passes else "fail"])
 
 
@@ -233,18 +264,7 @@ def _print_line(comparison: Comparison) -> None:
 
 def main() -> None:
     """Runs the command line; a user's error is one line on standard error and status 2."""
-    try:
-        app()
-    except HarnessError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(EXIT_ERROR)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(EXIT_ERROR)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"error: {where}{error.strerror or error}. Check path and permission.", err=True)
-        sys.exit(EXIT_ERROR)
+    sys.exit(run(lambda: app))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.errors import PolicyError
+from harness.errors import HarnessError, PolicyError
+from harness.filenames import shortened, unfit
 from harness.report.escape import terminal
 from harness.wording import counted
 
 if TYPE_CHECKING:
-    from harness.baselines import Recording
+    from collections.abc import Callable, Sequence
+
+    from harness.recording import Recording
 
 baseline_app = typer.Typer(no_args_is_help=True, help="Record runs as baselines, and look at them.")
 
@@ -38,12 +41,20 @@ def baseline_add(
 ) -> None:
     """Record the runs of some logs: figures, facts and hashes; the logs themselves stay out."""
     from harness.baselines import record
+    from harness.recording import SERIES_NAME, TOML
     from harness.store import expand, read_runs
 
-    if not name or Path(name).name != name or name.startswith("."):
-        msg = f"{name!r} is no name for a folder; use letters, digits, - and _"
+    reason = unfit(name)
+    if reason:
+        msg = f"{shortened(name)!r} is no name for a folder: it {reason}; use letters, digits, -, _"
         raise PolicyError(msg)
-    runs = [run for spec in logs for path in expand(spec) for run in read_runs(path)]
+    paths = [
+        path
+        for spec in logs
+        for path in expand(spec)
+        if not (SERIES_NAME.fullmatch(Path(path).name) and Path(path).with_name(TOML).is_file())
+    ]  # the figures of a recording in the same folder are no log
+    runs = [run for path in paths for run in read_runs(path)]
     recording = record(
         baselines / name, runs, origin=origin, description=description, replace=replace
     )
@@ -54,31 +65,43 @@ def baseline_add(
 
 @baseline_app.command("list")
 def baseline_list(*, baselines: Baselines = SHELF) -> None:
-    """List the recorded baselines."""
-    from harness.baselines import list_recordings
-
-    recordings = list_recordings(baselines)
-    for recording in recordings:
-        runs = recording.meta["runs"]
-        about = recording.meta.get("description", "")
-        typer.echo(terminal(f"{recording.name}: {counted(len(runs), 'run')}. {about}"))
-    if not recordings:
+    """List the recorded baselines. A damaged one is an error, and stops no other."""
+    folders = _each(baselines, (), lambda recording: [_in_list(recording)])
+    if not folders:
         typer.echo(f"no baseline in {baselines}; record one with `harness baseline add`")
 
 
+def _in_list(recording: Recording) -> str:
+    runs = recording.meta["runs"]
+    return f"{recording.name}: {len(runs)} run(s). {recording.meta.get('description', '')}"
+
+
 @baseline_app.command("show")
-def baseline_show(name: str, *, baselines: Baselines = SHELF) -> None:
-    """Show what a baseline holds: provenance, facts and series of every run."""
+def baseline_show(
+    name: Annotated[str, typer.Argument(help="Name of the baseline.")],
+    *,
+    whole: Annotated[
+        bool, typer.Option("--all", help="Show facts and series of every run.")
+    ] = False,
+    baselines: Baselines = SHELF,
+) -> None:
+    """Show what a baseline holds: provenance, noise floor, facts, and what differs by run."""
     from harness.baselines import load_runs, open_recording
+    from harness.report import recording as summary
     from harness.report import run
     from harness.report.text import console
 
     recording = open_recording(baselines / name)
-    typer.echo(terminal(f"{recording.name}: {recording.meta.get('description', '')}"))
-    typer.echo(terminal(f"origin: {recording.meta.get('origin', '')}"))
-    for one in load_runs(recording):
-        run.write(one, console())
+    for line in (f"{recording.name}: {recording.meta.get('description', '')}",
+                 f"origin: {recording.meta.get('origin', '')}"):  # fmt: skip
+        typer.echo(terminal(line))
     _noise_floor(recording)
+    runs = load_runs(recording)
+    if not whole:
+        summary.write(runs, console())
+        return
+    for one in runs:
+        run.write(one, console())
 
 
 def _noise_floor(recording: Recording) -> None:
@@ -103,10 +126,51 @@ def baseline_verify(
     ] = None,
     baselines: Baselines = SHELF,
 ) -> None:
-    """Check figures and source logs against the recorded hashes."""
-    from harness.baselines import list_recordings, open_recording, verify
+    """Check seal, facts and figures, and read the source logs again where they are.
 
-    chosen = [open_recording(baselines / name) for name in names or ()]
-    for recording in chosen or list_recordings(baselines):
-        for line in verify(recording, logs=logs):
-            typer.echo(terminal(line))
+    All baselines are checked, however many are damaged.
+    """
+    from harness.verifying import verify
+
+    _each(baselines, names or (), lambda recording: verify(recording, logs=logs))
+
+
+@baseline_app.command("seal")
+def baseline_seal(
+    name: Annotated[str, typer.Argument(help="Name of the baseline.")],
+    *,
+    baselines: Baselines = SHELF,
+) -> None:
+    """Seal a baseline as it stands: one of an older version, or one that was edited on purpose.
+
+    Verify it with its logs before you commit it.
+    """
+    from harness.baselines import seal
+
+    recording = seal(baselines / name)
+    typer.echo(f"{recording.name}: sealed; look at what changed before you commit it")
+
+
+def _each(
+    shelf: Path, names: Sequence[str], say: Callable[[Recording], Sequence[str]]
+) -> list[Path]:
+    """Prints what `say` says of baselines, errors of some to the end; returns their folders.
+
+    Raises:
+        HarnessError: the first error, after all were looked at.
+    """
+    from harness.baselines import open_recording, recording_folders
+
+    folders = [shelf / name for name in names] or recording_folders(shelf)
+    errors: list[HarnessError] = []
+    for folder in folders:
+        try:
+            for line in say(open_recording(folder)):
+                typer.echo(terminal(line))
+        except HarnessError as error:
+            errors.append(error)
+    for other in errors[1:]:
+        typer.echo(f"error: {other}", err=True)
+    if errors:
+        raise errors[0]
+    return folders

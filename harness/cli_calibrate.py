@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.errors import PolicyError
-from harness.files import guarded
+from harness.whole import fill_folder, guarded
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -44,7 +45,8 @@ def calibrate(
     from harness.report import calibration
     from harness.report.text import console, lay_out
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    screen = Console(stderr=True)
+    with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
         systems = _systems(folder, progress)
         task = progress.add_task("comparing", total=comparisons(len(systems), draws))
         rows = measure(
@@ -55,11 +57,12 @@ def calibrate(
             metric=metric,
             tick=lambda: progress.advance(task),
         )
+    if report is not None:
+        guarded(report, lambda folder: folder.mkdir(parents=True, exist_ok=True))
+        guarded(report, lambda folder: fill_folder(folder, partial(calibration.save, rows)))
     out = console()
     out.print(lay_out(calibration.table(rows), wide=True))
     if report is not None:
-        guarded(report, lambda folder: folder.mkdir(parents=True, exist_ok=True))
-        guarded(report, lambda folder: calibration.save(rows, folder))
         typer.echo(f"table and picture: {report}/calibration.csv, {report}/calibration.png")
 
 

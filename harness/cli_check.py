@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from harness.progress import Journal
     from harness.results import PortResult
 
-EXIT_INTERRUPTED = 130
-
 
 def check(
     manifest: Annotated[Path, typer.Argument(help="The manifest.")] = Path("ports.toml"),
@@ -32,6 +30,15 @@ def check(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an interrupted check stopped.")
     ] = False,
+    limit: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Seconds that each port may take; one that takes longer is an error. Default: "
+            "3600 where there are 4 ports or more, which are judged side by side.",
+            metavar="SECONDS",
+        ),
+    ] = None,
     junit: JunitTo = None,
     gitlab: GitlabTo = None,
     comment: CommentTo = None,
@@ -48,6 +55,7 @@ def check(
     import os
 
     from harness.checking import Task
+    from harness.errors import HarnessError
     from harness.manifest import entry_lines, read_manifest
     from harness.progress import Journal
     from harness.publish import publish
@@ -63,33 +71,34 @@ def check(
     with Journal(manifest, resume=resume) as journal:
         if journal.unwritable and resume:
             typer.echo(f"note: nothing can be remembered: {journal.unwritable}", err=True)
-        results = _judge(tasks, journal)
+        results = _judge(tasks, journal, report=report, limit_s=limit)
     journal.finish()
+    places = {"junit": junit, "gitlab": gitlab, "comment": comment}
+    errors = []
+    try:
+        publish(results, **places, history=history, environ=os.environ)
+    except HarnessError as error:
+        errors.append(error)
+    if report is not None:
+        try:
+            _write_index(results, report, history)
+        except HarnessError as error:
+            errors.append(error)
     if quiet:
         typer.echo(oneline.summary_line(results))
     else:
         check_table.write(results, console())
-    try:
-        publish(
-            results,
-            junit=junit,
-            gitlab=gitlab,
-            comment=comment,
-            history=history,
-            environ=os.environ,
-        )
-    finally:
         if report is not None:
-            _write_index(results, report, history)
-            if not quiet:
-                typer.echo(f"reports: {report / 'index.html'}")
+            typer.echo(f"reports: {report / 'index.html'}")
+    if errors:
+        raise errors[0]
     raise typer.Exit(EXIT[worst(results)])
 
 
 def _write_index(results: Sequence[PortResult], report: Path, history: str) -> None:
     """The page that lists the reports, with the trend of each port where there is a history."""
-    from harness.files import write_text
     from harness.report.site import render_index
+    from harness.whole import write_text
 
     histories = {}
     if history:
@@ -97,11 +106,12 @@ def _write_index(results: Sequence[PortResult], report: Path, history: str) -> N
 
         with open_history(history) as store:
             histories = {result.port: store.read(result.port) for result in results}
-    report.mkdir(parents=True, exist_ok=True)
     write_text(report / "index.html", render_index(results, histories=histories))
 
 
-def _judge(tasks: Sequence[Task], journal: Journal) -> list[PortResult]:
+def _judge(
+    tasks: Sequence[Task], journal: Journal, *, report: Path | None, limit_s: float | None
+) -> list[PortResult]:
     """The results in the order of the manifest; Control-C ends it, and what is done is kept."""
     from contextlib import closing
 
@@ -115,13 +125,16 @@ def _judge(tasks: Sequence[Task], journal: Journal) -> list[PortResult]:
         TimeRemainingColumn,
     )
 
-    from harness.checking import check_ports
+    from harness.checking import check_tasks, failed
+    from harness.running import EXIT_INTERRUPTED
 
     kept = {task.port.name: journal.done(task) for task in tasks}
     results = {name: result for name, result in kept.items() if result is not None}
     if results:
         typer.echo(f"{len(results)} of {len(tasks)} ports were judged before", err=True)
-    by_name = {task.port.name: task for task in tasks if task.port.name not in results}
+    afresh = [task for task in tasks if task.port.name not in results]
+    if report is not None:
+        _remove_old(tasks, afresh, report)
     columns = (
         TextColumn("checking ports"),
         BarColumn(),
@@ -136,14 +149,39 @@ def _judge(tasks: Sequence[Task], journal: Journal) -> list[PortResult]:
             *columns, console=screen, transient=True, disable=not screen.is_terminal
         ) as bar:
             shown = bar.add_task("", total=len(tasks), completed=len(results))
-            with closing(check_ports(list(by_name.values()))) as found:
-                for result in found:
-                    results[result.port] = result
-                    journal.add(by_name[result.port], result)
+            with closing(check_tasks(afresh, limit_s=limit_s)) as found:
+                for checked in found:
+                    results[checked.task.port.name] = checked.result
+                    journal.add(checked.task, checked.result, checked.seen)
                     bar.advance(shown)
     except KeyboardInterrupt:
         done = f"interrupted: {len(results)} of {len(tasks)} ports are judged"
         keep = "" if journal.unwritable else "; go on with --resume"
         typer.echo(done + keep, err=True)
+        if report is not None:
+            rest = (
+                results.get(t.port.name) or failed(t, "the check was interrupted") for t in tasks
+            )
+            _write_index(list(rest), report, "")
         sys.exit(EXIT_INTERRUPTED)
     return [results[task.port.name] for task in tasks]
+
+
+def _remove_old(tasks: Sequence[Task], afresh: Sequence[Task], report: Path) -> None:
+    """Takes away the index, and the reports of ports that are judged now or left the manifest.
+
+    A check that is killed leaves no page that says `pass` of yesterday's logs.
+    """
+    from harness.checking import owner_of
+    from harness.errors import HarnessError
+    from harness.files import remove_report, reports_of
+    from harness.whole import guarded
+
+    guarded(report / "index.html", lambda page: page.unlink(missing_ok=True))
+    current = {task.report for task in tasks}
+    left = [folder for folder in reports_of(owner_of(tasks[0]), report) if folder not in current]
+    for folder in (*left, *(task.report for task in afresh if task.report is not None)):
+        try:
+            remove_report(folder)
+        except HarnessError:  # a link, or a folder of another user: judging the port will say so
+            continue

@@ -13,7 +13,7 @@ import typer
 
 from harness.cli_options import Where
 from harness.errors import HistoryError
-from harness.files import write_text
+from harness.whole import write_text
 
 if TYPE_CHECKING:
     from harness.trend import Change, Entry

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3, "incomparable": 4}
-EXIT_ERROR = 2
 
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print one line: verdict, effect, main reason.")

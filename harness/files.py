@@ -1,52 +1,96 @@
-"""Writes what was decided: reports into folders, text into files."""
+"""Writes the report of a comparison into a folder, and takes an old report away."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError
+from harness.whole import UNFINISHED, fill_folder, guarded, real_folder, write_text
 
 if TYPE_CHECKING:
     from harness.comparison import Comparison
 
+DATA, PAGE = "comparison.json", "report.html"
+PICTURE = "comparison.png"
+OWNER = ".harness-port"
+"""Names the manifest whose check wrote the folder of a port."""
+REPORT_FILES = frozenset({DATA, PAGE, "report.md", PICTURE, "comparison.svg", OWNER})
 
-def save_report(comparison: Comparison, folder: Path, *, command: str) -> None:
+
+def save_report(
+    comparison: Comparison, folder: Path, *, command: str, owner: str | None = None
+) -> None:
     """Writes the report of a comparison, with its data and pictures, into a folder.
 
-    `command` is the line that repeats the comparison.
+    All of it is made first and put into place at the end: a disk that is full leaves the report
+    that was there. `command` is the line that repeats the comparison. `owner` is the manifest of a
+    check, in whose report folder the folder may be no symbolic link.
 
     Raises:
         HarnessError: it cannot be written there.
     """
     from harness.report import html, json, markdown, plot  # noqa: PLC0415  (matplotlib takes a while)
 
+    def make(new: Path) -> None:
+        write_text(new / PAGE, html.render(comparison, command=command))
+        plot.save(comparison, new)
+        write_text(new / "report.md", markdown.render(comparison, picture=PICTURE))
+        if owner is not None:
+            write_text(new / OWNER, owner)
+        write_text(new / DATA, json.render(comparison))
+
     def write(path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "comparison.json").write_text(json.render(comparison), encoding="utf-8")
-        page = html.render(comparison, command=command)
-        (path / "report.html").write_text(page, encoding="utf-8")
-        plot.save(comparison, path)
-        page = markdown.render(comparison, picture="comparison.png")
-        (path / "report.md").write_text(page, encoding="utf-8")
+        if owner is None:
+            path.mkdir(parents=True, exist_ok=True)
+        else:
+            real_folder(path)
+        fill_folder(path, make, last=DATA)
 
     guarded(folder, write)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes text into a file.
+def remove_report(folder: Path) -> None:
+    """Takes away the files of a report, and the folder if nothing else is in it.
 
     Raises:
-        HarnessError: it cannot be written there.
+        HarnessError: they cannot be removed, or the folder is a symbolic link.
     """
-    guarded(path, lambda where: where.write_text(text, encoding="utf-8"))
+
+    def remove(path: Path) -> None:
+        if path.is_symlink():
+            real_folder(path)
+        if not path.is_dir():
+            return
+        for file in path.iterdir():
+            if file.name in REPORT_FILES and (file.is_symlink() or not file.is_dir()):
+                file.unlink()
+            elif file.name.startswith(UNFINISHED) and not file.is_symlink():
+                shutil.rmtree(file, ignore_errors=True)  # of a check that was killed
+        if not any(path.iterdir()):
+            path.rmdir()
+
+    guarded(folder, remove)
 
 
-def guarded(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls `write`, with a one-line error if the file system refuses."""
+def reports_of(owner: str, folder: Path) -> list[Path]:
+    """The folders in a report folder that checks of a manifest wrote, by their marks."""
     try:
-        write(path)
-    except OSError as error:
-        msg = f"cannot be written: {error.strerror or error}. Choose another place."
-        raise HarnessError(msg, source=str(path)) from error
+        inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+        return [path for path in inner if _owner(path) == owner]
+    except OSError:
+        return []
+
+
+def _owner(folder: Path) -> str | None:
+    mark = folder / OWNER
+    try:
+        if mark.is_symlink() or not mark.is_file():
+            return None
+        with mark.open("rb") as file:
+            return file.read(1 << 16).decode("utf-8", "replace")
+    except OSError:
+        return None
+
+
+__all__ = ["guarded", "remove_report", "reports_of", "save_report", "write_text"]

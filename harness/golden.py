@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,28 +14,60 @@ from harness.align import Aligned, align
 from harness.curve import Run, Series
 from harness.errors import HarnessError
 from harness.rules import Verdict, parse_rule
+from harness.whole import write_text
 from harness.wording import counted
 
 FLAG = "--harness-rebaseline"
 SHOWN = 10
+LONGEST = 100
+"""Characters of the name of a golden file."""
+_UNFIT = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]')
+
+
+def file_name(*parts: str) -> str:
+    """The name of the golden file of a test, from its classes, its name and that of its curve.
+
+    What a folder cannot hold, or would part, becomes `_`, and a part of a hash keeps names apart.
+
+    >>> file_name("TestPort", "test_curve[a]"), file_name("test_par[a/b]")
+    ('TestPort.test_curve[a].csv', 'test_par[a_b]-60c6a418.csv')
+    """
+    whole = ".".join(parts)
+    fit = _UNFIT.sub("_", whole)[:LONGEST]
+    if fit != whole:
+        fit += f"-{hashlib.sha256(whole.encode('utf-8', 'backslashreplace')).hexdigest()[:8]}"
+    return f"{fit}.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossRegression:
-    """Compares a curve with the golden file at `path` by a rule.
+    """Compares curves of a test with golden files in `folder` by a rule.
 
-    `rebaseline` rewrites the file, and fails all the same, so that nobody re-baselines by accident.
+    `test` names the test, after its classes. `rebaseline` rewrites the files, and fails all the
+    same, so that nobody re-baselines by accident.
     """
 
-    path: Path
+    folder: Path
+    test: tuple[str, ...]
     rule: str = "exact"
     rebaseline: bool = False
+    _checked: set[str] = field(default_factory=set, repr=False)
 
-    def check(self, losses: Sequence[float], *, steps: Sequence[int] | None = None) -> None:
+    def check(
+        self, losses: Sequence[float], *, steps: Sequence[int] | None = None, name: str = ""
+    ) -> None:
         """Raises AssertionError unless the losses (n,) are those of the golden file by the rule.
 
-        `steps` (n,) rise strictly and default to 0, 1, ... n - 1.
+        `steps` (n,) rise strictly and default to 0, 1, ... n - 1. A test with several curves gives
+        each a `name`, and each has a file.
         """
+        __tracebackhide__ = True
+        if name in self._checked:
+            called = f"named {name!r}" if name else "without a name"
+            msg = f"two curves {called} in one test; give each its own name: check(..., name=...)"
+            raise AssertionError(msg)
+        self._checked.add(name)
+        path = self.folder / file_name(*self.test, *((name,) if name else ()))
         numbers = np.arange(len(losses)) if steps is None else np.asarray(steps, dtype=np.int64)
         candidate = Series(
             name="loss", rank=0, steps=numbers, values=np.asarray(losses, dtype=np.float64)
@@ -41,50 +75,49 @@ class LossRegression:
         rule = parse_rule(self.rule)
         if not len(candidate):
             raise AssertionError("no losses were given; train for at least one step")
-        if self.rebaseline or not self.path.exists():
-            word = "rewrote" if self.path.exists() else "wrote the missing"
-            self._write(candidate)
-            msg = f"{word} golden curve {self.path}; look at it, commit it, and run again"
+        obtained = path.with_suffix(".obtained.csv")
+        if self.rebaseline or not path.exists():
+            word = "rewrote" if path.exists() else "wrote the missing"
+            write_text(path, _csv(candidate))
+            obtained.unlink(missing_ok=True)
+            msg = f"{word} golden curve {path}; look at it, commit it, and run again"
             raise AssertionError(msg)
-        golden = self._read()
-        aligned = align([_run(str(self.path), golden)], [_run("this test", candidate)])
+        aligned = align([_run(str(path), _read(path))], [_run("this test", candidate)])
         finding = rule(aligned)
         alone = aligned.baseline_only.size + aligned.candidate_only.size
         if finding.verdict is Verdict.PASS and not alone:
+            obtained.unlink(missing_ok=True)
             return
-        extra = f"; {counted(alone, 'step')} on one side only" if alone else ""
-        msg = (
-            f"{finding.reason}{extra}\n{difference_table(aligned)}\n"
-            f"golden curve: {self.path}\ncandidate: {self._keep(candidate)}\n"
-            f"If the change is right, pass {FLAG}."
-        )
-        raise AssertionError(msg)
+        write_text(obtained, _csv(candidate))  # for a look; tests ignore it
+        told = finding.verdict is not Verdict.PASS and rule.name == "exact"
+        count = f"{counted(alone, 'step')} on one side only"
+        parts = [
+            finding.reason + (f"; {count}" if alone and not told else ""),
+            difference_table(aligned),
+            f"golden curve: {path}",
+            f"candidate: {obtained}",
+            f"If the change is right, pass {FLAG}.",
+        ]
+        raise AssertionError("\n".join(part for part in parts if part))
 
-    def _keep(self, candidate: Series) -> Path:
-        """The candidate beside the golden file, for a look; tests ignore it."""
-        path = self.path.with_suffix(".obtained.csv")
-        path.write_text(_csv(candidate), encoding="utf-8")
-        return path
 
-    def _write(self, series: Series) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(_csv(series), encoding="utf-8")
-
-    def _read(self) -> Series:
-        rows = self.path.read_text(encoding="utf-8").splitlines()[1:]
-        try:
-            pairs = [(int(step), float(value)) for step, value in (r.split(",") for r in rows)]
-            steps, values = zip(*pairs, strict=True)
-            return Series(name="loss", rank=0, steps=np.array(steps), values=np.array(values))
-        except ValueError as error:
-            msg = f"not a golden curve: {error}. Restore it, or pass {FLAG}."
-            raise HarnessError(msg, source=str(self.path)) from error
+def _read(path: Path) -> Series:
+    try:
+        rows = path.read_text(encoding="utf-8").splitlines()[1:]
+        pairs = [(int(step), float(value)) for step, value in (r.split(",") for r in rows)]
+        steps, values = zip(*pairs, strict=True)
+        return Series(name="loss", rank=0, steps=np.array(steps), values=np.array(values))
+    except (OSError, ValueError, OverflowError) as error:
+        msg = f"not a golden curve: {error}. Restore it, or pass {FLAG}."
+        raise HarnessError(msg, source=str(path)) from error
 
 
 def difference_table(aligned: Aligned) -> str:
-    """The first differing steps: step, baseline, candidate, difference."""
-    base, cand = aligned.baseline[0], aligned.candidate[0]
-    at = np.flatnonzero(~(base == cand))
+    """The first differing steps: step, baseline, candidate, difference; empty if none differs."""
+    base, cand = aligned.baseline[0].tolist(), aligned.candidate[0].tolist()
+    at = np.flatnonzero(~(aligned.baseline[0] == aligned.candidate[0]))
+    if not at.size:
+        return ""
     lines = [f"{'step':>8} {'baseline':>24} {'candidate':>24} {'difference':>12}"]
     lines += [
         f"{aligned.steps[i]:>8} {base[i]!r:>24} {cand[i]!r:>24} {cand[i] - base[i]:>12.3e}"

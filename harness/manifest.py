@@ -11,25 +11,55 @@ reason = "why these facts may differ"
 
 from __future__ import annotations
 
-import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.comparable import check_allow
 from harness.comparison import Comparison, compare
-from harness.errors import PolicyError
+from harness.errors import HarnessError, PolicyError
+from harness.filenames import alike, shortened, unfit
 from harness.judge import DEFAULT_RULES, Policy
+from harness.manifest_words import of_document, of_entry, together
 from harness.parse.pattern import compiled
 from harness.resolve import load_sides
 from harness.rules import RuleCall, parse_rule, rule_call
+from harness.toml_text import MANIFEST_BYTES, TomlError, read_toml
+
+LARGEST = 2**53
+"""Largest whole number of a manifest."""
+
+
+def _fit(name: str) -> str:
+    reason = unfit(name)
+    if reason:
+        raise ValueError(reason)
+    return name
+
+
+def _place(text: str) -> str:
+    if "\0" in text or not text.strip():
+        msg = "no place of a log"
+        raise ValueError(msg)
+    return text
+
+
+def _tupled(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+Place = Annotated[str, AfterValidator(_place)]
+Whole = Annotated[int, Field(ge=0, le=LARGEST)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 
 DEFAULT = tuple(str(rule) for rule in DEFAULT_RULES)
 
 
 class Port(BaseModel):
-    """One entry. Unknown keys are errors; a waiver needs its reason.
+    """One entry. Unknown keys are errors, and so is `true` for 1; a waiver needs its reason.
 
     Attributes:
         name: what the port is called in tables, reports and the history
@@ -51,20 +81,22 @@ class Port(BaseModel):
         pattern: a log format of your own, as a regular expression with named groups
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    name: Annotated[str, Field(min_length=1, pattern=r"^[^\s\[\]/:]+$")]
-    baseline: Annotated[str, Field(min_length=1)]
-    candidate: Annotated[str, Field(min_length=1)]
-    rules: Annotated[tuple[str | dict[str, Any], ...], Field(min_length=1)] = DEFAULT
+    name: Annotated[str, AfterValidator(_fit)]
+    baseline: Place
+    candidate: Place
+    rules: Annotated[
+        tuple[str | dict[str, Any], ...], BeforeValidator(_tupled), Field(min_length=1)
+    ] = DEFAULT
     pattern: Annotated[str, Field(min_length=1)] | None = None
-    metric: str = "loss"
-    rank: Annotated[int, Field(ge=0)] = 0
-    allow: tuple[str, ...] = ()
+    metric: Annotated[str, Field(min_length=1)] = "loss"
+    rank: Whole = 0
+    allow: Annotated[tuple[str, ...], BeforeValidator(_tupled)] = ()
     reason: str = ""
-    steps: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None = None
-    last: Annotated[int, Field(ge=1)] | None = None
-    min_steps: Annotated[int, Field(ge=1)] | None = None
+    steps: Annotated[tuple[Whole, Whole] | None, BeforeValidator(_tupled)] = None
+    last: Positive | None = None
+    min_steps: Positive | None = None
     max_missing: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     def policy(self) -> Policy:
@@ -79,6 +111,9 @@ class Port(BaseModel):
             compiled(self.pattern)
         if self.allow and not self.reason.strip():
             msg = f"allows {', '.join(self.allow)} without saying why; add reason = '...'"
+            raise PolicyError(msg)
+        if self.steps is not None and self.steps[1] < self.steps[0]:
+            msg = f"steps = {list(self.steps)} ends before it begins; give the earlier step first"
             raise PolicyError(msg)
         return Policy(
             metric=self.metric,
@@ -106,40 +141,80 @@ def read_manifest(path: Path) -> Manifest:
 
     Raises:
         PolicyError: the file cannot be read, is no TOML, or an entry does not fit; the message
-            names the entry and the key.
+            names the entry and the key, and has all mistakes up to ten.
     """
     source = str(path)
+    content, text = _read(path)
+    wrong = of_document(content)
+    if wrong:
+        raise PolicyError(wrong, source=source)
+    entries: Sequence[Mapping[str, Any]] = content["port"]
+    lines = _lines(text, len(entries))
+    ports: list[Port] = []
+    mistakes: list[tuple[int, str]] = []
+    for number, (entry, line) in enumerate(zip(entries, lines, strict=True), 1):
+        try:
+            port = Port.model_validate(dict(entry))
+            port.policy()
+            ports.append(port)
+        except ValidationError as error:
+            mistakes += [(line, f"{_called(entry, number)}: {w}") for w in of_entry(error)]
+        except HarnessError as error:
+            mistakes.append((line, f"{_called(entry, number)}: {error.message}"))
+    if mistakes:
+        message, at = together(mistakes)
+        raise PolicyError(message, source=source, line=at)
+    _check_names([port.name for port in ports], source)
+    return Manifest.model_construct(port=tuple(ports))
+
+
+def _check_names(names: Sequence[str], source: str) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        msg = f"two ports are named {', '.join(twice[:10])}; give each its own name"
+        raise PolicyError(msg, source=source)
+    close = alike(names)
+    if close:
+        msg = (
+            f"the names {' and '.join(close[0][:2])} are one folder where capitals count for "
+            "nothing; give each its own name"
+        )
+        raise PolicyError(msg, source=source)
+
+
+def _called(entry: Mapping[str, Any], number: int) -> str:
+    name = entry.get("name")
+    return f"port {shortened(name)}" if isinstance(name, str) and name else f"entry {number}"
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
-        manifest = Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return read_toml(path, most_bytes=MANIFEST_BYTES)
     except FileNotFoundError as error:
         msg = "no such file; name the manifest, or write one as README shows"
-        raise PolicyError(msg, source=source) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        msg = f"cannot be read as TOML: {error}"
-        raise PolicyError(msg, source=source) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        msg = f"{where}: {first['msg']} (found {first['input']!r:.80})"
-        raise PolicyError(msg, source=source) from error
-    names = [port.name for port in manifest.port]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        msg = f"two ports are named {', '.join(twice)}; give each its own name"
-        raise PolicyError(msg, source=source)
-    for port in manifest.port:
-        try:
-            port.policy()
-        except PolicyError as error:
-            msg = f"port {port.name}: {error.message}"
-            raise PolicyError(msg, source=source) from error
-    return manifest
+        raise PolicyError(msg, source=str(path)) from error
+    except TomlError as error:
+        raise PolicyError(str(error), source=str(path)) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        msg = f"cannot be read: {reason}; check path and permission"
+        raise PolicyError(msg, source=str(path)) from error
 
 
 def entry_lines(path: Path, count: int) -> list[int]:
     """The lines on which the entries of a manifest begin; all 1 where they are not so written."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    found = [i for i, line in enumerate(lines, 1) if line.split("#")[0].strip() == "[[port]]"]
+    try:
+        return _lines(_read(path)[1], count)
+    except PolicyError:  # a pipe, which has been read
+        return [1] * count
+
+
+def _lines(text: str, count: int) -> list[int]:
+    found = [
+        number
+        for number, line in enumerate(text.split("\n"), 1)
+        if "".join(line.partition("#")[0].split()) == "[[port]]"
+    ]
     return found if len(found) == count else [1] * count
 
 

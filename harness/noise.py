@@ -67,7 +67,19 @@ def from_meta(meta: Mapping[str, Any]) -> NoiseFloor:
         TypeError, KeyError: the data are not of that shape.
     """
     phases = tuple(Phase(**phase) for phase in meta["phases"])
-    return NoiseFloor(metric=meta["metric"], runs=meta["runs"], phases=phases)
+    floor = NoiseFloor(metric=meta["metric"], runs=meta["runs"], phases=phases)
+    texts = [floor.metric, *(phase.name for phase in phases)]
+    counts = [
+        floor.runs,
+        *(step for phase in phases for step in (phase.first_step, phase.last_step)),
+    ]
+    sizes = [v for phase in phases for v in (phase.mean, phase.run_spread, phase.step_spread)]
+    for values, kinds in ((texts, {str}), (counts, {int}), (sizes, {int, float})):
+        wrong = [value for value in values if type(value) not in kinds]
+        if wrong:
+            msg = f"{wrong[0]!r:.40} is of another type"
+            raise TypeError(msg)
+    return floor
 
 
 def noise_floor(runs: Sequence[Run], *, metric: str = "loss", rank: int = 0) -> NoiseFloor | None:

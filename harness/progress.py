@@ -4,71 +4,115 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from harness.baselines import TOML
 from harness.checking import Task
 from harness.errors import HarnessError
-from harness.report.json import tool_version
-from harness.resolve import BASELINES
+from harness.evidence import Content, content
+from harness.files import DATA
 from harness.results import ERROR, PortResult
-from harness.store import expand
+from harness.version import PACKAGE, tool_version
 
-FOLDER = ".harness_cache"
+
+def cache_folder() -> Path:
+    """The folder of this user and program for what may be lost: $XDG_CACHE_HOME, or the system's.
+
+    It lies outside every checkout, so that nobody's checkout can bring results of its own.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(given).is_absolute():
+        return Path(given) / PACKAGE
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / PACKAGE
+    where = "Library/Caches" if sys.platform == "darwin" else ".cache"
+    return Path.home() / where / PACKAGE
+
+
+def journal_path(manifest: Path) -> Path:
+    """The file that remembers the unfinished check of a manifest."""
+    name = hashlib.sha256(os.fsencode(manifest.resolve())).hexdigest()[:32]
+    return cache_folder() / f"check-{name}.jsonl"
 
 
 class Journal:
-    """A file beside the manifest, one line a result, written as they come.
+    """A file in the user's cache, one line a result, written as they come.
 
     A result counts for a later check only if the entry of the port, the tool's version and the
-    size and time of every local log are as they were. Errors are tried again. Where the folder
-    cannot be written to, nothing is remembered, and `unwritable` says why.
+    bytes of every log are as they were when it was judged, and its report is the one that was
+    written. Errors are tried again; logs at an address are read again. Where the folder cannot be
+    written to, nothing is remembered, and `unwritable` says why.
     """
 
     def __init__(self, manifest: Path, *, resume: bool) -> None:
-        name = hashlib.sha256(manifest.name.encode()).hexdigest()[:12]
-        self._path = manifest.parent / FOLDER / f"check-{name}.jsonl"
-        self._done = dict(self._read()) if resume else {}
         self.unwritable = ""
+        self._done: dict[str, dict[str, Any]] = {}
         try:
-            self._path.parent.mkdir(exist_ok=True)
-            (self._path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-            self._file = self._path.open("a" if resume else "w", encoding="utf-8")
+            self._path = journal_path(manifest)
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if resume:
+                self._done = dict(self._read())
+            flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            flags |= os.O_APPEND if resume else os.O_TRUNC
+            self._file = os.fdopen(os.open(self._path, flags, 0o600), "a", encoding="utf-8")
+        except RuntimeError as error:
+            self.unwritable = f"no folder for a cache: {error}"
         except OSError as error:
-            self.unwritable = f"{self._path}: {error.strerror or error}"
+            self.unwritable = f"{error.filename or self._path}: {error.strerror or error}"
 
     def done(self, task: Task) -> PortResult | None:
         """The result of a port that needs no second look; None if it needs one."""
-        if task.report is not None and not (task.report / "comparison.json").is_file():
+        entry = self._done.get(_key(task))
+        if entry is None or (task.report is not None and entry["report"] != _report(task)):
             return None
-        known = self._done.get(fingerprint(task))
-        return None if known is None else replace(known, line=task.line)
+        now = content(task.port, task.manifest.parent)
+        if now is None or entry["content"] != [list(pair) for pair in now]:
+            return None
+        try:
+            known = PortResult.from_json(entry["result"])
+        except HarnessError:
+            return None
+        return replace(known, line=task.line) if known.port == task.port.name else None
 
-    def add(self, task: Task, result: PortResult) -> None:
-        """Remembers a result."""
-        if not self.unwritable and result.verdict != ERROR:
-            line = json.dumps({"key": fingerprint(task), "result": result.to_json()})
-            self._file.write(line + "\n")
+    def add(self, task: Task, result: PortResult, seen: Content | None) -> None:
+        """Remembers a result and the content on which it was given; nothing where that is None."""
+        if self.unwritable or result.verdict == ERROR or seen is None:
+            return
+        entry = {
+            "key": _key(task),
+            "content": seen,
+            "report": _report(task),
+            "result": result.to_json(),
+        }
+        try:
+            self._file.write(json.dumps(entry) + "\n")
             self._file.flush()
+        except OSError as error:  # a full disk: the check goes on, and cannot be resumed from here
+            self.unwritable = f"{self._path}: {error.strerror or error}"
 
     def finish(self) -> None:
         """Forgets everything: the check is complete."""
         if not self.unwritable:
             self._path.unlink(missing_ok=True)
 
-    def _read(self) -> Iterator[tuple[str, PortResult]]:
+    def _read(self) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines()
+            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return
         for line in lines:
             try:
                 entry = json.loads(line)
-                yield str(entry["key"]), PortResult.from_json(entry["result"])
-            except (ValueError, KeyError, TypeError, HarnessError):
+                yield str(entry["key"]), {k: entry[k] for k in ("content", "report", "result")}
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue  # the last line of a check that was killed while it wrote
 
     def __enter__(self) -> Journal:
@@ -84,27 +128,16 @@ class Journal:
             self._file.close()
 
 
-def fingerprint(task: Task) -> str:
-    """A hash of everything that a result depends on, as far as it can be seen without reading."""
-    root = task.manifest.parent
-    seen = [task.port.model_dump_json(), tool_version()]
-    for spec in (task.port.baseline, task.port.candidate):
-        for path in _files(spec, root):
-            try:
-                stat = path.stat()
-                seen.append(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}")
-            except OSError:
-                seen.append(f"{path} is not there")
-    return hashlib.sha256("\n".join(seen).encode()).hexdigest()
+def _key(task: Task) -> str:
+    """What a result depends on besides the logs."""
+    return hashlib.sha256(f"{task.port.model_dump_json()}\n{tool_version()}".encode()).hexdigest()
 
 
-def _files(spec: str, root: Path) -> list[Path]:
-    recorded = [folder / TOML for folder in (root / spec, root / BASELINES / spec)]
-    found = [path for path in recorded if path.is_file()]
-    if found:
-        return found
+def _report(task: Task) -> str:
+    """The hash of a port's report; empty where it has none."""
+    if task.report is None:
+        return ""
     try:
-        parts = [spec] if (root / spec).exists() else spec.split(",")
-        return [Path(path) for part in parts for path in expand(part.strip(), root=root)]
-    except HarnessError:
-        return []
+        return hashlib.sha256((task.report / DATA).read_bytes()).hexdigest()
+    except OSError:
+        return "none"

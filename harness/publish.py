@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.files import guarded
 from harness.report import comment as comments
 from harness.report import github
 from harness.report.gitlab import render as code_quality
 from harness.report.junit import render as junit_xml
 from harness.results import PortResult
+from harness.running import internal
+from harness.whole import append_text, write_text
 
 PICTURES = "HARNESS_PICTURES"
 """The variable that says under which address the report folder can be seen."""
@@ -33,9 +34,9 @@ def publish(
     history: str,
     environ: Mapping[str, str],
 ) -> None:
-    """Writes the files that are asked for, GitHub's notes where it runs, and the history.
+    """Writes the files that are asked for, the history, and GitHub's notes where it runs.
 
-    What cannot be written stops nothing else.
+    What cannot be written stops nothing else. Standard output comes last: its reader may be gone.
 
     Raises:
         HarnessError: the first thing that could not be written.
@@ -43,16 +44,16 @@ def publish(
     placed = _placed(results, environ)
     jobs: list[Callable[[], None]] = []
     if junit is not None:
-        jobs.append(lambda: _write(junit, junit_xml(placed)))
+        jobs.append(lambda: write_text(junit, junit_xml(placed)))
     if gitlab is not None:
-        jobs.append(lambda: _write(gitlab, code_quality(placed)))
+        jobs.append(lambda: write_text(gitlab, code_quality(placed)))
     if comment is not None:
         text = comments.render(placed, pictures=environ.get(PICTURES, ""))
-        jobs.append(lambda: _write(comment, text))
-    if environ.get("GITHUB_ACTIONS"):
-        jobs.append(lambda: _github(placed, environ))
+        jobs.append(lambda: write_text(comment, text))
     if history:
         jobs.append(lambda: _append(results, history, environ))
+    if environ.get("GITHUB_ACTIONS"):
+        jobs += [lambda: _summary(placed, environ), lambda: _annotate(placed)]
     errors = [error for job in jobs if (error := _attempt(job)) is not None]
     if errors:
         raise errors[0]
@@ -78,6 +79,8 @@ def _attempt(job: Callable[[], None]) -> HarnessError | None:
         job()
     except HarnessError as error:
         return error
+    except Exception as error:  # a fault of one writer must not take the others' files
+        return HarnessError(internal(error))
     return None
 
 
@@ -95,23 +98,16 @@ def _below(manifest: str, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else manifest
 
 
-def _github(results: Sequence[PortResult], environ: Mapping[str, str]) -> None:
+def _annotate(results: Sequence[PortResult]) -> None:
     for line in github.commands(results):
         sys.stdout.write(line + "\n")
+
+
+def _summary(results: Sequence[PortResult], environ: Mapping[str, str]) -> None:
     summary = environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         pictures = environ.get(PICTURES, "")
-        text = comments.render(results, pictures=pictures, shown=SUMMARY_PORTS)
-        _write(Path(summary), text, mode="a")
-
-
-def _write(path: Path, text: str, *, mode: str = "w") -> None:
-    def write(where: Path) -> None:
-        where.parent.mkdir(parents=True, exist_ok=True)
-        with where.open(mode, encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-
-    guarded(path, write)
+        append_text(Path(summary), comments.render(results, pictures=pictures, shown=SUMMARY_PORTS))
 
 
 def _append(results: Sequence[PortResult], where: str, environ: Mapping[str, str]) -> None:

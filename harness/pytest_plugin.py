@@ -1,7 +1,8 @@
 """pytest: `pytest ports.toml` runs a manifest; `loss_regression` keeps a curve in a golden file.
 
-An item per port and rule is collected from a file named ports.toml, so a port's verdict is a test
-result like any other: anything but `pass` fails, with the finding's table as its text.
+An item per port and rule is collected from a file named ports.toml, and from any other .toml file
+with a [[port]] that is named on the command line. A port's verdict is a test result like any other:
+anything but `pass` fails, with the finding's table as its text.
 """
 
 from __future__ import annotations
@@ -42,10 +43,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ManifestFile | None:
     """Collects a manifest."""
-    if file_path.name != MANIFEST:
+    if file_path.name != MANIFEST and not (
+        file_path.suffix == ".toml"
+        and parent.session.isinitpath(file_path)
+        and _has_entries(file_path)
+    ):
         return None
     manifest: ManifestFile = ManifestFile.from_parent(parent, path=file_path)
     return manifest
+
+
+def _has_entries(path: Path) -> bool:
+    """Whether a file has an entry of a manifest in its first MiB."""
+    try:
+        with path.open("rb") as file:
+            return b"[[port]]" in file.read(1 << 20)
+    except OSError:
+        return False
 
 
 class ManifestFile(pytest.File):
@@ -127,16 +141,20 @@ def loss_regression(request: pytest.FixtureRequest) -> LossRegression:
             losses = train(steps=100, seed=0)
             loss_regression.check(losses)
 
-    The golden file is `<test module>/<test name>.csv`. Missing: it is written, and the test fails
-    once. Different: the test fails with a table of step, baseline, candidate and difference. With
-    `--harness-rebaseline` it is rewritten, and the test fails once.
+    The golden file is `<test module>/<test name>.csv`; of a test in a class its name begins with
+    `<class>.`, of a curve with a name, `check(losses, name="validation")`, it ends with
+    `.validation`. Missing: it is written, and the test fails once. Different: the test fails with a
+    table of step, baseline, candidate and difference. With `--harness-rebaseline` it is rewritten,
+    and the test fails once.
     """
     from harness.golden import LossRegression
 
     marker = request.node.get_closest_marker("harness_rule")
     module = Path(str(request.node.path))
+    classes = [node.name for node in request.node.listchain() if isinstance(node, pytest.Class)]
     return LossRegression(
-        path=module.with_suffix("") / f"{request.node.name}.csv",
+        folder=module.with_suffix(""),
+        test=(*classes, request.node.name),
         rule=marker.args[0] if marker else "exact",
         rebaseline=bool(request.config.getoption("--harness-rebaseline")),
     )

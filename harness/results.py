@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from harness.comparison import Comparison
 from harness.errors import HarnessError
 from harness.rules import Finding, RuleCall, Verdict
+from harness.shown import shown
 from harness.wording import counted
 
 ERROR = "error"
@@ -78,13 +79,55 @@ class PortResult:
             HarnessError: the text is something else.
         """
         try:
-            entry: dict[str, Any] = json.loads(text)
-            rules = tuple(RuleResult(**rule) for rule in entry.pop("rules"))
-            lists = {name: tuple(v) for name, v in entry.items() if isinstance(v, list)}
-            return cls(**{**entry, **lists, "rules": rules})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            msg = f"not the result of a port: {error}"
+            entry = json.loads(text)
+            rules = tuple(_rule_of(rule) for rule in entry["rules"])
+            known = {field.name: field for field in dataclasses.fields(cls)}
+            given: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in entry.items()
+                if name in known  # a newer version may say more
+            }
+            result = cls(**(given | {"rules": rules}))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            msg = f"not the result of a port: {type(error).__name__} {error!s:.100}".rstrip()
             raise HarnessError(msg) from error
+        wrong = next(_misfits(result), "")
+        if wrong:
+            msg = f"not the result of a port: {wrong}"
+            raise HarnessError(msg)
+        return result
+
+
+def _rule_of(entry: Any) -> RuleResult:
+    return RuleResult(rule=entry["rule"], verdict=entry["verdict"], reason=entry["reason"])
+
+
+def _misfits(result: PortResult) -> Iterator[str]:
+    """What has another type than it should."""
+    rules = [text for rule in result.rules for text in (rule.rule, rule.verdict, rule.reason)]
+    texts = (result.port, result.metric, result.manifest, result.started, result.tool_version)
+    if not all(isinstance(text, str) for text in (*texts, *rules, *_tuple(result.reasons))):
+        yield "a text that is none"
+    words = {result.verdict, *(rule.verdict for rule in result.rules)}
+    if not words <= set(WORST_FIRST):
+        yield f"a verdict {sorted(words - set(WORST_FIRST))[0]!r:.40}"
+    curves = (result.baseline_curve, result.candidate_curve)
+    counts = (result.steps, result.line, *_tuple(result.curve_steps))
+    figures = (result.coverage, result.effect, *(v for curve in curves for v in _tuple(curve)))
+    if not all(type(n) is int and abs(n) < 2**63 for n in counts):
+        yield "a count that is none"
+    if not all(v is None or _is_figure(v) for v in figures) or not _is_figure(result.elapsed_s):
+        yield "a figure that is none"
+    if len({len(curve) for curve in (*curves, result.curve_steps)}) > 1:
+        yield "curves of other lengths than their steps"
+
+
+def _tuple(value: object) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (None,)
+
+
+def _is_figure(value: object) -> bool:
+    return type(value) in {int, float} and math.isfinite(value)  # type: ignore[arg-type]
 
 
 def worst(results: Sequence[PortResult]) -> str:
@@ -100,7 +143,7 @@ def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
     return PortResult(
         port=port,
         verdict=str(comparison.verdict),
-        reasons=comparison.judgement.reasons,
+        reasons=tuple(shown(reason) for reason in comparison.judgement.reasons),
         rules=_rules(comparison),
         metric=comparison.policy.metric,
         steps=int(aligned.steps.size),
@@ -139,13 +182,13 @@ def _rules(comparison: Comparison) -> tuple[RuleResult, ...]:
     """What each rule said; where none was asked, what the comparison said instead."""
     judgement = comparison.judgement
     if not judgement.findings:
-        word, why = str(comparison.verdict), "; ".join(judgement.reasons)
+        word, why = str(comparison.verdict), shown("; ".join(judgement.reasons))
         return tuple(
             RuleResult(rule=str(call), verdict=word, reason=why) for call in comparison.policy.rules
         )
     said = [judgement.of_rule(i) for i in range(len(judgement.findings))]
     return tuple(
-        RuleResult(rule=str(call), verdict=str(verdict), reason=_reason(call, finding, why))
+        RuleResult(rule=str(call), verdict=str(verdict), reason=shown(_reason(call, finding, why)))
         for call, finding, (verdict, why) in zip(
             comparison.policy.rules, judgement.findings, said, strict=True
         )

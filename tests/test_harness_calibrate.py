@@ -12,7 +12,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from harness.align import align
-from harness.baselines import open_recording, record, recorded_spread
+from harness.baselines import open_recording, open_unsealed, record, recorded_spread
 from harness.calibrate import (
     HALVES,
     SAME,
@@ -203,7 +203,7 @@ def test_a_recording_keeps_its_noise_floor(tmp_path, systems):
     text = (tmp_path / "many" / "baseline.toml").read_text()
     (tmp_path / "many" / "baseline.toml").write_text(text.replace("run_spread", "spread"))
     with pytest.raises(BaselineError, match="noise_floor cannot be read"):
-        recorded_spread(open_recording(tmp_path / "many"))
+        recorded_spread(open_unsealed(tmp_path / "many"))
     assert recording.name == "many"
 
 

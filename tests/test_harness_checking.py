@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,12 @@ from loglines import decaying, records
 
 from harness import HarnessError
 from harness.checking import DIED, Task, check_ports
+from harness.evidence import content
 from harness.manifest import Port, compare_port, entry_lines, read_manifest
 from harness.parse import parse_log
-from harness.progress import FOLDER, Journal, fingerprint
+from harness.progress import Journal, journal_path
 from harness.results import PortResult
+from harness.workers import each
 
 
 class Deadly(Port):
@@ -31,7 +32,8 @@ class Deadly(Port):
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     base = decaying(60)
     (tmp_path / "gpu.log").write_text(records(base))
     entries = []
@@ -69,9 +71,8 @@ def check(project, *options, **kwargs):
 
 def test_results_of_two_processes_are_those_of_one(project, monkeypatch):
     started = []
-    pool = ProcessPoolExecutor
     monkeypatch.setattr(
-        "harness.checking.ProcessPoolExecutor", lambda n, **k: started.append(n) or pool(n, **k)
+        "harness.checking.each", lambda *a, **k: started.append(k["workers"]) or each(*a, **k)
     )
     alone = {
         r.port: (r.verdict, r.reasons, r.effect) for r in check_ports(tasks(project), workers=1)
@@ -80,7 +81,7 @@ def test_results_of_two_processes_are_those_of_one(project, monkeypatch):
         r.port: (r.verdict, r.reasons, r.effect) for r in check_ports(tasks(project), workers=2)
     }
     assert alone == both
-    assert [s for s in started if s] == [2]  # one pool for all of them
+    assert started == [2]  # one pool for all of them
     assert [v for v, *_ in alone.values()].count("pass") == 11
     assert alone["p3"][0] == "error"
 
@@ -104,7 +105,8 @@ def test_a_fault_of_this_program_is_an_error_of_one_port(project, monkeypatch):
 
     monkeypatch.setattr("harness.checking.compare_port", fault)
     results = {r.port: r for r in check_ports(tasks(project), workers=1)}
-    assert results["p1"].reasons[0].startswith("internal error, please report it: ZeroDivision")
+    assert results["p1"].reasons[0].startswith("internal error in harness ")
+    assert "ZeroDivisionError: ; please report it" in results["p1"].reasons[0]
     assert results["p2"].verdict == "pass"
     assert [r.verdict for r in results["p1"].rules] == ["error"]
 
@@ -121,11 +123,12 @@ def test_what_was_judged_before_an_interruption_is_not_judged_again(project):
     first = tasks(project)
     with Journal(project / "ports.toml", resume=False) as journal:
         for task in first[:3]:
-            journal.add(task, PortResult(port=task.port.name, verdict="pass", reasons=("kept",)))
+            kept = PortResult(port=task.port.name, verdict="pass", reasons=("kept",))
+            journal.add(task, kept, content(task.port, project))
     done = check(project, "--resume")
     assert "3 of 12 ports were judged before" in done.stderr
     assert done.returncode == 2  # p3 cannot be read
-    assert not list((project / FOLDER).glob("*.jsonl"))
+    assert not journal_path(project / "ports.toml").exists()
     with Journal(project / "ports.toml", resume=True) as journal:
         assert journal.done(first[0]) is None  # a finished check is forgotten
 
@@ -134,8 +137,11 @@ def test_a_changed_log_entry_or_error_is_judged_again(project):
     first = tasks(project)
     with Journal(project / "ports.toml", resume=False) as journal:
         for task in first:
-            journal.add(task, PortResult(port=task.port.name, verdict="pass"))
-        journal.add(first[3], PortResult(port="p3", verdict="error"))
+            result = PortResult(port=task.port.name, verdict="pass")
+            journal.add(task, result, content(task.port, project))
+        journal.add(
+            first[3], PortResult(port="p3", verdict="error"), content(first[3].port, project)
+        )
     (project / "1.log").write_text(records(decaying(70)))
     text = (
         (project / "ports.toml").read_text().replace('candidate = "2.log"', 'candidate = "4.log"')
@@ -149,9 +155,9 @@ def test_a_changed_log_entry_or_error_is_judged_again(project):
 def test_a_torn_journal_and_a_missing_report_are_no_results(project):
     task = tasks(project)[0]
     with Journal(project / "ports.toml", resume=False) as journal:
-        journal.add(task, PortResult(port="p0", verdict="pass"))
-    path = next((project / FOLDER).glob("*.jsonl"))
-    path.write_text(path.read_text() + '{"key": "' + fingerprint(tasks(project)[1]))
+        journal.add(task, PortResult(port="p0", verdict="pass"), content(task.port, project))
+    path = journal_path(project / "ports.toml")
+    path.write_text(path.read_text() + '{"key": "')
     with Journal(project / "ports.toml", resume=True) as journal:
         assert journal.done(task).verdict == "pass"
         reported = Task(
@@ -161,7 +167,7 @@ def test_a_torn_journal_and_a_missing_report_are_no_results(project):
 
 
 def test_a_folder_that_cannot_be_written_to_stops_no_check(project):
-    (project / FOLDER).write_text("a file where the folder should be")
+    (project / "cache").write_text("a file where the folder should be")
     done = check(project, "--resume")
     assert done.returncode == 2
     assert "nothing can be remembered" in done.stderr
@@ -202,8 +208,8 @@ def test_control_c_ends_with_130_and_the_check_goes_on(project):
 
 
 def lines_of_journal(project):
-    files = list((project / FOLDER).glob("*.jsonl"))
-    return files[0].read_text().count("\n") if files else 0
+    path = journal_path(project / "ports.toml")
+    return path.read_text().count("\n") if path.exists() else 0
 
 
 def test_check_writes_an_index_that_links_every_report(project):
@@ -283,11 +289,6 @@ def test_damage_under_a_pattern_is_reported_with_its_line():
         (2, "the pattern's step must be whole numbers"),
         (3, "loss 'abc' is not a number; taken as NaN"),
     ]
-
-
-def test_the_journal_is_ignored_by_git(project):
-    with Journal(project / "ports.toml", resume=False):
-        assert (project / FOLDER / ".gitignore").read_text() == "*\n"
 
 
 def test_formats_and_parse_teach(project):

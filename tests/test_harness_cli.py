@@ -287,7 +287,7 @@ def test_the_sample_with_a_doubled_learning_rate_is_named(harness):
 
 
 def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
-    def refuse():
+    def refuse(**_):
         raise PermissionError(13, "Permission denied", "shelf/baseline.toml")
 
     monkeypatch.setattr(cli, "app", refuse)

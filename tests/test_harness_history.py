@@ -225,7 +225,7 @@ def test_a_password_is_never_shown(database):
     ("where", "message"),
     [
         ("mysql://u:secret@h/d", "a history in 'mysql'; expected the path of a file"),
-        ("postgresql://u:secret@h:port/d", "URL cannot be read; expected postgresql://user@host"),
+        ("postgresql://u:secret@h:port/d", "URL cannot be read; expected postgresql://host"),
         ("postgresql://u:secret@127.0.0.1:1/d", "cannot be used: connection failed"),
         ("postgresql://127.0.0.1:1/d?password=secret", "cannot be used: connection failed"),
         ("no/such/folder/h.sqlite", "h.sqlite: the history cannot be used: unable to open"),

@@ -9,8 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [
-    {"shown", "facts", "wording"},
+    {"shown", "facts", "wording", "version", "filenames", "toml_text"},
     {"errors"},
+    {"whole", "running", "workers"},
     {"curve", "lag"},
     {"parse", "align"},
     {"companions"},
@@ -23,18 +24,21 @@ LAYERS = [
     {"holm"},
     {"judge", "hints"},
     {"comparison", "calibrate"},
-    {"results", "events"},
+    {"results", "events", "recording"},
     {"trend"},
     {"report", "store", "baselines", "golden", "history"},
     {"files"},
-    {"resolve", "publish"},
+    {"resolve", "publish", "verifying"},
+    {"manifest_words"},
     {"manifest"},
+    {"evidence"},
     {"checking"},
     {"progress"},
     {"cli_options"},
     {"cli_baseline", "cli_calibrate", "cli_check", "cli_history", "pytest_plugin"},
     {"cli_explain"},
     {"cli"},
+    {"__main__"},
 ]
 SHELLS = {"store", "baselines", "resolve", "manifest", "cli", "pytest_plugin"} | {
     "cli_baseline",
@@ -49,6 +53,13 @@ SHELLS = {"store", "baselines", "resolve", "manifest", "cli", "pytest_plugin"} |
     "progress",
     "history",
     "publish",
+    "evidence",
+    "running",
+    "toml_text",
+    "verifying",
+    "whole",
+    "workers",
+    "__main__",
 }
 """They may touch files, clocks and the screen; `golden` is the pytest plugin's."""
 

@@ -1,5 +1,6 @@
 """The pytest plugin through its whole life, in a pytest of its own."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,9 @@ def test_a_manifest_that_does_not_fit_is_a_collection_error(project):
     (project.path / "ports.toml").write_text("[[port]]\nname = 'x'\n")
     result = run(project, "ports.toml")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*port.0.baseline: Field required*"])
+    result.stdout.fnmatch_lines(
+        ["*ports.toml: 2 mistakes: line 1, port x: lacks baseline; expected a log*"]
+    )
 
 
 def test_too_little_data_fails(project):
@@ -180,3 +183,95 @@ def test_a_damaged_golden_file_says_so(project):
     result = run(project, "test_golden.py")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*not a golden curve*"])
+
+
+FAMILY = """
+import pytest
+
+class TestA:
+    def test_curve(self, loss_regression):
+        loss_regression.check([1.0, 2.0])
+
+class TestB:
+    def test_curve(self, loss_regression):
+        loss_regression.check([3.0, 4.0])
+
+@pytest.mark.parametrize("kind", ["a/b", "a b", "a\\\\b"])
+def test_par(loss_regression, kind):
+    loss_regression.check([len(kind), 1.0])
+
+def test_two(loss_regression):
+    loss_regression.check([1.0], name="training")
+    loss_regression.check([2.0], name="validation")
+"""
+
+
+def test_every_test_and_every_curve_of_a_test_has_a_golden_file(project):
+    project.makepyfile(test_family=FAMILY)
+    run(project, "test_family.py").assert_outcomes(failed=6)
+    run(project, "test_family.py").assert_outcomes(failed=1, passed=5)  # the second curve of two
+    run(project, "test_family.py").assert_outcomes(passed=6)
+    found = sorted(path.name for path in (project.path / "test_family").iterdir())
+    assert found[:2] == ["TestA.test_curve.csv", "TestB.test_curve.csv"]
+    assert "test_par[a b].csv" in found
+    assert sum(name.startswith("test_par[a_b]-") for name in found) == 1
+    assert found[-2:] == ["test_two.training.csv", "test_two.validation.csv"]
+    assert len(found) == 7
+
+
+def test_two_curves_of_one_name_are_refused(project):
+    project.makepyfile(
+        test_twice="def test_x(loss_regression):\n"
+        "    loss_regression.check([1.0])\n    loss_regression.check([2.0])\n"
+    )
+    run(project, "test_twice.py")
+    result = run(project, "test_twice.py")
+    result.stdout.fnmatch_lines(["*two curves without a name in one test; give each its own*"])
+
+
+def test_a_failure_shows_plain_numbers_and_not_the_code_of_the_check(project):
+    golden(project, [3.0, 2.0, 1.0])
+    run(project, "test_golden.py")
+    golden(project, [3.0, 2.0])
+    result = run(project, "test_golden.py")
+    result.assert_outcomes(failed=1)
+    text = result.stdout.str()
+    assert "np.float64" not in text
+    assert "aligned = align(" not in text
+    assert "baseline                candidate" not in text  # no step differs: no empty table
+    assert len(re.findall(r"one side", text.partition("short test summary")[0])) == 1
+
+
+def test_the_obtained_curve_goes_when_the_test_passes_again(project):
+    obtained = project.path / "test_golden" / "test_curve.obtained.csv"
+    golden(project, [3.0, 2.0])
+    run(project, "test_golden.py")
+    golden(project, [3.0, 2.5])
+    run(project, "test_golden.py")
+    assert obtained.exists()
+    run(project, "test_golden.py", "--harness-rebaseline")
+    assert not obtained.exists()
+    golden(project, [3.0, 2.0])
+    run(project, "test_golden.py")
+    assert obtained.exists()
+    golden(project, [3.0, 2.5])
+    run(project, "test_golden.py").assert_outcomes(passed=1)
+    assert not obtained.exists()
+
+
+def test_a_golden_curve_is_not_written_through_a_link(project):
+    golden(project, [3.0, 2.0])
+    other = project.path / "precious"
+    other.write_text("mine")
+    (project.path / "test_golden").mkdir()
+    (project.path / "test_golden" / "test_curve.csv").symlink_to(other)
+    run(project, "test_golden.py", "--harness-rebaseline")
+    assert other.read_text() == "mine"
+
+
+def test_a_manifest_of_another_name_is_collected_where_it_is_named(project):
+    (project.path / "ports.toml").rename(project.path / "nightly.toml")
+    (project.path / "other.toml").write_text("[tool]\n")
+    assert run(project, "nightly.toml").parseoutcomes()
+    assert "nightly.toml" not in run(project).stdout.str()
+    run(project, "other.toml").stderr.fnmatch_lines(["*other.toml*"])

@@ -191,17 +191,34 @@ def test_a_step_more_on_one_side_never_improves_a_verdict(dropped):
             assert after.verdict is Verdict.FAIL
 
 
+@pytest.mark.parametrize("text", ["2%", "2 %", " 2% ", "0.02", "2.0%"])
+def test_a_fraction_may_be_given_in_percent(text):
+    assert parse_rule(f"equivalence:margin={text}").limits == {"margin": 0.02}
+    assert rule_call("equivalence", {"margin": text}).limits == {"margin": 0.02}
+    assert parse_rule("two-sided:rtol=2.3%").limits == {"rtol": 0.023}  # as 0.023 is read
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("twosided", "no rule 'twosided'; expected one of: modelzoo, two-sided"),
         ("two-sided:tol=1", "rule 'two-sided' has no limit 'tol'; it takes: rtol"),
-        ("two-sided:rtol=x", "limit 'rtol' of rule 'two-sided' is 'x'; expected a finite number"),
-        ("two-sided:rtol=nan", "expected a finite number of at least 0"),
-        ("two-sided:rtol=-1", "expected a finite number of at least 0"),
-        ("two-sided:rtol=inf", "expected a finite number of at least 0"),
-        ("two-sided:window=0", "expected a whole number of at least 1"),
-        ("two-sided:window=2.5", "expected a whole number of at least 1"),
+        ("two-sided:rtol=x", "limit 'rtol' of rule 'two-sided' is 'x'; expected a fraction"),
+        ("two-sided:rtol=nan", "expected a fraction from 0 to 0.5"),
+        ("two-sided:rtol=-1", "expected a fraction from 0 to 0.5"),
+        ("two-sided:rtol=inf", "expected a fraction from 0 to 0.5"),
+        ("two-sided:rtol=5", "expected a fraction from 0 to 0.5; for 5 % write 5% or 0.05"),
+        ("two-sided:rtol=0.6", "expected a fraction from 0 to 0.5"),
+        ("two-sided:atol=-1", "expected a finite number of at least 0"),
+        ("two-sided:atol=2%", "expected a finite number of at least 0"),
+        ("two-sided:window=0", "expected a whole number from 2 to 1000000"),
+        ("two-sided:window=1", "expected a whole number from 2 to 1000000"),
+        ("two-sided:window=2.5", "expected a whole number from 2 to 1000000"),
+        ("ensemble:permutations=1e12", "expected a whole number from 1 to 1000000"),
+        ("equivalence:seed=1e400", "expected a whole number from 1 to 4294967295"),
+        ("equivalence:confidence=7", "expected a number between 0 and 1"),
+        ("equivalence:margin=1e999999999%", "expected a fraction from 0 to 0.5"),
+        ("another-seed:level=0", "expected a number between 0 and 1"),
         ("exact:rtol=1", "it takes: none"),
     ],
 )
@@ -212,7 +229,7 @@ def test_a_rule_that_does_not_fit_is_refused_with_what_would(text, message):
 
 
 def test_a_switch_is_no_limit():
-    with pytest.raises(PolicyError, match="expected a finite number"):
+    with pytest.raises(PolicyError, match=r"expected a fraction from 0 to 0\.5"):
         rule_call("two-sided", {"rtol": True})
 
 

@@ -20,12 +20,12 @@ from harness.baselines import (
     load_runs,
     open_recording,
     record,
-    verify,
 )
 from harness.curve import Series, same_series
 from harness.errors import BaselineError, ParseError
 from harness.resolve import load
 from harness.store import expand, read_run, read_runs
+from harness.verifying import verify
 
 TEXT = header(seed=5) + records(decaying(60))
 
@@ -228,7 +228,7 @@ def test_verify_notices_changed_figures_and_another_log(tmp_path, log):
         ("format_version = 9\n", "format_version 9; this tool reads 1"),
         ("format_version = 1\n", "lacks series, series_sha256, runs"),
         ("x = ", "not a baseline.toml"),
-        ("y = 1", "not a baseline.toml: 'format_version'"),
+        ("y = 1", "not a baseline.toml: it lacks format_version"),
     ],
 )
 def test_a_damaged_recording_says_what_is_wrong(tmp_path, content, message):

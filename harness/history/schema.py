@@ -74,7 +74,14 @@ def _config() -> Config:
 def _revision(connection: Connection, script: ScriptDirectory, shown: str) -> str | None:
     """The revision of a database, None of one without our table."""
     options = {"version_table": VERSION_TABLE}
-    found = MigrationContext.configure(connection, opts=options).get_current_revision()
+    heads = MigrationContext.configure(connection, opts=options).get_current_heads()
+    if len(heads) > 1:
+        msg = (
+            f"its schema has {len(heads)} revisions; expected one. The table {VERSION_TABLE} was "
+            "changed by hand; restore it from a copy."
+        )
+        raise HistoryError(msg, source=shown)
+    found = heads[0] if heads else None
     known = {one.revision for one in script.walk_revisions()}
     if found is not None and found not in known:
         msg = (

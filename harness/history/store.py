@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import HistoryError
+from harness.errors import HarnessError, HistoryError
 from harness.results import PortResult
 from harness.trend import Entry
 
@@ -82,7 +82,7 @@ class History:
     def _fetch(self, query: Select[tuple[object, ...]]) -> tuple[Entry, ...]:
         reader = self.engine.execution_options(reading=True)
         with _said(self.shown), reader.connect() as connection:
-            return tuple(_entry(row) for row in connection.execute(query))
+            return tuple(_entry(row, self.shown) for row in connection.execute(query))
 
 
 @contextmanager
@@ -119,7 +119,8 @@ def check_exists(where: str) -> None:
     Raises:
         HistoryError: there is no such file.
     """
-    if "://" not in where and not Path(where).is_file():
+    path = where.removeprefix("sqlite:///")
+    if ("://" not in where or path != where) and not Path(path).is_file():
         msg = "no such history; `harness check --history FILE` starts one"
         raise HistoryError(msg, source=where)
 
@@ -127,13 +128,14 @@ def check_exists(where: str) -> None:
 @contextmanager
 def _said(shown: str) -> Iterator[None]:
     """Errors of the database in one line that a user can act on."""
+    from alembic.util import CommandError  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, CommandError, ValueError, TypeError, OverflowError) as error:
         cause = getattr(error, "orig", None) or error
-        line = " ".join(str(cause).split()).rstrip(".?")
+        line = " ".join(f"{cause!s:.300}".split()).rstrip(".?")
         msg = f"the history cannot be used: {line}. Check the place, the rights and the server."
         raise HistoryError(msg, source=shown) from None
 
@@ -155,5 +157,24 @@ def _plain(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\u0000")
 
 
-def _entry(row: Row[tuple[object, ...]]) -> Entry:
-    return Entry(result=PortResult.from_json(row.result), commit=row.commit, when=row.moment)
+def _entry(row: Row[tuple[object, ...]], shown: str) -> Entry:
+    """The entry of a row.
+
+    Raises:
+        HistoryError: the row is damaged; the message names it.
+    """
+    try:
+        for name in ("result", "commit", "moment"):
+            if not isinstance(getattr(row, name), str):
+                msg = f"its {name} is no text"
+                raise HarnessError(msg)
+        result = PortResult.from_json(row.result)
+        when = datetime.fromisoformat(row.moment)
+        if when.tzinfo is None:
+            msg = "its moment has no zone"
+            raise HarnessError(msg)
+    except (HarnessError, ValueError) as error:
+        reason = error.message if isinstance(error, HarnessError) else error
+        msg = f"row {row.id!r:.40} is damaged: {reason}. Delete that row, or restore a copy."
+        raise HistoryError(msg, source=shown) from error
+    return Entry(result=result, commit=row.commit, when=row.moment)

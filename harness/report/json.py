@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from harness.align import ranges
 from harness.comparison import Comparison
 from harness.curve import Run
 from harness.report import escape
+from harness.version import tool_version
 
 SCHEMA_VERSION = 1
-
-
-def tool_version() -> str:
-    """The installed version of the package, `unknown` in a bare source tree."""
-    try:
-        return version("ccnet-port-harness")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def document(comparison: Comparison) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.report.escape import in_script
-from harness.report.json import tool_version
 from harness.shown import shown
+from harness.version import tool_version
 
 ICONS = {
     "pass": "✓",

@@ -1,0 +1,23 @@
+"""`python -m harness`, and the entry point of the command `harness`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from harness.running import run
+
+
+def _load() -> Callable[..., object]:
+    from harness.cli import app  # noqa: PLC0415  (a broken dependency is an error of ours, too)
+
+    return app
+
+
+def main() -> None:
+    """Runs the command line and ends with its status."""
+    sys.exit(run(_load))
+
+
+if __name__ == "__main__":
+    main()
