@@ -62,7 +62,7 @@ def read_events(
                 _take(data, tools, names, into)
             if reading.ended:
                 into.note(reading.ended, about=path.name)
-    return run_of(into, source=source, lines=into.line)
+    return run_of(into, source=source, lines=max(1, into.line))  # a torn file is not an empty one
 
 
 def _take(data: bytes | None, tools: _Tools, names: Names, into: Collector) -> None:

@@ -32,7 +32,7 @@ def open_path(path: str) -> Stream:
     if path == STDIN or path in _STDIN:
         return _checked(open(os.dup(0), "rb"), path)  # noqa: PTH123  (closed by whoever reads)
     _check_kind(Path(path).stat().st_mode, path)  # opening a device may do things
-    return _checked(Path(path).open("rb", opener=_at_once), path)
+    return _checked(open(path, "rb", opener=_at_once), path)
 
 
 def _at_once(path: str, flags: int) -> int:
@@ -68,8 +68,8 @@ def _check_kind(mode: int, path: str) -> None:
 class _UpTo:
     """A file up to a length."""
 
-    def __init__(self, number: int, length: int) -> None:
-        self._file = open(number, "rb")  # noqa: SIM115  (a number; closed by `close`)
+    def __init__(self, file: IO[bytes], length: int) -> None:
+        self._file = file
         self._left = length - self._file.tell()
 
     def read(self, n: int) -> bytes:
@@ -109,5 +109,4 @@ class Pipe(Bounded):
                     time.sleep(0.01)
         if self.left_s() <= 0:
             raise self.too_long()
-        when = "after the last byte" if self.count else "at all"
-        raise self.error(f"a pipe into which nobody wrote for {PAUSE_S:g} s {when}")
+        raise self.error(f"nobody wrote into this pipe for {PAUSE_S:g} s")

@@ -18,7 +18,8 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
-from harness.bounded import MAX_BYTES, Bounded, size
+from harness import bounded
+from harness.bounded import Bounded, size
 from harness.errors import ParseError
 
 WAIT_S = 10.0
@@ -48,13 +49,14 @@ class HttpLog(Bounded):
     def __init__(self, url: str) -> None:
         super().__init__(url, total_s=TOTAL_S, advice=ADVICE)
         self._watch = _Watch(TOTAL_S)
+        self._response: http.client.HTTPResponse | None = None
         try:
             with self._said():
                 self._response = self._answer(url)
-            self.length = self._stated_length()
-            self.encoding = self._stated_encoding()
+            self.length = self._stated_length(self._response)
+            self.encoding = self._stated_encoding(self._response)
         except BaseException:
-            self._watch.end()
+            self.close()
             raise
         if self.length is None and not self._response.chunked:
             self.note = "the server states no length of this log, so a lost end does not show"
@@ -62,10 +64,13 @@ class HttpLog(Bounded):
     def close(self) -> None:
         """Ends the connection."""
         self._watch.end()
+        if self._response is not None:
+            self._response.close()
         super().close()
 
     def _next(self, n: int) -> bytes:
         with self._said():
+            assert self._response is not None  # noqa: S101  (it was opened)
             data: bytes = self._response.read1(n)
         if not data:
             if self._watch.expired:
@@ -87,6 +92,7 @@ class HttpLog(Bounded):
             response: http.client.HTTPResponse = opener.open(_request(now, given), timeout=WAIT_S)
             if response.status not in _MOVED:
                 break
+            response.close()
             before, now = now, self._next_place(now, response)
             if (before.scheme, now.scheme) == ("https", "http"):
                 raise self.error("the server leads from https to http, which is not followed")
@@ -94,6 +100,7 @@ class HttpLog(Bounded):
         else:
             raise self.error(f"more than {REDIRECTS} redirects")
         if response.status != http.HTTPStatus.OK:
+            response.close()
             reason = f"{response.status} {response.reason}"[:80].strip()
             raise ParseError(
                 f"the server answers {reason}; check the URL, and that it may be read",
@@ -112,21 +119,23 @@ class HttpLog(Bounded):
             raise self.error("the server leads to a place that is no http(s) URL")
         return place
 
-    def _stated_length(self) -> int | None:
+    def _stated_length(self, response: http.client.HTTPResponse) -> int | None:
         """The length that the answer states; None if none counts."""
-        stated = {text.strip() for text in self._response.headers.get_all("Content-Length", [])}
-        if self._response.chunked or not stated:
+        stated = {text.strip() for text in response.headers.get_all("Content-Length", [])}
+        if response.chunked or not stated:
             return None
         text = stated.pop()
         if stated or not (text.isascii() and text.isdigit()):
             raise self.error(f"the server states a length that is none ({text!r:.40})")
         digits = text.lstrip("0") or "0"
-        if len(digits) > len(str(MAX_BYTES)) or int(digits) > MAX_BYTES:
-            raise self.error(f"the server states more than {size(MAX_BYTES)} ({text:.40} bytes)")
+        if len(digits) > len(str(bounded.MAX_BYTES)) or int(digits) > bounded.MAX_BYTES:
+            raise self.error(
+                f"the server states more than {size(bounded.MAX_BYTES)} ({text:.40} bytes)"
+            )
         return int(digits)
 
-    def _stated_encoding(self) -> str:
-        stated = self._response.headers.get("Content-Encoding", "").strip().lower()
+    def _stated_encoding(self, response: http.client.HTTPResponse) -> str:
+        stated = response.headers.get("Content-Encoding", "").strip().lower()
         if stated in {"", "identity"}:
             return ""
         if stated in {"gzip", "x-gzip"}:

@@ -10,10 +10,10 @@ from typing import IO, Any
 from harness.bounded import Stream, full, size
 from harness.errors import ParseError
 
-FLOOR_BYTES = 128 << 20
-"""Bytes that any packed log may have."""
-RATIO = 200
-"""Bytes beyond those that a packed byte may become. Text packs 5 to 30 to one."""
+FLOOR_BYTES = 64 << 20
+"""Bytes that any packed log may have. They are unpacked before the first of them is read."""
+RATIO = 100
+"""Bytes that a packed byte may become beyond it. Text of a log packs 5 to 30 to one."""
 PATIENCE_S = 60.0
 """Seconds of unpacking in which a line must end."""
 
@@ -38,6 +38,7 @@ def unpacked(
     buffered = io.BufferedReader(packed, block)
     content: IO[bytes] = compr[name](buffered, mode="rb")
     count = 0
+    held: list[bytes] = []
     while data := packed.timed(lambda: content.read(block)):
         count += len(data)
         if count > max(FLOOR_BYTES, RATIO * packed.count):
@@ -46,7 +47,11 @@ def unpacked(
                 f"{RATIO} to one, as no log does. Unpack it yourself and give that."
             )
             raise ParseError(msg, source=source)
-        yield data
+        held.append(data)
+        if count > FLOOR_BYTES:  # before, an archive that becomes too much would take minutes
+            yield from held
+            held.clear()
+    yield from held
     while buffered.read(1 << 20):  # what a decompressor leaves behind counts for the hash, too
         pass
 

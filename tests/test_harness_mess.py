@@ -289,6 +289,7 @@ def test_a_missing_permission_is_one_line(tmp_path, monkeypatch):
         raise refusal
 
     monkeypatch.setattr("io.open", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(ParseError, match="no permission to read it; change its mode") as caught:
         read_run(path)
     assert caught.value.__cause__ is refusal
