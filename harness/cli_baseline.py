@@ -73,7 +73,7 @@ def baseline_list(*, baselines: Baselines = SHELF) -> None:
 
 def _in_list(recording: Recording) -> str:
     runs = recording.meta["runs"]
-    return f"{recording.name}: {len(runs)} run(s). {recording.meta.get('description', '')}"
+    return f"{recording.name}: {counted(len(runs), 'run')}. {recording.meta.get('description', '')}"
 
 
 @baseline_app.command("show")

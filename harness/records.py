@@ -168,7 +168,7 @@ def _beyond_all(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
     """
     base = other.baseline[np.isfinite(other.baseline).any(axis=1)]
     known = np.isfinite(base).all(axis=0)
-    if is_schedule(other.metric) or not known.any():
+    if is_schedule(other.metric) or not base.size or not known.any():
         return
     base, steps = base[:, known], other.steps[known]
     logs = bool((base > 0).all())

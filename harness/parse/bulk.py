@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
@@ -50,7 +50,7 @@ class Sorted:
 
     lines: int
     hot: list[Records]
-    cold: list[tuple[int, bytes]]
+    cold: Collection[tuple[int, bytes]]
 
     def hand_over(self, first_line: int, into: Collector) -> Iterator[tuple[int, bytes]]:
         """The lines that are left to single-line readers, with their numbers in the log.
@@ -65,6 +65,22 @@ class Sorted:
         if into.catch_up is not None:
             into.catch_up(first_line + self.lines)
             into.catch_up = None
+
+
+class _Numbered(Collection[tuple[int, bytes]]):
+    """Lines with numbers, which are made when they are asked for: a chunk may have millions."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines = lines
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return enumerate(self._lines)
+
+    def __contains__(self, line: object) -> bool:
+        return any(line == one for one in self)
 
 
 class _Plan:
@@ -164,7 +180,7 @@ class Bulk:
             first = chunk.block[chunk.start : min(chunk.start + _START, chunk.end)]
             plan = self._learned(first.split(b"\n")[:-1])
         if plan is None:
-            cold = list(enumerate(chunk.joined()[:-1].split(b"\n")))
+            cold = _Numbered(chunk.joined()[:-1].split(b"\n"))
             found = Sorted(lines=len(cold), hot=[], cold=cold)
         else:
             found = plan.sort(chunk)

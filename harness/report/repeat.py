@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from harness.comparison import Comparison
-from harness.curve import Run
+from harness.curve import Run, place_text
 from harness.judge import DEFAULT_RULES, Policy
 from harness.shown import MASK, masked, shown
 
@@ -33,6 +33,7 @@ def repeat_command(
         _sources(comparison.baseline) if baseline is None else baseline,
         _sources(comparison.candidate) if candidate is None else candidate,
     ]
+    sides = [place_text(side) for side in sides]  # user and password do not go into a report
     if any(side.startswith("-") for side in sides):  # a log's name, no option
         words = [*options, "--", *sides]
     else:
