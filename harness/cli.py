@@ -41,8 +41,8 @@ def compare(
     baseline: Annotated[
         str,
         typer.Argument(
-            help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/; - "
-            "for standard input; a URL, read within 120 s and 8 GiB (10 s for each answer)."
+            help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/; "
+            "- for standard input; a URL, read within 120 s and 8 GiB (10 s for each answer)."
         ),
     ],
     candidate: Annotated[
