@@ -109,7 +109,7 @@ def _value(found: Any) -> str:
     if isinstance(found, bool):
         return str(found).lower()
     try:
-        text = repr(found)
+        text = repr(list(found) if isinstance(found, tuple) else found)
     except ValueError:  # a number of more digits than Python writes
         text = "a number of thousands of digits"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
