@@ -197,9 +197,9 @@ def _unit(judged: Aligned) -> str:
     """A hint where the levels differ so much that the two sides can hardly log the same thing."""
     with np.errstate(all="ignore"):
         base, cand = float(judged.baseline_mean.mean()), float(judged.candidate_mean.mean())
-    if not (base * cand > 0 and math.isfinite(cand / base)):
+        times = float(np.float64(cand) / base)
+    if not (times > 0 and math.isfinite(times)):
         return ""
-    times = cand / base
     high, low = ("candidate", "baseline") if times > 1 else ("baseline", "candidate")
     size = max(times, 1 / times)
     if size < ANOTHER_UNIT:

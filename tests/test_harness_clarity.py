@@ -32,13 +32,13 @@ from harness.report import (
     text,
 )
 from harness.results import PortResult, judged, qualifier
-from harness.rules import parse_rule
+from harness.rules import RuleCall, parse_rule
 from harness.stats.interval import from_runs
 from harness.stats.signature import signature, words_of
 from harness.wording import counted
 
 ROOT = Path(__file__).parents[1]
-TOLERANT = (parse_rule("tolerance:rtol=10,outside=1,cap=100"),)
+TOLERANT = (RuleCall(name="tolerance", limits={"rtol": 10.0, "outside": 1.0, "cap": 100.0}),)
 
 
 def made(base=None, cand=None, *, policy=None, rules=TOLERANT, **facts):

@@ -110,7 +110,10 @@ def test_a_verdict_is_an_exit_status_with_its_reason(
         (("compare", "gpu.log", "same.log", "--rank", "3"), "no series 'loss' of rank 3"),
         (("compare", "gpu.log", "same.log", "--rule", "best"), "error: no rule 'best'"),
         (("compare", "gpu.log", "same.log", "--allow", "sed"), "error: cannot allow sed"),
-        (("compare", "gpu.log", "same.log", "--json", "no/x.json"), "no/x.json: cannot be written"),
+        (
+            ("compare", "gpu.log", "same.log", "--json", "gpu.log/x.json"),
+            "gpu.log/x.json: cannot be written",
+        ),
         (("compare", "gpu.log", "same.log", "--report", "gpu.log"), "gpu.log: cannot be written"),
         (("parse", "empty.log"), "error: empty.log: the file is empty"),
         (("loss", "--sdaa-log", "words.log", "--cuda-log", "gpu.log"), "error: words.log: no trai"),
@@ -228,10 +231,13 @@ def test_check_finds_the_logs_beside_the_manifest_from_anywhere(harness, logs, t
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "port: Field required"),
-        ("[[port]]\nname = 'x'\nbaseline = 'a'", "port.0.candidate: Field required"),
-        ("[[port]]\nname = 'x'\nbaseline = 'a'\ncandidate = 'b'\nrtol = 1", "port.0.rtol: Extra"),
-        ("[[port]", "cannot be read as TOML"),
+        ("", "ports.toml: holds no entry; write [[port]]"),
+        ("[[port]]\nname = 'x'\nbaseline = 'a'", "ports.toml:1: port x: lacks candidate"),
+        (
+            "[[port]]\nname = 'x'\nbaseline = 'a'\ncandidate = 'b'\nrtol = 1",
+            "ports.toml:1: port x: unknown key 'rtol'; known keys: name, ",
+        ),
+        ("[[port]", "ports.toml: is not TOML: "),
         (
             "[[port]]\nname = 'x'\nbaseline = 'a'\ncandidate = 'b'\nallow = ['world_size']",
             "port x: allows world_size without saying why; add reason",

@@ -56,6 +56,7 @@ from harness.report import (
     oneline,
     plot,
     published,
+    recording,
     repeat,
     run,
     site,
@@ -215,6 +216,7 @@ def screens(h):
     return {
         "text": lambda to: text.write(made, to),
         "run": lambda to: run.write(made.baseline[0], to),
+        "recording": lambda to: recording.write(made.baseline, to),
         "check_table": lambda to: check_table.write(ports(h), to),
         "hints": lambda to: hints.write(failed, faults(h), to),
         "formats": formats.write,
