@@ -1,11 +1,9 @@
 """How often does the 95 % interval of `equivalence` hold the true difference?
 
-    python benchmarks/intervals.py [--draws 2000] [--bootstrap] [--seed 1]
+    python benchmarks/intervals.py [--draws 2000] [--seed 1]
 
 Curves fall from 4 to 1 with noise in proportion; the candidate's expected curve lies 3 % above the
 baseline's. Pairs: one run a side, noise of several kinds. Run sets: runs with a level of their own.
-The standard error of a circular block bootstrap of the mean has a closed form (Politis & Romano
-1992), taken here for speed; --bootstrap resamples as the rule does.
 """
 
 from __future__ import annotations
@@ -44,26 +42,15 @@ def trend(n: int) -> np.ndarray:
     return 1 + 3 * np.exp(-np.arange(n) / (n / 5))
 
 
-def closed_form(values: np.ndarray, block: int, *, seed: int) -> float:  # noqa: ARG001
-    """The standard error of the mean under the circular block bootstrap, without resampling."""
-    n = values.size
-    total = np.cumsum(np.concatenate([[0.0], values, values[: block - 1]]))
-    return float(np.std((total[block:] - total[:-block]) / block) * math.sqrt(block / n))
-
-
-def pair_coverage(
-    n: int, kind: str, *, draws: int, seed: int, bootstrap: bool
-) -> tuple[float, float]:
+def pair_coverage(n: int, kind: str, *, draws: int, seed: int) -> tuple[float, float]:
     """Coverage, and the mean half width, of the interval of a pair of n steps with 20 % noise."""
-    if not bootstrap:
-        interval._bootstrap_error = closed_form
     rng = np.random.default_rng([seed, n, KINDS.index(kind)])
     base = trend(n) * (1 + 0.2 * noise(kind, draws, n, rng))
     cand = (1 + TRUE) * trend(n) * (1 + 0.2 * noise(kind, draws, n, rng))
     overlap = 10 if kind == "means of 10" else 1
     held, half = 0, 0.0
     for i in range(draws):
-        low, high = interval.from_pair(base[i], cand[i], overlap=overlap, seed=i).bounds(0.95)
+        low, high = interval.from_pair(base[i], cand[i], overlap=overlap).bounds(0.95)
         held += low <= TRUE <= high
         half += (high - low) / 2
     return held / draws, half / draws
@@ -87,13 +74,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--bootstrap", action="store_true")
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
     args = parser.parse_args()
     margin = 1.96 * math.sqrt(0.95 * 0.05 / args.draws)
     print(f"coverage of the 95 % interval, {args.draws} draws (+-{margin:.1%}), seed {args.seed}\n")
     print("| steps of a pair | " + " | ".join(KINDS) + " |\n|---" + "|---" * len(KINDS) + "|")
-    measure = partial(pair_coverage, draws=args.draws, seed=args.seed, bootstrap=args.bootstrap)
+    measure = partial(pair_coverage, draws=args.draws, seed=args.seed)
     with ProcessPoolExecutor(2) as pool:
         for n in args.lengths:
             found = list(pool.map(measure, [n] * len(KINDS), KINDS))

@@ -235,7 +235,7 @@ def corpus_at(device: str, resolution: float, *, alone: bool) -> tuple[float, fl
     for plan in plans(runs, runs, device, size=(10, 1)):
         if plan.group != "harmless":
             one = made(plan, runs, runs).aligned
-            one = replace(one, companions=(), signals=()) if alone else one
+            one = replace(one, schedules=(), validation=(), auxiliary=()) if alone else one
             verdicts.setdefault((plan.group, plan.setting), []).append(call(one).verdict)
 
     def share(group: str, wanted: Verdict) -> float:

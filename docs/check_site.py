@@ -1,7 +1,8 @@
 """Checks a built site: `python docs/check_site.py reports/docs`.
 
 Every link and picture of every page leads to a file and anchor of the site, a link to elsewhere is
-a whole https address, and no page fetches anything from elsewhere. Nothing is downloaded.
+a whole https address, and no page fetches anything from elsewhere. No compiled code lies in it.
+Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def main(site: Path) -> int:
     """Prints what is wrong, and returns how many pages have something wrong."""
     pages = [path for path in sorted(site.rglob("*.html")) if path.name != "404.html"]
     lines = [f"{path}: {line}" for path in pages for line in wrong(path, site)]
+    lines += [f"{path}: is no part of a site" for path in sorted(site.rglob("*.py[co]"))]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.write(f"{len(pages)} pages, {len(lines)} wrong links\n")
     return 1 if lines or not pages else 0

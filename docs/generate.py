@@ -1,7 +1,9 @@
-"""Fills the reference pages in from the code while the site is built: a hook of mkdocs.
+"""Fills the reference pages in from the code: `python docs/generate.py`, and a hook of mkdocs.
 
 A page asks for a part by `<!-- generated: NAME -->`; what it holds from there to `<!-- end -->` is
-for those who read it as a file, and is replaced. The parts are functions of the code alone.
+replaced. The parts are functions of the code alone. As a command it writes the pages of the
+reference, which are committed for those who read them as files; a test holds them to the code. As a
+hook it fills in every page of the site, and leaves the Python names to mkdocstrings.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ import importlib
 import inspect
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
@@ -28,6 +32,7 @@ from harness.parse.tcappdll_json import TcappdllJson
 from harness.rules import PRESETS, RULES, default_limits
 
 ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "docs" / "reference"
 SCHEMA = ROOT / "docs" / "comparison.schema.json"
 ASKED = re.compile(r"<!-- generated: (?P<name>[\w-]+) -->.*?<!-- end -->", re.DOTALL)
 TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
@@ -36,6 +41,27 @@ TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false
 def on_page_markdown(markdown: str, **_: object) -> str:
     """The page with its parts filled in; an unknown part is an error."""
     return ASKED.sub(lambda asked: PARTS[asked["name"]](), markdown)
+
+
+def written(markdown: str) -> str:
+    """A page of the reference as it is committed."""
+
+    def part(asked: re.Match[str]) -> str:
+        name = asked["name"]
+        text = {**PARTS, "python": python_text}[name]().strip()
+        return f"<!-- generated: {name} -->\n{text}\n<!-- end -->"
+
+    return ASKED.sub(part, markdown)
+
+
+def main() -> None:
+    """Writes every page of the reference that the code has outgrown."""
+    for path in sorted(REFERENCE.glob("*.md")):
+        before = path.read_text(encoding="utf-8")
+        after = written(before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+            sys.stdout.write(f"{path.relative_to(ROOT)}\n")
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -219,6 +245,53 @@ def python_names() -> str:
     return "\n".join(f"::: {name}\n" for name in names)
 
 
+def python_text() -> str:
+    """A section for every public name: its signature and what its docstring says."""
+    return "\n\n".join(python_section(name) for name in sorted(harness.__all__))
+
+
+def python_section(name: str) -> str:
+    """The section of one public name, with the public methods of a class."""
+    thing = getattr(harness, name)
+    lines = [f"## {name}", f"```python\n{signature(name, thing)}\n```", docstring(thing)]
+    if inspect.isclass(thing):
+        for method, function in vars(thing).items():
+            one = function.__func__ if isinstance(function, classmethod) else function
+            if method.startswith("_") or not (inspect.isfunction(one) or isinstance(one, property)):
+                continue
+            head = method if isinstance(one, property) else signature(method, one)
+            head = head.replace("(self, ", "(").replace("(self)", "()")
+            about = " ".join(docstring(one).partition("\n\n")[0].split())
+            lines.append(f"- `{head}`: {about}")
+    return "\n\n".join(lines)
+
+
+def signature(name: str, thing: Any) -> str:
+    """A name with its parameters, alike in every Python; a default that is no plain value is `...`.
+
+    An enumeration has none.
+    """
+    if inspect.isclass(thing) and issubclass(thing, Enum):
+        return " | ".join(f"{name}.{one.name}" for one in thing)
+    parts, keywords = [], False
+    for one in inspect.signature(thing).parameters.values():
+        if one.kind is one.KEYWORD_ONLY and not keywords:
+            keywords = True
+            parts.append("*")
+        text = one.name if one.annotation is one.empty else f"{one.name}: {one.annotation}"
+        if one.default is not one.empty:
+            plain = one.default is None or isinstance(one.default, (str, int, float))
+            text += f" = {one.default!r}" if plain else " = ..."
+        parts.append(text)
+    return f"{name}({', '.join(parts)})"
+
+
+def docstring(thing: Any) -> str:
+    """A docstring; its headings in bold, and its tree and examples as code."""
+    text = inspect.getdoc(thing) or ""
+    return re.sub(r"^(Args|Attributes|Raises|Returns):$", r"**\1**\n", text, flags=re.MULTILINE)
+
+
 def schema_keys() -> str:
     """The keys of the JSON, nested ones with dots."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
@@ -278,3 +351,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "python": python_names,
     "rules": rules,
 }
+
+
+if __name__ == "__main__":
+    main()

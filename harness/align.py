@@ -6,7 +6,8 @@ B baseline runs, C candidate runs, n common steps.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,27 +15,23 @@ from numpy.typing import NDArray
 from harness.curve import Run, Series
 from harness.errors import AlignmentError
 from harness.lag import lag
+from harness.wording import counted
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Aligned:
-    """The judged series of both sides on their common steps.
+class Curves:
+    """One series of both sides on the steps that all runs share.
 
-    `steps` has shape (n,), `baseline` (B, n), `candidate` (C, n). `baseline_only` and
-    `candidate_only` are the steps that no run of the other side has; `missing` are the steps that
-    some run lacks inside the range that every run covers, where a coarser logging interval does not
-    explain them. `lag` is the shift, in steps, at which the candidate follows the baseline best;
-    None where it cannot be told. `left_out` lists the windows under which the series was logged as
-    well, each with its number of common records. The series are kept whole for rules that cut by
-    themselves. `last` is the number of common steps judged, `part` the first and the last step of
-    the part that was asked for, None for all. `companions` are other series of the same runs
-    (learning rate, validation), each on its own common steps; `signals` are further figures of the
-    training itself (parts of the loss, norms, how far the ranks lie apart), `others` what no rule
-    asks about (accuracies of batches, rewards).
-    In both, the row of a run that does not log the series is NaN throughout.
+    `steps` has shape (n,), `baseline` (B, n), `candidate` (C, n); the row of a run that does not
+    log the series is NaN throughout. `baseline_only` and `candidate_only` are the steps that no run
+    of the other side has; `missing` are the steps that some run lacks inside the range that every
+    run covers, where a coarser logging interval does not explain them. The series are kept whole
+    for rules that cut by themselves. `baseline_mean` and `candidate_mean` (n,) are the mean curves
+    of each side; those of a side of one run are its very bits. All arrays are read-only.
+    `by_order` says that the steps number the records of a log that states none.
     """
 
     metric: str
@@ -46,50 +43,35 @@ class Aligned:
     baseline_only: Steps
     candidate_only: Steps
     missing: Steps
-    lag: int | None
     baseline_series: tuple[Series, ...]
     candidate_series: tuple[Series, ...]
-    last: int | None = None
-    companions: tuple[Aligned, ...] = ()
-    signals: tuple[Aligned, ...] = ()
-    others: tuple[Aligned, ...] = ()
-    same_ranks: bool = True
-    left_out: tuple[tuple[int, int], ...] = ()
-    part: tuple[int, int] | None = None
+    by_order: bool = False
+    baseline_mean: Floats = field(init=False, repr=False)
+    candidate_mean: Floats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         n = self.steps.size
         if self.baseline.shape[1:] != (n,) or self.candidate.shape[1:] != (n,) or n == 0:
             msg = f"baseline {self.baseline.shape}, candidate {self.candidate.shape}, {n} steps"
             raise ValueError(msg)
+        arrays = ("steps", "baseline", "candidate", "baseline_only", "candidate_only", "missing")
+        for name in arrays:
+            object.__setattr__(self, name, _read_only(getattr(self, name)))
+        object.__setattr__(self, "baseline_mean", _read_only(_mean(self.baseline)))
+        object.__setattr__(self, "candidate_mean", _read_only(_mean(self.candidate)))
+
+    @property
+    def place(self) -> str:
+        """What a number in `steps` counts: `step`, or `record` where a log states no steps."""
+        return "record" if self.by_order else "step"
 
     @property
     def coverage(self) -> float:
         """Common steps as a fraction of the steps that any run has."""
         return self.steps.size / _all_steps([*self.baseline_series, *self.candidate_series]).size
 
-    @property
-    def baseline_mean(self) -> Floats:
-        """The mean curve of the baseline runs, shape (n,). With one run, its very bits."""
-        return _mean(self.baseline)
-
-    @property
-    def candidate_mean(self) -> Floats:
-        """The mean curve of the candidate runs, shape (n,). With one run, its very bits."""
-        return _mean(self.candidate)
-
-    def tail(self, last: int) -> Aligned:
-        """The last `last` common steps. Steps that only one side has before them are out of it."""
-        if last >= self.steps.size:
-            return replace(self, last=last)
-        later = self.between(int(self.steps[-last]))
-        return self if later is None else replace(later, last=last)
-
-    def between(self, first: int, last: int | None = None) -> Aligned | None:
-        """The common steps from `first` to `last`, both included; None if there are none.
-
-        Companions and signals are cut likewise; those without a step there are left out.
-        """
+    def between(self, first: int, last: int | None = None) -> Self | None:
+        """The common steps from `first` to `last`, both included; None if there are none."""
         start = int(np.searchsorted(self.steps, first))
         stop = self.steps.size if last is None else int(np.searchsorted(self.steps, last, "right"))
         if start >= stop:
@@ -107,13 +89,57 @@ class Aligned:
             baseline_only=inside(self.baseline_only),
             candidate_only=inside(self.candidate_only),
             missing=inside(self.missing),
-            companions=_between(self.companions, first, last),
-            signals=_between(self.signals, first, last),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Aligned(Curves):
+    """The judged series of both sides on their common steps, and beside it the runs' other series.
+
+    `lag` is the shift, in steps, at which the candidate follows the baseline best; None where it
+    cannot be told. `last` is the number of common steps judged, `part` the first and the last step
+    of the part that was asked for, None for all. `left_out` lists the windows under which the
+    series was logged as well, each with its number of common records.
+
+    `schedules` are what a recipe sets (learning rate, samples seen), `validation` the figures of
+    validation, `auxiliary` further figures of the training itself (parts of the loss, norms, how
+    far the ranks lie apart), `others` what no rule asks about (accuracies of batches, rewards).
+    `same_ranks` says whether all runs logged the judged series under the same ranks.
+    """
+
+    lag: int | None
+    last: int | None = None
+    part: tuple[int, int] | None = None
+    left_out: tuple[tuple[int, int], ...] = ()
+    schedules: tuple[Curves, ...] = ()
+    validation: tuple[Curves, ...] = ()
+    auxiliary: tuple[Curves, ...] = ()
+    others: tuple[Curves, ...] = ()
+    same_ranks: bool = True
+
+    def tail(self, last: int) -> Aligned:
+        """The last `last` common steps. Steps that only one side has before them are out of it."""
+        if last >= self.steps.size:
+            return replace(self, last=last)
+        later = self.between(int(self.steps[-last]))
+        return self if later is None else replace(later, last=last)
+
+    def between(self, first: int, last: int | None = None) -> Self | None:
+        """The common steps from `first` to `last`, both included; None if there are none.
+
+        The other series are cut likewise; those without a step there are left out.
+        """
+        found = Curves.between(self, first, last)
+        return found and replace(
+            found,
+            schedules=_between(self.schedules, first, last),
+            validation=_between(self.validation, first, last),
+            auxiliary=_between(self.auxiliary, first, last),
             others=_between(self.others, first, last),
         )
 
 
-def _between(others: Sequence[Aligned], first: int, last: int | None) -> tuple[Aligned, ...]:
+def _between(others: Sequence[Curves], first: int, last: int | None) -> tuple[Curves, ...]:
     found = (other.between(first, last) for other in others)
     return tuple(other for other in found if other is not None)
 
@@ -133,8 +159,15 @@ def ranges(steps: Steps) -> list[tuple[int, int]]:
 
 
 def _mean(curves: Floats) -> Floats:
-    mean: Floats = curves[0] if curves.shape[0] == 1 else np.mean(curves, axis=0)
+    with np.errstate(all="ignore"):  # of a series that overflowed nothing is judged
+        mean: Floats = curves[0] if curves.shape[0] == 1 else np.mean(curves, axis=0)
     return mean
+
+
+def _read_only(data: NDArray[Any]) -> NDArray[Any]:
+    view: NDArray[Any] = data.view()
+    view.flags.writeable = False
+    return view
 
 
 def align(
@@ -149,6 +182,26 @@ def align(
     Raises:
         AlignmentError: a run lacks the series, or the runs have no step in common.
     """
+    found, left_out = _on_common_steps(baseline, candidate, metric, rank)
+    given = {part.name: getattr(found, part.name) for part in fields(Curves) if part.init}
+    return Aligned(**given, left_out=left_out, lag=lag(found.baseline_mean, found.candidate_mean))
+
+
+def curves(
+    baseline: Sequence[Run], candidate: Sequence[Run], *, metric: str, rank: int = 0
+) -> Curves:
+    """The same without what concerns the judged series alone.
+
+    Raises:
+        AlignmentError: as `align`.
+    """
+    return _on_common_steps(baseline, candidate, metric, rank)[0]
+
+
+def _on_common_steps(
+    baseline: Sequence[Run], candidate: Sequence[Run], metric: str, rank: int
+) -> tuple[Curves, tuple[tuple[int, int], ...]]:
+    """The curves, and the other windows with their numbers of common records."""
     base = [select(run, metric, rank) for run in baseline]
     cand = [select(run, metric, rank) for run in candidate]
     window, left_out = _common_window([*base, *cand])
@@ -157,24 +210,22 @@ def align(
     common = _shared_steps([*left, *right])
     if common.size == 0:
         raise AlignmentError(_no_common_step(baseline, candidate, left, right, metric))
-    base_values = np.stack([_values_at(s, common) for s in left])
-    cand_values = np.stack([_values_at(s, common) for s in right])
     ours, theirs = _all_steps(left), _all_steps(right)
-    return Aligned(
+    found = Curves(
         metric=metric,
         rank=rank,
         window=window,
         steps=common,
-        baseline=base_values,
-        candidate=cand_values,
+        baseline=np.stack([_values_at(s, common) for s in left]),
+        candidate=np.stack([_values_at(s, common) for s in right]),
         baseline_only=np.setdiff1d(ours, theirs, assume_unique=True),
         candidate_only=np.setdiff1d(theirs, ours, assume_unique=True),
         missing=_missing([*left, *right], common),
-        lag=lag(_mean(base_values), _mean(cand_values)),
         baseline_series=left,
         candidate_series=right,
-        left_out=left_out,
+        by_order=any(metric in run.by_order for run in (*baseline, *candidate)),
     )
+    return found, left_out
 
 
 def select(run: Run, metric: str, rank: int) -> tuple[Series, ...]:
@@ -230,7 +281,8 @@ def widen(series: Series, window: int) -> Series:
     """
     if series.window != 1:
         msg = (
-            f"{series.key} of rank {series.rank} is a mean of {series.window} steps and cannot be "
+            f"{series.key} of rank {series.rank} is a mean of {counted(series.window, 'step')} "
+            "and cannot be "
             f"turned into one of {window}; log the same window on both sides."
         )
         raise AlignmentError(msg)

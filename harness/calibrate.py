@@ -10,17 +10,20 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned, align
+from harness.align import Aligned, Curves, align
 from harness.companions import with_companions
 from harness.comparable import Comparability, blocking, compare_facts
 from harness.curve import Run
+from harness.measure import relative_error
 from harness.rules import Verdict, rule_call
 
 Judge = Callable[[Aligned], Verdict]
+AnyCurves = TypeVar("AnyCurves", bound=Curves)
 HALVES = "halves of a system"
 SINGLES = "two runs of a system"
 SAME = "same facts"
@@ -74,7 +77,7 @@ def judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
     ensemble = rule("ensemble", permutations=permutations, seed=seed)
     another = rule("another-seed")
     return {
-        "ensemble: loss": lambda aligned: ensemble(replace(aligned, companions=())),
+        "ensemble: loss": lambda aligned: ensemble(replace(aligned, schedules=(), validation=())),
         "ensemble": ensemble,
         "another-seed": lambda aligned: another(_one_candidate(aligned)),
         "equiv. 2 %": rule("equivalence", margin=0.02, seed=seed),
@@ -89,9 +92,7 @@ def judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
 
 def mean_within(aligned: Aligned) -> Verdict:
     """The verdict of the convention |mean((c - b) / b)| <= 2 % on the mean curves."""
-    base, cand = aligned.baseline_mean, aligned.candidate_mean
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = abs(float(np.mean((cand - base) / np.abs(base))))
+    mean = abs(float(relative_error(aligned.baseline_mean, aligned.candidate_mean).mean()))
     return Verdict.PASS if mean <= 0.02 else Verdict.FAIL
 
 
@@ -183,21 +184,33 @@ def comparisons(systems: int, draws: int) -> int:
 
 
 def _together(system: System, metric: str) -> Aligned:
-    """All runs of a system on their common steps, on both sides, companions included."""
+    """All runs of a system on their common steps, on both sides, with their other series."""
     both = align(system.runs, system.runs, metric=metric)
     return with_companions(both, system.runs, system.runs)
 
 
-def _taken(one: Aligned, left: NDArray[np.intp], right: NDArray[np.intp]) -> Aligned:
+def _taken(aligned: Aligned, left: NDArray[np.intp], right: NDArray[np.intp]) -> Aligned:
     """Some runs of a system against others."""
+
+    def taken(several: Sequence[Curves]) -> tuple[Curves, ...]:
+        return tuple(_some(other, left, right) for other in several)
+
+    return replace(
+        _some(aligned, left, right),
+        schedules=taken(aligned.schedules),
+        validation=taken(aligned.validation),
+        auxiliary=taken(aligned.auxiliary),
+    )
+
+
+def _some(one: AnyCurves, left: NDArray[np.intp], right: NDArray[np.intp]) -> AnyCurves:
+    """Some runs of one series of a system against others."""
     return replace(
         one,
         baseline=one.baseline[left],
         candidate=one.candidate[right],
         baseline_series=tuple(one.baseline_series[i] for i in left),
         candidate_series=tuple(one.candidate_series[i] for i in right),
-        companions=tuple(_taken(other, left, right) for other in one.companions),
-        signals=tuple(_taken(other, left, right) for other in one.signals),
     )
 
 

@@ -66,7 +66,8 @@ def compare(
     baseline: Annotated[
         str,
         typer.Argument(
-            help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/."
+            help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/; "
+            "- for standard input; a URL, read within 120 s and 8 GiB (10 s for each answer)."
         ),
     ],
     candidate: Annotated[
@@ -179,7 +180,13 @@ def compare(
 
 @app.command()
 def parse(
-    log: Annotated[str, typer.Argument(help="The log to read.")],
+    log: Annotated[
+        str,
+        typer.Argument(
+            help="The log to read: a path, - for standard input, or a URL, read within 120 s and "
+            "8 GiB (10 s for each answer)."
+        ),
+    ],
     *,
     json_to: Annotated[
         str,

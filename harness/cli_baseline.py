@@ -9,7 +9,8 @@ import typer
 
 from harness.errors import HarnessError, PolicyError
 from harness.filenames import shortened, unfit
-from harness.shown import shown
+from harness.report.escape import terminal
+from harness.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +59,7 @@ def baseline_add(
         baselines / name, runs, origin=origin, description=description, replace=replace
     )
     count = sum(len(series) for run in runs for series in run.series)
-    typer.echo(f"recorded {len(runs)} run(s), {count} values in {recording.folder}")
+    typer.echo(f"recorded {counted(len(runs), 'run')}, {count} values in {recording.folder}")
     _noise_floor(recording)
 
 
@@ -72,7 +73,7 @@ def baseline_list(*, baselines: Baselines = SHELF) -> None:
 
 def _in_list(recording: Recording) -> str:
     runs = recording.meta["runs"]
-    return f"{recording.name}: {len(runs)} run(s). {recording.meta.get('description', '')}"
+    return f"{recording.name}: {counted(len(runs), 'run')}. {recording.meta.get('description', '')}"
 
 
 @baseline_app.command("show")
@@ -93,7 +94,7 @@ def baseline_show(
     recording = open_recording(baselines / name)
     for line in (f"{recording.name}: {recording.meta.get('description', '')}",
                  f"origin: {recording.meta.get('origin', '')}"):  # fmt: skip
-        typer.echo(shown(line))
+        typer.echo(terminal(line))
     _noise_floor(recording)
     runs = load_runs(recording)
     if not whole:
@@ -165,7 +166,7 @@ def _each(
     for folder in folders:
         try:
             for line in say(open_recording(folder)):
-                typer.echo(shown(line))
+                typer.echo(terminal(line))
         except HarnessError as error:
             errors.append(error)
     for other in errors[1:]:

@@ -1,9 +1,9 @@
 """The other series of a training run, aligned beside the judged one.
 
-A learning-rate schedule, the samples seen and validation results say what was trained: companions.
-Parts of the loss, norms and how far the ranks lie apart say how the training went: signals.
-Accuracies repeat the loss, with heavier tails; times, memory and the scale of mixed precision say
-on what it ran. These are left alone.
+Schedules, such as the learning rate and the samples seen, say what was trained. Validation says
+what came out. Auxiliary series, parts of the loss, norms and how far the ranks lie apart, say how
+the training went. Accuracies repeat the loss, with heavier tails; times, memory and the scale of
+mixed precision say what it ran on. These are left alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned, align
+from harness.align import Aligned, Curves, curves
 from harness.curve import Run, Series
 from harness.errors import AlignmentError
 
@@ -51,30 +51,31 @@ def takes_resources(name: str) -> bool:
     return RESOURCES.search(name) is not None
 
 
-def is_planned(name: str) -> bool:
+def is_schedule(name: str) -> bool:
     """Whether a series of this name is set by the recipe, the same for every seed."""
     return name in PLANNED or (_PLAN.fullmatch(name) is not None and not takes_resources(name))
 
 
-def is_companion(name: str) -> bool:
-    """Whether a series of this name tells what was trained."""
-    return is_planned(name) or (name.startswith(PREFIXES) and not takes_resources(name))
+def is_validation(name: str) -> bool:
+    """Whether a series of this name is a result of validation."""
+    return name.startswith(PREFIXES) and not (is_schedule(name) or takes_resources(name))
 
 
-def is_signal(name: str) -> bool:
+def is_auxiliary(name: str) -> bool:
     """Whether a series of this name tells how the training went."""
     lower = name.lower()
     measures = any(part in lower for part in SIGNALS) and not any(p in lower for p in NO_SIGNAL)
-    return measures and not is_companion(name)
+    return measures and not (is_schedule(name) or is_validation(name))
 
 
 def is_other(name: str) -> bool:
     """Whether a series of this name says something of the training that no rule asks about."""
-    return not (is_companion(name) or is_signal(name) or takes_resources(name))
+    told = is_schedule(name) or is_validation(name) or is_auxiliary(name)
+    return not (told or takes_resources(name))
 
 
 def with_companions(aligned: Aligned, baseline: Sequence[Run], candidate: Sequence[Run]) -> Aligned:
-    """The aligned series with every companion and signal that some run of each side logged.
+    """The aligned series with every other series that some run of each side logged.
 
     The row of a run that lacks one is NaN.
     """
@@ -84,7 +85,7 @@ def with_companions(aligned: Aligned, baseline: Sequence[Run], candidate: Sequen
     )
     others = sorted(set.intersection(*logged) - {aligned.metric})
 
-    def found(wanted: Callable[[str], bool]) -> tuple[Aligned, ...]:
+    def found(wanted: Callable[[str], bool]) -> tuple[Curves, ...]:
         several = (_aligned(aligned, baseline, candidate, name) for name in filter(wanted, others))
         return tuple(one for one in several if one is not None)
 
@@ -92,17 +93,18 @@ def with_companions(aligned: Aligned, baseline: Sequence[Run], candidate: Sequen
     between = _between_ranks(aligned, baseline, candidate) if len(ranks) == 1 else ()
     return replace(
         aligned,
-        companions=found(is_companion),
-        signals=(*found(is_signal), *between),
+        schedules=found(is_schedule),
+        validation=found(is_validation),
+        auxiliary=(*found(is_auxiliary), *between),
         others=found(is_other),
         same_ranks=len(ranks) == 1,
     )
 
 
 def finite_only(aligned: Aligned) -> Aligned:
-    """The aligned series with companions and signals on the steps where every run is finite."""
+    """The aligned series with its other series on the steps where every run is finite."""
 
-    def kept(others: Sequence[Aligned]) -> tuple[Aligned, ...]:
+    def kept(others: Sequence[Curves]) -> tuple[Curves, ...]:
         masks = [np.isfinite(np.vstack([o.baseline, o.candidate])).all(axis=0) for o in others]
         return tuple(
             replace(
@@ -115,12 +117,17 @@ def finite_only(aligned: Aligned) -> Aligned:
             if mask.any()
         )
 
-    return replace(aligned, companions=kept(aligned.companions), signals=kept(aligned.signals))
+    return replace(
+        aligned,
+        schedules=kept(aligned.schedules),
+        validation=kept(aligned.validation),
+        auxiliary=kept(aligned.auxiliary),
+    )
 
 
 def _aligned(
-    judged: Aligned, baseline: Sequence[Run], candidate: Sequence[Run], name: str
-) -> Aligned | None:
+    judged: Curves, baseline: Sequence[Run], candidate: Sequence[Run], name: str
+) -> Curves | None:
     """One other series of the runs that have it; None where they share no step."""
     having = [[bool(run.find(name, judged.rank)) for run in side] for side in (baseline, candidate)]
     sides = [
@@ -128,7 +135,7 @@ def _aligned(
         for side, mask in zip((baseline, candidate), having, strict=True)
     ]
     try:
-        found = align(*sides, metric=name, rank=judged.rank)
+        found = curves(*sides, metric=name, rank=judged.rank)
     except AlignmentError:
         return None
     left, right = (
@@ -147,7 +154,7 @@ def _with_gaps(values: Floats, has: Sequence[bool]) -> Floats:
 
 def _between_ranks(
     judged: Aligned, baseline: Sequence[Run], candidate: Sequence[Run]
-) -> tuple[Aligned, ...]:
+) -> tuple[Curves, ...]:
     """How far the ranks, the same in all runs, lie apart in the judged series, if several are."""
     if len(_of_ranks(baseline[0], judged)) < 2:
         return ()
@@ -160,7 +167,7 @@ def _between_ranks(
     return () if found is None else (found,)
 
 
-def _of_ranks(run: Run, judged: Aligned) -> list[Series]:
+def _of_ranks(run: Run, judged: Curves) -> list[Series]:
     """The judged series of each rank, in the order of ranks."""
     found = [s for s in run.series if s.name == judged.metric and s.window == judged.window]
     return sorted(found, key=lambda s: s.rank)

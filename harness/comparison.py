@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,10 @@ from harness.records import check_records
 from harness.rules import Verdict
 from harness.runset import check_runs
 from harness.schedules import check_schedules, without_schedules
+from harness.wording import counted
+
+ANOTHER_UNIT = 8.0
+"""Levels that lie this many times apart are more likely logged in other units than trained so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -162,24 +167,47 @@ def _notes(rows: Sequence[Comparability], aligned: Aligned, judged: Aligned) -> 
         outside = np.setdiff1d(aligned.steps[sick], judged.steps)
         if outside.size:
             notes.append(
-                f"outside the judged part the candidate is NaN or infinite on {outside.size} "
-                f"steps, the first is step {outside[0]}"
+                f"outside the judged part the candidate is NaN or infinite on "
+                f"{counted(outside.size, 'step')}, the first is step {outside[0]}"
             )
+    unit = _unit(judged)
+    if unit:
+        notes.append(unit)
     if aligned.lag:
         later = "late" if aligned.lag > 0 else "early"
         notes.append(
-            f"the candidate follows the baseline {abs(aligned.lag)} step(s) {later} (lag "
+            f"the candidate follows the baseline {counted(abs(aligned.lag), 'step')} {later} (lag "
             f"{aligned.lag:+d}): the same run with counters that are off? Nothing was shifted"
         )
     if aligned.left_out:
-        others = ", ".join(f"{w} ({n} common records)" for w, n in aligned.left_out)
+        others = ", ".join(f"{w} ({counted(n, 'common record')})" for w, n in aligned.left_out)
         notes.append(
-            f"{aligned.metric} is judged as means of {aligned.window} steps, which have the most "
+            f"{aligned.metric} is judged as means of {counted(aligned.window, 'step')}, which "
+            "have the most "
             f"common records ({aligned.steps.size}); also logged as means of {others}"
         )
     if aligned.missing.size:
-        notes.append(f"{aligned.missing.size} steps within the common range are missing on a side")
+        notes.append(
+            f"one side lacks {counted(aligned.missing.size, 'step')} inside the common range"
+        )
     return notes
+
+
+def _unit(judged: Aligned) -> str:
+    """A hint where the levels differ so much that the two sides can hardly log the same thing."""
+    with np.errstate(all="ignore"):
+        base, cand = float(judged.baseline_mean.mean()), float(judged.candidate_mean.mean())
+    if not (base * cand > 0 and math.isfinite(cand / base)):
+        return ""
+    times = cand / base
+    high, low = ("candidate", "baseline") if times > 1 else ("baseline", "candidate")
+    size = max(times, 1 / times)
+    if size < ANOTHER_UNIT:
+        return ""
+    return (
+        f"the {high}'s {judged.metric} is about {size:.3g} times the {low}'s: another unit, or a "
+        "sum for a mean? Check what each side logs"
+    )
 
 
 def _progress(side: str, runs: Sequence[Run]) -> list[str]:

@@ -18,6 +18,7 @@ from harness.align import Aligned, interval
 from harness.companions import takes_resources
 from harness.curve import Run, Series
 from harness.facts import CONFIG, MUST_MATCH, must_match
+from harness.wording import counted
 
 Steps = NDArray[np.int64]
 
@@ -298,7 +299,8 @@ def _partly(steps: Steps, expected: Steps, name: str) -> str:
     if got.mean() >= WHOLE and (got[-1] or not validation):
         return ""
     return (
-        f"logs {name} at {np.count_nonzero(got)} of the {expected.size} steps at which the "
+        f"logs {name} at {np.count_nonzero(got)} of the {counted(expected.size, 'step')} at "
+        "which the "
         f"baseline does; the first that is missing is step {expected[~got][0]}"
     )
 
@@ -341,7 +343,7 @@ def _ranks(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -
         if lacks:
             yield (
                 f"{run.source} logs {judged.metric} of {len(shown) - len(lacks)} of the "
-                f"{len(shown)} ranks that the baseline shows, not of rank "
+                f"{counted(len(shown), 'rank')} that the baseline shows, not of rank "
                 f"{_list(map(str, lacks))}: lines of a rank are missing"
             )
 
@@ -382,7 +384,7 @@ def _in_part(run: Run, judged: Aligned) -> Iterator[str]:
         elif got.mean() < WHOLE:
             yield (
                 f"{run.source}: rank {rank} logs {judged.metric} at {np.count_nonzero(got)} of "
-                f"{judged.steps.size} judged steps: its lines are lost"
+                f"{counted(judged.steps.size, 'judged step')}: its lines are lost"
             )
 
 

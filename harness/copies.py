@@ -134,7 +134,8 @@ def copied(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned) 
     if not np.isfinite(aligned.baseline).all():
         return ()
     size = float(max(np.abs(aligned.baseline).max(), np.finfo(float).tiny))
-    base_curves, curves = aligned.baseline / size, aligned.candidate / size
+    with np.errstate(over="ignore"):  # what overflows is not sound
+        base_curves, curves = aligned.baseline / size, aligned.candidate / size
     sound = [i for i in range(len(curves)) if np.isfinite(curves[i]).all()]
     for place in sound:
         run, earlier = candidate[place], [i for i in sound if i < place]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from harness.align import Aligned
 from harness.copies import copied
 from harness.curve import Run, Series
+from harness.wording import counted
 
 PLATEAU = 0.02
 """A loss that moves by less of its first level shows no training: as much as the default margin."""
@@ -76,7 +77,8 @@ def _equal_bits(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Alig
                 if ours is not None and theirs is not None and ours != theirs:
                     found.append(
                         f"{base.source} and {cand.source} agree to the last bit on all "
-                        f"{aligned.steps.size} common steps, and state {fact} {ours} and {theirs}: "
+                        f"{counted(aligned.steps.size, 'common step')}, and state {fact} {ours} "
+                        f"and {theirs}: "
                         "not to be expected of two runs; check where the candidate's figures "
                         "come from"
                     )
@@ -112,9 +114,11 @@ def _repaired(run: Run, aligned: Aligned) -> list[str]:
         far = np.setdiff1d(far[(far >= aligned.steps[0]) & (far <= aligned.steps[-1])], bad)
         for steps, what in ((bad, "not finite"), (far, "far from what was logged later")):
             if steps.size:
+                was = "was" if steps.size == 1 else "were"
                 found.append(
-                    f"{run.source}: {steps.size} records of {old.key} that were logged again later "
-                    f"were {what}, the first at step {steps[0]}: a resume does not explain that; "
+                    f"{run.source}: {counted(steps.size, 'record')} of {old.key} that {was} "
+                    f"logged again later {was} {what}, the first at step {steps[0]}: a resume "
+                    "does not explain that; "
                     "say what was mended, and judge a log without it"
                 )
     return found

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.facts import RunFacts
+from harness.shown import printable, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,8 @@ class Series:
             raise ValueError(msg)
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "values", values)
+        object.__setattr__(self, "name", printable(self.name))
+        object.__setattr__(self, "unit", printable(self.unit))
 
     @property
     def key(self) -> str:
@@ -61,11 +64,15 @@ def _owned(data: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """A line that looked like a record and was not, with the reason."""
+    """A line that looked like a record and was not, with the reason; both without controls."""
 
     line: int
     text: str
     reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", printable(self.text))
+        object.__setattr__(self, "reason", printable(self.reason))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,6 +85,9 @@ class Run:
     such logs meet at their steps only if they print at the same interval. `epochs` are the epochs
     that a log states in their place, at the steps of those records; None if it states none.
     `unread_end` is the last line that looked like a record and was none, where no record follows.
+
+    What the log's author or its URL put into texts can be shown anywhere: `source` and `notes` hold
+    no control, and no user, password or value of a query of a URL.
     """
 
     source: str
@@ -93,6 +103,11 @@ class Run:
     by_order: tuple[str, ...] = ()
     epochs: Series | None = None
     unread_end: Skipped | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", place_text(self.source))
+        object.__setattr__(self, "notes", tuple(map(printable, self.notes)))
+        object.__setattr__(self, "by_order", tuple(map(printable, self.by_order)))
 
     def find(self, name: str, rank: int) -> tuple[Series, ...]:
         """The series of this name and rank, the narrowest window first."""
@@ -114,6 +129,11 @@ class Run:
         ]
         columns = ["rank", "step", "name", "value"]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def place_text(place: str) -> str:
+    """A path or a URL as it may be shown."""
+    return shown(place) if "://" in place else printable(place)
 
 
 def same_series(a: Iterable[Series], b: Iterable[Series]) -> bool:

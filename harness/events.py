@@ -1,15 +1,13 @@
-"""TensorBoard's event files: binary records of scalars by tag, read by tensorboard's own loader.
+"""TensorBoard's event files: binary records of scalars by tag, read with tensorboard's own code.
 
 events.out.tfevents.1732550000.host.123.0        (a file, or the folder of one run)
 """
 
 from __future__ import annotations
 
-import logging
-import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 from harness.curve import Run
 from harness.errors import ParseError
@@ -20,8 +18,12 @@ from harness.parse.reading import run_of
 MARK = b"brain.Event:"
 """Stands in the first record of every event file."""
 NAME = ".tfevents."
+MAX_RECORD = 256 << 20
+"""Bytes of one record."""
+BLOCK_BYTES = 1 << 22
 _HEAD, _FOOT = 12, 4
 """Bytes around a record: its length with a checksum before, a checksum after."""
+_CUT = " ends inside a record: it was cut off, or is being written"
 
 
 class TensorBoard:
@@ -36,70 +38,144 @@ def is_event_file(start: bytes) -> bool:
     return MARK in start[:64]
 
 
-def read_events(paths: Sequence[Path], *, source: str) -> Run:
+def read_events(
+    paths: Sequence[Path], *, source: str, seen: Callable[[bytes], None] = lambda _: None
+) -> Run:
     """The run in the event files of one run, in the order in which they were begun.
 
+    A record whose checksum is wrong is skipped; behind a length whose checksum is wrong nothing is
+    read. `seen` gets the bytes of the files.
+
     Raises:
-        ParseError: tensorboard is not installed, or the files hold no scalar.
+        ParseError: tensorboard is not installed, a file is no event file, or they hold no scalar.
+        OSError: a file cannot be read.
     """
-    loader_of = _loader(source)
+    tools = _tools(source)
     into = Collector()
     into.reader = TensorBoard.name
     names = Names()
-    count = 0
     for path in paths:
-        for event in loader_of(str(path)).Load():
-            count += 1
-            into.line = count
-            for value in event.summary.value:
-                number = _scalar(value)
-                if number is not None:
-                    into.claim(TensorBoard.name)
-                    name = names.of(str(value.tag))
-                    into.record(name, rank=0, iteration=int(event.step), value=number)
-        if not _ends_whole(path):
-            into.note(f"{path.name} ends inside a record: it was cut off, or is being written")
-    return run_of(into, source=source, lines=count)
+        with path.open("rb") as file:
+            reading = _Records(file, size=path.stat().st_size, seen=seen, checksum=tools.checksum)
+            for data in reading:
+                into.line += 1
+                _take(data, tools, names, into)
+            if reading.ended:
+                into.note(reading.ended, about=path.name)
+    return run_of(into, source=source, lines=max(1, into.line))  # a torn file is not an empty one
 
 
-def _loader(source: str) -> Any:
+def _take(data: bytes | None, tools: _Tools, names: Names, into: Collector) -> None:
+    """Takes the scalars of one record; None is one whose checksum is wrong."""
+    if data is None:
+        into.skip(into.line, f"record {into.line}", "its checksum is wrong: it was damaged")
+        return
     try:
-        from tensorboard.backend.event_processing import (  # noqa: PLC0415  (an extra)
-            event_file_loader,
+        event = tools.event(data)
+    except tools.damage:
+        into.skip(into.line, f"record {into.line}", "it is no event of TensorBoard")
+        return
+    for value in event.summary.value:
+        number = _scalar(value, tools)
+        if number is not None:
+            into.claim(TensorBoard.name)
+            name = names.of(str(value.tag))
+            into.record(name, rank=0, iteration=int(event.step), value=number)
+
+
+class _Records:
+    """The records of an event file: each is a length, the data, and a checksum of either.
+
+    Those of a file of another `size` than when it was opened are read up to that size. `ended` says
+    why the last one is not whole, empty if it is.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        *,
+        size: int,
+        seen: Callable[[bytes], None],
+        checksum: Callable[[bytes], int],
+    ) -> None:
+        self._file, self._left = file, size
+        self._seen, self._checksum = seen, checksum
+        self.ended = ""
+        self._at = 0
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        while self._left and not self.ended:
+            begun = self._at
+            head = self._read(_HEAD)
+            if len(head) < _HEAD:
+                self.ended = _CUT
+                return
+            if not self._is_whole(head[:8], head[8:]):
+                self.ended = f": damaged at byte {begun}; what follows is not read"
+            elif (length := int.from_bytes(head[:8], "little")) > self._left - _FOOT:
+                self.ended = _CUT
+            elif length > MAX_RECORD:
+                self.ended = (
+                    f": a record of more than {MAX_RECORD >> 20} MiB at byte {begun}; what follows "
+                    "is not read"
+                )
+            else:
+                data, foot = self._read(length), self._read(_FOOT)
+                if len(foot) < _FOOT:
+                    self.ended = _CUT
+                    return
+                yield data if self._is_whole(data, foot) else None
+        while self._left and self._read(BLOCK_BYTES):  # for the hash
+            pass
+
+    def _read(self, n: int) -> bytes:
+        data = self._file.read(min(n, self._left))
+        self._left -= len(data)
+        self._at += len(data)
+        self._seen(data)
+        return data
+
+    def _is_whole(self, data: bytes, stated: bytes) -> bool:
+        return self._checksum(data) == int.from_bytes(stated, "little")
+
+
+class _Tools(NamedTuple):
+    """What tensorboard reads with: bytes to an event, its error, a checksum, and an array."""
+
+    event: Callable[[bytes], Any]
+    damage: type[Exception]
+    checksum: Callable[[bytes], int]
+    array: Callable[[Any], Any]
+
+
+def _tools(source: str) -> _Tools:
+    try:
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
+        from tensorboard.compat.proto.event_pb2 import Event  # noqa: PLC0415
+        from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import (  # noqa: PLC0415
+            masked_crc32c,
         )
+        from tensorboard.util.tensor_util import make_ndarray  # noqa: PLC0415
     except ImportError as error:
         msg = (
             "a TensorBoard event file, which tensorboard reads; install it with: "
             "pip install 'ccnet-port-harness[tensorboard]'"
         )
         raise ParseError(msg, source=source) from error
-    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it tells of damage that we report
-    return event_file_loader.EventFileLoader
+    return _Tools(Event.FromString, DecodeError, masked_crc32c, make_ndarray)
 
 
-def _scalar(value: Any) -> float | None:
+def _scalar(value: Any, tools: _Tools) -> float | None:
     """The number in a summary value; None if it is a picture, a histogram or a text."""
     plugin = value.metadata.plugin_data.plugin_name
     if value.HasField("simple_value"):
         return float(value.simple_value)
     if plugin not in {"", "scalars"} or not value.HasField("tensor"):
         return None
-    from tensorboard.util import tensor_util  # noqa: PLC0415
-
+    if any(dimension.size != 1 for dimension in value.tensor.tensor_shape.dim):
+        return None  # an array of the size that is stated would be made, whatever the record holds
     try:
-        array = tensor_util.make_ndarray(value.tensor)
-        return float(array) if array.size == 1 and array.dtype.kind in "fiu" else None
-    except (TypeError, ValueError):
+        array = tools.array(value.tensor)
+        return float(array.item()) if array.size == 1 and array.dtype.kind in "fiu" else None
+    except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _ends_whole(path: Path) -> bool:
-    """Whether the last record is whole: each is a length, the data, and their checksums."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        at = 0
-        while at + _HEAD <= size:
-            file.seek(at)
-            (length,) = struct.unpack("<Q", file.read(8))
-            at += _HEAD + length + _FOOT
-    return at == size

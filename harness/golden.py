@@ -15,6 +15,7 @@ from harness.curve import Run, Series
 from harness.errors import HarnessError
 from harness.rules import Verdict, parse_rule
 from harness.whole import write_text
+from harness.wording import counted
 
 FLAG = "--harness-rebaseline"
 SHOWN = 10
@@ -89,7 +90,7 @@ class LossRegression:
             return
         write_text(obtained, _csv(candidate))  # for a look; tests ignore it
         told = finding.verdict is not Verdict.PASS and rule.name == "exact"
-        count = f"{alone} step{'s' * (alone != 1)} of one side only"
+        count = f"{counted(alone, 'step')} on one side only"
         parts = [
             finding.reason + (f"; {count}" if alone and not told else ""),
             difference_table(aligned),
@@ -123,7 +124,7 @@ def difference_table(aligned: Aligned) -> str:
         for i in at[:SHOWN].tolist()
     ]
     if at.size > SHOWN:
-        lines.append(f"... and {at.size - SHOWN} more of {aligned.steps.size} steps")
+        lines.append(f"... and {at.size - SHOWN} more of {counted(aligned.steps.size, 'step')}")
     return "\n".join(lines)
 
 

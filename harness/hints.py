@@ -21,6 +21,7 @@ from harness.rules.finding import nonfinite
 from harness.stats.power import spread_factor
 from harness.stats.seeds import FEWEST, distances, run_mean
 from harness.stats.signature import EQUAL, Signature, signature
+from harness.wording import counted
 
 Floats = NDArray[np.float64]
 
@@ -110,7 +111,9 @@ def hints(aligned: Aligned, catalogue: Catalogue, *, most: int = 5) -> Hints:
     found = signature(aligned)
     ours, theirs = shared_features(found.names, catalogue.features)
     if len(ours) < SHARED:
-        why = f"the curves share {len(ours)} features with the corpus, {SHARED} are needed"
+        why = (
+            f"the curves share {counted(len(ours), 'feature')} with the corpus, {SHARED} are needed"
+        )
         return Hints(hints=(), shared=len(ours), spread_of=spread_of, rates=rates, why_none=why)
     t = distances(found).t if several else _in_spread_of_corpus(found, catalogue, ours, theirs)
     moved = cut(t[ours])

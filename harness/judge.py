@@ -13,6 +13,7 @@ from harness.holm import holm
 from harness.rules import Finding, RuleCall, Verdict
 from harness.rules.equivalence import same_start
 from harness.stats.seeds import FEWEST
+from harness.wording import counted
 
 DEFAULT_RULES = (RuleCall(name="default"),)
 VALIDATION = "val."
@@ -190,23 +191,20 @@ def too_little(aligned: Aligned, policy: Policy) -> tuple[str, ...]:
     count = aligned.steps.size
     runs = min(aligned.baseline.shape[0], aligned.candidate.shape[0])
     if count * runs < policy.records:
-        of_runs = f" of {runs} runs a side" if runs > 1 else ""
+        of_runs = f" of {counted(runs, 'run')} a side" if runs > 1 else ""
         doubts.append(
-            f"{count} common {_records(count)}{of_runs}, the policy asks for {policy.records}: "
+            f"{counted(count, 'common record')}{of_runs}, the policy asks for {policy.records}: "
             f"{_more(aligned, math.ceil(policy.records / runs))}"
         )
     share = aligned.missing.size / (aligned.missing.size + count)
     if share > policy.max_missing:
         doubts.append(
-            f"{aligned.missing.size} steps inside the common range are missing on one side "
+            f"one side lacks {counted(aligned.missing.size, 'step')} inside the common range "
             f"({share:.2%}, limit {policy.max_missing:.2%}), the first is step "
-            f"{aligned.missing[0]}: repeat the run, log every step, or raise max_missing"
+            f"{aligned.missing[0]}: repeat the run, or accept the gap by --max-missing "
+            f"{math.ceil(share * 1000) / 1000:g} (max_missing in a manifest)"
         )
     return tuple(doubts)
-
-
-def _records(count: int) -> str:
-    return "record" if count == 1 else "records"
 
 
 def _more(aligned: Aligned, needed: int) -> str:
@@ -217,12 +215,13 @@ def _more(aligned: Aligned, needed: int) -> str:
     span = int(aligned.steps[-1]) - int(aligned.steps[0]) + stride
     if stride > 1 and span >= needed:
         return (
-            f"log every {span // needed} steps or more often (it is every {stride} now), or ask "
+            f"log every {counted(span // needed, 'step')} or more often (it is every {stride} "
+            "now), or ask "
             "for less by min_steps"
         )
     if stride > 1:
-        return f"log every step, and train for {needed - span} steps more"
-    return f"train for {needed - span} steps more, or ask for less by min_steps"
+        return f"log every step, and train for {counted(needed - span, 'more step')}"
+    return f"train for {counted(needed - span, 'more step')}, or ask for less by min_steps"
 
 
 def _undecided(finding: Finding) -> Finding:

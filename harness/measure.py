@@ -55,11 +55,8 @@ def measure(aligned: Aligned, *, last: int = 50) -> Measures:
     """
     steps, baseline, candidate = aligned.steps, aligned.baseline_mean, aligned.candidate_mean
     n = steps.size
-    cuts = [("first third", 0, n // 3), ("middle third", n // 3, 2 * n // 3)]
-    cuts += [("last third", 2 * n // 3, n), (f"last {min(last, n)}", max(0, n - last), n)]
-    windows = [
-        errors(name, steps[a:b], baseline[a:b], candidate[a:b]) for name, a, b in cuts if b > a
-    ]
+    cuts = [*thirds(n).items(), (f"last {min(last, n)}", slice(max(0, n - last), n))]
+    windows = [errors(name, steps[cut], baseline[cut], candidate[cut]) for name, cut in cuts]
     overall = errors("overall", steps, baseline, candidate)
     return Measures(
         overall=overall,
@@ -75,6 +72,28 @@ def relative_error(baseline: Floats, candidate: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         relative: Floats = (candidate - baseline) / np.abs(baseline)
     return relative
+
+
+def relative_difference(baseline: Floats, candidate: Floats) -> float:
+    """The difference of the mean levels of two curves (n,) and (m,), a fraction of the baseline's.
+
+    Positive where the candidate is higher, whatever the sign of the values. 0/0 is NaN, x/0 inf.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        base, cand = baseline.mean(), candidate.mean()
+        return float((cand - base) / np.abs(base))
+
+
+def thirds(count: int) -> dict[str, slice]:
+    """The thirds of `count` steps by name; those that hold no step are left out.
+
+    >>> thirds(4)["last third"], len(thirds(2))
+    (slice(2, 4, None), 2)
+    """
+    cuts = (0, count // 3, 2 * count // 3, count)
+    names = ("first third", "middle third", "last third")
+    stretches = zip(names, cuts[:-1], cuts[1:], strict=True)
+    return {name: slice(start, stop) for name, start, stop in stretches if stop > start}
 
 
 def errors(name: str, steps: NDArray[np.int64], baseline: Floats, candidate: Floats) -> Errors:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from harness.align import align
 from harness.curve import Run
+from harness.measure import thirds
 from harness.stats.power import detectable, two_sided_t
 
 Floats = NDArray[np.float64]
@@ -93,14 +94,9 @@ def noise_floor(runs: Sequence[Run], *, metric: str = "loss", rank: int = 0) -> 
     curves, steps = aligned.baseline, aligned.steps
     if not (np.isfinite(curves).all() and float(np.abs(curves.mean(axis=0)).min()) > 0):
         return None
-    n = steps.size
-    cuts = (("whole", 0, n), ("first third", 0, n // 3), ("middle third", n // 3, 2 * n // 3))
-    phases = [
-        _phase(name, steps[i:j], curves[:, i:j])
-        for name, i, j in (*cuts, ("last third", 2 * n // 3, n))
-        if j > i
-    ]
-    return NoiseFloor(metric=metric, runs=len(runs), phases=tuple(phases))
+    cuts = {"whole": slice(None), **thirds(steps.size)}
+    phases = tuple(_phase(name, steps[cut], curves[:, cut]) for name, cut in cuts.items())
+    return NoiseFloor(metric=metric, runs=len(runs), phases=phases)
 
 
 def _phase(name: str, steps: NDArray[np.int64], curves: Floats) -> Phase:

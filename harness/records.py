@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned
-from harness.companions import is_companion, is_planned
+from harness.align import Aligned, Curves
+from harness.companions import is_schedule, is_validation
 from harness.curve import Run, Series
+from harness.wording import counted
 
 Floats = NDArray[np.float64]
 
@@ -79,12 +80,12 @@ def check_records(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Al
 
 def check_further(candidate: Sequence[Run], aligned: Aligned) -> Remarks:
     """What the series beside the judged one say, record by record."""
-    others = (*aligned.companions, *aligned.signals, *aligned.others)
+    others = (*aligned.schedules, *aligned.validation, *aligned.auxiliary, *aligned.others)
     return Remarks(
         failures=tuple(text for other in others for text in _not_finite(candidate, other)),
         doubts=(
             *(text for other in others for text in _beyond_all(candidate, other)),
-            *(text for other in aligned.signals for text in _spikes_of(candidate, other)),
+            *(text for other in aligned.auxiliary for text in _spikes_of(candidate, other)),
         ),
     )
 
@@ -128,9 +129,10 @@ def _frozen(candidate: Sequence[Run], aligned: Aligned) -> Iterator[str]:
         length, end = _longest(row)
         if length >= max(HANGS, 3 * usual):
             yield (
-                f"{aligned.metric} of {run.source} is {row[end]:.6g} on {length} records in a row, "
+                f"{aligned.metric} of {run.source} is {row[end]:.6g} on "
+                f"{counted(length, 'record')} in a row, "
                 f"steps {aligned.steps[end - length + 1]} to {aligned.steps[end]}, and the "
-                f"baseline's repeats itself {usual} times at most: does it still train?"
+                f"baseline's repeats itself {counted(usual, 'time')} at most: does it still train?"
             )
 
 
@@ -142,7 +144,7 @@ def _longest(row: Floats) -> tuple[int, int]:
     return int(lengths[i]), int(ends[i])
 
 
-def _spikes_of(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
+def _spikes_of(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
     """Single records of a part of the loss or of a norm that no run of the baseline shows."""
     base = other.baseline[np.isfinite(other.baseline).all(axis=1)]
     if len(base) < SEVERAL or other.metric.endswith("between ranks"):
@@ -156,7 +158,7 @@ def _spikes_of(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
             )
 
 
-def _beyond_all(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
+def _beyond_all(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
     """Validation figures, parts of the loss and norms far beyond what the baseline's runs show.
 
     Looked at are single records where there are few, as of validation, else means of `BLOCKS`
@@ -166,7 +168,7 @@ def _beyond_all(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
     """
     base = other.baseline[np.isfinite(other.baseline).any(axis=1)]
     known = np.isfinite(base).all(axis=0)
-    if is_planned(other.metric) or not known.any():
+    if is_schedule(other.metric) or not base.size or not known.any():
         return
     base, steps = base[:, known], other.steps[known]
     logs = bool((base > 0).all())
@@ -208,7 +210,7 @@ def _stretches(values: Floats) -> Floats:
         return np.column_stack([part.mean(axis=1) for part in parts])
 
 
-def _not_finite(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
+def _not_finite(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
     """Runs whose records of a further series are not finite where the baseline's are.
 
     A norm may overflow now and then under a loss scaler; such steps are counted, and compared with
@@ -218,7 +220,8 @@ def _not_finite(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
     base = ~np.isfinite(other.baseline[present])
     n = other.steps.size
     allowed = 0
-    if not is_companion(other.metric) and "loss" not in other.metric.lower():
+    name = other.metric
+    if not (is_schedule(name) or is_validation(name) or "loss" in name.lower()):
         most = int(base.sum(axis=1).max(initial=0))
         allowed = max(math.ceil(ISOLATED * n), 2 * most + 1) if n > 1 / ISOLATED else 2 * most
     for run, row in zip(candidate, other.candidate, strict=True):
@@ -230,8 +233,9 @@ def _not_finite(candidate: Sequence[Run], other: Aligned) -> Iterator[str]:
         if count > allowed or (count and bad[-2:].all() and n > 1 and not base[:, -2:].any()):
             most_text = f", {allowed} would be let pass" if allowed else ""
             yield (
-                f"{other.metric} of {run.source} is NaN or infinite on {count} of {n} steps, the "
-                f"first is step {other.steps[bad][0]}; the baseline's is not{most_text}"
+                f"{other.metric} of {run.source} is NaN or infinite on {count} of "
+                f"{counted(n, 'step')}, the "
+                f"first is {other.place} {other.steps[bad][0]}; the baseline's is not{most_text}"
             )
 
 
@@ -252,7 +256,8 @@ def _other_ranks(
             if bad.size:
                 yield (
                     f"{aligned.metric} of rank {series.rank} of {run.source} is NaN or infinite on "
-                    f"{bad.size} of {len(series)} steps, the first is step {bad[0]}"
+                    f"{bad.size} of {counted(len(series), 'step')}, the first is "
+                    f"{aligned.place} {bad[0]}"
                 )
 
 
@@ -312,7 +317,8 @@ def _of_curves(
         if positive and low.any():
             zero = "exactly 0" if (row[low] == 0).all() else "0 or less"
             yield (
-                f"{of} of {run.source} is {zero} on {np.count_nonzero(low)} steps, the first is "
+                f"{of} of {run.source} is {zero} on "
+                f"{counted(int(np.count_nonzero(low)), 'step')}, the first is "
                 f"step {aligned.steps[low][0]}; the baseline's never is: a placeholder, an "
                 "underflow, or a loss that was not computed"
             )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from harness.baselines import is_recording, load_runs, open_recording
 from harness.curve import Run
-from harness.errors import PolicyError
+from harness.errors import ParseError, PolicyError
 from harness.parse.pattern import Pattern
+from harness.places import STDIN, is_url, parts_of, place_of
 from harness.store import expand, read_runs
 
 BASELINES = "baselines"
@@ -22,8 +24,9 @@ def load(
 ) -> tuple[Run, ...]:
     """The runs that `spec` names: a recording's folder, its name in `baselines`, or logs.
 
-    Several of them are parted by commas, unless a file of that very name exists. `root` is the
-    folder that relative paths start from; `baselines` defaults to the folder of that name in it.
+    Several of them are parted by commas, unless a file of that very name exists; a comma in a URL
+    parts it only from another URL. `-` is standard input. `root` is the folder that relative paths
+    start from; `baselines` defaults to the folder of that name in it.
     `pattern` is a user's own format, for logs. A table of several runs is several runs.
 
     Raises:
@@ -31,11 +34,14 @@ def load(
     """
     here = root or Path()
     shelf = baselines or here / BASELINES
+    if "," not in spec and place_of(spec).kind == "stdin" and root is not None:
+        msg = "standard input in a manifest, where several ports would share it; give a file"
+        raise ParseError(msg, source=spec)
     for folder in (here / spec, shelf / spec):
-        if "://" not in spec and is_recording(folder):
+        if not is_url(spec) and is_recording(folder):
             return load_runs(open_recording(folder))
-    several = [part.strip() for part in spec.split(",") if part.strip()]
-    if len(several) > 1 and not (here / spec).exists():
+    several = parts_of(spec, is_file=not is_url(spec) and os.path.lexists(here / spec))
+    if len(several) > 1:
         options = {"root": root, "baselines": baselines}
         return tuple(run for part in several for run in load(part, **options, pattern=pattern))
     paths = expand(spec, root=root)
@@ -56,6 +62,9 @@ def load_sides(
         ParseError, BaselineError: as reading them does.
         PolicyError: a pattern that is none, or that no line of either side's logs matches.
     """
+    if [*baseline.split(","), *candidate.split(",")].count(STDIN) > 1:
+        msg = "standard input is named twice, and can be read once; give a file for the other log"
+        raise ParseError(msg, source=STDIN)
     sides = [
         load(spec, root=root, baselines=baselines, pattern=pattern)
         for spec in (baseline, candidate)

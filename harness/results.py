@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from harness.comparison import Comparison
 from harness.errors import HarnessError
-from harness.rules import Finding, RuleCall
+from harness.rules import Finding, RuleCall, Verdict
 from harness.shown import shown
+from harness.wording import counted
 
 ERROR = "error"
 """The word for a port whose logs could not be read or compared; no verdict."""
 WORST_FIRST = (ERROR, "fail", "incomparable", "inconclusive", "pass")
+LARGE = 0.05
+"""A difference of the mean level that a reader must not miss beside `pass`."""
 POINTS = 80
 """Points of the small curves that a result keeps."""
 
@@ -42,7 +45,8 @@ class PortResult:
     signed, a fraction. `coverage` is a fraction. `curve_steps`, `baseline_curve` and
     `candidate_curve` have the same length, at most 80: means over equal stretches of the common
     steps, None where one is not finite. `line` is the line of the port's entry in `manifest`.
-    `started` is ISO 8601 in UTC.
+    `started` is ISO 8601 in UTC. `qualifier` says what a pass rests on beside the rules, as the
+    function of that name does.
     """
 
     port: str
@@ -61,6 +65,7 @@ class PortResult:
     started: str = ""
     elapsed_s: float = 0.0
     tool_version: str = ""
+    qualifier: str = ""
 
     def to_json(self) -> str:
         """The result as one line of JSON."""
@@ -144,11 +149,33 @@ def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
         steps=int(aligned.steps.size),
         coverage=whole.coverage,
         effect=effect(aligned.baseline_mean, aligned.candidate_mean),
+        qualifier=qualifier(comparison),
         curve_steps=steps,
         baseline_curve=base,
         candidate_curve=cand,
         **where,
     )
+
+
+def qualifier(comparison: Comparison) -> str:
+    """What sets a pass apart from a full one, in words; empty for a full one and other verdicts.
+
+    That is a part of the run that was judged, a fact or a series that was waived, and a mean level
+    that lies 5 % off or more, the limit of the published rule.
+    """
+    if comparison.verdict is not Verdict.PASS:
+        return ""
+    aligned, allow = comparison.aligned, comparison.policy.allow
+    waived = sum(row.waived for row in comparison.comparability)
+    logs = [item for item in allow if item.split(".")[0] in {"series", "ranks"}]
+    level = effect(aligned.baseline_mean, aligned.candidate_mean)
+    parts = [
+        comparison.judgement.scope,
+        f"{counted(waived, 'fact')} waived" if waived else "",
+        f"not asked for: {', '.join(logs)}" if logs else "",
+        f"the mean level differs by {level:+.2%}" if abs(level or 0.0) >= LARGE else "",
+    ]
+    return "; ".join(part for part in parts if part)
 
 
 def _rules(comparison: Comparison) -> tuple[RuleResult, ...]:

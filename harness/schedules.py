@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
-from harness.companions import is_planned
+from harness.wording import counted
 
 Floats = NDArray[np.float64]
 
@@ -51,9 +51,7 @@ def check_schedules(
     late: list[str] = []
     if any(name in allow for name in SHAPE_WAIVED):
         return (), ()
-    for other in aligned.companions:
-        if not is_planned(other.metric):
-            continue
+    for other in aligned.schedules:
         for source, row in zip(sources, other.candidate, strict=True):
             found = differs(other.steps, other.baseline, row)
             waived = found is not None and found.ratio is not None and FACTOR_WAIVED in allow
@@ -83,12 +81,8 @@ def without_schedules(aligned: Aligned) -> Aligned:
 
     What the baseline's runs do not agree on is no schedule, and stays.
     """
-    kept = [
-        other
-        for other in aligned.companions
-        if not is_planned(other.metric) or _reference(other.baseline) is None
-    ]
-    return replace(aligned, companions=tuple(kept))
+    kept = [other for other in aligned.schedules if _reference(other.baseline) is None]
+    return replace(aligned, schedules=tuple(kept))
 
 
 def differs(steps: NDArray[np.int64], baseline: Floats, row: Floats) -> Difference | None:
@@ -185,7 +179,8 @@ def _text(metric: str, source: str, found: Difference, n: int) -> str:
     if found.ratio is not None:
         return f"{what} is {_times(found.ratio)} times the baseline's at every step"
     return (
-        f"{what} differs from the baseline's at {found.steps} of {n} steps, first at step "
+        f"{what} differs from the baseline's at {found.steps} of {counted(n, 'step')}, first at "
+        "step "
         f"{found.first_step}: {found.baseline:.6g} against {found.candidate:.6g}"
     )
 

@@ -11,8 +11,10 @@ import re
 import unicodedata
 
 MASK = "***"
-_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
-_URL = re.compile(rf"(?P<scheme>\b{_SCHEME})(?P<rest>(?:(?!,{_SCHEME})\S)+)")
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,20}://"
+_URL = re.compile(rf"(?P<scheme>{_SCHEME})(?P<rest>(?:(?!{_SCHEME})\S)+)")
+"""A URL may stand anywhere in a text, and in the path of another. Schemes of any length would take
+a time that grows with the square of a text."""
 _AROUND = ":.,;'\"`)]}>|"
 """What may stand behind a URL in a sentence."""
 _USER = re.compile(r"(?:[^/?#]*|[^/?#:]*:(?!\d+[/?#]).*)@")

@@ -15,6 +15,7 @@ from harness.curve import Run, Series, same_series
 from harness.errors import BaselineError
 from harness.recording import TOML, Recording
 from harness.store import expand, read_runs
+from harness.wording import counted
 
 RUN = " [run "
 """What stands between the name of a table and the number of a run of it."""
@@ -34,7 +35,7 @@ def verify(recording: Recording, *, logs: Path | None = None) -> list[str]:
     checked_figures(recording)
     runs = load_runs(recording)
     _check_floor(recording, runs)
-    lines = [f"{recording.name}: facts and figures are as recorded, {len(runs)} run(s)"]
+    lines = [f"{recording.name}: facts and figures are as recorded, {counted(len(runs), 'run')}"]
     folder = logs or recording.folder
     by_log: dict[str, list[Run]] = {}
     for entry, run in zip(recording.meta["runs"], runs, strict=True):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
+if sys.argv[:1] == ["-m"]:  # Python looks for the module of a `python -m model...`
+    from model.command import prepare
+
+    prepare()
 if TYPE_CHECKING:
     from model.build import build_model, load_config
 

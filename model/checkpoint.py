@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
@@ -25,6 +24,7 @@ from model.errors import CheckpointError
 from model.registry import HOOKS
 
 TEMPORARY = ".tmp"
+_FOREIGN = re.compile(r"(?:GLOBAL|class|function) ([\w.]+)")
 _NUMBERED = re.compile(r"(?:iter|epoch)_(\d+)\.pth")
 
 
@@ -60,17 +60,6 @@ class PlainCheckpointHook(Hook):
             scalars[name] = HistoryBuffer(history["values"], history["counts"], history["max"])
 
 
-class PortRunner(Runner):
-    """mmengine's runner, whose checkpoints appear whole."""
-
-    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Write `filename` in `out_dir`; whoever is killed meanwhile leaves the old one."""
-        super().save_checkpoint(out_dir, filename + TEMPORARY, *args, **kwargs)
-        if is_main_process():
-            path = Path(out_dir) / filename
-            publish(path.with_name(filename + TEMPORARY), path)
-
-
 def publish(temporary: Path, path: Path) -> None:
     """Give a finished file its name, after its bytes and before the folder's entry are on disk."""
     _sync(temporary)
@@ -101,10 +90,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             _check_sums(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).partition("\n")[0]
+        found = _FOREIGN.search(str(error))
+        what = f"it names {found[1]}" if found else "its pickle is damaged or names other things"
         raise CheckpointError(
-            f"{path}: cannot be read as tensors and plain values ({reason}); expected a checkpoint "
-            "of this project or published weights"
+            f"{path}: refused, nothing of it was run: a checkpoint may hold tensors and plain "
+            f"values alone, and {what}; expected a checkpoint of this project or published weights"
         ) from error
     except Exception as error:  # torch's unpickler raises whatever a damaged byte leads it to
         reason = str(error).partition("\n")[0]
@@ -112,6 +102,31 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f"{path}: holds a {type(checkpoint).__name__}; expected a dict")
     return checkpoint
+
+
+def read_resumable(path: Path) -> dict[str, Any]:
+    """A checkpoint from which a run can go on; CheckpointError for one that holds weights alone."""
+    checkpoint = read_checkpoint(path)
+    for name in ("state_dict", "meta"):
+        if not isinstance(checkpoint.get(name), dict):
+            raise CheckpointError(f"{path}: has no {name}; expected a checkpoint of a training run")
+    return checkpoint
+
+
+def tensors_of(checkpoint: dict[str, Any], source: str | Path) -> dict[str, torch.Tensor]:
+    """The weights by name, of a whole checkpoint or of a file of weights alone."""
+    state = checkpoint.get("state_dict", checkpoint)
+    if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
+        raise CheckpointError(f"{source}: holds no weights; expected tensors by name")
+    return dict(state)
+
+
+def fault_of_shapes(error: RuntimeError) -> str:
+    """The first of torch's remarks on weights that do not fit, and how many there are."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    faults = [line for line in lines[1:] if line] or lines
+    more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
+    return faults[0].rstrip(".") + more
 
 
 def _check_sums(path: Path) -> None:
@@ -133,9 +148,7 @@ def newest_whole(folder: Path) -> Found:
     damaged: list[str] = []
     for path in _newest_first(folder):
         try:
-            checkpoint = read_checkpoint(path)
-            if "state_dict" not in checkpoint or "meta" not in checkpoint:
-                raise CheckpointError(f"{path}: has no state_dict and meta")
+            read_resumable(path)
         except CheckpointError as error:
             damaged.append(str(error))
             continue

@@ -20,9 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from model.command import ended
 from model.measure import busy_note, in_fresh_process, peak_rss_mib
 from model.ops import criss_cross_attention
 from model.ops.formulations import criss_cross_einsum, non_local
+from model.options import positive
 
 CHANNELS = 512
 
@@ -176,12 +178,23 @@ def _shares(costs: dict[str, Cost], size: str) -> list[str]:
     ours = costs[f"criss-cross R=2 (ours) {size}"]
     wide, peer = costs[f"non-local block {size}"], costs[f"criss-cross R=2 (mmcv's) {size}"]
     return [
-        f"R=2 against non-local: {1 - ours.gflop / wide.gflop:.1%} fewer FLOPs, "
+        f"R=2 against non-local: {_more_or_fewer(ours.gflop, wide.gflop)} FLOPs, "
         f"{wide.both_ms / ours.both_ms:.1f}x the speed, "
-        f"{wide.memory_mib / ours.memory_mib:.1f}x less memory (the paper, on a GPU: 85 %, 11x)",
+        f"{_share(ours.memory_mib, wide.memory_mib)} of the memory (the paper, at 97x97 on a GPU: "
+        "85 % fewer, 1/11 of the memory)",
         f"R=2 against mmcv's formulation: {peer.both_ms / ours.both_ms:.2f}x the speed at "
-        f"{ours.memory_mib / peer.memory_mib:.2f}x the memory",
+        f"{_share(ours.memory_mib, peer.memory_mib)} of the memory",
     ]
+
+
+def _more_or_fewer(ours: float, theirs: float) -> str:
+    """The difference in percent of theirs, as `45.7% fewer` or `45.7% more`."""
+    return f"{abs(ours / theirs - 1):.1%} {'fewer' if ours <= theirs else 'more'}"
+
+
+def _share(ours: float, theirs: float) -> str:
+    """Ours in percent of theirs; where theirs added nothing to the peak, there is none."""
+    return f"{ours / theirs:.0%}" if theirs > 0 else "an unknown part"
 
 
 def _shown(figure: float | None) -> str:
@@ -192,8 +205,8 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print the table."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print the table; the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m model.complexity",
         description=__doc__,
@@ -202,18 +215,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--sizes", nargs="+", default=["97x97", "64x128"], metavar="HxW", help="maps to measure"
     )
-    parser.add_argument("--rounds", type=int, default=3, help="timed rounds (default 3)")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
+    parser.add_argument("--rounds", type=positive, default=3, help="timed rounds (default 3)")
+    parser.add_argument("--threads", type=positive, default=2, help="CPU threads (default 2)")
     options = parser.parse_args(arguments)
     try:
-        sizes = [(int(h), int(w)) for h, w in (size.split("x") for size in options.sizes)]
-    except ValueError:
+        pairs = (size.split("x") for size in options.sizes)
+        sizes = [(positive(height), positive(width)) for height, width in pairs]
+    except (ValueError, argparse.ArgumentTypeError):
         parser.error(f"--sizes {' '.join(options.sizes)}: expected HxW, say 97x97")
-    note = busy_note(options.threads)
-    print(table(measure(sizes, rounds=options.rounds, threads=options.threads), sizes))
+    return ended(lambda: command(sizes, rounds=options.rounds, threads=options.threads))
+
+
+def command(sizes: Sequence[tuple[int, int]], *, rounds: int, threads: int) -> int:
+    """Measure and print the table, and whether the machine was busy; the exit status."""
+    note = busy_note(threads)
+    print(table(measure(sizes, rounds=rounds, threads=threads), sizes))
     if note:
         print(note)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,7 +4,8 @@ ModelError             base: a command prints it and ends with status 2, without
 ├── ConfigError        a config path, name or option that does not exist
 ├── DataError          a data set that is missing, incomplete or damaged
 ├── DeviceError        a device that is unknown or not on this machine
-└── CheckpointError    a checkpoint that is missing, damaged or not one of ours
+├── CheckpointError    a checkpoint that is missing, damaged or not one of ours
+└── WriteError         a log or checkpoint that cannot be written
 
 A message says what was found, what was expected and what to do.
 """
@@ -28,3 +29,7 @@ class DeviceError(ModelError):
 
 class CheckpointError(ModelError):
     """A checkpoint that is missing, damaged or not one of ours."""
+
+
+class WriteError(ModelError):
+    """A log or checkpoint that cannot be written, as on a full disk."""

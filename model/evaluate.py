@@ -17,13 +17,15 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from model.build import build_model
-from model.checkpoint import PortRunner, read_checkpoint
+from model.checkpoint import fault_of_shapes, read_checkpoint, tensors_of
+from model.command import ended
 from model.devices import KINDS, find_device, use_device
-from model.errors import CheckpointError, ConfigError, ModelError
-from model.launch import USER_ERROR
+from model.errors import CheckpointError, ConfigError
 from model.options import load_checked
 from model.registry import DATASETS, SCOPE
-from model.train import LOGS, one_line
+from model.runner import PortRunner
+from model.threads import settle
+from model.train import LOGS
 
 SHOWN = 3
 
@@ -33,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m model.evaluate", description=__doc__)
     add = p.add_argument
     add("config", help="config file, or the name of one in model/configs")
-    add("checkpoint", type=Path)
+    add("checkpoint", type=Path, help="a checkpoint of a training run, or a file of weights")
     add(
         "--out",
         type=Path,
@@ -42,28 +44,30 @@ def parser() -> argparse.ArgumentParser:
     add("--pictures", type=int, default=20, metavar="N", help="at most, evenly spread; default 20")
     add("--tta", action="store_true", help="average over the config's scales and flips")
     add("--device", metavar="KIND", help=f"one of {', '.join(KINDS)}; default the best present")
-    add("--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE")
+    add(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        default={},
+        metavar="KEY=VALUE",
+        help="change values of the config, as in test_dataloader.dataset.data_root=DIR",
+    )
     return p
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status."""
-    args = parser().parse_args(argv)
+    return ended(lambda: command(parser().parse_args(argv)))
+
+
+def command(args: argparse.Namespace) -> int:
+    """Evaluate, and print the metrics; the exit status."""
     out = args.out or LOGS / f"{Path(args.config).stem}_eval_{time.strftime('%Y%m%d_%H%M%S')}"
-    try:
-        use_device(find_device(args.device))
-        cfg = load_checked(args.config, args.cfg_options)
-        state = read_checkpoint(args.checkpoint)
-        metrics = evaluate(
-            cfg,
-            state.get("state_dict", state),
-            out=out,
-            pictures=args.pictures,
-            tta=args.tta,
-        )
-    except ModelError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return USER_ERROR
+    settle()
+    use_device(find_device(args.device))
+    cfg = load_checked(args.config, args.cfg_options)
+    weights = tensors_of(read_checkpoint(args.checkpoint), args.checkpoint)
+    metrics = evaluate(cfg, weights, out=out, pictures=args.pictures, tta=args.tta)
     for name, value in metrics.items():
         print(f"{name}: {value}")
     print(f"pictures and metrics in {out}")
@@ -111,7 +115,9 @@ def load_weights(network: nn.Module, state_dict: dict[str, Any]) -> None:
     try:
         result = network.load_state_dict(state_dict, strict=False)
     except RuntimeError as error:
-        raise CheckpointError(f"the checkpoint has other shapes: {error}") from error
+        raise CheckpointError(
+            f"the checkpoint has other shapes than this network: {fault_of_shapes(error)}"
+        ) from error
     wrong = [*result.missing_keys, *result.unexpected_keys]
     if wrong:
         raise CheckpointError(

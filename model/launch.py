@@ -15,10 +15,10 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import get_args_parser
 from torch.distributed.run import run as run_elastic
 
+from model.command import USER_ERROR
 from model.devices import Device, backend_spec, use_device
 from model.errors import ConfigError
-
-USER_ERROR = 2
+from model.threads import cpus
 
 # launcher: the variables that hold rank, size and rank on this machine
 _VARIABLES = {
@@ -45,7 +45,7 @@ def spawn(args: Namespace, argv: Sequence[str]) -> int:
     count = args.nproc_per_node or 1
     if args.nnodes > 1 and args.master_port is None:
         raise ConfigError(f"--nnodes {args.nnodes} without --master-port; the nodes cannot meet")
-    threads = str(max(1, (os.cpu_count() or 1) // count))
+    threads = str(max(1, cpus() // count))
     for library in ("OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", threads)
     where = (
@@ -99,6 +99,8 @@ def _variable(launcher: str, name: str) -> int:
     value = os.environ.get(name)
     if value is None:
         raise ConfigError(f"--launcher {launcher}: found no {name} in the environment")
+    if not value.isascii() or not value.isdigit():
+        raise ConfigError(f"--launcher {launcher}: {name} is {value!r}; expected a whole number")
     return int(value)
 
 

@@ -1,6 +1,8 @@
 """The options of the training command, and the config that they make of the one named."""
 
 import argparse
+from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from model.devices import KINDS, Device
 from model.errors import ConfigError
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
+CLOSE = 0.85
+"""Similarity (difflib's) from which on a new key counts as a slip of the finger."""
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -26,16 +30,27 @@ def parser() -> argparse.ArgumentParser:
     )
     add = p.add_argument
     add("--config", required=True, help="config file, or the name of one in model/configs")
-    add("--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE")
+    add(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        default={},
+        metavar="KEY=VALUE",
+        help="change values of the config, as in optim_wrapper.optimizer.lr=0.2",
+    )
     add("--work-dir", type=Path, help="where logs and checkpoints go; default logs/<config>_<time>")
     add("--resume", nargs="?", const="auto", metavar="auto|PATH", help="go on from a checkpoint")
     add("--amp", action="store_true", help="mixed precision, in the device's dtype")
-    add("--no-validate", action="store_true")
+    add("--no-validate", action="store_true", help="train alone, without validation")
     add("--auto-scale-lr", action="store_true", help="scale the rate with the whole batch")
-    add("--no-pin-memory", action="store_true")
-    add("--no-persistent-workers", action="store_true")
+    add("--no-pin-memory", action="store_true", help="load batches into ordinary memory")
+    add(
+        "--no-persistent-workers",
+        action="store_true",
+        help="start the loaders' workers anew for each validation",
+    )
     add("--device", metavar="KIND", help=f"one of {', '.join(KINDS)}; default the best present")
-    add("--seed", type=int, help="default the config's, else drawn and logged")
+    add("--seed", type=_seed, help="default the config's, else drawn and logged")
     add(
         "--fault",
         action="append",
@@ -43,14 +58,28 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME[=DOSE]",
         help="plant a fault of a port; may be repeated; `python -m model.faults` lists them",
     )
-    add("--launcher", choices=LAUNCHERS, default="none")
-    add("--nnodes", type=int, default=1)
-    add("--nproc-per-node", type=int, help="processes to start here, with --launcher pytorch")
-    add("--master-addr", default="127.0.0.1")
+    add("--launcher", choices=LAUNCHERS, default="none", help="what starts the ranks of the run")
+    add("--nnodes", type=positive, default=1, help="machines of the run; default 1")
+    add("--nproc-per-node", type=positive, help="processes to start here, with --launcher pytorch")
+    add("--master-addr", default="127.0.0.1", help="address of the first machine")
     add("--master-port", type=int, help="default a free one; required with several nodes")
-    add("--node-rank", type=int, default=0)
+    add("--node-rank", type=int, default=0, help="number of this machine, from 0; default 0")
     add("--local_rank", "--local-rank", type=int, default=0, help="set by older launchers")
     return p
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number from 1 on")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    """A whole number that every generator takes, on every rank."""
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**31:
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number below 2^31")
+    return int(text)
 
 
 def configured(args: argparse.Namespace, device: Device) -> Config:
@@ -102,11 +131,31 @@ def load_checked(name: str, cfg_options: dict[str, Any]) -> Config:
                 f"--cfg-options {key}: the config has no '{key.partition('.')[0]}'; expected one "
                 f"of {', '.join(sorted(cfg))}"
             )
+        _check_spelling(cfg, key)
     try:
         cfg.merge_from_dict(cfg_options)
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise ConfigError(f"--cfg-options {cfg_options}: {error}") from error
     return cfg
+
+
+def _check_spelling(cfg: Config, key: str) -> None:
+    """Raise ConfigError for a new key that looks like one that the config has there.
+
+    Other new keys are taken: a config need not write out what has a default.
+    """
+    node: Any = dict(cfg.items())
+    names = key.split(".")
+    for i, name in enumerate(names):
+        if not isinstance(node, Mapping):
+            return  # the entry of a list, or a value that mmengine refuses to go into
+        if name not in node:
+            near = get_close_matches(name, node, n=1, cutoff=CLOSE)
+            if near:
+                meant = ".".join([*names[:i], near[0], *names[i + 1 :]])
+                raise ConfigError(f"--cfg-options {key}: no such key; did you mean {meant}?")
+            return
+        node = node[name]
 
 
 def _use_amp(cfg: Config) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
+from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
+from model.checkpoint import fault_of_shapes, read_checkpoint, tensors_of
+from model.errors import CheckpointError
 
-class PretrainedError(RuntimeError):
+
+class PretrainedError(CheckpointError):
     """The weights to start from cannot be had or do not belong to this network."""
 
 
@@ -21,20 +26,23 @@ def load_pretrained(module: nn.Module, source: str, *, prefix: str = "") -> None
     the module's (the classifier of ImageNet) are left out; an entry that is missing is an error.
     """
     try:
-        loaded = CheckpointLoader.load_checkpoint(source, map_location="cpu", logger="silent")
+        loaded = _load(source)
     except Exception as error:  # each backend of mmengine raises its own
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise PretrainedError(
-            f"cannot read the pretrained weights {source!r} ({type(error).__name__}: {error}). "
+            f"cannot read the pretrained weights {source!r} ({reason}). "
             "Give a local file (--cfg-options model.pretrained=FILE) or start from random weights "
             "(--cfg-options model.pretrained=None)."
         ) from error
-    state = loaded.get("state_dict", loaded)
+    state = tensors_of(loaded, source)
     if prefix and any(key.startswith(prefix) for key in state):
         state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     try:
         result = module.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        raise PretrainedError(f"{source!r} has other shapes than this network: {error}") from error
+        raise PretrainedError(
+            f"{source!r} has other shapes than this network: {fault_of_shapes(error)}"
+        ) from error
     missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
     if missing:
         raise PretrainedError(
@@ -48,3 +56,13 @@ def load_pretrained(module: nn.Module, source: str, *, prefix: str = "") -> None
             logger="current",
             level=logging.INFO,
         )
+
+
+def _load(source: str) -> dict[str, Any]:
+    """What the file or address holds; a file on this machine is checked first."""
+    if Path(source).is_file():
+        return read_checkpoint(Path(source))
+    loaded = CheckpointLoader.load_checkpoint(source, map_location="cpu", logger="silent")
+    if not isinstance(loaded, dict):
+        raise CheckpointError(f"holds a {type(loaded).__name__}; expected a dict")
+    return loaded

@@ -4,32 +4,32 @@ Every run writes mmengine's logs and the step log `port.log` into `logs/<config>
 `--work-dir`. Exit status: 0 done, 1 a rank failed, 2 an error of the user's.
 """
 
-import os
 import random
+import re
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Before torch is used: a checkpoint never runs code, whatever calls `torch.load`.
-os.environ.setdefault("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
-
+import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from model import devices, options
-from model.checkpoint import PortRunner, newest_whole, read_checkpoint, remove_unfinished
+from model.checkpoint import newest_whole, read_checkpoint, read_resumable, remove_unfinished
+from model.command import ended, read_tensors_only
 from model.devices import Device, find_device
 from model.environment import gather_facts
-from model.errors import CheckpointError, ModelError
+from model.errors import CheckpointError
 from model.faults import FaultCall, check_ranks, parse_fault, planted
 from model.hooks.port_log import write_head
-from model.launch import USER_ERROR, agree, join, leave, meet, must_spawn, quit_rank, spawn
-from model.pretrained import PretrainedError
+from model.launch import agree, join, leave, meet, must_spawn, quit_rank, spawn
 from model.registry import DATASETS, SCOPE
+from model.runner import PortRunner, built_from
+from model.threads import cpus, settle, waiting
 
 LOGS = Path("logs")
 
@@ -47,36 +47,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
     args = options.parser().parse_args(argv)
+    read_tensors_only()  # as a function of another program, too
     try:
-        device = find_device(args.device)
-        cfg = options.configured(args, device)
-        faults = [parse_fault(text) for text in args.fault]
-        spawning = must_spawn(args)
-        check_data(cfg)
-        if spawning:
-            return spawn(args, argv)
-        train(args, cfg, device, faults=faults)
-    except (ModelError, PretrainedError) as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return USER_ERROR
+        return ended(lambda: command(args, argv))
     finally:
         leave()
+
+
+def command(args: Namespace, argv: Sequence[str]) -> int:
+    """Check what was given, then train, or start the ranks that do; the exit status."""
+    device = find_device(args.device)
+    cfg = options.configured(args, device)
+    faults = [parse_fault(text) for text in args.fault]
+    spawning = must_spawn(args)
+    check_data(cfg)
+    if spawning:
+        return spawn(args, argv)
+    settle()
+    train(args, cfg, device, faults=faults)
     return 0
-
-
-def one_line(error: Exception) -> str:
-    """The message; of one that a data worker sent, the line after the worker's traceback."""
-    text = str(error).strip()
-    if not text.startswith("Caught "):
-        return text
-    return text.splitlines()[-1].partition(": ")[2]
 
 
 def check_data(cfg: Config) -> None:
     """Raise DataError unless the data sets of the config are complete."""
     with DefaultScope.overwrite_default_scope(SCOPE):
         for name in ("train_dataloader", "val_dataloader"):
-            if cfg.get(name) is not None:
+            if cfg.get(name) is None:
+                continue
+            with built_from(f"{name}.dataset"):
                 DATASETS.build({**cfg[name].dataset, "pipeline": [], "lazy_init": False})
 
 
@@ -91,12 +89,15 @@ def train(
     apply(cfg, start, device, launcher=args.launcher)
     facts = gather_facts(cfg, device, launcher=args.launcher, world_size=world_size)
     if rank == 0:
-        print(f"device: {device.kind} ({facts.get('device_name', 'unnamed')})", flush=True)
+        name = facts.get("device_name", "unnamed")
+        threads = f"{torch.get_num_threads()} threads on {cpus()} CPUs{waiting()}"
+        print(f"device: {device.kind} ({name}); {threads}", flush=True)
         remove_unfinished(start.work_dir)
         write_head(start.work_dir, facts, cfg)
         for call in faults:
             print(f"fault planted: {call}", file=sys.stderr)
-    runner = PortRunner.from_cfg(cfg)
+    with built_from("config"):
+        runner = PortRunner.from_cfg(cfg)
     with planted(faults, runner):
         runner.train()
     meet()
@@ -108,7 +109,6 @@ def decide(args: Namespace, cfg: Config) -> Start:
     resume_from = None
     if args.resume not in (None, "auto"):
         resume_from = Path(args.resume)
-        read_checkpoint(resume_from)
     work_dir = _work_dir(args, cfg, name)
     if args.resume == "auto":
         found = newest_whole(work_dir)
@@ -117,9 +117,13 @@ def decide(args: Namespace, cfg: Config) -> Start:
         if found.path is None:
             print(f"no checkpoint to resume in {work_dir}; starting anew", file=sys.stderr)
         resume_from = found.path
+    elif resume_from is None and cfg.get("load_from") and Path(cfg.load_from).exists():
+        read_checkpoint(Path(cfg.load_from))
     seed = args.seed if args.seed is not None else (cfg.get("randomness") or {}).get("seed")
     if resume_from is not None:
-        seed = _resumed_seed(resume_from, args.seed)
+        checkpoint = read_resumable(resume_from)
+        seed = _resumed_seed(resume_from, checkpoint, args.seed)
+        _check_precision(resume_from, checkpoint, cfg)
     if seed is None:
         seed = random.SystemRandom().randrange(2**31)
     return Start(work_dir=work_dir.absolute(), seed=int(seed), resume_from=resume_from)
@@ -132,18 +136,40 @@ def _work_dir(args: Namespace, cfg: Config, name: str) -> Path:
     if cfg.get("work_dir"):
         return Path(cfg.work_dir)
     if args.resume == "auto":
-        earlier = sorted(path.parent for path in LOGS.glob(f"{name}_*/*.pth"))
-        if earlier:
+        if earlier := _earlier(name):
             return earlier[-1]
     elif args.resume is not None:
         return Path(args.resume).parent
     return LOGS / f"{name}_{time.strftime('%Y%m%d_%H%M%S')}"
 
 
-def _resumed_seed(path: Path, wanted: int | None) -> Any:
+def _earlier(name: str) -> list[Path]:
+    """The folders under logs/ of earlier runs of this config that left a checkpoint, in order."""
+    made = re.compile(rf"{re.escape(name)}_\d{{8}}_\d{{6}}")
+    folders = LOGS.iterdir() if LOGS.is_dir() else ()
+    return sorted(path for path in folders if made.fullmatch(path.name) and any(path.glob("*.pth")))
+
+
+def _check_precision(path: Path, checkpoint: Mapping[str, Any], cfg: Config) -> None:
+    """Raise CheckpointError where the run that wrote the checkpoint had another precision."""
+    mixed = "loss_scaler" in (checkpoint.get("optimizer") or {})
+    wanted = (cfg.get("optim_wrapper") or {}).get("type") == "AmpOptimWrapper"
+    if mixed and not wanted:
+        raise CheckpointError(
+            f"{path}: is of a run in mixed precision, and this one would go on in float32; "
+            "expected --amp. To start another run from its weights: --cfg-options load_from=FILE"
+        )
+    if wanted and not mixed:
+        raise CheckpointError(
+            f"{path}: is of a run in float32, and this one would go on in mixed precision; leave "
+            "--amp out. To start another run from its weights: --cfg-options load_from=FILE"
+        )
+
+
+def _resumed_seed(path: Path, checkpoint: Mapping[str, Any], wanted: int | None) -> int:
     """The seed of the run that wrote the checkpoint; another one would not continue it."""
-    seed = read_checkpoint(path).get("meta", {}).get("seed")
-    if seed is None:
+    seed = checkpoint["meta"].get("seed")
+    if not isinstance(seed, int):
         raise CheckpointError(f"{path}: names no seed; expected a checkpoint of this project")
     if wanted is not None and wanted != seed:
         raise CheckpointError(f"{path}: is of seed {seed}, not {wanted}; leave --seed out")

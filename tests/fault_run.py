@@ -22,11 +22,11 @@ from mmengine.visualization import Visualizer
 from tiny_run import losses, options
 
 import model.train
-from model.checkpoint import PortRunner
 from model.devices import find_device
 from model.faults import parse_fault
 from model.launch import leave, quit_rank
 from model.options import configured, parser
+from model.runner import PortRunner
 from model.visualization import SegLocalVisualizer
 
 STEPS = 5

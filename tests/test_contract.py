@@ -37,6 +37,18 @@ def test_every_record_is_read_back_to_the_last_bit(folder, run):
     assert run.skipped == ()
 
 
+def test_what_is_said_of_the_time_left_between_records_is_no_record(folder, run):
+    """As in `python -m model.train ... 2>&1 | tee port.log`."""
+    from harness.parse import parse_log
+
+    lines = (folder / "port.log").read_text().splitlines(keepends=True)
+    told = "training: 3 of 8 steps done, about 2 min left\n"
+    mixed = [line + (told if line.startswith("TCAPPDLL") else "") for line in lines]
+    again = parse_log(mixed, source="mixed")
+    assert (again.skipped, again.notes) == (run.skipped, run.notes)
+    assert [s.values.tolist() for s in again.series] == [s.values.tolist() for s in run.series]
+
+
 def test_the_head_of_the_log_gives_every_fact_that_decides(run):
     import torch
 

@@ -1,6 +1,7 @@
 """Alignment on steps: what is common, what is left out, and why."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ from loglines import decaying, run
 
 from harness.align import align, widen
 from harness.errors import AlignmentError
+from harness.lag import lag
+from harness.store import read_run
+
+ROOT = Path(__file__).parents[1]
 
 step_sets = st.sets(st.integers(0, 60), min_size=1)
 
@@ -123,10 +128,52 @@ def test_independent_noise_on_a_common_trend_has_no_lag():
     assert lags == [None] * 20
 
 
+def test_seeds_of_one_recipe_have_no_lag():
+    """Whose common steep fall correlates the changes from step to step at every shift."""
+    runs = [read_run(path) for path in sorted((ROOT / "baselines/ccnet_r18-d8_demo").glob("*.xz"))]
+    assert len(runs) == 12
+    for i, left in enumerate(runs):
+        rest = runs[:i] + runs[i + 1 :]
+        assert align(rest, [left]).lag is None
+        assert [align([one], [left]).lag for one in rest] == [None] * 11
+
+
+@pytest.mark.parametrize("name", ["seed_0", "doubled_lr_seed_101"])
+def test_the_samples_of_the_repository_have_no_lag(name):
+    runs = [read_run(path) for path in sorted((ROOT / "baselines/ccnet_r18-d8_demo").glob("*.xz"))]
+    sample = read_run(ROOT / f"logs/samples/ccnet_r18-d8_demo_{name}.log")
+    assert align(runs, [sample]).lag is None
+
+
+@pytest.mark.parametrize("count", [45, 60, 200])
+@pytest.mark.parametrize("memory", [0.0, 0.5, 0.9])
+def test_noise_that_remembers_its_past_makes_no_lag(count, memory):
+    rng = np.random.default_rng(count)
+
+    def curve():
+        noise = rng.standard_t(3, count)
+        for i in range(1, count):
+            noise[i] = memory * noise[i - 1] + np.sqrt(1 - memory**2) * noise[i]
+        return (1 + 3 * np.exp(-np.arange(count) / (count / 8))) * np.exp(0.05 * noise)
+
+    found = [lag(curve(), curve()) for _ in range(60)]
+    assert found.count(None) >= 59
+
+
+@pytest.mark.parametrize(("count", "own"), [(60, 0.1), (100, 0.3), (200, 0.5)])
+def test_a_shift_is_found_through_noise_that_is_not_shared(count, own):
+    rng = np.random.default_rng(1)
+    fall = 1 + 3 * np.exp(-np.arange(count + 10) / 30)
+    hits = 0
+    for _ in range(30):
+        curve = fall * np.exp(0.1 * rng.standard_normal(count + 10))
+        moved = curve[4 : 4 + count] * np.exp(0.1 * own * rng.standard_normal(count))
+        hits += lag(curve[5 : 5 + count], moved) == 1
+    assert hits >= 27
+
+
 @pytest.mark.shared
 def test_the_phi3_port_follows_its_baseline_one_step_late(shared_data):
-    from harness.store import read_run
-
     sides = [read_run(shared_data / "pairs" / "phi3" / f"{side}.log") for side in ("cuda", "sdaa")]
     assert align([sides[0]], [sides[1]]).lag == 1
 
@@ -173,3 +220,12 @@ def test_a_step_that_one_baseline_run_lacks_belongs_to_neither_side_alone():
     assert (aligned.baseline_only.size, aligned.candidate_only.size) == (0, 0)
     assert aligned.missing.tolist() == [30]
     assert aligned.coverage == 59 / 60
+
+
+def test_aligned_curves_cannot_be_changed():
+    aligned = align([run([3.0, 2.0])], [run([3.0, 2.5]), run([2.0, 1.5])])
+    for name in ("steps", "baseline", "candidate", "candidate_mean", "missing"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(aligned, name)[...] = 0
+    assert aligned.candidate_mean is aligned.candidate_mean
+    assert aligned.candidate_mean.tolist() == [2.5, 2.0]

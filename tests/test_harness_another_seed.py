@@ -44,7 +44,7 @@ def aligned(base, cand, **others):
     }
     planned = tuple(one for name, one in signals.items() if name in {"lr", "samples"})
     measured = tuple(one for name, one in signals.items() if name not in {"lr", "samples"})
-    return replace(align(side(base), side(cand)), companions=planned, signals=measured)
+    return replace(align(side(base), side(cand)), schedules=planned, auxiliary=measured)
 
 
 def pair(seed=0, b=10, c=1, n=120, **others):

@@ -418,3 +418,53 @@ def test_a_small_log_and_one_of_another_format_never_load_the_compiler():
     )
     roots = [str(Path(harness.__file__).parents[1]), str(Path(__file__).parent)]
     subprocess.run([sys.executable, "-c", code, *roots], check=True)
+
+
+WITHOUT_NUMBA = """
+import sys
+from harness.parse import parse_log
+if sys.argv[2] == "absent":
+    sys.modules["numba"] = None
+with open(sys.argv[1], "rb") as log:
+    run = parse_log(log, source="x", bulk_after=0)
+assert ("harness.parse.cutter" in sys.modules) == (sys.argv[2] == "there")
+print([(s.name, s.rank, s.steps.tolist(), s.values.tolist()) for s in run.series])
+print("numba cannot be loaded" in " ".join(run.notes), "[fast]" in " ".join(run.notes), sep="")
+"""
+
+
+def test_a_large_log_is_read_line_by_line_where_numba_is_absent(tmp_path):
+    """By two threads at once, of which neither may take what is left of an import for a module."""
+    log = tmp_path / "x.log"
+    log.write_text("".join(record(i, 4.5 - i / 1e6) + "\n" for i in range(120_000)))
+    printed = {}
+    for numba in ("there", "absent"):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", WITHOUT_NUMBA, str(log), numba],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        printed[numba] = done.stdout.splitlines()
+    assert printed["there"][0] == printed["absent"][0]
+    assert (printed["there"][1], printed["absent"][1]) == ("FalseFalse", "TrueTrue")
+
+
+def test_no_numba_is_no_matter_for_a_log_without_lines_that_it_would_read(monkeypatch):
+    monkeypatch.setattr("harness.parse.bulk.why_not_compiled", lambda: "absent")
+    assert parse_log([LOGS["mmengine"]], source="x", bulk_after=0).notes == ()
+
+
+def test_why_numba_cannot_be_loaded_is_said_in_one_line(monkeypatch):
+    import harness.parse.bulk as module
+
+    def broken(name):
+        raise ImportError("Numba needs NumPy 2.4 or less.\nGot NumPy 2.5.")
+
+    monkeypatch.setattr(module.importlib, "import_module", broken)
+    run = parse_log(["".join(record(i, 4.5) + "\n" for i in range(60))], source="x", bulk_after=0)
+    assert [note for note in run.notes if "numba" in note] == [
+        "this large log was read line by line, since numba cannot be loaded "
+        "(Numba needs NumPy 2.4 or less.); the extra [fast] reads it many times as fast"
+    ]

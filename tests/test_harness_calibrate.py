@@ -83,9 +83,9 @@ def test_another_seed_is_asked_about_one_run(rows):
 
 def test_a_half_of_a_system_is_half_of_all_its_series(systems):
     aligned = align(systems[0].runs, systems[1].runs, metric="loss")
-    both = replace(aligned, companions=(aligned,), signals=(aligned,))
+    both = replace(aligned, schedules=(aligned,), auxiliary=(aligned,))
     half = _taken(both, np.array([3, 1]), np.array([0, 2, 4]))
-    for one in (half, *half.companions, *half.signals):
+    for one in (half, *half.schedules, *half.auxiliary):
         assert np.array_equal(one.baseline, aligned.baseline[[3, 1]])
         assert np.array_equal(one.candidate, aligned.candidate[[0, 2, 4]])
 

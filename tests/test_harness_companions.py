@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.align import align
-from harness.companions import is_companion, is_signal, with_companions
+from harness.companions import is_auxiliary, is_schedule, is_validation, with_companions
 from harness.curve import Run, Series
 
 N = 40
@@ -24,7 +24,8 @@ def made(**values):
 
 def beside(base, cand, metric="loss"):
     found = with_companions(align(base, cand, metric=metric), base, cand)
-    return [one.metric for one in found.companions], [one.metric for one in found.signals]
+    planned = [one.metric for one in (*found.schedules, *found.validation)]
+    return planned, [one.metric for one in found.auxiliary]
 
 
 @pytest.mark.parametrize(
@@ -51,8 +52,8 @@ def beside(base, cand, metric="loss"):
     ],
 )
 def test_a_series_is_a_companion_a_signal_or_neither(name, kind):
-    assert is_companion(name) is (kind == "companion")
-    assert is_signal(name) is (kind == "signal")
+    assert (is_schedule(name) or is_validation(name)) is (kind == "companion")
+    assert is_auxiliary(name) is (kind == "signal")
 
 
 def test_series_that_all_runs_logged_are_aligned_and_the_judged_one_is_not_repeated():
@@ -72,7 +73,7 @@ def test_a_series_without_a_common_step_is_left_out():
 
 
 def between(base, cand):
-    found = with_companions(align(base, cand), base, cand).signals
+    found = with_companions(align(base, cand), base, cand).auxiliary
     return next((one for one in found if one.metric == "loss between ranks"), None)
 
 

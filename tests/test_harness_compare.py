@@ -79,7 +79,7 @@ def test_too_few_steps_carry_no_pass_and_excuse_no_failure():
     comparison = compare(a, a)
     assert comparison.verdict is Verdict.INCONCLUSIVE
     assert comparison.judgement.reasons[0] == (
-        "30 common records, the policy asks for 50: train for 20 steps more, or ask for less by "
+        "30 common records, the policy asks for 50: train for 20 more steps, or ask for less by "
         "min_steps"
     )
     assert compare(a, run(decaying(30) * 2, **SAME), policy()).verdict is Verdict.FAIL
@@ -111,7 +111,7 @@ def test_a_lag_is_reported_and_not_corrected():
     rng = np.random.default_rng(0)
     curve = decaying(201) + rng.standard_normal(201)
     comparison = compare(run(curve[1:], **SAME), run(curve[:-1], **SAME), policy())
-    assert any("1 step(s) late (lag +1)" in note for note in comparison.notes)
+    assert any("1 step late (lag +1)" in note for note in comparison.notes)
     assert comparison.verdict is Verdict.FAIL
 
 

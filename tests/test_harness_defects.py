@@ -191,7 +191,9 @@ def test_likeness_is_the_cosine_over_the_features_that_both_have(corpora, catalo
     from harness.rules.another_seed import distances
     from harness.stats.signature import signature
 
-    aligned = replace(_aligned(corpora["cpu"], "frozen_head", 10), companions=(), signals=())
+    aligned = replace(
+        _aligned(corpora["cpu"], "frozen_head", 10), schedules=(), validation=(), auxiliary=()
+    )
     best = hints(aligned, catalogue).hints[0]
     mine = signature(aligned)
     t = dict(zip(mine.names, distances(mine).t, strict=True))

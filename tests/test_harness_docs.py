@@ -274,6 +274,38 @@ def test_the_reference_has_every_command_option_fact_format_and_key(generate):
     assert set(generate.key_texts()) == set(Port.model_fields)
 
 
+@pytest.mark.parametrize("path", sorted((DOCS / "reference").glob("*.md")), ids=named)
+def test_a_page_of_the_reference_says_what_the_code_says(generate, path):
+    now = generate.written(text_of(path)) == text_of(path)
+    assert now, f"{named(path)} differs from the code; refresh it by: python docs/generate.py"
+
+
+def test_a_page_that_the_code_has_outgrown_is_written_anew(generate, tmp_path, monkeypatch, capsys):
+    page = "# Facts\n<!-- generated: facts -->\nof yesterday\n<!-- end -->\nafter\n"
+    for name in ("facts.md", "plain.md"):
+        (tmp_path / name).write_text(page if name == "facts.md" else "# Plain\n")
+    monkeypatch.setattr(generate, "REFERENCE", tmp_path)
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    generate.main()
+    assert capsys.readouterr().out == "facts.md\n"
+    text = (tmp_path / "facts.md").read_text()
+    assert "| `world_size` |" in text
+    assert "of yesterday" not in text
+    assert text.endswith("after\n")
+    generate.main()
+    assert capsys.readouterr().out == ""
+
+
+def test_every_public_name_is_in_the_committed_reference(generate):
+    import harness
+
+    text = generate.python_text()
+    for name in harness.__all__:
+        assert f"## {name}\n" in text
+    assert "compare(" in text
+    assert "**Raises**" in text
+
+
 def test_a_page_is_filled_in(generate):
     page = "# Facts\n<!-- generated: facts -->\nsee the site\n<!-- end -->\nafter\n"
     filled = generate.on_page_markdown(page)
@@ -301,3 +333,20 @@ def test_a_site_that_fetches_or_misses_something_is_noticed(tmp_path, monkeypatc
     assert len(wrong) == 5
     assert list(site.wrong(tmp_path / "b.html", tmp_path)) == []
     assert site.main(tmp_path) == 1
+
+
+def test_compiled_code_in_a_site_is_noticed(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(DOCS))
+    site = import_module("check_site")
+    (tmp_path / "a.html").write_text("<h1>x</h1>")
+    assert site.main(tmp_path) == 0
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "generate.cpython-311.pyc").write_bytes(b"")
+    assert site.main(tmp_path) == 1
+    assert "generate.cpython-311.pyc: is no part of a site" in capsys.readouterr().out
+
+
+def test_compiled_code_is_left_out_of_the_site():
+    text = text_of(ROOT / "mkdocs.yml").partition("exclude_docs: |\n")[2]
+    excluded = [line.strip() for line in text.splitlines() if line.startswith("  ")][:2]
+    assert excluded == ["*.py", "__pycache__/"]

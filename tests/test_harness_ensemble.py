@@ -194,7 +194,7 @@ def test_a_difference_in_a_companion_alone_is_found():
     rng = np.random.default_rng(10)
     pair = aligned(curves(rng, 10, 40), curves(rng, 10, 40))
     rate = align([run(np.full(40, 1e-3))] * 10, [run(np.full(40, 1.1e-3))] * 10)
-    finding = ensemble(replace(pair, companions=(replace(rate, metric="lr"),)))
+    finding = ensemble(replace(pair, schedules=(replace(rate, metric="lr"),)))
     assert finding.verdict is Verdict.FAIL
     assert str(finding.observed["largest_at"]).startswith("lr at step")
 
@@ -205,7 +205,7 @@ def test_rounding_in_a_companion_is_no_difference():
     rng = np.random.default_rng(11)
     pair = aligned(curves(rng, 10, 40), curves(rng, 10, 40))
     rate = align([run(np.full(40, 1e-3))] * 10, [run(np.full(40, 1e-3 * (1 + 4e-16)))] * 10)
-    with_rate = ensemble(replace(pair, companions=(rate,)))
+    with_rate = ensemble(replace(pair, schedules=(rate,)))
     assert with_rate.p_value == ensemble(pair).p_value
 
 

@@ -54,18 +54,6 @@ def test_one_candidate_run_has_a_prediction_interval():
     assert found.degrees == 5
 
 
-def test_the_bootstrap_error_is_that_of_circular_blocks():
-    """The closed form of Politis & Romano (1992): the spread of all n circular block means."""
-    rng = np.random.default_rng(3)
-    values = np.convolve(rng.standard_normal(220), np.ones(8), "valid")[:200]
-    for block in (5, 20):
-        wrapped = np.concatenate([values, values[: block - 1]])
-        means = np.array([wrapped[i : i + block].mean() for i in range(200)])
-        closed = means.std() * math.sqrt(block / 200)
-        found = interval._bootstrap_error(values, block, seed=1)
-        assert found == pytest.approx(closed, rel=0.08)
-
-
 def test_blocks_grow_with_the_memory_of_the_noise():
     rng = np.random.default_rng(4)
     white, slow = (noisy(rng, 400, phi=phi)[0] / trend(400) for phi in (0.0, 0.9))
@@ -76,14 +64,8 @@ def test_blocks_grow_with_the_memory_of_the_noise():
 
 
 @pytest.mark.parametrize(("phi", "seed"), [(0.0, 5), (0.6, 6)])
-def test_the_interval_of_a_pair_covers_the_truth(phi, seed, monkeypatch):
+def test_the_interval_of_a_pair_covers_the_truth(phi, seed):
     """300 pairs of 200 steps, +-2.5 %; benchmarks/intervals.py has the long table."""
-    import sys
-    from pathlib import Path
-
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
-    sys.modules.pop("coverage", None)
-    monkeypatch.setattr(interval, "RESAMPLES", 100)
     rng = np.random.default_rng(seed)
     base = noisy(rng, 200, runs=300, noise=0.2, phi=phi)
     cand = 1.03 * noisy(rng, 200, runs=300, noise=0.2, phi=phi)

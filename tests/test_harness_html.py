@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 
 from harness import Policy, compare
 from harness.report import html, site
-from harness.report.chart_data import limits, payload
+from harness.report.chart_data import payload
 from harness.report.forest import forest
 from harness.report.repeat import repeat_command
+from harness.report.scale import limits
 from harness.results import PortResult, judged
 from harness.rules import parse_rule
 

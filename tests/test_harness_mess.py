@@ -179,7 +179,7 @@ def test_a_run_that_died_and_began_again_with_another_seed_is_the_second_one():
     assert old.values.tolist() == [4.0, 3.0]
     last = header().count("\n") + 2
     assert (
-        f"loss of rank 0: started again 1 time(s), the last after line {last}; the 2 records "
+        f"loss of rank 0: started again 1 time, the last after line {last}; the 2 records "
         "before are set aside"
     ) in run.notes
 
@@ -289,12 +289,13 @@ def test_a_missing_permission_is_one_line(tmp_path, monkeypatch):
         raise refusal
 
     monkeypatch.setattr("io.open", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(ParseError, match="no permission to read it; change its mode") as caught:
         read_run(path)
     assert caught.value.__cause__ is refusal
 
 
-@pytest.mark.parametrize("protocol", ["s3", "gs", "https"])
+@pytest.mark.parametrize("protocol", ["s3", "gs", "az"])
 def test_a_log_in_an_object_store_is_read_by_its_url(monkeypatch, protocol):
     """An in-memory file system answers for the store."""
     import fsspec
@@ -360,15 +361,19 @@ def test_a_whole_number_too_large_for_a_float_is_infinite(text):
     assert [s.values.tolist() for s in parse(text).series] == [[np.inf]]
 
 
-def test_names_that_cannot_be_printed_are_no_series_and_facts_can_always_be():
+def test_names_that_cannot_be_printed_are_escaped_and_facts_too():
     text = (
         '{"step": 1, "loss": 4.5, "\\ud800": 1, "a\\nb": 2, "": 3}\n'
         ':::MLLOG {"key": "opt_name", "value": "sgd\\ud800"}\n'
     )
     run = parse(text)
-    assert [s.name for s in run.series] == ["loss"]
-    assert run.facts["optimizer"] == "sgd?"
-    assert [s.reason for s in run.skipped] == ["no place for this record"] * 3
+    assert {s.name: s.values.tolist() for s in run.series} == {
+        "loss": [4.5],
+        r"\ud800": [1],
+        r"a\nb": [2],
+    }
+    assert run.facts["optimizer"] == r"sgd\ud800"
+    assert [s.reason for s in run.skipped] == ["no place for this record"]
 
 
 def test_a_number_of_a_config_that_python_cannot_print_is_kept_as_text():
@@ -379,4 +384,6 @@ def test_a_number_of_a_config_that_python_cannot_print_is_kept_as_text():
         * 2
     )
     run = parse(text + records([4.0]))
-    assert str(run.facts["config.seed"]) == "0x" + "f" * 5000
+    seed = str(run.facts["config.seed"])
+    assert seed.startswith("0xfff")
+    assert "5002 characters, SHA-256" in seed

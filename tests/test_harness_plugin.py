@@ -173,7 +173,7 @@ def test_a_golden_curve_with_more_or_fewer_steps_differs(project):
         golden(project, decaying(count), mark)
         result = run(project, "test_golden.py")
         result.assert_outcomes(failed=1)
-        result.stdout.fnmatch_lines(["*; 1 step of one side only"])
+        result.stdout.fnmatch_lines(["*1 step on one side only*"])
 
 
 def test_a_damaged_golden_file_says_so(project):

@@ -69,7 +69,8 @@ def test_a_loss_of_exactly_zero_never_passes(block):
     values[block] = 0.0
     verdict, said = judged(make(values, seed=99))
     assert verdict is Verdict.INCONCLUSIVE
-    assert f"is exactly 0 on {block.stop - block.start} steps, the first is step" in said
+    length = block.stop - block.start
+    assert f"is exactly 0 on {length} step{'s' * (length > 1)}, the first is step" in said
 
 
 @pytest.mark.parametrize("length", [2, 10, 40])

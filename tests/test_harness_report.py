@@ -128,10 +128,12 @@ def test_the_plot_shows_curves_limits_and_judged_window():
     loss, error = figure.axes
     labels = [t.get_text() for axes in (loss, error) for t in axes.get_legend().get_texts()]
     assert labels == [
-        "baseline (smoothed over 5)",
-        "candidate (smoothed over 5)",
+        "baseline (smoothed over 5 steps)",
+        "candidate (smoothed over 5 steps)",
         "judged steps",
-        "limit ±5 %",
+        "limit: two-sided ±5 %",
+        "limit: tolerance ±5 %",
+        "limit: modelzoo at most +5 %",
         "of each step",
         "of the smoothed curves",
     ]

@@ -119,7 +119,7 @@ def test_ulps_count_the_floats_between(value, steps):
 def test_exact_fails_where_one_side_has_more_steps():
     finding = judge("exact", decaying(80), decaying(79))
     assert finding.verdict is Verdict.FAIL
-    assert "1 steps exist on one side only, the first is step 79" in finding.reason
+    assert "only one side has 1 step, the first is step 79" in finding.reason
 
 
 def test_tolerance_counts_steps_as_isclose_does():

@@ -21,6 +21,9 @@ SECRETS = (
     ("http://a:s3cret@h/a.log,http://b:s3cret@h/b.log", "http://***@h/a.log,http://***@h/b.log"),
     ("host=h password='s3 cret' dbname=d", "host=h password=*** dbname=d"),
     ("token = s3cret, x", "token = ***, x"),
+    ("http://h/x/https://a:s3cret@g/y", "http://h/x/https://***@g/y"),
+    ("run_http://a:s3cret@h/y", "run_http://***@h/y"),
+    ("1http://a:s3cret@h/y", "1http://***@h/y"),
 )
 
 

@@ -100,7 +100,10 @@ def test_a_damaged_archive_is_one_line(tmp_path, suffix, pack, cut):
     [
         ("no.log", "no.log: no such file; check the path"),
         ("folder", "folder: a folder; give the log file in it"),
-        ("s9://bucket/a.log", "s9://bucket/a.log: cannot be read: Protocol not known: s9"),
+        (
+            "s9://bucket/a.log",
+            "s9://bucket/a.log: the protocol 's9' is not read here; expected a path",
+        ),
     ],
 )
 def test_what_cannot_be_opened_is_one_line(tmp_path, monkeypatch, name, message):

@@ -113,7 +113,7 @@ def test_a_port_that_did_not_pass_has_its_reasons_below_the_table():
         "bad: the candidate does not reproduce the baseline",
         "bad: reason of bad",
         "gone: no.log: no such file",
-        "5 port(s): 1 pass, 1 fail, 1 inconclusive, 1 incomparable, 1 error",
+        "5 ports: 1 pass, 1 fail, 1 inconclusive, 1 incomparable, 1 error",
     ):
         assert line in text
     assert "good: " not in text
@@ -137,7 +137,7 @@ def test_one_line_says_verdict_effect_and_reason():
         "fail -29.80%, so it is"
     )
     assert oneline.summary_line(ALL) == (
-        "5 port(s): 1 pass, 1 fail, 1 inconclusive, 1 incomparable, 1 error; "
+        "5 ports: 1 pass, 1 fail, 1 inconclusive, 1 incomparable, 1 error; "
         "gone: error, no.log: no such file"
     )
 

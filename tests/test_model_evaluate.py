@@ -80,7 +80,7 @@ def spoilt(kind, good):
     ("kind", "message"),
     [
         ("absent", "no checkpoint here"),
-        ("junk", "cannot be read as tensors|damaged"),
+        ("junk", "refused, nothing of it was run|damaged"),
         ("list", "holds a list; expected a dict"),
         ("other names", "entries are missing and 1 unknown"),
         ("other shapes", "other shapes"),

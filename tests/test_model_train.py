@@ -6,10 +6,11 @@ from mmengine.config import Config
 from tiny_run import NARROW, losses, options, train
 
 from model import load_config
+from model.command import one_line
 from model.devices import TABLE
 from model.errors import ConfigError
 from model.options import configured, parser
-from model.train import decide, main, one_line
+from model.train import decide, main
 
 DEMO = "ccnet_r18-d8_demo"
 CPU = next(device for device in TABLE if device.kind == "cpu")

@@ -55,13 +55,13 @@ def judges() -> Mapping[str, Judge]:
         "default policy": _default,
         "another-seed": rule("another-seed"),
         "another-seed: loss alone": lambda one: rule("another-seed")(
-            replace(one, aligned=replace(one.aligned, companions=(), signals=()))
+            replace(one, aligned=replace(one.aligned, schedules=(), validation=(), auxiliary=()))
         ),
         "equivalence 2 %": rule("equivalence"),
         "equivalence 5 %": rule("equivalence", margin=0.05),
         "ensemble": rule("ensemble", permutations=1000),
         "ensemble: loss alone": lambda one: rule("ensemble", permutations=1000)(
-            replace(one, aligned=replace(one.aligned, companions=()))
+            replace(one, aligned=replace(one.aligned, schedules=(), validation=()))
         ),
         "two-sided": rule("two-sided"),
         "one-sided 5 % of the last 50 (published)": rule("modelzoo"),

@@ -8,6 +8,7 @@ import pandas as pd
 from benchmarks.defects.corpus import ROOT
 from benchmarks.defects.score import COSTLY, SIZES, verdicts
 from benchmarks.defects.table import summary
+from harness.wording import counted
 
 TARGET = ROOT / "docs" / "images" / "defects.png"
 BENIGN, FAULTS = "#2a7f62", "#c8553d"
@@ -30,6 +31,7 @@ def draw(shares: pd.DataFrame, device: str) -> None:
     figure, panels = plt.subplots(
         1, len(SIZES), figsize=(11, 0.34 * len(judges) + 1.3), sharey=True, layout="constrained"
     )
+    figure.get_layout_engine().set(wspace=0.04)  # the labels of neighbouring panels stay apart
     rows = range(len(judges), 0, -1)
     for (b, c), panel in zip(SIZES, panels, strict=True):
         here = shares.loc[f"{b} v {c}"].loc[judges]
@@ -40,8 +42,8 @@ def draw(shares: pd.DataFrame, device: str) -> None:
             noticed, rows, color=FAULTS, marker="D", s=34, label=f"faults > {COSTLY:g} mIoU noticed"
         )
         panel.set_xlim(-0.05, 1.05)
-        panel.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0))
-        panel.set_title(f"{b} baseline run{'s' if b > 1 else ''}, {c} candidate", fontsize=10)
+        panel.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"], fontsize=9)
+        panel.set_title(f"{counted(b, 'baseline run')}, {counted(c, 'candidate')}", fontsize=10)
         panel.grid(axis="x", color="#eeeeee")
         panel.set_axisbelow(True)
         for side in ("top", "right", "left"):

@@ -124,7 +124,7 @@ def _rates(
         )
         single = case(one.baseline[:1], one.candidate)
         for of, aligned in (("baseline", one.aligned), ("corpus", single.aligned)):
-            alone = replace(aligned, companions=(), signals=())
+            alone = replace(aligned, schedules=(), validation=(), auxiliary=())
             for what, compared in (("everything", aligned), ("loss", alone)):
                 found = hints(compared, without, most=len(catalogue.faults)).hints
                 kinds = [hint.fault.name.partition("=")[0] for hint in found]

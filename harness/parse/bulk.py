@@ -3,15 +3,17 @@
 Lines of a known *shape*, which is the words that stand between their numbers, are cut by a compiled
 pass over a chunk, in threads of their own. Lines of no known shape, and lines in whose places
 something else stands, are left to the readers of single lines. What comes out is the same; a test
-compares the two.
+compares the two. The compiler is numba, an extra: without it every line is left to those readers.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +36,7 @@ PROBES = 8
 """Lines looked at for new shapes at the start of those that have none, and again among the rest."""
 _ALWAYS_COLD = 3
 """The line that a chunk shares with the one before it, its last line, and the one before that."""
+_LOADING = Lock()
 _START = 1 << 16
 """Bytes of a chunk in which the first shapes are looked for before it is cut."""
 
@@ -47,7 +50,7 @@ class Sorted:
 
     lines: int
     hot: list[Records]
-    cold: list[tuple[int, bytes]]
+    cold: Collection[tuple[int, bytes]]
 
     def hand_over(self, first_line: int, into: Collector) -> Iterator[tuple[int, bytes]]:
         """The lines that are left to single-line readers, with their numbers in the log.
@@ -62,6 +65,22 @@ class Sorted:
         if into.catch_up is not None:
             into.catch_up(first_line + self.lines)
             into.catch_up = None
+
+
+class _Numbered(Collection[tuple[int, bytes]]):
+    """Lines with numbers, which are made when they are asked for: a chunk may have millions."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines = lines
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return enumerate(self._lines)
+
+    def __contains__(self, line: object) -> bool:
+        return any(line == one for one in self)
 
 
 class _Plan:
@@ -136,9 +155,11 @@ class Bulk:
     """Knows the shapes seen so far, and sorts chunks of whole lines by them in other threads.
 
     The threads share what they have learned. It decides how fast a chunk is sorted, not how.
+    `no_compiler` is why numba could not be loaded; empty where it was, or was not needed.
     """
 
     def __init__(self) -> None:
+        self.no_compiler = ""
         self._plan: _Plan | None = None
         self._threads: ThreadPoolExecutor | None = None
 
@@ -159,7 +180,7 @@ class Bulk:
             first = chunk.block[chunk.start : min(chunk.start + _START, chunk.end)]
             plan = self._learned(first.split(b"\n")[:-1])
         if plan is None:
-            cold = list(enumerate(chunk.joined()[:-1].split(b"\n")))
+            cold = _Numbered(chunk.joined()[:-1].split(b"\n"))
             found = Sorted(lines=len(cold), hot=[], cold=cold)
         else:
             found = plan.sort(chunk)
@@ -172,10 +193,24 @@ class Bulk:
     def _learned(self, lines: Iterable[bytes]) -> _Plan | None:
         """The plan, once it knows new shapes among some of these lines; None without any shape."""
         known = self._plan.shapes if self._plan is not None else ()
+        if self.no_compiler:
+            return None
         shapes = _with_new(known, lines)
         if len(shapes) > len(known):
-            self._plan = _Plan(shapes)
+            self.no_compiler = why_not_compiled()
+            if not self.no_compiler:
+                self._plan = _Plan(shapes)
         return self._plan
+
+
+def why_not_compiled() -> str:
+    """Loads what is compiled; why that cannot be, or nothing where it can."""
+    with _LOADING:  # a second thread would meet the remains of an import that fails
+        try:
+            importlib.import_module("harness.parse.cutter")
+        except ImportError as error:  # numba is absent, or does not know this numpy
+            return str(error).partition("\n")[0] or type(error).__name__
+    return ""
 
 
 def is_loaded() -> bool:

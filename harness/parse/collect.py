@@ -10,12 +10,15 @@ from typing import Protocol
 import numpy as np
 
 from harness.curve import Series, Skipped
-from harness.facts import FactValue, RunFacts
+from harness.facts import MAX_NAME as MAX_FACT_NAME
+from harness.facts import FactValue, RunFacts, kept, short
+from harness.parse.notes import Notes, Remark, listed
 from harness.parse.number import MAX_COUNT
 from harness.parse.sources import Settled, settle
 from harness.parse.statements import Statements
 from harness.parse.tokens import shown
 from harness.parse.track import Track
+from harness.shown import printable
 
 MMENGINE_WINDOW = 10
 """mmengine's LogProcessor averages over 10 iterations unless its config says otherwise."""
@@ -27,6 +30,8 @@ MAX_PARTS = 1000
 """Runs of one log."""
 MAX_ODD = 10
 """Values of a series that are no numbers and are listed one by one; all are counted."""
+MAX_ODD_SERIES = 2000
+"""Series of which such values are listed; those of more are counted."""
 MAX_NAME = 120
 """Characters of the name of a series."""
 
@@ -68,13 +73,16 @@ class Collector:
         self._skipped_of: Counter[str] = Counter()
         self._last_skip = (0, "", "")
         self._odd: dict[tuple[str, str], _Odd] = {}
+        self._odd_more = 0
         self._known: set[tuple[str, str]] = set()
         self._epochs: dict[int, float] = {}
         self._parts: dict[str, Collector] = {}
         self.formats: dict[str, int] = {}  # with the first line of each
         self.window = MMENGINE_WINDOW
         self._last_step = -1
-        self._notes: dict[str, str] = {}
+        self._notes = Notes()
+        self._escaped: dict[str, str] = {}
+        self._shown: set[str] = set()  # names in which something was escaped
         self._statements = Statements()
         self._tracks: dict[tuple[str, str, int, int], Track] = {}
         self.fallbacks: set[str] = set()
@@ -109,14 +117,33 @@ class Collector:
         """The track of a series of the present reader; None where the log has too many."""
         key = (self.reader, name, rank, window)
         track = self._tracks.get(key)
+        if track is None or self._shown:
+            seen = self._seen_as(name)
+            if seen != name:
+                key = (self.reader, seen, rank, window)
+                track = self._tracks.get(key)
+            if not seen:
+                return None
         if track is None:
             too_many = len(self._tracks) >= MAX_SERIES or len(name) > MAX_NAME
-            nameless = not name or not name.isprintable()
-            if too_many or nameless or rank > MAX_COUNT or not 1 <= window <= MAX_COUNT:
+            if too_many or rank > MAX_COUNT or not 1 <= window <= MAX_COUNT:
                 return None
             track = self._tracks[key] = Track(unit)
             self._known.add((self.reader, name))
         return track
+
+    def _seen_as(self, name: str) -> str:
+        """A name without controls; empty if it has nothing to be seen, or is another one's."""
+        if name.isprintable():
+            return "" if name in self._shown or not name.strip() else name
+        if name not in self._escaped:
+            if len(self._escaped) >= MAX_SERIES or len(name) > MAX_NAME:
+                return ""
+            found = printable(name).strip()
+            taken = found in self._shown or self.knows(found)
+            self._escaped[name] = "" if taken else found
+            self._shown.add(found)
+        return self._escaped[name]
 
     def knows(self, name: str) -> bool:
         """Whether the present reader has a series of this name."""
@@ -134,6 +161,7 @@ class Collector:
 
     def part(self, label: str) -> Collector | None:
         """What gathers the records of one of several runs of a log; None if there are too many."""
+        label = short(printable(label), MAX_NAME)
         found = self._parts.get(label)
         if found is None:
             if len(self._parts) >= MAX_PARTS:
@@ -170,7 +198,11 @@ class Collector:
         quoted = (
             f"{was[:80]!r} is not a number" if was else "is empty" if was == "" else "is left out"
         )
-        found = self._odd.setdefault((self.reader, name), _Odd(self.line, quoted))
+        key = (self.reader, name)
+        if key not in self._odd and len(self._odd) >= MAX_ODD_SERIES:
+            self._odd_more += 1
+            return
+        found = self._odd.setdefault(key, _Odd(self.line, quoted))
         found.count += 1
         if len(found.listed) < MAX_ODD:
             reason = f"{name} {quoted}; taken as {shown(value)}".strip()
@@ -197,17 +229,18 @@ class Collector:
 
     def fact(self, name: str, value: FactValue, *, line: int | None = None) -> None:
         """States a fact."""
-        if isinstance(value, str):
-            value = value.encode("utf-8", "replace").decode()  # JSON can hold half a character
-        self._statements.add(name, value, line)
+        self._statements.add(short(printable(name), MAX_FACT_NAME), kept(value), line)
 
     def has(self, name: str) -> bool:
         """Whether a fact was stated."""
         return name in self._statements
 
-    def note(self, text: str) -> None:
-        """A remark on the log; the same one twice counts once."""
-        self._notes.setdefault(text, self.reader)
+    def note(self, text: str, *, about: str = "") -> None:
+        """A remark on the log, or about one of its series: `about` and `text` are one sentence.
+
+        The same one twice counts once, and many of one kind are one with their number.
+        """
+        self._notes.add(about, text, self.reader)
 
     def claim(self, format_name: str, *, line: int | None = None) -> None:
         """Says that a format recognised this line, the present one where none is given."""
@@ -217,7 +250,7 @@ class Collector:
     def disclaim(self, format_name: str) -> None:
         """Forgets a format with all its records: the log turned out to be something else."""
         self.formats.pop(format_name, None)
-        self._notes = {text: of for text, of in self._notes.items() if of != format_name}
+        self._notes.forget(format_name)
         self._skipped = [(of, skipped) for of, skipped in self._skipped if of != format_name]
         self._skipped_of.pop(format_name, None)
         self._odd = {key: odd for key, odd in self._odd.items() if key[0] != format_name}
@@ -276,8 +309,15 @@ class Collector:
     @property
     def notes(self) -> tuple[str, ...]:
         """Every remark, those on contradicting facts last."""
-        odd = (of.note(name) for (_, name), of in self._odd.items())
-        return (*self._notes, *odd, *self._statements.contradictions())
+        odd = [of.note(name) for (_, name), of in self._odd.items()]
+        if self._odd_more:
+            odd.append(Remark("", f"{self._odd_more} more values of other series are not numbers"))
+        return tuple(
+            map(
+                printable,
+                listed([*self._notes.remarks(), *odd, *self._statements.contradictions()]),
+            )
+        )
 
 
 @dataclass(slots=True)
@@ -289,11 +329,11 @@ class _Odd:
     count: int = 0
     listed: list[Skipped] = field(default_factory=list)
 
-    def note(self, name: str) -> str:
+    def note(self, name: str) -> Remark:
         """One remark on all of them."""
         what = "1 value is" if self.count == 1 else f"{self.count} values are"
-        of = f"{name}: " if name else ""
-        return f"{of}{what} not a number; the first, at line {self.line}, {self.quoted}"
+        text = f"{what} not a number; the first, at line {self.line}, {self.quoted}"
+        return Remark(name, f": {text}") if name else Remark("", text)
 
 
 def _short(text: str) -> str:

@@ -63,6 +63,8 @@ BULK_AFTER = 4_000_000
 loading what reads in bulk. Less than `CHUNK_BYTES`, so that a large log is so from its start."""
 BULK_AFTER_LOADED = 1 << 18
 """The same, once that is loaded."""
+MAX_ALIKE = 100
+"""Lines in a row that are blank, or equal and of no format, and are looked at; more say nothing."""
 LONG_LINE = 1 << 16
 """Characters beyond which only formats that can hold that much see a line."""
 
@@ -141,6 +143,9 @@ class _Reading:
         self.number = 1
         self._open = False  # the last line has no line end yet
         self._foreign = 0
+        self._alike = 0
+        self._before = b""
+        self._taken = False
         self._unread = 0
 
     def next_line(self) -> int:
@@ -186,11 +191,20 @@ class _Reading:
         self._bulk.close()
 
     def _line(self, raw: bytes, end: str) -> None:
+        if self._is_more_of_the_same(raw):
+            return
         line, was_utf8 = decoded(raw)
         self._foreign += not was_utf8
         into = self.into
         into.line = self.number
+        self._taken = False
+        before, alike = "", 0
         for piece in pieces(line + end):
+            alike = alike + 1 if piece == before else 0
+            before = piece
+            if alike > MAX_ALIKE and (not self._taken or piece.isspace()):
+                continue
+            self._taken = False
             odd: list[str] = []
             inner = unwrapped(piece, odd)
             part = respelled(inner, odd)
@@ -206,10 +220,22 @@ class _Reading:
                 else:
                     taken = reader.feed(self.number, part, into)
                 if taken:
+                    self._taken = True
                     self._tell(reader, piece, odd)
                     break
             else:
                 self._unread += long
+
+    def _is_more_of_the_same(self, raw: bytes) -> bool:
+        """Whether many lines in a row are blank, or equal one another and are of no format."""
+        if not raw.strip():
+            raw = b""
+        if raw == self._before and (not raw or not self._taken):
+            self._alike += 1
+        else:
+            self._alike = 0
+        self._before = raw
+        return self._alike > MAX_ALIKE
 
     def _tell(self, reader: Format, line: str, odd: list[str]) -> None:
         """Says what on a line with a record is another spelling of NaN."""
@@ -229,6 +255,11 @@ class _Reading:
             notes.append(f"{self._foreign} lines are not UTF-8; read as GBK where they are that")
         if self._unread:
             notes.append(f"{self._unread} lines of more than {LONG_LINE} characters are not read")
+        if self._bulk.no_compiler:
+            notes.append(
+                "this large log was read line by line, since numba cannot be loaded "
+                f"({self._bulk.no_compiler}); the extra [fast] reads it many times as fast"
+            )
         lines = self.number - 1 + self._open
         if len(into.parts) < 2:
             (one,) = into.parts.values() or (into,)

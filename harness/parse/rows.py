@@ -55,7 +55,7 @@ class Rows:
         odd = row.odd
         if place is not None:
             odd = {**odd, **{name: row.blank.get(name) for name in self._gaps(row, place)}}
-        self._numeric |= row.values.keys()
+        self._numeric.update(row.values)  # `|=` of keys would make a new set
         for name, was in odd.items():
             value = nan if was is None or is_absent(was) else instead(was)
             row.values[name] = nan if value is None else value

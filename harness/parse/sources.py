@@ -51,7 +51,7 @@ class Settled(NamedTuple):
     by_order: tuple[str, ...]
 
 
-def settle(tracks: Mapping[Key, Track], note: Callable[[str], None]) -> Settled:
+def settle(tracks: Mapping[Key, Track], note: Callable[..., None]) -> Settled:
     """The series of a log, and what is to be said of them."""
     names = _names(tracks, note)
     current: list[Series] = []
@@ -61,7 +61,7 @@ def settle(tracks: Mapping[Key, Track], note: Callable[[str], None]) -> Settled:
         track = tracks[key]
         kept = track.keep()
         for text in _remarks(kept):
-            note(f"{names[key]} of rank {rank}: {text}")
+            note(f": {text}", about=f"{names[key]} of rank {rank}")
         for into, steps, values in (
             (current, kept.steps, kept.values),
             (old, kept.old_steps, kept.old_values),
@@ -81,7 +81,7 @@ def settle(tracks: Mapping[Key, Track], note: Callable[[str], None]) -> Settled:
     return Settled(tuple(current), tuple(old), tuple(sorted(by_order)))
 
 
-def _names(tracks: Mapping[Key, Track], note: Callable[[str], None]) -> dict[Key, str]:
+def _names(tracks: Mapping[Key, Track], note: Callable[..., None]) -> dict[Key, str]:
     """The name of every track: its own, `loss` for the training loss, or one with its format."""
     names = {key: key[1] for key in tracks}
     if tracks and "loss" not in names.values():
@@ -98,9 +98,10 @@ def _names(tracks: Mapping[Key, Track], note: Callable[[str], None]) -> dict[Key
             for key in others:
                 names[key] = f"{key[0]}.{name}"
                 note(
-                    f"{name} of rank {rank} is written by {first[0]} and by {key[0]}, "
+                    f" is written by {first[0]} and by {key[0]}, "
                     f"{_agreement(tracks[first], tracks[key])}: {first[0]}'s is used, the other "
-                    f"is {names[key]!r}"
+                    f"is {names[key]!r}",
+                    about=f"{name} of rank {rank}",
                 )
     return names
 

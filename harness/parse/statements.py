@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from harness.facts import FactValue, must_match
+from harness.facts import FactValue, must_match, short
+from harness.parse.notes import Remark
 
 MAX_STATEMENTS = 20
 """Different values of one fact that are kept; a log with more says nothing."""
+MAX_QUOTED = 200
+"""Characters of a value that a remark quotes."""
 MAX_FACTS = 50_000
 """Facts that are kept, single settings included."""
 
@@ -50,25 +53,30 @@ class Statements:
                 lines[name] = line
         return values, lines
 
-    def contradictions(self) -> tuple[str, ...]:
-        """A note on every fact that changes within one attempt."""
+    def contradictions(self) -> list[Remark]:
+        """A remark on every fact that changes within one attempt."""
         notes = []
         for name in self._said:
             (first, line), *others = self._of_attempt(name)
             for value, later in others:
                 if not _same(value, first):
                     then = "no value holds" if must_match(name) else "the first is used"
-                    notes.append(
-                        f"{name} is stated twice: {first!r} (line {line or 'unknown'}), then "
-                        f"{value!r} (line {later or 'unknown'}); {then}"
+                    text = (
+                        f" is stated twice: {_quoted(first)} (line {line or 'unknown'}), then "
+                        f"{_quoted(value)} (line {later or 'unknown'}); {then}"
                     )
-        return tuple(notes)
+                    notes.append(Remark(name, text))
+        return notes
 
     def _of_attempt(self, name: str) -> list[tuple[FactValue, int | None]]:
         """The statements of the last attempt; the last one before it where it makes none."""
         said = self._said[name]
         own = [s for s in said if s[1] is None or s[1] > self.run_began_after]
         return own or said[-1:]
+
+
+def _quoted(value: FactValue) -> str:
+    return short(repr(value), MAX_QUOTED)
 
 
 def _same(a: FactValue, b: FactValue) -> bool:

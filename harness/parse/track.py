@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.parse.growing import Growing
+from harness.wording import counted
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -173,7 +174,7 @@ class Track:
                 start = restarts[-1]
                 bad = int(np.count_nonzero(~np.isfinite(values[:start])))
                 restarted = (
-                    f"started again {len(restarts)} time(s), the last after line "
+                    f"started again {counted(len(restarts), 'time')}, the last after line "
                     f"{self.ended_line}; the {start} records before are set aside"
                     + (f", {bad} of which are not finite" if bad else "")
                 )

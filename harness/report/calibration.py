@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.calibrate import HALVES, SAME, SINGLES, Row
+from harness.report import escape, figures
 from harness.report.tables import Table
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def to_csv(rows: Sequence[Row]) -> str:
         rest = row.comparisons - row.failed - row.passed
         writer.writerow(
             [
-                row.rule,
-                row.kind,
+                escape.csv_cell(row.rule),
+                escape.csv_cell(row.kind),
                 row.comparisons,
                 row.failed,
                 row.passed,
@@ -68,6 +69,11 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 def draw(rows: Sequence[Row]) -> Figure:
     """Rules by kinds as a grid of shares that failed, each with its figure."""
+    with figures.own_style():
+        return _drawn(rows)
+
+
+def _drawn(rows: Sequence[Row]) -> Figure:
     from matplotlib.figure import Figure  # noqa: PLC0415  (half a second, only plots need it)
 
     columns = kinds(rows)
@@ -86,11 +92,11 @@ def draw(rows: Sequence[Row]) -> Figure:
                 colour = "white" if share > 0.5 else "black"
                 axes.text(j, i, f"{share:.0%}", ha="center", va="center", color=colour)
     counts = {row.kind: row.comparisons for row in rows}
-    labels = [f"{kind}\n({counts[kind]})".replace(": ", ":\n") for kind in columns]
+    labels = [f"{escape.figure(kind)}\n({counts[kind]})".replace(": ", ":\n") for kind in columns]
     axes.set_xticks(
         range(len(columns)), labels, rotation=40, ha="right", fontsize=8, rotation_mode="anchor"
     )
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [escape.figure(name) for name in names])
     axes.set_title("Share of comparisons that each rule fails", loc="left")
     return figure
 
@@ -99,5 +105,5 @@ def save(rows: Sequence[Row], folder: Path) -> tuple[Path, Path]:
     """Writes `calibration.csv` and `calibration.png` into a folder that exists."""
     paths = (folder / "calibration.csv", folder / "calibration.png")
     paths[0].write_text(to_csv(rows), encoding="utf-8")
-    draw(rows).savefig(paths[1], dpi=90)
+    figures.save(draw(rows), paths[1], dpi=90)
     return paths

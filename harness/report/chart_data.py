@@ -8,7 +8,6 @@ curves, from which the page forms the relative error, are float64.
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,47 +15,8 @@ from numpy.typing import NDArray
 
 from harness.comparison import Comparison
 from harness.curve import Series
-from harness.report.plot import spans_decades
-
-SMOOTHINGS = (1, 5, 25, 101, 501, 2501)
-"""Windows that the page offers, in steps; odd, so that a smoothed curve does not shift."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """A relative limit of a rule: +-`size`, or a ceiling alone where the rule is one-sided."""
-
-    rule: str
-    size: float
-    one_sided: bool = False
-
-    @property
-    def text(self) -> str:
-        """The limit in words."""
-        sign = "at most +" if self.one_sided else "±"
-        return f"{self.rule} {sign}{100 * self.size:g} %"
-
-
-def limits(comparison: Comparison) -> tuple[Limit, ...]:
-    """The limits of the policy on a relative error, one a rule that has one.
-
-    >>> Limit(rule="equivalence", size=0.02).text
-    'equivalence ±2 %'
-    """
-    found = []
-    findings = comparison.judgement.findings
-    in_force = [(f.rule, f.limits) for f in findings] or [
-        (call.name, call.in_force) for call in comparison.policy.rules
-    ]
-    for name, limit in in_force:
-        size = limit.get("rtol", limit.get("margin"))
-        if isinstance(size, float | int):
-            found.append(Limit(rule=name, size=float(size)))
-    for finding in findings:
-        ceiling = finding.limits.get("mean_relative_error")
-        if isinstance(ceiling, float | int):
-            found.append(Limit(rule=finding.rule, size=float(ceiling), one_sided=True))
-    return tuple(found)
+from harness.report.scale import limits, smoothing, spans_decades
+from harness.shown import shown
 
 
 def payload(comparison: Comparison) -> dict[str, Any]:
@@ -73,7 +33,7 @@ def payload(comparison: Comparison) -> dict[str, Any]:
         "candidate": _pack(whole.candidate_mean, "<f8"),
     }
     return {
-        "metric": whole.metric,
+        "metric": shown(whole.metric),
         **sides,
         "common": common,
         "grids": [_packed_steps(steps) for steps in grids],
@@ -83,15 +43,6 @@ def payload(comparison: Comparison) -> dict[str, Any]:
         "log": spans_decades(whole),
         "smoothing": smoothing(whole.steps.size),
     }
-
-
-def smoothing(count: int) -> int:
-    """The window that a curve of `count` steps is smoothed over at first.
-
-    >>> [smoothing(n) for n in (30, 600, 40_000)]
-    [5, 5, 101]
-    """
-    return max(w for w in SMOOTHINGS if w <= max(5, count / 200))
 
 
 def _run(series: Series, grids: list[NDArray[np.int64]]) -> dict[str, Any]:

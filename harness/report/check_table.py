@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.report import sparkline
 from harness.report.oneline import counts, percent
 from harness.report.tables import HEADLINES
-from harness.report.text import COLOURS
+from harness.report.text import COLOURS, QUALIFIED, words
 from harness.results import PortResult
 from harness.rules import Verdict
 
@@ -43,17 +43,25 @@ def write(results: Sequence[PortResult], console: Console) -> None:
     console.print(table)
     for result in results:
         for line in reasons(result):
-            console.print(Text(f"{result.port}: {line}"))
+            console.print(words(f"{result.port}: {line}"))
     console.print(Text(counts(results)))
 
 
 def reasons(result: PortResult) -> tuple[str, ...]:
-    """Why a port did not pass, its headline first; nothing of one that did."""
+    """Why a port did not pass, its headline first; of one that did, what sets it apart."""
     if result.verdict == Verdict.PASS:
-        return ()
+        return (f"pass, but {result.qualifier}",) if result.qualifier else ()
     if result.verdict not in COLOURS:
         return result.reasons
     return (HEADLINES[Verdict(result.verdict)], *result.reasons)
+
+
+def _verdict(result: PortResult) -> str:
+    return f"{result.verdict} *" if result.qualifier else result.verdict
+
+
+def _colour(result: PortResult) -> str:
+    return QUALIFIED if result.qualifier else COLOURS.get(result.verdict, "red")
 
 
 def _cells(result: PortResult, marks: str) -> dict[str, Text]:
@@ -63,10 +71,10 @@ def _cells(result: PortResult, marks: str) -> dict[str, Text]:
     )
     judged = result.verdict in COLOURS
     return {
-        "port": Text(result.port),
-        "verdict": Text(result.verdict, style=f"bold {COLOURS.get(result.verdict, 'red')}"),
+        "port": words(result.port),
+        "verdict": words(_verdict(result), f"bold {_colour(result)}"),
         "effect": Text(percent(result.effect)),
-        "rules": Text(rules or ("not asked" if judged else "")),
+        "rules": words(rules or ("not asked" if judged else "")),
         "coverage": Text("" if result.coverage is None else f"{result.coverage:.1%}"),
         "steps": Text(str(result.steps) if judged else ""),
         "baseline over candidate": Text("\n".join(curves) if any(curves) else ""),

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from harness.report import sparkline
-from harness.report.junit import clean
-from harness.report.markdown import escape
+from harness.report.escape import markdown, mermaid
 from harness.report.oneline import counts, main_reason, percent, worst_first
 from harness.results import PortResult, worst
 
@@ -45,24 +44,22 @@ def _row(result: PortResult) -> str:
     drawn = "<br>".join(curve.replace(" ", "\N{FIGURE SPACE}") for curve in curves)
     reason = main_reason(result)
     reason = reason if len(reason) <= REASON else reason[: REASON - 1] + "…"
+    but = f", but {markdown(result.qualifier)}" if result.qualifier else ""
     cells = (
-        _text(result.port),
-        f"**{result.verdict}**",
+        markdown(result.port),
+        f"**{result.verdict}**{but}",
         percent(result.effect),
         drawn,
-        _text(reason),
+        markdown(reason),
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _text(text: str) -> str:
-    """Text of a log as text on one line, which calls nobody: an @ names no user."""
-    return escape(" ".join(clean(text).split())).replace("@", "@\N{ZERO WIDTH SPACE}")
-
-
 def _link(result: PortResult, pictures: str) -> list[str]:
-    address = f"{pictures.rstrip('/')}/{quote(result.port)}/comparison.png"
-    return [f"![{_text(result.port)}: loss curves and their relative error]({address})"]
+    address = (
+        f"{pictures.rstrip('/')}/{quote(result.port, errors='backslashreplace')}/comparison.png"
+    )
+    return [f"![{markdown(result.port)}: loss curves and their relative error]({address})"]
 
 
 def _points(result: PortResult) -> list[tuple[int, float, float]]:
@@ -75,9 +72,8 @@ def _points(result: PortResult) -> list[tuple[int, float, float]]:
 
 def _chart(result: PortResult) -> list[str]:
     steps, baseline, candidate = zip(*_points(result), strict=True)
+    metric = mermaid(result.metric)
     low, high = min(*baseline, *candidate), max(*baseline, *candidate)
-    name = "".join(c if c.isalnum() or c in "._-" else " " for c in result.port)
-    metric = "".join(c if c.isalnum() or c in "._-" else " " for c in result.metric)
     return [
         "```mermaid",
         "---",
@@ -87,7 +83,7 @@ def _chart(result: PortResult) -> list[str]:
         f'      plotColorPalette: "{COLOURS}"',
         "---",
         "xychart-beta",
-        f'    title "{name}: baseline blue, candidate orange"',
+        f'    title "{mermaid(result.port)}: baseline blue, candidate orange"',
         f'    x-axis "step" {steps[0]} --> {steps[-1]}',
         f'    y-axis "{metric}" {_number(low)} --> {_number(high if high > low else low + 1)}',
         f"    line [{', '.join(map(_number, baseline))}]",

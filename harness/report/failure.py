@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 
-from rich.console import Console
-
 from harness.comparison import Comparison
 from harness.report import tables, text
+from harness.report.escape import terminal
 from harness.rules import Verdict
 
 
@@ -19,8 +18,8 @@ def of_rule(comparison: Comparison, index: int) -> str:
     judgement = comparison.judgement
     if comparison.verdict is Verdict.INCOMPARABLE:
         parts = [
-            f"incomparable: {tables.headline(comparison)}",
-            *(f"- {reason}" for reason in judgement.reasons),
+            terminal(f"incomparable: {tables.headline(comparison)}"),
+            *(terminal(f"- {reason}") for reason in judgement.reasons),
             "Waive them in ports.toml: allow = [...] with reason = '...'.",
             _plain(tables.facts_table(comparison)),
         ]
@@ -31,18 +30,20 @@ def of_rule(comparison: Comparison, index: int) -> str:
     asked = judgement.findings[index : index + 1]  # none where no rule was asked
     parts = [
         f"{verdict}: {tables.HEADLINES[verdict]}",
-        *(f"- {text}" for text in (*judgement.failures, *judgement.doubts)),
-        *(line for finding in asked for line in tables.finding_lines(finding)),
-        f"asked: {tables.asked(comparison)[index]}",
+        *(terminal(f"- {why}") for why in (*judgement.failures, *judgement.doubts)),
+        *(terminal(line) for finding in asked for line in tables.finding_lines(finding)),
+        terminal(f"asked: {tables.asked(comparison)[index]}"),
         _plain(tables.rules_table(comparison)),
         _plain(tables.errors_table(comparison)),
-        *(f"- {line}" for line in (*tables.alignment_lines(comparison), *comparison.notes)),
+        *(
+            terminal(f"- {line}")
+            for line in (*tables.alignment_lines(comparison), *comparison.notes)
+        ),
     ]
     return "\n".join(parts)
 
 
 def _plain(table: tables.Table) -> str:
-    console = Console(file=io.StringIO(), width=110, no_color=True, force_terminal=False)
-    with console.capture() as capture:
-        console.print(text.lay_out(table))
-    return capture.get().rstrip()
+    out = io.StringIO()
+    text.Screen(out, width=110, no_color=True, force_terminal=False).print(text.lay_out(table))
+    return out.getvalue().rstrip()

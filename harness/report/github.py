@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.report.escape import github, github_property
 from harness.report.oneline import counts, main_reason, percent, worst_first
 from harness.results import PortResult
 
@@ -39,14 +40,6 @@ def _annotation(level: str, result: PortResult) -> str:
 
 
 def _command(name: str, properties: dict[str, str], text: str) -> str:
-    given = ",".join(f"{key}={_property(value)}" for key, value in properties.items() if value)
-    return f"::{name} {given}::{_data(text)}"
-
-
-def _data(text: str) -> str:
-    """Text as a command's message: one line, whatever it holds."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    filled = {key: github_property(value) for key, value in properties.items() if value}
+    given = ",".join(f"{key}={value}" for key, value in filled.items())
+    return f"::{name} {given}::{github(text)}"

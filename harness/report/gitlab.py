@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import json as standard
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from harness.report.escape import json, terminal
 from harness.report.junit import cases
 from harness.report.oneline import percent
 from harness.results import PortResult
+from harness.shown import masked
 
 SEVERITY = {
     "error": "blocker",
@@ -22,16 +24,16 @@ SEVERITY = {
 def render(results: Sequence[PortResult]) -> str:
     """The report as JSON. An issue keeps its fingerprint as long as port, rule and verdict stay."""
     issues = [issue for result in results for issue in _issues(result)]
-    return json.dumps(issues, indent=1) + "\n"
+    return json(issues, indent=1) + "\n"
 
 
 def _issues(result: PortResult) -> list[dict[str, object]]:
-    path = PurePath(result.manifest or "ports.toml").as_posix()
+    path = PurePath(masked(result.manifest) or "ports.toml").as_posix()
     effect = f" (effect {percent(result.effect)})" if result.effect is not None else ""
     return [
         {
-            "description": f"{result.port}: {case.verdict}{effect}: {_one_line(case.message)}",
-            "check_name": case.name,
+            "description": _line(f"{result.port}: {case.verdict}{effect}: {case.message}"),
+            "check_name": terminal(case.name),
             "fingerprint": _fingerprint(path, case.port, case.name, case.verdict),
             "severity": SEVERITY[case.verdict],
             "location": {"path": path, "lines": {"begin": result.line}},
@@ -41,10 +43,10 @@ def _issues(result: PortResult) -> list[dict[str, object]]:
     ]
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _line(text: str) -> str:
+    return terminal(" ".join(text.split()))
 
 
 def _fingerprint(*parts: str) -> str:
-    text = json.dumps(parts)
+    text = standard.dumps(parts)
     return hashlib.sha256(text.encode()).hexdigest()

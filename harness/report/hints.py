@@ -7,18 +7,19 @@ from rich.console import Console
 from harness.comparison import Comparison
 from harness.hints import Hints
 from harness.report.tables import Table
-from harness.report.text import lay_out
+from harness.report.text import lay_out, words
 from harness.rules import Verdict
+from harness.wording import counted
 
 
 def write(comparison: Comparison, found: Hints, out: Console) -> None:
     """The verdict in a line, the hints as a table, and how often such hints were right."""
     reasons = comparison.judgement.reasons
-    out.print(f"{comparison.verdict}: {reasons[0] if reasons else ''}", soft_wrap=True)
+    out.print(words(f"{comparison.verdict}: {reasons[0] if reasons else ''}"), soft_wrap=True)
     passes = comparison.verdict is Verdict.PASS
     why_none = "the candidate passes, there is nothing to explain" if passes else found.why_none
     if why_none:
-        out.print(f"no hint: {why_none}", soft_wrap=True)
+        out.print(words(f"no hint: {why_none}"), soft_wrap=True)
         return
     if comparison.verdict is not Verdict.FAIL:
         out.print("The comparison does not fail: what follows may be the noise of seeds.")
@@ -45,7 +46,7 @@ def table(found: Hints) -> Table:
     ]
     head = ("fault", "alike", "mIoU lost", "what it is", "seen in")
     return Table(
-        title=f"What the difference resembles ({found.shared} features compared)",
+        title=f"What the difference resembles ({counted(found.shared, 'feature')} compared)",
         head=head,
         rows=tuple(rows),
     )

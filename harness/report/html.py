@@ -9,14 +9,15 @@ import numpy as np
 
 from harness.comparison import Comparison
 from harness.curve import Run, Series
-from harness.measure import relative_error
+from harness.measure import relative_error, smooth
 from harness.report import tables
-from harness.report.chart_data import SMOOTHINGS, limits, payload, smoothing
+from harness.report.chart_data import payload
 from harness.report.forest import forest
 from harness.report.page import embedded, render_page
-from harness.report.plot import spans_decades
-from harness.results import effect
+from harness.report.scale import SMOOTHINGS, limits, smoothing, spans_decades
+from harness.results import effect, qualifier
 from harness.rules import Finding
+from harness.wording import counted
 
 STYLES = ("uPlot.min.css", "page.css", "report.css")
 SCRIPTS = ("uPlot.LICENSE", "uPlot.iife.min.js", "thin.js", "chart.js", "touch.js", "report.js")
@@ -35,14 +36,17 @@ def render(comparison: Comparison, *, command: str) -> str:
         title=f"{verdict}: {comparison.policy.metric}, {_names(comparison)}",
         names=_names(comparison),
         headline=tables.headline(comparison),
-        reasons=comparison.judgement.reasons,
+        qualified=bool(qualifier(comparison)),
+        reasons=tables.reasons(comparison),
         glance=_glance(comparison),
         data=embedded(payload(comparison)),
         chart=_chart(comparison),
-        findings=[_finding(finding) for finding in comparison.judgement.findings],
+        findings=[_finding(finding, comparison) for finding in comparison.judgement.findings],
         policy_lines=tables.policy_lines(comparison),
         facts=_facts(comparison),
         errors=tables.errors_table(comparison),
+        errors_note=tables.ERRORS_NOTE,
+        legend=tables.legend(comparison),
         alignment=tables.alignment_lines(comparison),
         missing=_missing(comparison),
         remarks=tables.remarks(comparison),
@@ -135,7 +139,7 @@ def _level(comparison: Comparison) -> str:
     if difference == 0:
         return f"The candidate's mean {metric} equals the baseline's over the judged steps"
     word = "above" if difference > 0 else "below"
-    last = "" if aligned.last is None else f" over the last {aligned.steps.size} steps"
+    last = "" if aligned.last is None else f" over the last {counted(aligned.steps.size, 'step')}"
     return f"The candidate's mean {metric} lies {abs(difference):.2%} {word} the baseline's{last}"
 
 
@@ -146,21 +150,31 @@ def _worst(comparison: Comparison) -> str:
     finite = np.isfinite(error)
     if not finite.any():
         return "No relative error is finite over the judged steps"
-    at = int(np.argmax(np.where(finite, np.abs(error), -1.0)))
-    parts = [f"The largest error, {error[at]:+.2%}, is at step {aligned.steps[at]}"]
-    for limit in limits(comparison)[:1]:
-        beyond = np.count_nonzero(np.abs(error[finite]) > limit.size) / error.size
-        parts.insert(0, f"{beyond:.1%} of single steps lie beyond ±{100 * limit.size:g} %")
+    window = smoothing(comparison.whole.steps.size)
+    curves = (aligned.baseline_mean, aligned.candidate_mean)
+    calm = relative_error(*(smooth(curve, window=window) for curve in curves))
+    parts = []
+    if np.isfinite(calm).any():
+        at = int(np.argmax(np.where(np.isfinite(calm), np.abs(calm), -1.0)))
+        parts.append(
+            f"the error of the curves smoothed over {counted(window, 'step')} is largest at step "
+            f"{aligned.steps[at]}, {calm[at]:+.2%}"
+        )
+    parts.append(
+        f"single steps scatter by noise, 95 % of them within "
+        f"±{float(np.quantile(np.abs(error[finite]), 0.95)):.2%}"
+    )
     if not finite.all():
-        parts.append(f"on {np.count_nonzero(~finite)} steps it is not finite")
-    return "; ".join([parts[0], *(part[0].lower() + part[1:] for part in parts[1:])])
+        parts.append(f"on {counted(int(np.count_nonzero(~finite)), 'step')} it is not finite")
+    text = "; ".join(parts)
+    return text[0].upper() + text[1:]
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding, comparison: Comparison) -> dict[str, Any]:
     return {
         "rule": finding.rule,
         "verdict": str(finding.verdict),
-        "reason": finding.reason,
+        "reason": "" if tables.said(finding, comparison) else finding.reason,
         "blind": finding.blind,
         "observed": [(name, tables.figure(value)) for name, value in finding.observed.items()],
         "limits": [(name, tables.figure(value)) for name, value in finding.limits.items()],
@@ -170,7 +184,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 def _missing(comparison: Comparison) -> str:
     steps = comparison.whole.missing
-    return f"{steps.size} steps ({tables.listed(steps)})" if steps.size else "no step"
+    return f"{counted(steps.size, 'step')} ({tables.listed(steps)})" if steps.size else "no step"
 
 
 def _facts(comparison: Comparison) -> list[dict[str, str]]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-from collections.abc import Mapping
 from typing import Any
 
 from harness.align import ranges
 from harness.comparison import Comparison
 from harness.curve import Run
+from harness.report import escape
 from harness.version import tool_version
 
 SCHEMA_VERSION = 1
@@ -73,13 +71,13 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "policy": _policy(comparison),
         "notes": list(comparison.notes),
     }
-    plain: dict[str, Any] = _plain(content)
-    return plain
+    document: dict[str, Any] = escape.plain(content)
+    return document
 
 
 def render(comparison: Comparison) -> str:
     """The document as text, two spaces of indent, keys in a fixed order."""
-    return json.dumps(document(comparison), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return escape.json(document(comparison)) + "\n"
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -106,14 +104,3 @@ def _policy(comparison: Comparison) -> dict[str, Any]:
         "max_missing": policy.max_missing,
         "rank": policy.rank,
     }
-
-
-def _plain(value: Any) -> Any:
-    """Mappings to dicts, tuples to lists, floats that JSON lacks to their names."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

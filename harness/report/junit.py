@@ -7,17 +7,17 @@ logs could not be read is an `error`.
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.report.escape import lines, xml
 from harness.report.oneline import percent
 from harness.results import ERROR, PortResult
+from harness.wording import counted
 
 WHOLE = "comparison"
 """The name of the test case of a port of which no rule was asked."""
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,9 @@ def cases(result: PortResult) -> tuple[Case, ...]:
 
     What each says is `Judgement.of_rule`'s, as in pytest.
     """
-    text = "\n".join((*result.reasons, f"effect {percent(result.effect)}, {result.steps} steps"))
+    text = "\n".join(
+        (*result.reasons, f"effect {percent(result.effect)}, {counted(result.steps, 'step')}")
+    )
     if not result.rules:
         message = result.reasons[0] if result.reasons else result.verdict
         whole = Case(
@@ -80,7 +82,7 @@ def _suite(manifest: str, ports: Sequence[PortResult]) -> ET.Element:
     errors = sum(case.verdict == ERROR for case in found)
     suite = ET.Element(
         "testsuite",
-        name=clean(manifest),
+        name=xml(manifest),
         tests=str(len(found)),
         failures=str(sum(case.verdict not in {ERROR, "pass"} for case in found)),
         errors=str(errors),
@@ -89,7 +91,7 @@ def _suite(manifest: str, ports: Sequence[PortResult]) -> ET.Element:
     )
     started = min((port.started for port in ports if port.started), default="")
     if started:
-        suite.set("timestamp", clean(started))
+        suite.set("timestamp", xml(started))
     suite.extend(_element(case) for case in found)
     return suite
 
@@ -97,17 +99,12 @@ def _suite(manifest: str, ports: Sequence[PortResult]) -> ET.Element:
 def _element(case: Case) -> ET.Element:
     element = ET.Element(
         "testcase",
-        classname=clean(case.port),
-        name=clean(case.name),
+        classname=xml(case.port),
+        name=xml(case.name),
         time=f"{case.elapsed_s:.3f}",
     )
     if case.verdict != "pass":
         kind = "error" if case.verdict == ERROR else "failure"
-        body = ET.SubElement(element, kind, type=clean(case.verdict), message=clean(case.message))
-        body.text = clean(case.text)
+        body = ET.SubElement(element, kind, type=xml(case.verdict), message=xml(case.message))
+        body.text = lines(case.text, xml)
     return element
-
-
-def clean(text: str) -> str:
-    """Text without what XML 1.0 cannot hold: each such character becomes U+FFFD."""
-    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -6,24 +6,30 @@ from collections.abc import Iterable
 
 from harness.comparison import Comparison
 from harness.report import tables
-
-_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~&"})
+from harness.report.escape import markdown, markdown_cell, markdown_line
 
 
 def render(comparison: Comparison, *, picture: str | None = None) -> str:
     """The report as Markdown; `picture` is the path of the plot, relative to the file."""
     verdict = str(comparison.verdict)
-    lines = [f"# Port verdict: {verdict}", "", f"**{verdict}**: {tables.headline(comparison)}.", ""]
-    lines += _bullets(comparison.judgement.reasons)
+    lines = [
+        f"# Port verdict: {verdict}",
+        "",
+        f"**{verdict}**: {markdown(tables.headline(comparison))}.",
+        "",
+    ]
+    lines += _bullets(tables.reasons(comparison))
     if picture:
         lines += [f"![loss curves, their relative error and the judged window]({picture})", ""]
     if comparison.judgement.findings:
         lines += _table(tables.rules_table(comparison))
         for finding in comparison.judgement.findings:
-            lines += _bullets(tables.finding_lines(finding))
+            lines += _bullets(tables.finding_lines(finding, comparison))
+        named = tables.legend(comparison)
+        lines += _bullets(f"{name} is {what}" for name, what in named.items())
     facts = tables.facts_table(comparison)
     lines += _table(facts) if facts.rows else []
-    lines += _table(tables.errors_table(comparison))
+    lines += [*_table(tables.errors_table(comparison)), f"{markdown(tables.ERRORS_NOTE)}.", ""]
     lines += ["## Steps", "", *_bullets(tables.alignment_lines(comparison))]
     lines += ["## Policy", "", *_bullets(tables.policy_lines(comparison))]
     notes = tables.remarks(comparison)
@@ -33,17 +39,12 @@ def render(comparison: Comparison, *, picture: str | None = None) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def escape(text: str) -> str:
-    """Text of a log as text: no markup, one line a cell."""
-    return text.translate(_SPECIAL).replace("\n", "<br>")
-
-
 def _bullets(lines: Iterable[str]) -> list[str]:
-    found = [f"- {escape(line)}" for line in lines]
+    found = [f"- {markdown_line(line)}" for line in lines]
     return [*found, ""] if found else []
 
 
 def _table(content: tables.Table) -> list[str]:
-    rows = [f"| {' | '.join(escape(cell) for cell in row)} |" for row in content.rows]
-    head = f"| {' | '.join(escape(cell) for cell in content.head)} |"
-    return [f"## {content.title}", "", head, "|---" * len(content.head) + "|", *rows, ""]
+    rows = [f"| {' | '.join(markdown_cell(cell) for cell in row)} |" for row in content.rows]
+    head = f"| {' | '.join(markdown_cell(cell) for cell in content.head)} |"
+    return [f"## {markdown(content.title)}", "", head, "|---" * len(content.head) + "|", *rows, ""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.noise import CANDIDATES, LEVEL, POWER, NoiseFloor, Phase
 from harness.report.tables import Table
+from harness.wording import counted
 
 UNKNOWN = (
     "noise floor: one run, so what the seed alone changes cannot be known, nor how large a "
@@ -16,9 +17,10 @@ NOT_FINITE = "noise floor: the runs hold NaN, infinity or zero, so no relative s
 def table(floor: NoiseFloor) -> Table:
     """Spread by phase of training, and the smallest shift that candidate runs would show."""
     head = ("phase", "steps", "mean", "run spread", "record spread")
-    shifts = tuple(f"{count} run{'s' * (count > 1)}" for count in CANDIDATES)
+    shifts = tuple(counted(number, "run") for number in CANDIDATES)
     title = (
-        f"Noise floor of {floor.metric}, {floor.runs} runs: spread by seed, and the smallest shift "
+        f"Noise floor of {floor.metric}, {counted(floor.runs, 'run')}: spread by seed, and the "
+        "smallest shift "
         f"that candidate runs show with {POWER:.0%} power at {LEVEL:.0%}"
     )
     return Table(title=title, head=head + shifts, rows=tuple(_row(floor, p) for p in floor.phases))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.report.escape import terminal
 from harness.results import WORST_FIRST, PortResult, worst
+from harness.wording import counted
 
 
 def percent(value: float | None) -> str:
@@ -13,7 +15,7 @@ def percent(value: float | None) -> str:
 
 
 def main_reason(result: PortResult) -> str:
-    """The weightiest reason in one line."""
+    """The weightiest reason in one line; each writer escapes it for its own language."""
     return " ".join(result.reasons[0].split()) if result.reasons else ""
 
 
@@ -21,8 +23,10 @@ def one_line(result: PortResult) -> str:
     """Verdict, effect and the main reason; the port's name first, where it has one."""
     name = f"{result.port}: " if result.port else ""
     effect = f" {percent(result.effect)}" if result.effect is not None else ""
-    reason = main_reason(result)
-    return f"{name}{result.verdict}{effect}" + (f", {reason}" if reason else "")
+    said = main_reason(result)
+    more = [part for part in result.qualifier.split("; ") if part and part not in said]
+    but = f" ({'; '.join(more)})".replace(f" by{effect}", "") if more else ""
+    return terminal(f"{name}{result.verdict}{effect}{but}{f', {said}' if said else ''}")
 
 
 def counts(results: Sequence[PortResult]) -> str:
@@ -30,7 +34,9 @@ def counts(results: Sequence[PortResult]) -> str:
     found: dict[str, int] = {}
     for result in results:
         found[result.verdict] = found.get(result.verdict, 0) + 1
-    return f"{len(results)} port(s): " + ", ".join(f"{n} {word}" for word, n in found.items())
+    return f"{counted(len(results), 'port')}: " + ", ".join(
+        f"{n} {word}" for word, n in found.items()
+    )
 
 
 def summary_line(results: Sequence[PortResult]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,9 +15,18 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.report.escape import in_script
+from harness.shown import shown
 from harness.version import tool_version
 
-ICONS = {"pass": "✓", "fail": "✕", "inconclusive": "?", "incomparable": "≠", "error": "!"}
+ICONS = {
+    "pass": "✓",
+    "qualified": "◐",
+    "fail": "✕",
+    "inconclusive": "?",
+    "incomparable": "≠",
+    "error": "!",
+}
 COLOURS = {
     "pass": "#009E73",
     "fail": "#D55E00",
@@ -58,10 +66,7 @@ def render_page(
 
 def embedded(content: Any) -> Markup:
     """Plain data as JSON that may stand inside a script element: nothing in it can end one."""
-    text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)  # noqa: S704  (no sign of markup is left)
+    return Markup(in_script(content))  # noqa: S704  (no sign of markup is left)
 
 
 def asset(name: str) -> str:
@@ -75,9 +80,15 @@ def _environment() -> Environment:
         loader=FunctionLoader(asset),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _shown(value: Any) -> Any:
+    """What a template prints: texts without controls and secrets, our own markup as it is."""
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _joined(names: tuple[str, ...]) -> str:

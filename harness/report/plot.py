@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned
 from harness.comparison import Comparison
 from harness.measure import relative_error, smooth
+from harness.report import figures
+from harness.report.escape import figure as plain
+from harness.report.scale import error_bound, limits, smoothing, spans_decades
 from harness.report.tables import headline
+from harness.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,22 +27,25 @@ if TYPE_CHECKING:
 BASELINE = "#0072B2"
 CANDIDATE = "#D55E00"
 LIMIT = "#009E73"
-SMOOTHING = 5
 COLUMNS = 1300
 """About as many as the picture has pixels across; more points of a line would not be seen."""
 
 
 def draw(comparison: Comparison) -> Figure:
     """The figure; it belongs to no window and opens none."""
+    with figures.own_style():
+        return _drawn(comparison)
+
+
+def _drawn(comparison: Comparison) -> Figure:
     from matplotlib.figure import Figure  # noqa: PLC0415  (half a second, only plots need it)
 
     figure = Figure(figsize=(9, 6.5), layout="constrained")
     loss, error = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     _curves(loss, comparison)
     _error(error, comparison)
-    figure.suptitle(
-        f"{comparison.verdict}: {headline(comparison)}", x=0.01, ha="left", fontweight="bold"
-    )
+    title = plain(f"{comparison.verdict}: {headline(comparison)}")
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return figure
 
 
@@ -48,12 +54,13 @@ def save(comparison: Comparison, folder: Path) -> tuple[Path, ...]:
     figure = draw(comparison)
     paths = (folder / "comparison.png", folder / "comparison.svg")
     for path in paths:
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+        figures.save(figure, path, dpi=150)
     return paths
 
 
 def _curves(axes: Axes, comparison: Comparison) -> None:
     whole = comparison.whole
+    window = smoothing(whole.steps.size)
     sides = (
         ("baseline", BASELINE, "-", whole.baseline_series, whole.baseline_mean),
         ("candidate", CANDIDATE, "--", whole.candidate_series, whole.candidate_mean),
@@ -61,8 +68,8 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
     for name, colour, style, series, mean in sides:
         for one in series:
             axes.plot(*thinned(one.steps, one.values), color=colour, alpha=0.25, linewidth=0.8)
-        runs = f"{len(series)} runs, " if len(series) > 1 else ""
-        label = f"{name} ({runs}smoothed over {SMOOTHING})"
+        runs = f"{counted(len(series), 'run')}, " if len(series) > 1 else ""
+        label = f"{name} ({runs}smoothed over {counted(window, 'step')})"
         steps, values = (
             (series[0].steps, series[0].values)
             if len(series) == 1
@@ -71,39 +78,65 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
                 mean,
             )
         )
-        line = thinned(steps, smooth(values, window=SMOOTHING))
+        line = thinned(steps, smooth(values, window=window))
         axes.plot(*line, style, color=colour, linewidth=1.8, label=label)
     judged = comparison.aligned.steps
     axes.axvspan(judged[0], judged[-1], color="0.5", alpha=0.10, linewidth=0, label="judged steps")
     if spans_decades(whole):
         axes.set_yscale("log")
-    axes.set_ylabel(whole.metric)
+    axes.set_ylabel(plain(whole.metric))
     axes.legend(loc="upper right", frameon=False)
     axes.grid(alpha=0.3)
 
 
 def _error(axes: Axes, comparison: Comparison) -> None:
     whole = comparison.whole
+    window = smoothing(whole.steps.size)
     raw = 100 * relative_error(whole.baseline_mean, whole.candidate_mean)
     smoothed = 100 * relative_error(
-        smooth(whole.baseline_mean, window=SMOOTHING),
-        smooth(whole.candidate_mean, window=SMOOTHING),
+        smooth(whole.baseline_mean, window=window),
+        smooth(whole.candidate_mean, window=window),
     )
-    limit = _relative_limit(comparison)
-    if limit is not None:
-        label = f"limit ±{100 * limit:g} %"
-        axes.axhspan(-100 * limit, 100 * limit, color=LIMIT, alpha=0.2, linewidth=0, label=label)
+    asked = limits(comparison)
+    bound = error_bound(raw, smoothed, 100 * max((limit.size for limit in asked), default=0.0))
+    for limit in asked:
+        low = -bound if limit.one_sided else -100 * limit.size
+        axes.axhspan(low, 100 * limit.size, color=LIMIT, alpha=0.15, linewidth=0)
+        edges = [100 * limit.size] if limit.one_sided else [100 * limit.size, -100 * limit.size]
+        axes.hlines(
+            edges,
+            0,
+            1,
+            colors=LIMIT,
+            linewidths=1.0,
+            linestyles="--",
+            transform=axes.get_yaxis_transform(),
+            label=plain(f"limit: {limit.text}"),
+        )
     axes.axhline(0, color="0.3", linewidth=0.8)
     each, calm = thinned(whole.steps, raw), thinned(whole.steps, smoothed)
     axes.plot(*each, color="0.5", alpha=0.45, linewidth=0.8, label="of each step")
     axes.plot(*calm, color="black", linewidth=1.5, label="of the smoothed curves")
     judged = comparison.aligned.steps
     axes.axvspan(judged[0], judged[-1], color="0.5", alpha=0.10, linewidth=0)
-    axes.set_ylim(*_error_range(raw, smoothed, limit))
+    _clipped(axes, whole.steps, raw, bound)
+    axes.set_ylim(-bound, bound)
     axes.set_ylabel("relative error, %")
     axes.set_xlabel("optimizer step")
     axes.legend(loc="upper right", frameon=False, ncols=3)
     axes.grid(alpha=0.3)
+
+
+def _clipped(
+    axes: Axes, steps: NDArray[np.int64], errors: NDArray[np.float64], bound: float
+) -> None:
+    """A triangle at the edge for each step whose error lies beyond it, infinity included."""
+    label = "beyond the scale"
+    for beyond, edge, mark in ((errors > bound, bound, "^"), (errors < -bound, -bound, "v")):
+        if beyond.any():
+            at = np.full(np.count_nonzero(beyond), 0.96 * edge)
+            axes.plot(steps[beyond], at, mark, color="0.4", markersize=4, label=label)
+            label = "_"
 
 
 def thinned(
@@ -122,41 +155,3 @@ def thinned(
     extremes = [starts + stretches.argmin(axis=1), starts + stretches.argmax(axis=1)]
     kept = np.unique(np.concatenate([*extremes, [0], np.arange(whole, values.size)]))
     return steps[kept], values[kept]
-
-
-def _relative_limit(comparison: Comparison) -> float | None:
-    """The relative limit of the first rule that has one."""
-    for finding in comparison.judgement.findings:
-        for name in ("rtol", "margin", "mean_relative_error"):
-            value = finding.limits.get(name)
-            if isinstance(value, float | int):
-                return float(value)
-    for rule in comparison.policy.rules:
-        value = rule.in_force.get("rtol", rule.in_force.get("margin"))
-        if value is not None:
-            return value
-    return None
-
-
-def _error_range(
-    raw: NDArray[np.float64], smoothed: NDArray[np.float64], limit: float | None
-) -> tuple[float, float]:
-    """Symmetric bounds that hold the smoothed error, the limit, and all but the wildest steps."""
-    finite = np.abs(raw[np.isfinite(raw)])
-    calm = np.abs(smoothed[np.isfinite(smoothed)])
-    sizes = [1.5 * 100 * (limit or 0.0)]
-    if finite.size:
-        sizes.append(float(np.percentile(finite, 95)))
-    if calm.size:
-        sizes.append(float(calm.max()))
-    bound = 1.15 * max(sizes) or 1.0
-    return -bound, bound
-
-
-def spans_decades(whole: Aligned) -> bool:
-    """Whether the mean curves are positive and span more than two decades: draw them by logs."""
-    values = np.concatenate([whole.baseline_mean, whole.candidate_mean])
-    positive = values[np.isfinite(values)]
-    if positive.size == 0 or positive.min() <= 0:
-        return False
-    return float(positive.max() / positive.min()) > 100

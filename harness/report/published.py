@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.curve import Series
 from harness.measure import smooth
+from harness.report import figures
 from harness.rules.modelzoo import ABSOLUTE, RELATIVE, Published
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def lines(result: Published) -> tuple[str, ...]:
@@ -29,6 +34,11 @@ def lines(result: Published) -> tuple[str, ...]:
 
 def plot(cuda: Series, sdaa: Series, path: Path) -> None:
     """Both curves, cut to the shorter and smoothed (Savitzky-Golay, window 5, order 1)."""
+    with figures.own_style():
+        figures.save(_drawn(cuda, sdaa), path, dpi=120)
+
+
+def _drawn(cuda: Series, sdaa: Series) -> Figure:
     from matplotlib.figure import Figure  # noqa: PLC0415  (half a second, only plots need it)
 
     size = min(len(cuda), len(sdaa))
@@ -40,4 +50,4 @@ def plot(cuda: Series, sdaa: Series, path: Path) -> None:
     axes.set_ylabel("loss")
     axes.legend()
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
+    return figure

@@ -6,8 +6,9 @@ import shlex
 from collections.abc import Sequence
 
 from harness.comparison import Comparison
-from harness.curve import Run
+from harness.curve import Run, place_text
 from harness.judge import DEFAULT_RULES, Policy
+from harness.shown import MASK, masked, shown
 
 _PLAIN = Policy()
 
@@ -23,7 +24,8 @@ def repeat_command(
 
     `baseline` and `candidate` are the words that named the sides, a recording's name for one;
     without them the logs are listed. `baselines` is the folder of recordings, where one was named.
-    What only a manifest can ask for stands behind a `#`.
+    What only a manifest can ask for
+    stands behind a `#`, and so does the remark that the secrets of a URL were left out.
     """
     policy = comparison.policy
     options = _options(policy) + (["--baselines", baselines] if baselines else [])
@@ -31,11 +33,13 @@ def repeat_command(
         _sources(comparison.baseline) if baseline is None else baseline,
         _sources(comparison.candidate) if candidate is None else candidate,
     ]
+    sides = [place_text(side) for side in sides]  # user and password do not go into a report
     if any(side.startswith("-") for side in sides):  # a log's name, no option
         words = [*options, "--", *sides]
     else:
         words = [*sides, *options]
-    return " ".join(map(shlex.quote, ["harness", "compare", *words])) + _remark(policy)
+    command = " ".join(map(shlex.quote, ["harness", "compare", *words]))
+    return shown(command) + _remark(policy, secret=masked(command) != command)
 
 
 def _sources(runs: Sequence[Run]) -> str:
@@ -69,8 +73,11 @@ def _from_start(policy: Policy) -> bool:
     return policy.steps is not None and policy.steps[0] == 0
 
 
-def _remark(policy: Policy) -> str:
-    """What the command line does not take."""
-    if policy.steps is None or _from_start(policy):
-        return ""
-    return f"  # in a manifest, with steps = {list(policy.steps)}"
+def _remark(policy: Policy, *, secret: bool) -> str:
+    """What the command line does not take, and what is left out of it."""
+    remarks = []
+    if policy.steps is not None and not _from_start(policy):
+        remarks.append(f"in a manifest, with steps = {list(policy.steps)}")
+    if secret:
+        remarks.append(f"put your own secrets where it says {MASK}")
+    return f"  # {'; '.join(remarks)}" if remarks else ""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from harness.curve import Run, Series
+from harness.report import escape
 from harness.report.tables import listed
+from harness.report.text import words
+from harness.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,18 +30,18 @@ LONGEST = 60
 def write(run: Run, console: Console) -> None:
     """Prints in a screenful what the run was: facts, series of all ranks, notes, skipped lines."""
     size = f", {run.size_bytes:,} bytes, sha256 {run.sha256[:16]}" if run.sha256 else ""
-    lines = f"{run.lines:,} lines" if run.lines else "recorded"
-    console.print(Text(f"{run.source}: {lines}{size}, read as {', '.join(run.formats)}"))
+    lines = counted(run.lines, "line") if run.lines else "recorded"
+    console.print(words(f"{run.source}: {lines}{size}, read as {', '.join(run.formats)}"))
     if run.facts.named():
         console.print(_facts(run, abreast=2 if console.width >= TWO_ABREAST else 1))
     table = Table(title="Series", title_justify="left", box=box.SIMPLE_HEAD)
     for head in ("series", "rank", "records", "steps", "gaps", "first", "last", "not finite"):
         table.add_column(head, overflow="fold")
     for group in _by_name(run.series):
-        table.add_row(*(Text(cell) for cell in _row(group)))
+        table.add_row(*(words(cell) for cell in _row(group)))
     console.print(table)
     for line in _remarks(run):
-        console.print(Text(line))
+        console.print(words(line))
 
 
 def _facts(run: Run, *, abreast: int) -> Table:
@@ -48,19 +49,26 @@ def _facts(run: Run, *, abreast: int) -> Table:
     table = Table(title="Facts", title_justify="left", box=box.SIMPLE_HEAD)
     for head in ("fact", "value", "line") * abreast:
         table.add_column(head, overflow="fold")
+    unknown = "derived" if run.facts.lines else "-"  # a recording keeps no lines
     cells = [
-        (name, f"{value!s:.{LONGEST}}", str(run.facts.lines.get(name, "derived")))
+        (name, _cut(str(value)), str(run.facts.lines.get(name, unknown)))
         for name, value in run.facts.named().items()
     ]
     height = -(-len(cells) // abreast)
     for row in range(height):
         beside = [cells[i] for i in range(row, len(cells), height)]
-        table.add_row(*(Text(cell) for triple in beside for cell in triple))
+        table.add_row(*(words(cell) for triple in beside for cell in triple))
     settings = len(run.facts) - len(cells)
     if settings:
-        table.caption = f"and {settings} settings of the config or the arguments; see --json -"
+        table.caption = (
+            f"and {counted(settings, 'setting')} of the config or the arguments; see --json -"
+        )
         table.caption_justify = "left"
     return table
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
 
 
 def _by_name(series: Sequence[Series]) -> list[list[Series]]:
@@ -126,7 +134,8 @@ def _remarks(run: Run) -> list[str]:
         missing = _gaps(one)
         if missing.size:
             lines.append(
-                f"note: {one.key} of rank {one.rank} lacks {missing.size} steps: {listed(missing)}"
+                f"note: {one.key} of rank {one.rank} lacks {counted(missing.size, 'step')}: "
+                f"{listed(missing)}"
             )
     lines += [f"note: {note}" for note in run.notes]
     lines = _first(lines, "more notes; see --json -")
@@ -142,7 +151,17 @@ def _first(lines: list[str], rest: str) -> list[str]:
 
 
 def table(runs: Sequence[Run]) -> pd.DataFrame:
-    """All records as a tidy table: rank, step, name, value, and of several runs their number."""
+    """All records as a tidy table: rank, step, name, value, and of several runs their number.
+
+    Names are made for a cell of CSV: one that a spreadsheet would take for a formula gets an
+    apostrophe in front.
+    """
+    whole = _together(runs)
+    names = whole["name"].unique()
+    return whole.assign(name=whole["name"].map({name: escape.csv_cell(name) for name in names}))
+
+
+def _together(runs: Sequence[Run]) -> pd.DataFrame:
     if len(runs) == 1:
         return runs[0].frame()
     import pandas as pd  # noqa: PLC0415  (half a second, and most commands need no table)
@@ -158,7 +177,7 @@ def render_json(*runs: Run) -> str:
     """Facts, the range of every series, notes and skipped lines as JSON; several runs as a list."""
     documents = [_document(run) for run in runs]
     content = documents[0] if len(documents) == 1 else documents
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return escape.json(content) + "\n"
 
 
 def _document(run: Run) -> dict[str, Any]:

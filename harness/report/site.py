@@ -10,13 +10,14 @@ from markupsafe import Markup
 
 from harness.report.page import render_page
 from harness.report.trend import describe, trend_svg
-from harness.results import ERROR, WORST_FIRST, PortResult, worst
+from harness.results import ERROR, LARGE, WORST_FIRST, PortResult, worst
 from harness.trend import Entry, find_changes
 
-WIDTH, CURVES, STRIP, EDGE = 160, 42, 20, 3
+WIDTH, CURVES, STRIP, EDGE = 160, 42, 30, 3
 """The small curves, and the strip with the error below them, in pixels."""
-ERROR_BOUND = 0.1
-"""The relative error at the edge of the strip: one scale for all ports; more is cut off there."""
+ERROR_BOUNDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""The relative errors that the edge of a strip may stand for: the least that holds the errors, so
+that a strip says how large they are. More than the last is cut off, and marked."""
 
 
 def render_index(
@@ -49,7 +50,7 @@ def render_index(
         rows=rows,
         with_trend=any(row["trend"] for row in rows),
         size={"width": WIDTH, "height": CURVES + STRIP, "zero": CURVES + STRIP / 2},
-        bound=f"{ERROR_BOUND:.0%}",
+        limit=f"{LARGE:.0%}",
     )
 
 
@@ -62,8 +63,11 @@ def _row(result: PortResult, order: dict[str, int]) -> dict[str, Any]:
     """What one row shows, and by what it is sorted; a figure that is not known sorts last."""
     return {
         "port": result.port,
-        "link": "" if result.verdict == ERROR else f"./{quote(result.port, safe='')}/report.html",
+        "link": ""
+        if result.verdict == ERROR
+        else f"./{quote(result.port, safe='', errors='backslashreplace')}/report.html",
         "verdict": result.verdict,
+        "qualifier": result.qualifier,
         "rank": order[result.verdict],
         "effect": "" if result.effect is None else f"{result.effect:+.2%}",
         "effect_size": "" if result.effect is None else repr(abs(result.effect)),
@@ -87,7 +91,7 @@ def _trend(history: Sequence[Entry]) -> dict[str, Any] | None:
     return {"picture": Markup(trend_svg(history, changes)), "changes": words}  # noqa: S704
 
 
-def _curves(result: PortResult) -> dict[str, str] | None:
+def _curves(result: PortResult) -> dict[str, Any] | None:
     """The small curves as SVG paths on one scale, their error, the same in words; None if empty."""
     base, cand = result.baseline_curve, result.candidate_curve
     known = [value for value in (*base, *cand) if value is not None]
@@ -95,12 +99,20 @@ def _curves(result: PortResult) -> dict[str, str] | None:
         return None
     low, high = min(known), max(known)
     span = (high - low) or 1.0
-    error = [_clipped_error(b, c) for b, c in zip(base, cand, strict=True)]
+    errors = [_error(b, c) for b, c in zip(base, cand, strict=True)]
+    largest = max((abs(e) for e in errors if e is not None), default=0.0)
+    bound = next((b for b in ERROR_BOUNDS if b >= largest), ERROR_BOUNDS[-1])
+    parts = [None if e is None else 0.5 + 0.5 * max(-1.0, min(1.0, e / bound)) for e in errors]
+    beyond = [e if e is not None and abs(e) > bound else None for e in errors]
     return {
         "baseline": _path(result.curve_steps, [_part(v, low, span) for v in base], 0, CURVES),
         "candidate": _path(result.curve_steps, [_part(v, low, span) for v in cand], 0, CURVES),
-        "error": _path(result.curve_steps, error, CURVES, STRIP),
-        "text": f"{result.metric} by step: baseline {_course(base)}, candidate {_course(cand)}",
+        "error": _path(result.curve_steps, parts, CURVES, STRIP),
+        "clipped": _marks(result.curve_steps, beyond),
+        "limits": _limits(bound),
+        "bound": f"±{bound:.0%}" + (", cut off" if any(beyond) else ""),
+        "text": f"{result.metric} by step: baseline {_course(base)}, candidate {_course(cand)}, "
+        f"the relative error at most {largest:.1%}",
     }
 
 
@@ -108,12 +120,31 @@ def _part(value: float | None, low: float, span: float) -> float | None:
     return None if value is None else (value - low) / span
 
 
-def _clipped_error(base: float | None, cand: float | None) -> float | None:
-    """The relative error as a part of the strip's height from below."""
+def _error(base: float | None, cand: float | None) -> float | None:
+    """The relative error of two points; None where one is not known."""
     if base is None or cand is None or base == 0:
         return None
-    part = (cand - base) / abs(base) / ERROR_BOUND
-    return 0.5 + 0.5 * min(1.0, max(-1.0, part))
+    return (cand - base) / abs(base)
+
+
+def _limits(bound: float) -> list[float]:
+    """Where +5 % and -5 % lie in the strip, in pixels from the top; none where it is all inside."""
+    if bound < LARGE:
+        return []
+    half = (STRIP - 2 * EDGE) / 2
+    return [round(CURVES + STRIP / 2 + sign * half * LARGE / bound, 1) for sign in (-1, 1)]
+
+
+def _marks(steps: Sequence[int], errors: Sequence[float | None]) -> str:
+    """Triangles at the edge of the strip, as a path, where an error lies beyond it."""
+    across = (WIDTH - 2 * EDGE) / max(1, steps[-1] - steps[0])
+    found = []
+    for step, error in zip(steps, errors, strict=True):
+        if error is not None:
+            x, up = EDGE + across * (step - steps[0]), error > 0
+            y, way = (CURVES + 1, 4) if up else (CURVES + STRIP - 1, -4)
+            found.append(f"M{x:.1f} {y}l-2 {way}h4z")
+    return "".join(found)
 
 
 def _course(curve: Sequence[float | None]) -> str:

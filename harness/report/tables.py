@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned, ranges
-from harness.comparable import SideValue
+from harness.comparable import SideValue, weighty_unknowns
 from harness.comparison import Comparison
 from harness.curve import Run
 from harness.measure import Errors
+from harness.results import qualifier
 from harness.rules import Finding, RuleCall, Verdict
+from harness.stats.signature import words_of
+from harness.wording import counted
 
 HEADLINES = {
     Verdict.PASS: "the candidate reproduces the baseline within the policy",
@@ -21,6 +24,11 @@ HEADLINES = {
     Verdict.INCONCLUSIVE: "the data cannot tell",
     Verdict.INCOMPARABLE: "not the same experiment",
 }
+ERRORS_NOTE = (
+    "rel divides each step's error by that step's baseline and takes the mean, so steps with a "
+    "small baseline weigh more than in the difference of the mean level: the two differ, at times "
+    "in sign"
+)
 SHOWN_RANGES = 8
 CLASSES = {
     "differs": "must match, differs",
@@ -40,9 +48,16 @@ class Table:
 
 
 def headline(comparison: Comparison) -> str:
-    """The verdict in words, with the part of the run that was judged where it is not the whole."""
-    scope = comparison.judgement.scope
+    """The verdict in words, with what sets it apart from one on the whole run, nothing waived."""
+    scope = qualifier(comparison) or comparison.judgement.scope
     return HEADLINES[comparison.verdict] + (f"; {scope}" if scope else "")
+
+
+def reasons(comparison: Comparison) -> tuple[str, ...]:
+    """The reasons of the verdict, without the part of the run that the headline names."""
+    judgement = comparison.judgement
+    scope = f"{judgement.scope}: " if judgement.scope else ""
+    return tuple(reason.removeprefix(scope) for reason in judgement.reasons)
 
 
 def side_text(value: SideValue) -> str:
@@ -97,9 +112,31 @@ def rules_table(comparison: Comparison) -> Table:
     return Table(title="Rules", head=("rule", "verdict", "observed", "limits"), rows=rows)
 
 
-def finding_lines(finding: Finding) -> tuple[str, ...]:
-    """A finding in words: the reason, and where the rule is blind."""
-    lines = [f"{finding.rule}: {finding.reason}"]
+def said(finding: Finding, comparison: Comparison) -> bool:
+    """Whether a finding's reason is among those of the verdict."""
+    line = f"{finding.rule}: {finding.reason}"
+    return any(reason.endswith(line) for reason in comparison.judgement.reasons)
+
+
+def legend(comparison: Comparison) -> dict[str, str]:
+    """The features that the figures of rules name, as `loss: level 5`, each with what it is."""
+    names = [
+        value
+        for finding in comparison.judgement.findings
+        for value in finding.observed.values()
+        if isinstance(value, str)
+    ]
+    return {name: words for name in names if (words := words_of(name))}
+
+
+def finding_lines(finding: Finding, comparison: Comparison | None = None) -> tuple[str, ...]:
+    """A finding in words: the reason, and where the rule is blind.
+
+    Beside the verdict of a comparison the reason is left out if it is one of that verdict's.
+    """
+    lines = []
+    if comparison is None or not said(finding, comparison):
+        lines.append(f"{finding.rule}: {finding.reason}")
     if finding.blind:
         lines.append(f"{finding.rule} is blind here: {finding.blind}")
     return tuple(lines)
@@ -110,7 +147,9 @@ def errors_table(comparison: Comparison) -> Table:
     measures = comparison.measures
     rows = tuple(_errors_row(e) for e in (measures.overall, *measures.windows))
     head = ("window", "steps", "rel", "|rel|", "abs", "|abs|", "rmse", "max |abs|", "at step")
-    return Table(title="Errors (candidate - baseline, means)", head=head, rows=rows)
+    return Table(
+        title="Errors of single steps (candidate - baseline), their means", head=head, rows=rows
+    )
 
 
 def _errors_row(e: Errors) -> tuple[str, ...]:
@@ -132,9 +171,9 @@ def alignment_lines(comparison: Comparison) -> tuple[str, ...]:
     whole, judged = comparison.whole, comparison.aligned
     series = f"{whole.metric} of rank {whole.rank}"
     if whole.window > 1:
-        series += f", means of {whole.window} steps"
+        series += f", means of {counted(whole.window, 'step')}"
     lines = [
-        f"{series}: {whole.steps.size} common steps, {span(whole)} "
+        f"{series}: {counted(whole.steps.size, 'common step')}, {span(whole)} "
         f"(coverage {whole.coverage:.1%} of the steps that either side logged)",
         f"left out: {only('baseline', whole)}; {only('candidate', whole)}",
     ]
@@ -144,7 +183,8 @@ def alignment_lines(comparison: Comparison) -> tuple[str, ...]:
     bad = measures.nonfinite_baseline + measures.nonfinite_candidate
     if bad:
         lines.append(
-            f"NaN or infinity: {measures.nonfinite_baseline} judged steps of the baseline, "
+            f"NaN or infinity: {counted(measures.nonfinite_baseline, 'judged step')} of the "
+            "baseline, "
             f"{measures.nonfinite_candidate} of the candidate"
         )
     lines.append(f"error at the first judged step: {measures.first_step_relative:+.2%}")
@@ -161,7 +201,7 @@ def only(side: str, aligned: Aligned) -> str:
     steps = aligned.baseline_only if side == "baseline" else aligned.candidate_only
     if not steps.size:
         return f"no step of the {side} only"
-    return f"{steps.size} steps of the {side} only ({listed(steps)})"
+    return f"{counted(steps.size, 'step')} of the {side} only ({listed(steps)})"
 
 
 def listed(steps: NDArray[np.int64]) -> str:
@@ -169,7 +209,7 @@ def listed(steps: NDArray[np.int64]) -> str:
     found = ranges(steps)
     words = [str(a) if a == b else f"{a} to {b}" for a, b in found[:SHOWN_RANGES]]
     rest = len(found) - SHOWN_RANGES
-    return ", ".join(words) + (f" and {rest} more ranges" if rest > 0 else "")
+    return ", ".join(words) + (f" and {counted(rest, 'more range')}" if rest > 0 else "")
 
 
 def inputs_table(comparison: Comparison) -> Table:
@@ -192,8 +232,9 @@ def remarks(comparison: Comparison) -> tuple[str, ...]:
         lines += [f"{run.source}: {note}" for note in run.notes]
         lines += [f"{run.source}:{s.line}: {s.reason}" for s in run.skipped[:5]]
         if len(run.skipped) > 5:
-            lines.append(f"{run.source}: {len(run.skipped) - 5} more damaged records")
-    if nowhere := unstated(comparison):
+            lines.append(f"{run.source}: {counted(len(run.skipped) - 5, 'more damaged record')}")
+    weighty = {row.fact for row in weighty_unknowns(comparison.comparability)}  # named in a note
+    if nowhere := [fact for fact in unstated(comparison) if fact not in weighty]:
         lines.append(f"neither side states: {', '.join(nowhere)}")
     return tuple(lines)
 
@@ -204,7 +245,8 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
     lines = [
         *(f"rule {text}" for text in asked(comparison)),
         "every rule must pass" if len(policy.rules) > 1 else "the rule must pass",
-        f"at least {policy.records} common records, at most {policy.max_missing:.1%} missing",
+        f"at least {counted(policy.records, 'common record')}, at most {policy.max_missing:.1%} "
+        "missing",
     ]
     if policy.allow:
         reason = f": {policy.allow_reason}" if policy.allow_reason else ""

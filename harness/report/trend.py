@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 
+from harness.report.escape import html as escape
 from harness.report.oneline import percent
 from harness.trend import Change, Entry
+from harness.wording import counted
 
 WIDTH, HEIGHT, PAD = 320, 80, 8
 COLOURS = {
@@ -52,7 +53,7 @@ def describe(history: Sequence[Entry], changes: Sequence[Change]) -> tuple[str, 
     """The trend in words: how many runs and the newest one, then every change with its run."""
     last = history[-1]
     words = (
-        f"{len(history)} run{'s' * (len(history) > 1)}, the last {last.result.verdict}, "
+        f"{counted(len(history), 'run')}, the last {last.result.verdict}, "
         f"effect {percent(last.result.effect)}"
     )
     said = [f"{change} at the run {name_of(history[change.at])}" for change in changes]

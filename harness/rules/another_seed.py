@@ -36,6 +36,7 @@ from harness.stats.seeds import (
     odds,
 )
 from harness.stats.signature import Signature, signature
+from harness.wording import counted
 
 RULE = "another-seed"
 NAMED = 3
@@ -58,7 +59,7 @@ class _Case:
     def head(self) -> str:
         """How many runs were compared, in words."""
         b, c = self.found.baseline.shape[0], self.found.candidate.shape[0]
-        return f"{c} candidate run{'s' if c > 1 else ''} against {b} seeds of the baseline"
+        return f"{counted(c, 'candidate run')} against {counted(b, 'seed')} of the baseline"
 
 
 def another_seed(aligned: Aligned, *, level: float = 0.01, resolution: float = 0.1) -> Finding:
@@ -77,7 +78,8 @@ def another_seed(aligned: Aligned, *, level: float = 0.01, resolution: float = 0
             verdict=Verdict.INCONCLUSIVE,
             observed={"baseline_runs": b, "candidate_runs": c},
             limits=limits,
-            reason=f"{b} baseline runs do not show what seeds do: log {FEWEST - b} more of the "
+            reason=f"{counted(b, 'baseline run')} cannot show what seeds do: log {FEWEST - b} "
+            "more of the "
             "baseline, better 10 in all",
         )
     found = signature(aligned)
@@ -191,7 +193,7 @@ def _advice(case: _Case) -> str:
     if not b:
         return f"{seeds}, for which no feasible number of runs is enough"
     runs = f"{c} candidate run{'s' if c > 1 else ''}"
-    return f"{seeds}; {b} seeds of the baseline and {runs} would show it"
+    return f"{seeds}; {counted(b, 'seed')} of the baseline and {runs} would show it"
 
 
 def _agreement(case: _Case) -> str:
@@ -209,7 +211,7 @@ def _list(case: _Case, columns: Sequence[int]) -> str:
     )
     more = len(columns) - NAMED
     count = f" and {more} more" if more > 0 else ""
-    return f"{named}{count} (of {len(case.found.features)} features)"
+    return f"{named}{count} (of {counted(len(case.found.features), 'feature')})"
 
 
 def _farthest(case: _Case, i: int) -> float:

@@ -21,6 +21,7 @@ from harness.stats.permutation import Exchange, exchange, t_of
 from harness.stats.power import detectable, runs_to_detect, spread_factor
 from harness.stats.scale import to_unit
 from harness.stats.splits import even_runs_to_reject, runs_to_reject, smallest_p, splits
+from harness.wording import counted
 
 POWER = 0.9
 NAMED = 3
@@ -34,7 +35,7 @@ def ensemble(
     permutations: int = 10_000,
     seed: int = 1,
 ) -> Finding:
-    """Exchangeability of the runs of both sides, companions (validation, say) included."""
+    """Exchangeability of the runs of both sides, schedules and validation included."""
     if not 0 < level < 1:
         msg = f"limit 'level' of rule 'ensemble' is {level!r}; expected a number between 0 and 1"
         raise PolicyError(msg)
@@ -90,7 +91,7 @@ def _decide(
             f"no difference was seen, and a shift of the mean level by {seen:.2%} would have been "
             f"with {POWER:.0%} probability (limit {detect:.2%})"
         )
-    more = f"about {needed} candidate runs" if needed else "more runs on both sides"
+    more = f"about {counted(needed, 'candidate run')}" if needed else "more runs on both sides"
     return Verdict.INCONCLUSIVE, (
         f"no difference was seen, but only a shift of {seen:.2%} or more would have been with "
         f"{POWER:.0%} probability (limit {detect:.2%}): log {more}"
@@ -119,9 +120,10 @@ def _power(aligned: Aligned, result: Exchange, detect: float) -> tuple[float, in
 def _cannot(b: int, c: int, level: float) -> str:
     least, even = smallest_p(b, c), even_runs_to_reject(level=level)
     needed = runs_to_reject(b, level=level)
-    against = f"{needed} candidate runs against these {b}, or " if needed else ""
+    against = f"{counted(needed, 'candidate run')} against these {b}, or " if needed else ""
     return (
-        f"{b} against {c} runs cannot reject at {level:.3g}: the smallest p-value that they could "
+        f"{b} against {counted(c, 'run')} cannot reject at {level:.3g}: the smallest p-value "
+        "that they could "
         f"give is {least:.3g}; log {against}{even or 'many more'} a side"
     )
 
@@ -140,7 +142,8 @@ def _rank(result: Exchange, b: int, c: int) -> str:
 def _test(result: Exchange, b: int, c: int, level: float) -> str:
     ways = f"all {result.splits}" if result.exact else f"{result.splits - 1} random"
     return (
-        f"max-t permutation test, {b} against {c} runs, {ways} splits: p = {result.p_value:.3g} "
+        f"max-t permutation test, {b} against {counted(c, 'run')}, {ways} splits: p = "
+        f"{result.p_value:.3g} "
         f"(level {level:g}){_rank(result, b, c)}"
     )
 
@@ -152,7 +155,9 @@ def _where(found: Contrasts, result: Exchange, level: float) -> str:
         return f"the largest contrast is {_named(found, int(order[0]))}, within what seeds do"
     names = ", ".join(_named(found, i) for i in beyond[:NAMED])
     more = f" and {len(beyond) - NAMED} more" if len(beyond) > NAMED else ""
-    return f"beyond the simultaneous limit: {names}{more} (of {len(found.where)} contrasts)"
+    return (
+        f"beyond the simultaneous limit: {names}{more} (of {counted(len(found.where), 'contrast')})"
+    )
 
 
 def _named(found: Contrasts, i: int) -> str:

@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 
 from harness.align import Aligned
 from harness.errors import PolicyError
-from harness.rules.finding import Figure, Finding, Verdict, nonfinite
+from harness.measure import relative_difference, relative_error, thirds
+from harness.rules.finding import Estimate, Figure, Finding, Threshold, Verdict, nonfinite
 from harness.stats.interval import OWN_SPREAD, Interval, from_pair, from_runs
 from harness.stats.scale import to_unit
+from harness.wording import counted
 
 MARGINS: Mapping[str, float] = MappingProxyType(
     {"strict": 0.005, "default": 0.02, "modelzoo": 0.05}
@@ -72,14 +74,14 @@ def equivalence(
     *,
     margin: float = MARGINS["default"],
     confidence: float = 0.95,
-    seed: int = 1,
 ) -> Finding:
     """Whether the mean levels agree within the margin, overall and in the last part."""
     if not 0 < confidence < 1:
         msg = f"limit 'confidence' of rule 'equivalence' is {confidence!r}; expected one below 1"
         raise PolicyError(msg)
-    limits: dict[str, Figure] = {"margin": margin, "confidence": confidence, "seed": seed}
-    broken = nonfinite("equivalence", aligned, limits)
+    limits: dict[str, Figure] = {"margin": margin, "confidence": confidence}
+    threshold = Threshold(size=margin)
+    broken = nonfinite("equivalence", aligned, limits, threshold=threshold)
     if broken is not None:
         return broken
     aligned = to_unit(aligned)
@@ -92,21 +94,27 @@ def equivalence(
             observed={"steps": n, "baseline_runs": b, "candidate_runs": c},
             limits=limits,
             reason=hindrance,
+            threshold=threshold,
         )
-    parts = _parts(aligned, confidence, seed)
-    thirds = _thirds(aligned)
-    verdict, closing = _decide(parts, thirds, aligned, margin)
+    parts = _parts(aligned, confidence)
+    by_third = _by_third(aligned)
+    verdict, closing = _decide(parts, by_third, aligned, margin)
     worst = min(2 * part.interval.p_within(margin) for part in parts)
     return Finding(
         rule="equivalence",
         verdict=verdict,
-        observed=_observed(parts, thirds, b, c),
+        observed=_observed(parts, by_third, b, c),
         limits=limits,
         reason=f"relative difference of the mean level: {'; '.join(p.text() for p in parts)}, "
         f"{confidence:.0%} intervals, margin {margin:.2%}: {closing}",
         blind=_blind(aligned),
         p_value=min(1.0, worst),
         level=1 - confidence,
+        estimates=tuple(
+            Estimate(part=name, value=part.interval.estimate, low=part.low, high=part.high)
+            for name, part in zip(("all judged steps", "their last part"), parts, strict=True)
+        ),
+        threshold=threshold,
     )
 
 
@@ -117,7 +125,8 @@ def _hindrance(aligned: Aligned) -> str:
         return "the baseline crosses zero: no relative difference; use `tolerance` with atol"
     if max(b, c) == 1 and n < MIN_PAIR:
         return (
-            f"{n} common records of one run a side carry no interval: repeat the runs with other "
+            f"{counted(n, 'common record')} of one run a side cannot give an interval: repeat "
+            "the runs with other "
             "seeds, or ask `tolerance` with a margin of your own"
         )
     return ""
@@ -144,7 +153,7 @@ def same_start(aligned: Aligned) -> bool:
     return bool((np.abs(theirs - ours) <= SAME_START * np.abs(ours)).all())
 
 
-def _parts(aligned: Aligned, confidence: float, seed: int) -> tuple[Part, ...]:
+def _parts(aligned: Aligned, confidence: float) -> tuple[Part, ...]:
     n = aligned.steps.size
     last = max(1, n // 3)
     if aligned.baseline.shape[0] == aligned.candidate.shape[0] == 1:
@@ -155,7 +164,7 @@ def _parts(aligned: Aligned, confidence: float, seed: int) -> tuple[Part, ...]:
         if base.shape[0] == cand.shape[0] == 1:
             stride = max(1, int(np.median(np.diff(aligned.steps)))) if n > 1 else 1
             overlap = math.ceil(aligned.window / stride)
-            interval = from_pair(base[0], cand[0], overlap=overlap, seed=seed)
+            interval = from_pair(base[0], cand[0], overlap=overlap)
         else:
             interval = from_runs(base, cand)
         low, high = interval.bounds(confidence)
@@ -163,39 +172,40 @@ def _parts(aligned: Aligned, confidence: float, seed: int) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _thirds(aligned: Aligned) -> tuple[float, ...]:
-    """The relative difference in each third of the steps; fewer than three make one stretch."""
+def _by_third(aligned: Aligned) -> tuple[float, ...]:
+    """The relative difference of the mean level in each third of the steps."""
     base, cand = aligned.baseline_mean, aligned.candidate_mean
-    stretches = zip(np.array_split(base, 3), np.array_split(cand, 3), strict=True)
-    found = [
-        float((y.mean() - x.mean()) / abs(x.mean())) for x, y in stretches if x.size and x.mean()
-    ]
-    return tuple(found) or (0.0,)
+    found = (relative_difference(base[cut], cand[cut]) for cut in thirds(base.size).values())
+    return tuple(part for part in found if math.isfinite(part)) or (0.0,)
 
 
 def _decide(
-    parts: tuple[Part, ...], thirds: tuple[float, ...], aligned: Aligned, margin: float
+    parts: tuple[Part, ...], by_third: tuple[float, ...], aligned: Aligned, margin: float
 ) -> tuple[Verdict, str]:
     beyond = [part for part in parts if part.outside(margin)]
     if beyond and not _seeds_are_excluded(beyond, aligned):
-        names = " and ".join(part.name for part in beyond)
         return Verdict.INCONCLUSIVE, (
-            f"the interval of {names} lies beyond the margin, but two seeds of one recipe may lie "
+            f"{_intervals(beyond)} beyond the margin, but two seeds of one recipe may lie "
             f"as far apart (up to {GROSS:g} times was seen)"
         )
     if beyond:
-        names = " and ".join(part.name for part in beyond)
-        return Verdict.FAIL, f"the interval of {names} lies beyond the margin"
+        return Verdict.FAIL, f"{_intervals(beyond)} beyond the margin"
     open_parts = [part for part in parts if not part.inside(margin)]
     if open_parts:
         return Verdict.INCONCLUSIVE, _needed(open_parts[0], aligned, margin)
-    if not _cancel(thirds, margin):
+    if not _cancel(by_third, margin):
         return Verdict.PASS, "both lie inside the margin"
-    figures = ", ".join(f"{third:+.2%}" for third in thirds)
+    figures = ", ".join(f"{third:+.2%}" for third in by_third)
     return Verdict.INCONCLUSIVE, (
         f"both lie inside the margin, but the thirds of the curve differ by {figures} and cancel: "
         "look at the plot, and compare more seeds"
     )
+
+
+def _intervals(parts: Sequence[Part]) -> str:
+    if len(parts) == 1:
+        return f"the interval of {parts[0].name} lies"
+    return f"the intervals of {' and '.join(part.name for part in parts)} lie"
 
 
 def _seeds_are_excluded(beyond: Sequence[Part], aligned: Aligned) -> bool:
@@ -211,10 +221,10 @@ def _seeds_are_excluded(beyond: Sequence[Part], aligned: Aligned) -> bool:
     return max(ratios) > GROSS
 
 
-def _cancel(thirds: tuple[float, ...], margin: float) -> bool:
+def _cancel(by_third: tuple[float, ...], margin: float) -> bool:
     """Whether thirds of either sign, one of them beyond the margin, make up for each other."""
-    up, down = sum(t for t in thirds if t > 0), -sum(t for t in thirds if t < 0)
-    return max(map(abs, thirds), default=0.0) > margin and min(up, down) > margin
+    up, down = sum(t for t in by_third if t > 0), -sum(t for t in by_third if t < 0)
+    return max(map(abs, by_third), default=0.0) > margin and min(up, down) > margin
 
 
 def _needed(part: Part, aligned: Aligned, margin: float) -> str:
@@ -232,7 +242,7 @@ def _needed(part: Part, aligned: Aligned, margin: float) -> str:
 
 
 def _observed(
-    parts: tuple[Part, ...], thirds: tuple[float, ...], b: int, c: int
+    parts: tuple[Part, ...], by_third: tuple[float, ...], b: int, c: int
 ) -> dict[str, Figure]:
     whole, last = parts
     return {
@@ -244,7 +254,7 @@ def _observed(
         "last_low": last.low,
         "last_high": last.high,
         "last_steps": last.steps,
-        "largest_third": max(thirds, key=abs),
+        "largest_third": max(by_third, key=abs),
         "baseline_runs": b,
         "candidate_runs": c,
     }
@@ -269,9 +279,7 @@ def _blind(aligned: Aligned) -> str:
 
 def _cancelling(aligned: Aligned) -> str:
     """A word on errors of opposite sign, where they dominate."""
-    base, cand = aligned.baseline_mean, aligned.candidate_mean
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = (cand - base) / np.abs(base)
+    relative = relative_error(aligned.baseline_mean, aligned.candidate_mean)
     size, signed = float(np.abs(relative).mean()), float(relative.mean())
     if not abs(signed) < size / 3:
         return ""
@@ -283,5 +291,5 @@ def _cancelling(aligned: Aligned) -> str:
     return (
         f"signs cancel in a mean: a step differs by {size:.2%} on average and by "
         f"{relative[worst]:+.2%} at worst (step {aligned.steps[worst]}), the mean by "
-        f"{signed:+.2%}; the sign changes at {changes} of {chances} steps, {kind}"
+        f"{signed:+.2%}; the sign changes at {changes} of {counted(chances, 'step')}, {kind}"
     )

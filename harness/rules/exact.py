@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.align import Aligned
 from harness.rules.finding import Finding, Verdict
+from harness.wording import counted
 
 
 def exact(aligned: Aligned) -> Finding:
@@ -38,13 +39,13 @@ def exact(aligned: Aligned) -> Finding:
         count = "not finite" if ulps is None else f"{ulps} {kind.__name__} ULPs"
         reason = (
             f"step {aligned.steps[at]} is the first to differ: {base!r} against {cand!r} "
-            f"({count}); {differs.size} of {aligned.steps.size} steps differ"
+            f"({count}); {differs.size} of {counted(aligned.steps.size, 'step')} differ"
         )
     elif alone:
         first = min(int(s[0]) for s in (aligned.baseline_only, aligned.candidate_only) if s.size)
-        reason = f"{alone} steps exist on one side only, the first is step {first}"
+        reason = f"only one side has {counted(alone, 'step')}, the first is step {first}"
     else:
-        reason = f"all {aligned.steps.size} steps agree to the last bit"
+        reason = f"agrees to the last bit on {counted(aligned.steps.size, 'step')}"
     equal = not differs.size and not alone
     return Finding(
         rule="exact",

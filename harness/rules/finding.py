@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from harness.align import Aligned
+from harness.wording import counted
 
 Figure = float | int | str | None
 
@@ -24,8 +25,38 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A relative difference over a part of the steps with its confidence interval; fractions."""
+
+    part: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """The relative difference that a rule allows: up to `size` either way, or only upward."""
+
+    size: float
+    one_sided: bool = False
+
+    @property
+    def text(self) -> str:
+        """The threshold in words.
+
+        >>> Threshold(size=0.02).text, Threshold(size=0.05, one_sided=True).text
+        ('±2 %', 'at most +5 %')
+        """
+        return f"{'at most +' if self.one_sided else '±'}{100 * self.size:g} %"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """The outcome of one rule. `blind` says what the rule cannot see, where that matters here.
+
+    `estimates` are the intervals that the rule compared with `threshold`; reports draw both. A rule
+    that sets no limit to a relative difference has neither.
 
     A rule that is a test states the `p_value` of the hypothesis that nothing is wrong, and the
     `level` at or below which it fails; several such rules are combined by Holm's method.
@@ -39,6 +70,8 @@ class Finding:
     blind: str = ""
     p_value: float | None = None
     level: float | None = None
+    estimates: tuple[Estimate, ...] = ()
+    threshold: Threshold | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "observed", MappingProxyType(dict(self.observed)))
@@ -50,7 +83,13 @@ def within(value: float, limit: float) -> bool:
     return -float("inf") < value <= limit
 
 
-def nonfinite(rule: str, aligned: Aligned, limits: Mapping[str, Figure]) -> Finding | None:
+def nonfinite(
+    rule: str,
+    aligned: Aligned,
+    limits: Mapping[str, Figure],
+    *,
+    threshold: Threshold | None = None,
+) -> Finding | None:
     """The finding on NaN and infinity in the judged series; None where it is finite.
 
     The candidate's fail; the baseline's leave it open. Other series are `harness/records.py`'s.
@@ -62,12 +101,13 @@ def nonfinite(rule: str, aligned: Aligned, limits: Mapping[str, Figure]) -> Find
         steps = aligned.steps[bad]
         reason = (
             f"{aligned.metric} of the candidate is NaN or infinite on {steps.size} of "
-            f"{aligned.steps.size} steps, the first is step {steps[0]}"
+            f"{counted(aligned.steps.size, 'step')}, the first is "
+            f"{aligned.place} {steps[0]}"
         )
     else:
         reason = (
             f"the baseline is NaN or infinite on {np.count_nonzero(sick)} of "
-            f"{aligned.steps.size} steps: it shows nothing to reproduce"
+            f"{counted(aligned.steps.size, 'step')}: it shows nothing to reproduce"
         )
     return Finding(
         rule=rule,
@@ -78,4 +118,5 @@ def nonfinite(rule: str, aligned: Aligned, limits: Mapping[str, Figure]) -> Find
         },
         limits=limits,
         reason=reason,
+        threshold=threshold,
     )

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from harness.align import Aligned
-from harness.rules.finding import Finding, Verdict
+from harness.rules.finding import Finding, Threshold, Verdict
+from harness.wording import counted
 
 
 def tolerance(
@@ -35,7 +36,8 @@ def tolerance(
     verdict = Verdict.PASS if share <= outside and beyond == 0 else Verdict.FAIL
     tail = aligned.baseline_only.size + aligned.candidate_only.size - aligned.missing.size
     reason = (
-        f"{out} of {judged} steps ({share:.2%}, limit {outside:.2%}) lie outside rtol {rtol:g}, "
+        f"{out} of {counted(judged, 'step')} ({share:.2%}, limit {outside:.2%}) outside rtol "
+        f"{rtol:g}, "
         f"atol {atol:g}; {beyond} of them beyond {cap:g} times that or missing (limit 0)"
     )
     first = _first_outside(aligned, inside)
@@ -54,7 +56,10 @@ def tolerance(
         },
         limits={"rtol": rtol, "atol": atol, "outside": outside, "cap": cap},
         reason=reason,
-        blind=f"{tail} steps before or after the common range are not judged" if tail else "",
+        blind=f"not judged: {counted(tail, 'step')} before or after the common range"
+        if tail
+        else "",
+        threshold=Threshold(size=rtol),
     )
 
 

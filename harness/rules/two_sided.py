@@ -9,11 +9,14 @@ loss is: with different seeds and a small batch the noise alone can exceed 5 %.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from harness.align import Aligned
 from harness.measure import relative_error, smooth
-from harness.rules.finding import Finding, Verdict, within
+from harness.rules.finding import Finding, Threshold, Verdict, within
+from harness.wording import counted
 
 
 def two_sided(
@@ -29,10 +32,16 @@ def two_sided(
     ok = within(relative, rtol) or within(absolute, atol)
     figures = (
         f"mean |relative error| of the smoothed curves is {relative:.2%} (limit {rtol:.2%}), mean "
-        f"|absolute error| {absolute:.4g} (limit {atol:g}), on {aligned.steps.size} steps"
+        f"|absolute error| {absolute:.4g} (limit {atol:g}), on "
+        f"{counted(aligned.steps.size, 'step')}"
     )
     finite = bool(np.isfinite(base).all() and np.isfinite(cand).all())
-    tail = "" if finite else "; the judged steps hold NaN or infinity"
+    met = [
+        name
+        for name, size, limit in (("relative", relative, rtol), ("absolute", absolute, atol))
+        if within(size, limit)
+    ]
+    tail = _decided(met) if finite else "; the judged steps hold NaN or infinity"
     return Finding(
         rule="two-sided",
         verdict=Verdict.PASS if ok and finite else Verdict.FAIL,
@@ -45,7 +54,15 @@ def two_sided(
         limits={"rtol": rtol, "or atol": atol, "window": window},
         reason=figures + tail,
         blind=_blind(relative, signed) if ok else "",
+        threshold=Threshold(size=rtol),
     )
+
+
+def _decided(met: Sequence[str]) -> str:
+    """Which of the two limits decides; one that is met is enough."""
+    if len(met) == 1:
+        return f": the {met[0]} limit is met, and one of the two is enough"
+    return ": both limits are met" if met else ": neither limit is met"
 
 
 def _blind(relative: float, signed: float) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned
+from harness.align import Aligned, Curves
+from harness.measure import relative_error
 
 Floats = NDArray[np.float64]
 
@@ -36,12 +37,12 @@ class Contrasts:
 
 
 def contrasts(aligned: Aligned) -> Contrasts:
-    """The contrasts of the judged series and of its companions. Values must be finite.
+    """The contrasts of the judged series, of schedules and of validation. Values must be finite.
 
-    A companion's record that is not finite in some baseline run is left out.
+    A record of another series that is not finite in some baseline run is left out.
     """
     parts = [_records(aligned, "step"), _shapes(aligned)]
-    for other in aligned.companions:
+    for other in (*aligned.schedules, *aligned.validation):
         finite = np.asarray(np.isfinite(other.baseline).all(axis=0), dtype=np.bool_)
         if finite.any():
             parts.append(_records(other, f"{other.metric} at step", keep=finite))
@@ -56,7 +57,7 @@ def contrasts(aligned: Aligned) -> Contrasts:
     )
 
 
-def _records(aligned: Aligned, label: str, *, keep: NDArray[np.bool_] | None = None) -> Contrasts:
+def _records(aligned: Curves, label: str, *, keep: NDArray[np.bool_] | None = None) -> Contrasts:
     mask = np.ones(aligned.steps.size, dtype=np.bool_) if keep is None else keep
     values = _scaled(np.vstack([aligned.baseline, aligned.candidate])[:, mask])
     where = tuple(f"{label} {step}" for step in aligned.steps[mask].tolist())
@@ -87,9 +88,7 @@ def _scaled(values: Floats) -> Floats:
     return values / top if top > 0 else values
 
 
-def _shift(aligned: Aligned, values: Floats) -> Floats:
+def _shift(aligned: Curves, values: Floats) -> Floats:
     b = aligned.baseline.shape[0]
     base, cand = values[:b].mean(axis=0), values[b:].mean(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative: Floats = (cand - base) / np.abs(base)
-    return relative
+    return relative_error(base, cand)

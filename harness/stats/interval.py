@@ -7,11 +7,12 @@ of c / b exceeds 1 by the noise alone (Jensen's inequality), near 9 % here.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.stats.blocks import automatic_length, error_of_mean
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +20,6 @@ OWN_SPREAD = 5
 """Runs from which a side shows a spread of its own."""
 DEGREE = 2
 """Degree of the trend that is taken out of a pair's difference before its noise is measured."""
-RESAMPLES = 999
 STRETCH = 2.5
 SHORT = 200
 
@@ -78,18 +78,17 @@ def _relative(ratio: float, baseline: Floats) -> float:
     return math.copysign(1.0, float(baseline.mean())) * (ratio - 1)
 
 
-def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1, seed: int = 1) -> Interval:
+def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1) -> Interval:
     """The interval from one run a side, (n,) each; the noise of the steps is what varies.
 
     The noise is what is left of c - (1 + d) b, d the estimate, without a quadratic trend. The
-    standard error is that of its mean under a circular block bootstrap (Politis & Romano 1992). Its
-    blocks are 2.5 times the automatic choice for the variance (Politis & White 2004, corrected
-    2009), since a good interval needs longer blocks than a good variance (Sun, Phillips & Jin
-    2008); at least the root of n; and at least `overlap` records, over which a logged mean repeats
-    itself. Blocks this long leave n / block of them to learn from, less three for the trend: the
-    variance is divided by 1 - 3 block / n, and the interval is Student's with n / block - 3 degrees
-    of freedom. `docs/explanation/statistics.md` has the coverage that this gives. Seed-to-seed
-    spread is not in it: one run cannot show it.
+    standard error is that of its mean under a circular block bootstrap (`blocks`). Its blocks are
+    2.5 times the automatic choice for the variance, since a good interval needs longer blocks than
+    a good variance (Sun, Phillips & Jin 2008); at least the root of n; and at least `overlap`
+    records, over which a logged mean repeats itself. Blocks this long leave n / block of them to
+    learn from, less three for the trend: the variance is divided by 1 - 3 block / n, and the
+    interval is Student's with n / block - 3 degrees of freedom. `docs/explanation/statistics.md`
+    has the coverage that this gives. Seed-to-seed spread is not in it: one run cannot show it.
     """
     n = baseline.size
     level = float(baseline.mean())
@@ -100,7 +99,7 @@ def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1, seed: in
         return Interval(estimate=estimate, error=0.0, degrees=n - 1 - DEGREE)
     block = block_length(noise, least=max(overlap, math.isqrt(n)))
     lost = (DEGREE + 1) * block / n
-    error = _bootstrap_error(noise, block, seed=seed) / math.sqrt(1 - lost)
+    error = error_of_mean(noise, block) / math.sqrt(1 - lost)
     degrees = max(1.0, n / block - 1 - DEGREE)
     return Interval(estimate=_relative(ratio, baseline), error=error, degrees=degrees)
 
@@ -110,21 +109,9 @@ def block_length(noise: Floats, *, least: int) -> int:
 
     At most a sixth of the values; of fewer than 200, which show less of their memory, a fifth.
     """
-    from arch.bootstrap import optimal_block_length  # noqa: PLC0415  (two seconds)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = float(optimal_block_length(noise)["circular"].iloc[0])
+    found = automatic_length(noise)
     most = max(1, noise.size // (6 if noise.size >= SHORT else 5))
     return min(most, max(least, math.ceil(STRETCH * found))) if math.isfinite(found) else most
-
-
-def _bootstrap_error(noise: Floats, block: int, *, seed: int) -> float:
-    from arch.bootstrap import CircularBlockBootstrap  # noqa: PLC0415
-
-    bootstrap = CircularBlockBootstrap(block, noise, seed=seed)
-    means = bootstrap.apply(np.mean, RESAMPLES)
-    return float(np.std(means))
 
 
 def _without_trend(values: Floats) -> Floats:

@@ -13,7 +13,7 @@ from harness.align import Aligned
 def to_unit(aligned: Aligned) -> Aligned:
     """The judged values of both sides divided by one power of two: exact, and of size 1 or so.
 
-    Values must be finite. Relative figures are those of the original; companions are left alone.
+    Values must be finite. Relative figures are those of the original; other series are left alone.
     """
     top = max(float(np.abs(side).max()) for side in (aligned.baseline, aligned.candidate))
     if top == 0:

@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned
+from harness.align import Aligned, Curves
 from harness.companions import PLANNED
 from harness.stats.tails import tail_degrees
 
@@ -108,7 +108,7 @@ class Signature:
 
 
 def signature(aligned: Aligned) -> Signature:
-    """The features of the judged series, its companions and its signals.
+    """The features of the judged series, of validation and of schedules and auxiliary series.
 
     The judged values must be finite. A run whose row of another series is NaN throughout does not
     log it; a record that is not finite in some other run is left out, and so is a series without
@@ -122,7 +122,7 @@ def signature(aligned: Aligned) -> Signature:
     ends = [i for i, f in enumerate(judged) if f.kind in {"level", "last"}]
     last = ends[-1] if ends else len(judged) - 1
     judged[last] = replace(judged[last], result=True)
-    others = (*aligned.companions, *aligned.signals)
+    others = (*aligned.schedules, *aligned.validation, *aligned.auxiliary)
     more = [_as_result(f) for one in others for f in _features(one) if f.kind != "noise"]
     every = (*judged, *more)
     together = np.column_stack([feature.column for feature in every])
@@ -136,7 +136,7 @@ def _as_result(feature: Feature) -> Feature:
     return replace(feature, result=True) if validation else feature
 
 
-def _features(one: Aligned) -> Iterator[Feature]:
+def _features(one: Curves) -> Iterator[Feature]:
     """The features of one series."""
     values = np.vstack([one.baseline, one.candidate])
     logged = np.asarray(~np.isnan(values).all(axis=1), dtype=np.bool_)
@@ -192,6 +192,26 @@ def _measured(metric: str, values: Floats, b: int, *, logs: bool) -> Iterator[Fe
         words = f"the step-to-step noise of {metric} in the {order} half"
         column = np.log(np.maximum(moves, STILL))
         yield Feature(name=f"{name} noise", words=words, kind="noise", column=column, logs=True)
+
+
+def words_of(name: str) -> str:
+    """What a feature's name says, in words; empty for what is no such name.
+
+    >>> words_of("loss: level 5"), words_of("loss: late noise")
+    ('the mean loss of the last 35 % of steps', 'the step-to-step noise of loss in the second half')
+    """
+    metric, _, rest = name.rpartition(": ")
+    kind, _, number = rest.partition(" ")
+    if not metric:
+        return ""
+    if kind == "level" and number.isdecimal() and 0 < int(number) < len(STRETCHES):
+        return f"the mean {metric} {_stretch(int(number))}"
+    half = {"early": "first", "late": "second"}.get(kind)
+    if half and number == "noise":
+        return f"the step-to-step noise of {metric} in the {half} half"
+    if rest in {"first", "last"}:
+        return f"the {rest} {metric}"
+    return f"{metric} {number}" if kind == "schedule" else ""
 
 
 def _stretch(i: int) -> str:

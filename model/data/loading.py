@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.labels import to_train_ids
+from model.data.labels import CLASSES, IGNORE, to_train_ids
 from model.errors import DataError
 from model.registry import TRANSFORMS
 
@@ -43,6 +43,8 @@ class LoadImageFromFile:
         image = read_png(results["img_path"], cv2.IMREAD_COLOR)
         results["img"] = image.astype(np.float32) if self.to_float32 else image
         results["img_shape"] = results["ori_shape"] = image.shape[:2]
+        if "gt_seg_map" in results:
+            check_sizes(results, results["gt_seg_map"].shape)
         return results
 
 
@@ -61,21 +63,52 @@ class LoadAnnotations:
             raise DataError(
                 f"{results['seg_map_path']}: labels have shape {labels.shape}; expected one channel"
             )
-        results["gt_seg_map"] = to_train_ids(labels) if results.get("label_ids") else labels
+        if labels.dtype != np.uint8:
+            raise DataError(
+                f"{results['seg_map_path']}: labels are {labels.dtype}; expected uint8, a class in "
+                "each pixel"
+            )
+        if "ori_shape" in results:
+            check_sizes(results, labels.shape)
+        if results.get("label_ids"):
+            labels = to_train_ids(labels)
+        elif (unknown := labels[(labels >= len(CLASSES)) & (labels != IGNORE)]).size:
+            raise DataError(
+                f"{results['seg_map_path']}: {unknown.size} pixels have no train id, the first is "
+                f"{unknown[0]}; expected 0 to {len(CLASSES) - 1}, or {IGNORE} for none. Label ids "
+                "belong in files called *_labelIds.png"
+            )
+        results["gt_seg_map"] = labels
         results.setdefault("seg_fields", []).append("gt_seg_map")
         return results
 
 
+def check_sizes(results: Results, labels: tuple[int, ...]) -> None:
+    """Raise DataError unless the image, as it was read, and its labels (H, W) have one size."""
+    height, width = results["ori_shape"]
+    if (height, width) != labels:
+        raise DataError(
+            f"{results['img_path']} is {width}x{height} pixels and its labels "
+            f"{results['seg_map_path']} are {labels[1]}x{labels[0]}; expected one size. Download "
+            "the pair again"
+        )
+
+
 def read_png(path: str, flags: int) -> NDArray[np.uint8]:
-    """The decoded image, [H, W] or [H, W, 3] uint8. A missing or damaged file is a DataError."""
+    """The decoded image, [H, W] or [H, W, 3]. A missing or damaged file is a DataError."""
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise DataError(f"{path}: is no file; expected an image")
         data = Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); expected an image") from error
     # cv2 fills up an image that ends too early and says nothing: the end must be looked for
     if data.startswith(PNG_START) and PNG_END not in data[-64:]:
         raise DataError(f"{path}: the file is cut short at {len(data)} bytes; download it again")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except cv2.error as error:  # a header that promises more pixels than cv2 reads
+        raise DataError(f"{path}: cannot be decoded ({error.err}); download it again") from error
     if image is None:
         raise DataError(f"{path}: {len(data)} bytes that are not an image; download it again")
     return image  # type: ignore[return-value]

@@ -15,10 +15,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from model.command import ended
 from model.data.cues import VEHICLES, draw_cued_scene
 from model.data.png import encode_png
 from model.data.scene import Array, draw_scene
-from model.errors import DataError, ModelError
+from model.errors import DataError
 
 CITY = "synthville"
 SPLITS = ("train", "val")
@@ -97,6 +98,13 @@ def _size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def _count(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 on")
+    return int(text)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status, 2 for an error of the user's."""
     parser = argparse.ArgumentParser(prog="python -m model.data.synthetic", description=__doc__)
@@ -107,23 +115,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="plain",
         help="cues: far-off signs decide the vehicles' class",
     )
-    parser.add_argument("--train", type=int, default=64, metavar="N", help="training scenes")
-    parser.add_argument("--val", type=int, default=16, metavar="N", help="validation scenes")
-    parser.add_argument("--size", type=_size, default=(128, 256), metavar="HxW")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--train", type=_count, default=64, metavar="N", help="training scenes")
+    parser.add_argument("--val", type=_count, default=16, metavar="N", help="validation scenes")
+    parser.add_argument(
+        "--size", type=_size, default=(128, 256), metavar="HxW", help="in pixels; default 128x256"
+    )
+    parser.add_argument("--seed", type=_count, default=0, help="of what is drawn; default 0")
     args = parser.parse_args(argv)
-    try:
-        generate(
-            args.out,
-            train=args.train,
-            val=args.val,
-            size=args.size,
-            seed=args.seed,
-            kind=args.kind,
-        )
-    except ModelError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return ended(lambda: command(args))
+
+
+def command(args: argparse.Namespace) -> int:
+    """Write the scenes, and say where they are; the exit status."""
+    generate(
+        args.out, train=args.train, val=args.val, size=args.size, seed=args.seed, kind=args.kind
+    )
     print(f"{args.train} train and {args.val} val scenes in {args.out}")
     return 0
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+from model.command import ended
 from model.faults.catalogue import FAULTS
 from model.faults.fault import Fault, FaultCall
 
@@ -14,11 +17,12 @@ def entry(fault: Fault) -> str:
     return f"{call}  ({level})\n    {fault.summary}.{dose}\n    In a port: {fault.origin}.\n"
 
 
-def main() -> None:
-    """Print an entry a fault."""
+def main() -> int:
+    """Print an entry a fault; the exit status."""
     for fault in FAULTS.values():
         print(entry(fault))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

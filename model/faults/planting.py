@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager
 
 from mmengine.hooks import Hook
 
-from model.checkpoint import PortRunner
 from model.errors import ConfigError
 from model.faults.fault import FaultCall
 from model.faults.site import Site
+from model.runner import PortRunner
 
 
 class _Planter(Hook):

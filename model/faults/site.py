@@ -11,7 +11,7 @@ from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from model.checkpoint import PortRunner
+from model.runner import PortRunner
 
 M = TypeVar("M", bound=nn.Module)
 _ABSENT = object()

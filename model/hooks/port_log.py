@@ -22,6 +22,7 @@ from mmengine.runner import Runner
 
 from model.devices import device_of_type, peak_memory_mib
 from model.environment import Facts, environment_block
+from model.errors import WriteError
 from model.registry import HOOKS
 
 FILE_NAME = "port.log"
@@ -54,16 +55,37 @@ def write_head(folder: Path, facts: Facts, cfg: Config) -> None:
     stamp = datetime.now().strftime("%m/%d %H:%M:%S")
     config = f"{stamp} - mmengine - INFO - Config:\n{cfg.pretty_text}\n\n"
     descriptor = open_log(folder)
-    _write_all(descriptor, block + config)
+    write_log(descriptor, block + config, path=folder / FILE_NAME)
     os.close(descriptor)
-    sys.stdout.flush()
-    _write_all(sys.stdout.fileno(), block)
+    write_output(block)
 
 
-def _write_all(descriptor: int, text: str) -> None:
+def write_log(descriptor: int, text: str, *, path: Path) -> None:
+    """Append to the log, in one `write` unless the system takes less at a time."""
     data = text.encode()
-    while data:
-        data = data[os.write(descriptor, data) :]
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+    except OSError as error:
+        raise WriteError(
+            f"{path}: cannot be written ({error.strerror}); the run stopped. Make room, then go on "
+            "with --resume auto"
+        ) from error
+
+
+def write_output(text: str) -> None:
+    """Write to standard output, in one `write` unless the system takes less at a time."""
+    data = text.encode()
+    try:
+        sys.stdout.flush()
+        while data:
+            data = data[os.write(sys.stdout.fileno(), data) :]
+    except OSError as error:
+        raise WriteError(
+            f"standard output cannot be written ({error.strerror}); the run stopped. {FILE_NAME} "
+            "holds every record: send the output to a file or /dev/null, and go on with "
+            "--resume auto"
+        ) from error
 
 
 @HOOKS.register_module()
@@ -96,10 +118,9 @@ class PortLogHook(Hook):
             loss=outputs["loss"].detach().item(),
             batch=len(data_batch["inputs"]),
             step_s=now - started,
-        ).encode()
-        os.write(self.descriptor, record)
-        sys.stdout.flush()
-        os.write(sys.stdout.fileno(), record)
+        )
+        write_log(self.descriptor, record, path=Path(runner.work_dir) / FILE_NAME)
+        write_output(record)
         self.ended = time.perf_counter()
 
     def after_train(self, runner: Runner) -> None:

@@ -120,6 +120,32 @@ const drawUnfinite = (u, name, steps) => {
   u.ctx.restore();
 };
 
+// Small open triangles at the upper and lower edge: steps whose value lies beyond the scale.
+const drawBeyond = (u, name, steps, values) => {
+  const { left, top, width, height } = u.bbox;
+  const { min, max } = u.scales.y;
+  const size = 4 * devicePixelRatio;
+  const previous = { 1: -Infinity, [-1]: -Infinity };
+  u.ctx.save();
+  u.ctx.strokeStyle = colour(name);
+  u.ctx.lineWidth = devicePixelRatio;
+  for (let i = 0; i < steps.length; i++) {
+    const way = values[i] > max ? 1 : values[i] < min ? -1 : 0;
+    if (!way || !Number.isFinite(values[i])) continue;
+    const x = u.valToPos(steps[i], "x", true);
+    if (x < left || x > left + width || x - previous[way] < size) continue;
+    previous[way] = x;
+    const edge = way > 0 ? top + 1 : top + height - 1;
+    u.ctx.beginPath();
+    u.ctx.moveTo(x, edge);
+    u.ctx.lineTo(x - size / 2, edge + way * size);
+    u.ctx.lineTo(x + size / 2, edge + way * size);
+    u.ctx.closePath();
+    u.ctx.stroke();
+  }
+  u.ctx.restore();
+};
+
 const createChart = (host, { height, label, xLabel, log, series, bands, view, range, under, over, on }) =>
   new uPlot(
     {

@@ -95,7 +95,12 @@
     charts[1].setData([x, ...y]);
   };
 
-  // Symmetric bounds that hold the smoothed error, the limits, and all but the wildest steps.
+  // Symmetric bounds that hold the limits and the smoothed error, and 95 % of single steps as far as
+  // the limits stay visible; as `scale.error_bound` has it.
+  const quantile = (sizes, part) => {
+    sizes.sort((a, b) => a - b);
+    return sizes.length ? sizes[Math.floor(part * (sizes.length - 1))] : 0;
+  };
   const errorRange = () => {
     const [first, end] = within(common.steps, view.from, view.to);
     const sizes = [];
@@ -103,13 +108,15 @@
     for (let i = first; i < end; i += stride) {
       if (Number.isFinite(rawError[i])) sizes.push(Math.abs(rawError[i]));
     }
-    sizes.sort((a, b) => a - b);
-    let bound = sizes.length ? sizes[Math.floor(0.95 * (sizes.length - 1))] : 0;
-    for (const [size] of data.limits) bound = Math.max(bound, 150 * size);
-    const calm = smoothError();
-    for (let i = first; i < end; i++) {
-      if (Number.isFinite(calm[i])) bound = Math.max(bound, Math.abs(calm[i]));
+    const limit = Math.max(0, ...data.limits.map(([size]) => 100 * size));
+    let wild = quantile(sizes, 0.95);
+    if (limit > 0) wild = Math.min(wild, 6 * limit);
+    const calm = [];
+    const error = smoothError();
+    for (let i = first; i < end; i += stride) {
+      if (Number.isFinite(error[i])) calm.push(Math.abs(error[i]));
     }
+    const bound = Math.max(1.5 * limit, wild, quantile(calm, 0.98));
     return [-1.15 * bound || -1, 1.15 * bound || 1];
   };
 
@@ -199,6 +206,7 @@
       return;
     }
     drawUnfinite(u, "ink", badError);
+    if (isOn("error:raw")) drawBeyond(u, "ink-soft", common.steps, rawError);
     rule(u, "ink-soft", 0, []);
     for (const [size, oneSided] of data.limits) {
       rule(u, "limit", 100 * size, [6, 3]);

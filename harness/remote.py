@@ -1,0 +1,291 @@
+"""Logs by URL: HTTP by the standard library, object stores by fsspec, both within bounds.
+
+A server is a stranger: it may not answer, send a byte a second or never end, and it may lead
+elsewhere. User and password go to the host that they were given for, and to no other.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import socket
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
+
+from harness import bounded
+from harness.bounded import Bounded, size
+from harness.errors import ParseError
+
+WAIT_S = 10.0
+"""Seconds that are waited for a connection, and for each next byte."""
+TOTAL_S = 120.0
+"""Seconds in which a log must have been read."""
+REDIRECTS = 5
+ADVICE = "Download the log and give its path."
+
+_MOVED = frozenset({301, 302, 303, 307, 308})
+_SAFE = "%/:=&?~+!$,;'@()*[]|"
+_PORTS = {"http": 80, "https": 443}
+
+
+def open_url(url: str) -> HttpLog:
+    """The log that an http(s) URL names.
+
+    Raises:
+        ParseError: the server does not answer, or with something else than the log.
+    """
+    return HttpLog(url)
+
+
+class HttpLog(Bounded):
+    """What a server answers. `encoding` is the suffix of how it is packed, empty if it is not."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, total_s=TOTAL_S, advice=ADVICE)
+        self._watch = _Watch(TOTAL_S)
+        self._response: http.client.HTTPResponse | None = None
+        try:
+            with self._said():
+                self._response = self._answer(url)
+            self.length = self._stated_length(self._response)
+            self.encoding = self._stated_encoding(self._response)
+        except BaseException:
+            self.close()
+            raise
+        if self.length is None and not self._response.chunked:
+            self.note = "the server states no length of this log, so a lost end does not show"
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._watch.end()
+        if self._response is not None:
+            self._response.close()
+        super().close()
+
+    def _next(self, n: int) -> bytes:
+        with self._said():
+            assert self._response is not None  # noqa: S101  (it was opened)
+            data: bytes = self._response.read1(n)
+        if not data:
+            if self._watch.expired:
+                raise self.too_long()
+            if self.length is not None and self.count < self.length:
+                msg = f"the connection closed after {self.count} of {self.length} bytes"
+                raise self.error(msg)
+        return data
+
+    def _answer(self, url: str) -> http.client.HTTPResponse:
+        """The answer after redirects.
+
+        Raises:
+            ParseError: too many of them, one to elsewhere, or an answer that is no log.
+        """
+        given = now = urlsplit(url)
+        opener = self._watch.opener()
+        for _ in range(REDIRECTS + 1):
+            response: http.client.HTTPResponse = opener.open(_request(now, given), timeout=WAIT_S)
+            if response.status not in _MOVED:
+                break
+            response.close()
+            before, now = now, self._next_place(now, response)
+            if (before.scheme, now.scheme) == ("https", "http"):
+                raise self.error("the server leads from https to http, which is not followed")
+            self._watch.hang_up()
+        else:
+            raise self.error(f"more than {REDIRECTS} redirects")
+        if response.status != http.HTTPStatus.OK:
+            response.close()
+            reason = f"{response.status} {response.reason}"[:80].strip()
+            raise ParseError(
+                f"the server answers {reason}; check the URL, and that it may be read",
+                source=self.source,
+            )
+        return response
+
+    def _next_place(self, now: SplitResult, response: http.client.HTTPResponse) -> SplitResult:
+        to = response.headers.get("Location", "")
+        try:
+            place = urlsplit(urljoin(urlunsplit(now), to))
+            known = bool(place.hostname) and place.port != 0
+        except ValueError:
+            known = False
+        if not to or not known or place.scheme not in _PORTS:
+            raise self.error("the server leads to a place that is no http(s) URL")
+        return place
+
+    def _stated_length(self, response: http.client.HTTPResponse) -> int | None:
+        """The length that the answer states; None if none counts."""
+        stated = {text.strip() for text in response.headers.get_all("Content-Length", [])}
+        if response.chunked or not stated:
+            return None
+        text = stated.pop()
+        if stated or not (text.isascii() and text.isdigit()):
+            raise self.error(f"the server states a length that is none ({text!r:.40})")
+        digits = text.lstrip("0") or "0"
+        if len(digits) > len(str(bounded.MAX_BYTES)) or int(digits) > bounded.MAX_BYTES:
+            raise self.error(
+                f"the server states more than {size(bounded.MAX_BYTES)} ({text:.40} bytes)"
+            )
+        return int(digits)
+
+    def _stated_encoding(self, response: http.client.HTTPResponse) -> str:
+        stated = response.headers.get("Content-Encoding", "").strip().lower()
+        if stated in {"", "identity"}:
+            return ""
+        if stated in {"gzip", "x-gzip"}:
+            return ".gz"
+        raise self.error(f"the server packs its answer as {stated!r:.40}, which was not asked for")
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        """Says in one line what went wrong."""
+        try:
+            yield
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            if self._watch.expired:
+                raise self.too_long() from error
+            raise self.error(_words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, in words."""
+    during = "send its next byte"
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+        error, during = error.reason, "take the connection"
+    match error:
+        case TimeoutError():
+            return f"the server took more than {WAIT_S:g} s to {during}"
+        case socket.gaierror():
+            return "the name of the server is not known"
+        case ssl.SSLError():
+            why = getattr(error, "verify_message", "") or error.reason or type(error).__name__
+            return f"no safe connection to the server ({why})"
+        case http.client.IncompleteRead():
+            return "the connection closed inside the log"
+        case http.client.HTTPException():
+            return f"the server's answer is no HTTP ({type(error).__name__}: {str(error)[:80]})"
+    why = getattr(error, "strerror", "") or str(error)[:200] or type(error).__name__
+    return f"cannot be read: {why}"
+
+
+def _request(now: SplitResult, given: SplitResult) -> urllib.request.Request:
+    """A request without user and password in its URL; they go along to the host given alone."""
+    host = now.netloc.rpartition("@")[2]
+    clean = urlunsplit(
+        (now.scheme, host, quote(now.path or "/", _SAFE), quote(now.query, _SAFE), "")
+    )
+    request = urllib.request.Request(  # noqa: S310  (http and https alone get here)
+        clean, headers={"User-Agent": "ccnet-port-harness", "Accept-Encoding": "identity"}
+    )
+    if given.username is not None and _same_host(now, given):
+        pair = f"{unquote(given.username)}:{unquote(given.password or '')}"
+        token = base64.b64encode(pair.encode("utf-8", "replace")).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request
+
+
+def _same_host(now: SplitResult, given: SplitResult) -> bool:
+    """Whether a host is the one given: by name and port, or its https where http was given."""
+    if now.hostname != given.hostname:
+        return False
+    ports = [part.port or _PORTS[part.scheme] for part in (now, given)]
+    if now.scheme == given.scheme:
+        return ports[0] == ports[1]
+    return ports == [_PORTS["https"], _PORTS["http"]]
+
+
+class _Watch:
+    """Shuts the socket when the time is over, whatever waits for it."""
+
+    def __init__(self, total_s: float) -> None:
+        self.expired = False
+        self.connections: list[http.client.HTTPConnection] = []
+        self.sockets: list[socket.socket] = []
+        self._timer = threading.Timer(total_s, self._expire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def opener(self) -> urllib.request.OpenerDirector:
+        """What opens http and https, by the environment's proxies, and nothing else."""
+        director = urllib.request.OpenerDirector()
+        director.add_handler(urllib.request.ProxyHandler())
+        director.add_handler(_Http(self))
+        director.add_handler(_Https(self))
+        return director
+
+    def hang_up(self) -> None:
+        """Ends the connections."""
+        sockets = [*self.sockets, *(c.sock for c in self.connections if c.sock is not None)]
+        for sock in sockets:
+            with suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        self.sockets.clear()
+        self.connections.clear()
+
+    def end(self) -> None:
+        """Ends the connections and the watch."""
+        self._timer.cancel()
+        self.hang_up()
+
+    def _expire(self) -> None:
+        self.expired = True
+        self.hang_up()
+
+    def connect(self, kind: type[http.client.HTTPConnection]) -> Any:
+        """A kind of connection that is watched from its start."""
+        watch = self
+
+        class Watched(kind):  # type: ignore[misc, valid-type]
+            def connect(self) -> None:
+                watch.connections.append(self)
+                super().connect()
+                watch.sockets.append(self.sock)
+
+        return Watched
+
+
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, watch: _Watch) -> None:
+        super().__init__()
+        self._connection = watch.connect(http.client.HTTPConnection)
+
+    def http_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(self._connection, req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def __init__(self, watch: _Watch) -> None:
+        super().__init__()
+        self._connection = watch.connect(http.client.HTTPSConnection)
+
+    def https_open(self, req: urllib.request.Request) -> Any:
+        return self.do_open(self._connection, req, context=ssl.create_default_context())
+
+
+class StoreLog(Bounded):
+    """An object of a store, read by fsspec.
+
+    Raises:
+        ParseError: the library of the store is not installed, or the object cannot be opened.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, total_s=TOTAL_S, advice=ADVICE)
+        import fsspec  # noqa: PLC0415  (only object stores need it)
+
+        self._file: IO[bytes] = fsspec.open(url, "rb").open()
+
+    def close(self) -> None:
+        """Lets the object go."""
+        with suppress(AttributeError):  # of an object that could not be opened
+            self._file.close()
+        super().close()
+
+    def _next(self, n: int) -> bytes:
+        return self._file.read(n)

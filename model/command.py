@@ -1,0 +1,106 @@
+"""What every `python -m model...` does before and after its own work, without torch.
+
+Exit status: 2 for what a user can put right, told in one line; 130 when interrupted; 141, as a
+shell has it, when the reader of the output went away.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from model.errors import ModelError
+from model.threads import wait_without_spinning
+
+USER_ERROR = 2
+NEEDED = ("torch", "mmengine")
+SIGNALLED = 128
+
+
+def prepare() -> None:
+    """Settle what must be settled before torch is imported; without the extra [train], end."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        print(
+            f"error: {' and '.join(missing)} cannot be imported; expected the extra [train]. "
+            "Install torch for your device, then: pip install '.[train]'",
+            file=sys.stderr,
+        )
+        raise SystemExit(USER_ERROR)
+    read_tensors_only()
+    wait_without_spinning(os.environ)
+    logging.raiseExceptions = False  # a log on a full disk: the step log ends the run in one line
+
+
+def read_tensors_only() -> None:
+    """Let no `torch.load`, whoever calls it, run code from a file."""
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
+
+
+def ended(work: Callable[[], int]) -> int:
+    """The exit status of `work`; what a user can put right is one line on standard error."""
+    try:
+        status = work()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = SIGNALLED + signal.SIGPIPE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        status = SIGNALLED + signal.SIGINT
+    except (ModelError, OSError, MemoryError, RuntimeError) as error:
+        text = told(error)
+        if text is None:
+            raise
+        print(f"error: {text}", file=sys.stderr)
+        status = USER_ERROR
+    _give_up_output()
+    return status
+
+
+def _give_up_output() -> None:
+    """Drop what standard output does not take; Python would end with a traceback of it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def told(error: BaseException) -> str | None:
+    """One line on an error that a user can put right; None for a defect of this project."""
+    if isinstance(error, ModelError):
+        return one_line(error)
+    if isinstance(error, OSError):
+        return system_reason(error)
+    text = one_line(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"out of memory ({text or 'no reason given'}); lower the batch or the crop size"
+    if "DefaultCPUAllocator" in text:
+        return f"out of memory ({text}); lower the batch or the crop size"
+    if text.startswith("DataLoader worker"):
+        return f"{text}; give /dev/shm more room, or set train_dataloader.num_workers=0"
+    return None
+
+
+def system_reason(error: OSError) -> str:
+    """What the system refused, in one line: the file where it is known, and the reason."""
+    where = f"{error.filename}: " if error.filename is not None else ""
+    reason = error.strerror or str(error) or type(error).__name__
+    return one_line(OSError(where + reason))
+
+
+def one_line(error: BaseException) -> str:
+    """The message on one line; of one that a data worker sent, the line after its traceback.
+
+    Names of files and what stands in them are other people's: what cannot be printed is escaped.
+    """
+    text = str(error).strip()
+    if text.startswith("Caught "):
+        text = text.splitlines()[-1].partition(": ")[2]
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
