@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from harness.comparison import Comparison
 from harness.errors import HarnessError
 from harness.events import NAME
 from harness.manifest import Port
+from harness.places import is_url, parts_of
 from harness.recording import TOML
 from harness.resolve import BASELINES
 from harness.store import expand
@@ -89,21 +91,20 @@ def _paths(spec: str, root: Path) -> Iterator[str]:
         if folder is not None:
             yield from map(str, _files(folder))
             continue
-        if "://" in part:
+        if is_url(part):
             msg = "an address may give something else next time"
             raise ValueError(msg)
         yield from expand(part, root=root)
 
 
 def _parts(spec: str, root: Path) -> list[str]:
-    several = [part.strip() for part in spec.split(",") if part.strip()]
-    if len(several) < 2 or _recording(spec, root) is not None or (root / spec).exists():
+    if _recording(spec, root) is not None:
         return [spec]
-    return several
+    return parts_of(spec, is_file=not is_url(spec) and os.path.lexists(root / spec))
 
 
 def _recording(spec: str, root: Path) -> Path | None:
-    if "://" in spec:
+    if is_url(spec):
         return None
     return next((f for f in (root / spec, root / BASELINES / spec) if is_recording(f)), None)
 

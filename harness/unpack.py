@@ -14,6 +14,8 @@ FLOOR_BYTES = 64 << 20
 """Bytes that any packed log may have. They are unpacked before the first of them is read."""
 RATIO = 100
 """Bytes that a packed byte may become beyond it. Text of a log packs 5 to 30 to one."""
+AHEAD_BYTES = 1 << 16
+"""Packed bytes that are read ahead: few, so that their number tells what was unpacked of them."""
 PATIENCE_S = 60.0
 """Seconds of unpacking in which a line must end."""
 
@@ -35,7 +37,7 @@ def unpacked(
         msg = f"no decompressor for {kind} is installed; install zstandard"
         raise ParseError(msg, source=source)
     packed = _Packed(raw, seen, source)
-    buffered = io.BufferedReader(packed, block)
+    buffered = io.BufferedReader(packed, min(block, AHEAD_BYTES))
     content: IO[bytes] = compr[name](buffered, mode="rb")
     count = 0
     held: list[bytes] = []

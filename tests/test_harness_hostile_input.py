@@ -329,6 +329,10 @@ def test_an_archive_that_becomes_too_much_is_refused_before_it_is_read(
     path.write_bytes(pack(TEXT.encode() + b"step 1 loss 1.0\n" * 1_000_000))
     with pytest.raises(ParseError, match=r"packed bytes become more than .* over 100 to one"):
         read_run(path)
+    noise = random.Random(1).randbytes(1 << 20).hex().encode()  # packs little, and so allows much
+    path.write_bytes(pack(TEXT.encode() + b"step 1 loss 1.0\n" * 1_000_000 + noise))
+    with pytest.raises(ParseError, match=r"packed bytes become more than .* over 100 to one"):
+        read_run(path)
     lines = "".join(f"step {i} loss {1 / (i + 1)}\n" for i in range(100_000))
     path.write_bytes(pack(lines.encode()))  # 3 MB, and no more than logs pack
     assert len(read_run(path).find("loss", 0)[0]) == 100_000
