@@ -110,10 +110,7 @@ def test_a_verdict_is_an_exit_status_with_its_reason(
         (("compare", "gpu.log", "same.log", "--rank", "3"), "no series 'loss' of rank 3"),
         (("compare", "gpu.log", "same.log", "--rule", "best"), "error: no rule 'best'"),
         (("compare", "gpu.log", "same.log", "--allow", "sed"), "error: cannot allow sed"),
-        (
-            ("compare", "gpu.log", "same.log", "--json", "gpu.log/x.json"),
-            "gpu.log/x.json: cannot be written",
-        ),
+        (("compare", "gpu.log", "same.log", "--json", "gpu.log/x.json"), "x.json: cannot be"),
         (("compare", "gpu.log", "same.log", "--report", "gpu.log"), "gpu.log: cannot be written"),
         (("parse", "empty.log"), "error: empty.log: the file is empty"),
         (("loss", "--sdaa-log", "words.log", "--cuda-log", "gpu.log"), "error: words.log: no trai"),

@@ -178,6 +178,7 @@ def test_a_wider_limit_never_rejects_what_a_narrower_one_accepts(a, b, seed):
         assert not (narrow is Verdict.PASS and wide is not Verdict.PASS)
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(1, 78), max_size=5))
 def test_a_step_more_on_one_side_never_improves_a_verdict(dropped):
     base = decaying(80)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.curve import Run, Series
-from harness.shown import printable
+from harness.shown import shown
 
 SHOWN = 30
 """Runs and series of the tables; a line counts the rest."""
@@ -74,7 +74,7 @@ def _print(
     for head in heads:
         table.add_column(head, overflow="fold")
     for row in rows[:SHOWN]:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text(shown(cell)) for cell in row))
     if len(rows) > SHOWN:
         table.caption = f"and {len(rows) - SHOWN} more; see --all"
         table.caption_justify = "left"

@@ -24,8 +24,8 @@ def repeat_command(
 
     `baseline` and `candidate` are the words that named the sides, a recording's name for one;
     without them the logs are listed. `baselines` is the folder of recordings, where one was named.
-    What only a manifest can ask for
-    stands behind a `#`, and so does the remark that the secrets of a URL were left out.
+    What only a manifest can ask for stands behind a `#`, and so does the remark that the secrets of
+    a URL were left out.
     """
     policy = comparison.policy
     options = _options(policy) + (["--baselines", baselines] if baselines else [])
@@ -33,13 +33,14 @@ def repeat_command(
         _sources(comparison.baseline) if baseline is None else baseline,
         _sources(comparison.candidate) if candidate is None else candidate,
     ]
+    secret = any(masked(side) != side for side in sides)
     sides = [place_text(side) for side in sides]  # user and password do not go into a report
     if any(side.startswith("-") for side in sides):  # a log's name, no option
         words = [*options, "--", *sides]
     else:
         words = [*sides, *options]
     command = " ".join(map(shlex.quote, ["harness", "compare", *words]))
-    return shown(command) + _remark(policy, secret=masked(command) != command)
+    return shown(command) + _remark(policy, secret=secret)
 
 
 def _sources(runs: Sequence[Run]) -> str:
