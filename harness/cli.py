@@ -200,11 +200,16 @@ def parse(
     pattern: Pattern = None,
 ) -> None:
     """Show what a log says: facts, series, counts, and what was skipped and why."""
+    from harness.errors import PolicyError
+    from harness.parse.pattern import Pattern as OwnFormat
     from harness.report import run as writer
     from harness.report.text import console
     from harness.store import read_runs
 
     found = read_runs(log, pattern=pattern)
+    if pattern and not any(OwnFormat.name in read.formats for read in found):
+        msg = f"no line matches the pattern {pattern!r}; other formats were found in it"
+        raise PolicyError(msg, source=log)
     text = writer.render_json(*found) if json_to else ""
     if json_to not in {"", "-"}:
         write_text(Path(json_to), text)

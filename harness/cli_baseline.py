@@ -42,6 +42,7 @@ def baseline_add(
     """Record the runs of some logs: figures, facts and hashes; the logs themselves stay out."""
     from harness.baselines import record
     from harness.recording import SERIES_NAME, TOML
+    from harness.runset import mixed
     from harness.store import expand, read_runs
 
     reason = unfit(name)
@@ -55,6 +56,10 @@ def baseline_add(
         if not (SERIES_NAME.fullmatch(Path(path).name) and Path(path).with_name(TOML).is_file())
     ]  # the figures of a recording in the same folder are no log
     runs = [run for path in paths for run in read_runs(path)]
+    mixture = mixed(runs)
+    if mixture:
+        msg = f"not repetitions of one experiment: {mixture}; record each experiment by itself"
+        raise PolicyError(msg)
     recording = record(
         baselines / name, runs, origin=origin, description=description, replace=replace
     )

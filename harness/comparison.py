@@ -30,7 +30,10 @@ ANOTHER_UNIT = 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Comparison:
-    """Everything that a report says. `notes` are remarks that decide nothing."""
+    """Everything that a report says. `notes` are remarks that decide nothing.
+
+    `waived_schedules` say which logged schedules differ, as the policy allows.
+    """
 
     baseline: tuple[Run, ...]
     candidate: tuple[Run, ...]
@@ -41,6 +44,7 @@ class Comparison:
     measures: Measures
     judgement: Judgement
     notes: tuple[str, ...]
+    waived_schedules: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -69,7 +73,9 @@ def compare(
     aligned = part if policy.last is None else part.tail(policy.last)
     rows = compare_facts([r.facts for r in base], [r.facts for r in cand], allow=policy.allow)
     records = check_records(base, cand, aligned)
-    schedules, late = check_schedules(part, [run.source for run in cand], policy.allow)
+    sources = [run.source for run in cand]
+    schedules, late = check_schedules(part, sources, policy.allow)
+    waived = tuple(t for t in check_schedules(part, sources, ())[0] if t not in schedules)
     others = [
         check_rank(base, cand, aligned, rank, policy.allow)
         for rank in other_ranks(base, cand, aligned)
@@ -105,7 +111,9 @@ def compare(
         judgement=judge(
             without_schedules(aligned), rows, policy, evidence, scope=_scope(aligned, base)
         ),
+        waived_schedules=waived,
         notes=(
+            *(f"{text}: judged all the same, as allowed" for text in waived),
             *_notes(rows, whole, aligned),
             *_progress("baseline", base),
             *_progress("candidate", cand),

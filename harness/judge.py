@@ -210,18 +210,19 @@ def too_little(aligned: Aligned, policy: Policy) -> tuple[str, ...]:
 def _more(aligned: Aligned, needed: int) -> str:
     """How to come by so many records: log more often where the steps suffice, else train longer."""
     if aligned.part is not None or aligned.last is not None:
-        return "judge a longer part, or ask for less by min_steps"
+        return "judge a longer part, or ask for fewer with --min-steps (min_steps in a manifest)"
     stride, _ = interval(aligned.steps)
     span = int(aligned.steps[-1]) - int(aligned.steps[0]) + stride
     if stride > 1 and span >= needed:
         return (
             f"log every {counted(span // needed, 'step')} or more often (it is every {stride} "
             "now), or ask "
-            "for less by min_steps"
+            "for fewer with --min-steps (min_steps in a manifest)"
         )
     if stride > 1:
         return f"log every step, and train for {counted(needed - span, 'more step')}"
-    return f"train for {counted(needed - span, 'more step')}, or ask for less by min_steps"
+    more = counted(needed - span, "more step")
+    return f"train for {more}, or ask for fewer with --min-steps (min_steps in a manifest)"
 
 
 def _undecided(finding: Finding) -> Finding:

@@ -160,18 +160,20 @@ def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
 def qualifier(comparison: Comparison) -> str:
     """What sets a pass apart from a full one, in words; empty for a full one and other verdicts.
 
-    That is a part of the run that was judged, a fact or a series that was waived, and a mean level
-    that lies 5 % off or more, the limit of the published rule.
+    That is a part of the run that was judged, a fact, a schedule or a series that was waived, and a
+    mean level that lies 5 % off or more, the limit of the published rule.
     """
     if comparison.verdict is not Verdict.PASS:
         return ""
     aligned, allow = comparison.aligned, comparison.policy.allow
     waived = sum(row.waived for row in comparison.comparability)
+    schedules = len(comparison.waived_schedules)
     logs = [item for item in allow if item.split(".")[0] in {"series", "ranks"}]
     level = effect(aligned.baseline_mean, aligned.candidate_mean)
     parts = [
         comparison.judgement.scope,
         f"{counted(waived, 'fact')} waived" if waived else "",
+        f"{counted(schedules, 'logged schedule')} waived" if schedules else "",
         f"not asked for: {', '.join(logs)}" if logs else "",
         f"the mean level differs by {level:+.2%}" if abs(level or 0.0) >= LARGE else "",
     ]

@@ -1,11 +1,15 @@
-"""Is a set of runs a sample? Repeated seeds and repeated logs are not independent draws."""
+"""Is a set of runs a sample? Repeated seeds and logs are not independent; nor is a mixture one."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from harness.align import Aligned
+from harness.align import Aligned, align
+from harness.companions import with_companions
+from harness.comparable import blocking, compare_facts
 from harness.curve import Run
+from harness.errors import AlignmentError
+from harness.schedules import check_schedules
 
 
 def check_runs(side: str, runs: Sequence[Run], aligned: Aligned) -> tuple[str, ...]:
@@ -33,6 +37,29 @@ def check_runs(side: str, runs: Sequence[Run], aligned: Aligned) -> tuple[str, .
                     "from them; repeat the run with other seeds"
                 )
     return tuple(doubts)
+
+
+def mixed(runs: Sequence[Run]) -> str:
+    """Why runs are not repetitions of one experiment, the first reason; empty if nothing says so.
+
+    Compared with the first run are the stated facts that must match, the logged schedules, and the
+    hash of the log.
+    """
+    first, *others = runs
+    for run in others:
+        if run.sha256 and run.sha256 == first.sha256:
+            return f"{first.source} and {run.source} are the same log"
+        for row in blocking(compare_facts([first.facts], [run.facts])):
+            values = f"{row.baseline} in {first.source} and {row.candidate} in {run.source}"
+            return f"{row.fact} is {values}"
+        try:
+            both = with_companions(align([first], [run]), [first], [run])
+        except AlignmentError:
+            continue
+        schedules, _ = check_schedules(both, [run.source], ())
+        if schedules:
+            return schedules[0].replace("the baseline's", f"{first.source}'s")
+    return ""
 
 
 def _repeated(keys: Sequence[Hashable]) -> list[frozenset[int]]:

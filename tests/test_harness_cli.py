@@ -319,3 +319,42 @@ def test_a_table_of_several_runs_is_shown_recorded_and_compared_as_runs(harness,
     )
     done = harness("compare", "six", "port.csv", "--quiet")
     assert "1 candidate run against 6 seeds of the baseline" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ("step,loss,lr\n", "the logged learning rate of b.csv is 2.00 times a.csv's at every step"),
+        ("same", "a.csv and b.csv are the same log"),
+    ],
+)
+def test_a_baseline_of_several_experiments_is_not_recorded(harness, tmp_path, other, reason):
+    head, steps = "step,loss,lr\n", range(60)
+    (tmp_path / "a.csv").write_text(head + "".join(f"{s},{3 - s / 50},0.1\n" for s in steps))
+    text = head + "".join(f"{s},{3.01 - s / 50},0.2\n" for s in steps)
+    (tmp_path / "b.csv").write_text((tmp_path / "a.csv").read_text() if other == "same" else text)
+    done = harness("baseline", "add", "x", "a.csv", "b.csv", "--origin", "o")
+    assert done.returncode == 2
+    assert reason in done.stderr
+    assert not (tmp_path / "baselines").exists()
+
+
+def test_a_waived_schedule_is_said(harness, tmp_path):
+    steps = range(60)
+    for name, rate in (("a", 0.1), ("b", 0.2)):
+        (tmp_path / f"{name}.csv").write_text(
+            "step,loss,lr\n" + "".join(f"{s},{3 - s / 50 + rate / 1e4},{rate}\n" for s in steps)
+        )
+    done = harness("compare", "a.csv", "b.csv", "--allow", "learning_rate", "--rule", "tolerance")
+    assert "2.00 times the baseline's at every step" in " ".join(done.stdout.split())
+    done = harness(
+        "compare", "a.csv", "b.csv", "--allow", "learning_rate", "--rule", "tolerance", "-q"
+    )
+    assert "1 logged schedule waived" in done.stdout
+
+
+def test_a_pattern_that_matches_nothing_is_an_error(harness, tmp_path):
+    (tmp_path / "gpu.log").write_text("".join(f"step {s} loss {3 - s / 50}\n" for s in range(60)))
+    done = harness("parse", "gpu.log", "--pattern", r"xx(?P<loss>\d+)")
+    assert done.returncode == 2
+    assert "no line matches the pattern" in done.stderr

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from harness.curve import Series
 from harness.parse.track import Kept, Track
+from harness.wording import counted
 
 Key = tuple[str, str, int, int]
 """Format, name, rank, window."""
@@ -121,7 +122,8 @@ def _remarks(kept: Kept) -> list[str]:
     if kept.disordered:
         remarks.append("steps are out of order; sorted")
     if kept.repeated:
-        remarks.append(f"{kept.repeated} steps are logged twice{_overlap(kept)}")
+        are = "is" if kept.repeated == 1 else "are"
+        remarks.append(f"{counted(kept.repeated, 'step')} {are} logged twice{_overlap(kept)}")
     return remarks
 
 
@@ -133,7 +135,8 @@ def _overlap(kept: Kept) -> str:
     if not common.size or kept.restarted:
         return "; the later record is used"
     new, old = kept.values[mine], kept.old_values[theirs]
-    span = f" ({common[0]} to {common[-1]}); the later record is used"
+    where = f"{common[0]} to {common[-1]}" if common.size > 1 else f"{common[0]}"
+    span = f" ({where}); the later record is used"
     if np.array_equal(new, old, equal_nan=True):
         return f"{span}, and equals the earlier one to the last bit"
     return f"{span}; {_apart(common, old, new)}"
