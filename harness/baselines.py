@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import os
 import shutil
 import stat
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,7 @@ from harness.recording import (
 )
 from harness.shown import shown
 from harness.toml_text import BASELINE_BYTES, TomlError, loads, read_toml
-from harness.whole import guarded, move, replace_with, write_beside
+from harness.whole import guarded, move, replace_with, stays_inside, write_beside
 
 PACK_ABOVE_BYTES = 1_000_000
 FIGURES_BYTES = 1 << 30
@@ -98,7 +99,11 @@ def recording_folders(folder: Path) -> list[Path]:
         inner = sorted(folder.iterdir())
     except OSError:
         return []
-    return [path for path in inner if not path.name.startswith(".") and is_recording(path)]
+    return [
+        path
+        for path in inner
+        if not path.name.startswith(".") and os.path.lexists(path / TOML)  # a damaged one, too
+    ]
 
 
 def list_recordings(folder: Path) -> list[Recording]:
@@ -164,6 +169,7 @@ def _write(folder: Path, meta: dict[str, Any], text: bytes) -> None:
         msg = "is a symbolic link, and nothing is written through one; remove it"
         raise HarnessError(msg, source=str(folder))
     if not folder.exists():
+        stays_inside(folder.parent)
         folder.parent.mkdir(parents=True, exist_ok=True)
         new = folder.with_name(f".{folder.name}.{token_hex(8)}")
         new.mkdir()

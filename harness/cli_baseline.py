@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.errors import HarnessError, PolicyError
+from harness.errors import BaselineError, HarnessError, PolicyError
 from harness.filenames import shortened, unfit
 from harness.report.escape import terminal
 from harness.wording import counted
@@ -137,7 +137,9 @@ def baseline_verify(
     """
     from harness.verifying import verify
 
-    _each(baselines, names or (), lambda recording: verify(recording, logs=logs))
+    if not _each(baselines, names or (), lambda recording: verify(recording, logs=logs)):
+        msg = "no baseline to verify; check --baselines"
+        raise BaselineError(msg, source=str(baselines))
 
 
 @baseline_app.command("seal")

@@ -55,7 +55,7 @@ def check(
     import os
 
     from harness.checking import Task
-    from harness.errors import HarnessError
+    from harness.errors import HarnessError, PolicyError
     from harness.manifest import entry_lines, read_manifest
     from harness.progress import Journal
     from harness.publish import publish
@@ -64,6 +64,10 @@ def check(
     from harness.results import worst
 
     ports = read_manifest(manifest).port
+    for output in (junit, gitlab, comment):
+        if output is not None and output.resolve() == manifest.resolve():
+            msg = "is the manifest, which an output would replace; choose another file"
+            raise PolicyError(msg, source=str(output))
     tasks = [
         Task(port=p, manifest=manifest, line=n, report=report / p.name if report else None)
         for p, n in zip(ports, entry_lines(manifest, len(ports)), strict=True)

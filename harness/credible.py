@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
+from harness.companions import takes_resources
 from harness.copies import copied
-from harness.curve import Run, Series
+from harness.curve import Run, Series, same_series
 from harness.wording import counted
 
 PLATEAU = 0.02
@@ -22,6 +23,8 @@ TENTHS = 10
 SIGMAS = 3
 """Standard errors by which a level must move to have moved."""
 
+FEW_TIMES = 5
+"""Different values from which times and speeds are measured, and no setting."""
 _IDENTITY = ("device_kind", "device_name", "seed")
 """Facts of which a different value makes equal bits incredible."""
 
@@ -36,6 +39,7 @@ def incredible(
     of_loss = "loss" in aligned.metric.lower()  # a learning rate may start at 0, and be equal
     return (
         *_same_file(baseline, candidate),
+        *_same_content(baseline, candidate),
         *(_of_loss(baseline, candidate, aligned) if of_loss else ()),
         *(doubt for run in candidate for doubt in _repaired(run, aligned)),
     )
@@ -58,6 +62,24 @@ def _same_file(baseline: Sequence[Run], candidate: Sequence[Run]) -> list[str]:
         "give the candidate's own"
         for run in candidate
         if run.sha256 in known
+    ]
+
+
+def _same_content(baseline: Sequence[Run], candidate: Sequence[Run]) -> list[str]:
+    """Logs that are the same but for their bytes: packed, other line ends, exported.
+
+    No two runs take the same times, however well they reproduce each other's losses.
+    """
+    return [
+        f"{cand.source} logs what {base.source} does to the last bit, times and speeds included: a "
+        "copied log says nothing of a port; give the candidate's own"
+        for cand in candidate
+        for base in baseline
+        if not (base.sha256 and base.sha256 == cand.sha256)
+        and any(
+            takes_resources(s.name) and np.unique(s.values).size > FEW_TIMES for s in base.series
+        )
+        and same_series(base.series, cand.series)
     ]
 
 

@@ -14,6 +14,9 @@ from __future__ import annotations
 
 from harness.shown import shown
 
+LONGEST = 4000
+"""Characters of a message; what a stranger put into it may be longer."""
+
 
 class HarnessError(Exception):
     """An error whose message a user can act on. `source` and `line` say where, when known.
@@ -31,7 +34,8 @@ class HarnessError(Exception):
         where = [] if self.source is None else [self.source]
         if self.line is not None:
             where.append(str(self.line))
-        return shown(f"{':'.join(where)}: {self.message}" if where else self.message)
+        text = shown(f"{':'.join(where)}: {self.message}" if where else self.message)
+        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-100:]}"
 
 
 class ParseError(HarnessError):

@@ -21,6 +21,10 @@ _USER = re.compile(r"(?:[^/?#]*|[^/?#:]*:(?!\d+[/?#]).*)@")
 """User and password of a URL: up to the last @ of the host's part, and of the whole where a
 password holds what had to be escaped (`user:pa/ss@host`)."""
 _VALUE = re.compile(r"(?<==)[^&;#]*")
+_PARAMETER = re.compile(r"(?<=;)([^=;/?]{1,40}=)[^;/?]*")
+"""A parameter of a part of a path, `;sig=...`."""
+_LOOSE = re.compile(r"(?<![\w/])((?:[A-Za-z][A-Za-z0-9+.-]{0,20}:)?/{1,2})[^\s/@:]+:[^\s/@]+@")
+"""User and password behind a scheme that is written wrong: `http:/user:pw@host`."""
 _WORD = re.compile(
     r"(?i)(?P<name>\b(?:password|passwd|pwd|secret|token|api_?key|access_?key|signature)\s*=\s*)"
     r"(?P<value>'(?:[^'\\]|\\.)*'?|\"(?:[^\"\\]|\\.)*\"?|[^\s,;&]+)"
@@ -52,9 +56,10 @@ def masked(text: str) -> str:
     >>> masked("http://ann:pw@host/a.log?sig=x&part=2: no answer")
     'http://***@host/a.log?sig=***&part=***: no answer'
     """
-    if "=" not in text and "://" not in text:
+    if not any(mark in text for mark in ("=", "://", "@")):
         return text
-    return _WORD.sub(rf"\g<name>{MASK}", _URL.sub(_without_secrets, text))
+    text = _LOOSE.sub(rf"\g<1>{MASK}@", _URL.sub(_without_secrets, text))
+    return _WORD.sub(rf"\g<name>{MASK}", text)
 
 
 def _without_secrets(url: re.Match[str]) -> str:
@@ -64,6 +69,7 @@ def _without_secrets(url: re.Match[str]) -> str:
     if user is not None:
         rest = f"{MASK}@{rest[user.end() :]}"
     place, mark, query = rest.partition("?")
+    place = _PARAMETER.sub(rf"\g<1>{MASK}", place)
     if mark:
         query = _VALUE.sub(MASK, query) if "=" in query else MASK
     return f"{url['scheme']}{place}{mark}{query}{behind}"

@@ -7,12 +7,15 @@ somebody else's cannot name a file elsewhere. Devices and named pipes are writte
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from secrets import token_hex
+from typing import IO
 
 from harness.errors import HarnessError
 
@@ -20,6 +23,8 @@ SYSTEM = ("/dev", "/proc")
 """Folders of the system, in which a link such as /dev/stdout is not a stranger's."""
 UNFINISHED = ".unfinished-"
 """How the folder begins in which files are made before they are put into place."""
+PIPE_S = 30
+"""Seconds for which a pipe is waited for that nobody reads."""
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -42,9 +47,10 @@ def write_bytes(path: Path, data: bytes) -> None:
 
     def write(where: Path) -> None:
         if is_direct(where):
-            with where.open("wb") as file:
+            with _opened(where, "wb") as file:
                 file.write(data)
             return
+        stays_inside(where.parent)
         where.parent.mkdir(parents=True, exist_ok=True)
         replace_with(where, data)
 
@@ -61,15 +67,62 @@ def append_text(path: Path, text: str) -> None:
     def write(where: Path) -> None:
         data = text.encode("utf-8", "backslashreplace")
         if is_direct(where):
-            with where.open("ab") as file:
+            with _opened(where, "ab") as file:
                 file.write(data)
             return
+        stays_inside(where.parent)
         where.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK | _BINARY
         with os.fdopen(os.open(where, flags, 0o666), "ab") as file:
             file.write(data)
 
     guarded(path, write)
+
+
+def _opened(path: Path, mode: str) -> IO[bytes]:
+    """A device or pipe, open for writing.
+
+    Raises:
+        HarnessError: nobody reads from the pipe for 30 s.
+    """
+    if not path.is_fifo():
+        return path.open(mode)
+    until = time.monotonic() + PIPE_S
+    while True:
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > until:
+                msg = f"a pipe from which nobody has read for {PIPE_S} s; start its reader first"
+                raise HarnessError(msg, source=str(path)) from error
+            time.sleep(0.1)
+            continue
+        os.set_blocking(handle, True)
+        return os.fdopen(handle, "wb")
+
+
+def stays_inside(folder: Path) -> None:
+    """Refuses a relative folder if a symbolic link on the way leads out of the current one.
+
+    Such a link may be part of a checkout, whose author chose where it leads. An absolute path, and
+    one by `..`, is the user's own.
+
+    Raises:
+        HarnessError: one does; the message names it.
+    """
+    if folder.is_absolute() or ".." in folder.parts:
+        return
+    here, where = Path.cwd().resolve(), Path()
+    for part in folder.parts:
+        where /= part
+        if where.is_symlink() and not where.resolve().is_relative_to(here):
+            msg = (
+                "a symbolic link that leads out of the current folder, and nothing is written "
+                "through one; name the folder that it leads to"
+            )
+            raise HarnessError(msg, source=str(where))
 
 
 def is_direct(path: Path) -> bool:
@@ -153,6 +206,7 @@ def fill_folder(folder: Path, make: Callable[[Path], object], *, last: str = "")
 
     What `make` could not finish leaves the files that were there. An OSError is the caller's.
     """
+    stays_inside(folder)
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as made:
         make(Path(made))
         for file in sorted(Path(made).iterdir(), key=lambda file: file.name == last):
@@ -169,5 +223,6 @@ def real_folder(folder: Path) -> Path:
     if folder.is_symlink():
         msg = "is a symbolic link, and nothing is written through one; remove it"
         raise HarnessError(msg, source=str(folder))
+    stays_inside(folder)
     folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -20,6 +20,9 @@ SECRETS = (
     ("https://host/a.log?s3cret", "https://host/a.log?***"),
     ("http://a:s3cret@h/a.log,http://b:s3cret@h/b.log", "http://***@h/a.log,http://***@h/b.log"),
     ("host=h password='s3 cret' dbname=d", "host=h password=*** dbname=d"),
+    ("http://host/x;sig=s3cret/y", "http://host/x;sig=***/y"),
+    ("http:/ann:s3cret@host/x", "http:/***@host/x"),
+    ("//ann:s3cret@host/x", "//***@host/x"),
     ("token = s3cret, x", "token = ***, x"),
     ("http://h/x/https://a:s3cret@g/y", "http://h/x/https://***@g/y"),
     ("run_http://a:s3cret@h/y", "run_http://***@h/y"),
@@ -50,3 +53,7 @@ def test_every_character_is_seen(text):
 def test_an_error_is_one_line_without_secrets():
     error = HarnessError("no\n::error::answer", source="http://ann:s3cret@host/a\x1b[2J.log")
     assert str(error) == r"http://***@host/a\x1b[2J.log: no\n::error::answer"
+
+
+def test_a_message_is_bounded():
+    assert len(str(HarnessError("x" * 100_000, source="a.log"))) < 5_000

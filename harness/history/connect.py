@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from sqlalchemy.pool import NullPool
 
 from harness.errors import HistoryError
 
+QUERY_S = 60
+"""Seconds that a connection may take, waiting for other writers aside."""
 SCHEMES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 CONNECT_S = 10
 _DSN = re.compile(
@@ -97,6 +100,8 @@ def _sqlite(url: URL, *, wait_s: float) -> Engine:
     @event.listens_for(engine, "connect")
     def no_transactions_of_the_driver(connection: Any, _: object) -> None:
         connection.isolation_level = None
+        until = time.monotonic() + wait_s + QUERY_S
+        connection.set_progress_handler(lambda: time.monotonic() > until, 1_000_000)
 
     @event.listens_for(engine, "begin")
     def lock(connection: Any) -> None:

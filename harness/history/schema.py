@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    inspect,
     text,
 )
 
@@ -54,6 +55,11 @@ def migrate(engine: Engine, *, shown: str) -> None:
     config = _config()
     script = ScriptDirectory.from_config(config)
     with engine.execution_options(reading=True).connect() as connection:
+        if inspect(connection).has_table(entries.name) and entries.name in (
+            inspect(connection).get_view_names()
+        ):
+            msg = f"{entries.name} is a view, and no table that this tool made; restore the history"
+            raise HistoryError(msg, source=shown)
         if _revision(connection, script, shown) == script.get_current_head():
             return
     with engine.begin() as connection:

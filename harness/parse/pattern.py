@@ -13,6 +13,9 @@ from harness.parse.number import count, number
 from harness.parse.tokens import instead
 
 PLACES = ("step", "epoch", "rank", "total")
+LONGEST = 10_000
+"""Characters of a pattern; what RE2 makes of longer ones takes seconds."""
+MOST_GROUPS = 100
 MAX_LINE = 1 << 16
 """Characters of a line that are looked at."""
 
@@ -84,6 +87,9 @@ def compiled(pattern: str) -> Any:
     """
     import re2  # noqa: PLC0415  (only a user's own pattern needs it)
 
+    if len(pattern) > LONGEST:
+        msg = f"a pattern of {len(pattern)} characters; expected at most {LONGEST}"
+        raise PolicyError(msg)
     options = re2.Options()
     options.log_errors = False
     try:
@@ -95,6 +101,9 @@ def compiled(pattern: str) -> Any:
             "back-references; write it without."
         )
         raise PolicyError(msg) from error
+    if len(found.groupindex) > MOST_GROUPS:
+        msg = f"a pattern with {len(found.groupindex)} groups; expected at most {MOST_GROUPS}"
+        raise PolicyError(msg)
     if not set(found.groupindex) - set(PLACES):
         msg = (
             f"pattern {pattern!r} names no series; add a group such as (?P<loss>\\S+) beside "
