@@ -77,7 +77,10 @@ def compare(
         ),
     ],
     *,
-    metric: Annotated[str, typer.Option(help="Series to judge.")] = "loss",
+    metric: Annotated[
+        str,
+        typer.Option(help="Series to judge; A=B: the baseline's A against the candidate's B."),
+    ] = "loss",
     rank: Annotated[int, typer.Option(min=0, help="Rank whose series is judged.")] = 0,
     rule: Annotated[
         list[str] | None,

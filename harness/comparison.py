@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.align import Aligned, align, interval
+from harness.align import Aligned, align, interval, select
 from harness.companions import with_companions
 from harness.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
 from harness.completeness import WHOLE, by_order, incomplete
@@ -68,7 +68,8 @@ def compare(
         msg = "a comparison needs at least one baseline run and one candidate run"
         raise PolicyError(msg)
     check_allow(policy.allow)
-    whole = with_companions(align(base, cand, metric=policy.metric, rank=policy.rank), base, cand)
+    metric, cand = _one_name(policy, base, cand)
+    whole = with_companions(align(base, cand, metric=metric, rank=policy.rank), base, cand)
     part = whole if policy.steps is None else _part(whole, policy.steps)
     aligned = part if policy.last is None else part.tail(policy.last)
     rows = compare_facts([r.facts for r in base], [r.facts for r in cand], allow=policy.allow)
@@ -119,6 +120,32 @@ def compare(
             *_progress("candidate", cand),
         ),
     )
+
+
+def _one_name(
+    policy: Policy, baseline: Sequence[Run], candidate: tuple[Run, ...]
+) -> tuple[str, tuple[Run, ...]]:
+    """The judged series' name, and the candidate runs with it under that name.
+
+    `A=B` judges the candidate's B against the baseline's A, unless a series has that very name.
+
+    Raises:
+        AlignmentError: a candidate run has no B; the message lists what it has.
+    """
+    ours, _, theirs = policy.metric.partition("=")
+    literal = any(series.name == policy.metric for run in baseline for series in run.series)
+    if literal or not (ours and theirs):
+        return policy.metric, candidate
+    return ours, tuple(_renamed(run, theirs, ours, policy.rank) for run in candidate)
+
+
+def _renamed(run: Run, name: str, to: str, rank: int) -> Run:
+    """A run with a series under another name; one that had that name is left out."""
+    select(run, name, rank)
+    kept = (s for s in run.series if s.name != to or name == to)
+    series = tuple(replace(s, name=to) if s.name == name else s for s in kept)
+    by_order = tuple(to if other == name else other for other in run.by_order if other != to)
+    return replace(run, series=series, by_order=by_order)
 
 
 def _part(whole: Aligned, steps: tuple[int, int]) -> Aligned:

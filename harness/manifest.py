@@ -68,7 +68,7 @@ class Port(BaseModel):
         candidate: the port's side, named in the same ways
         rules: the rules that must all pass, as `"name"`, `"name:limit=value"` or
             `{ name = "name", limit = value }`
-        metric: the series that is judged
+        metric: the series that is judged; `A=B`: the baseline's A against the candidate's B
         rank: the rank whose series is judged
         allow: facts that may differ, or `["all"]`; needs `reason`
         reason: why these facts may differ; stands in every report

@@ -358,3 +358,19 @@ def test_a_pattern_that_matches_nothing_is_an_error(harness, tmp_path):
     done = harness("parse", "gpu.log", "--pattern", r"xx(?P<loss>\d+)")
     assert done.returncode == 2
     assert "no line matches the pattern" in done.stderr
+
+
+def test_a_metric_may_have_a_name_on_each_side(harness, tmp_path):
+    steps = range(60)
+    (tmp_path / "a.csv").write_text(
+        "step,cuda run - train/loss\n" + "".join(f"{s},{3 - s / 50}\n" for s in steps)
+    )
+    (tmp_path / "b.csv").write_text(
+        "step,port run - train/loss\n" + "".join(f"{s},{3.001 - s / 50}\n" for s in steps)
+    )
+    names = "cuda run - train/loss=port run - train/loss"
+    done = harness("compare", "a.csv", "b.csv", "--metric", names, "--rule", "tolerance", "-q")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = harness("compare", "a.csv", "b.csv", "--metric", "cuda run - train/loss=x", "-q")
+    assert done.returncode == 2
+    assert "no series 'x' of rank 0; found: port run - train/loss" in done.stderr
