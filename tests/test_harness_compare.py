@@ -79,8 +79,8 @@ def test_too_few_steps_carry_no_pass_and_excuse_no_failure():
     comparison = compare(a, a)
     assert comparison.verdict is Verdict.INCONCLUSIVE
     assert comparison.judgement.reasons[0] == (
-        "30 common records, the policy asks for 50: train for 20 more steps, or ask for less by "
-        "min_steps"
+        "30 common records, the policy asks for 50: train for 20 more steps, or ask for fewer "
+        "with --min-steps (min_steps in a manifest)"
     )
     assert compare(a, run(decaying(30) * 2, **SAME), policy()).verdict is Verdict.FAIL
     assert compare(a, a, policy(min_steps=30)).verdict is Verdict.PASS
