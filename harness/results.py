@@ -67,6 +67,11 @@ class PortResult:
     tool_version: str = ""
     qualifier: str = ""
 
+    @property
+    def marked(self) -> str:
+        """The verdict with a star where it is qualified, for tables."""
+        return f"{self.verdict} *" if self.qualifier else self.verdict
+
     def to_json(self) -> str:
         """The result as one line of JSON."""
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False, allow_nan=False)

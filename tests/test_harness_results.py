@@ -6,7 +6,10 @@ import pytest
 from harness.comparison import compare
 from harness.curve import Run, Series
 from harness.errors import HarnessError
+from harness.report import history_table
+from harness.report.oneline import summary_line
 from harness.results import PortResult, effect, judged, worst
+from harness.trend import Entry
 
 
 def run(values, source):
@@ -60,3 +63,14 @@ def test_the_worst_is_an_error_then_a_fail():
 def test_foreign_text_is_refused(text):
     with pytest.raises(HarnessError, match="not the result of a port"):
         PortResult.from_json(text)
+
+
+def test_a_qualified_pass_is_marked_in_tables_and_named_in_the_summary():
+    plain = PortResult(port="a", verdict="pass")
+    part = PortResult(port="b", verdict="pass", qualifier="judged on steps 0 to 9 of 60 (17 %)")
+    assert (plain.marked, part.marked) == ("pass", "pass *")
+    line = summary_line([plain, part])
+    assert line.startswith("2 ports: 2 pass; b: pass")
+    assert "judged on steps 0 to 9" in line
+    entry = Entry(result=part, commit="", when="2026-01-01T00:00:00+00:00")
+    assert "pass *" in history_table.of_port([entry], [], first=0).rows[0]

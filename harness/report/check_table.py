@@ -56,10 +56,6 @@ def reasons(result: PortResult) -> tuple[str, ...]:
     return (HEADLINES[Verdict(result.verdict)], *result.reasons)
 
 
-def _verdict(result: PortResult) -> str:
-    return f"{result.verdict} *" if result.qualifier else result.verdict
-
-
 def _colour(result: PortResult) -> str:
     return QUALIFIED if result.qualifier else COLOURS.get(result.verdict, "red")
 
@@ -72,7 +68,7 @@ def _cells(result: PortResult, marks: str) -> dict[str, Text]:
     judged = result.verdict in COLOURS
     return {
         "port": words(result.port),
-        "verdict": words(_verdict(result), f"bold {_colour(result)}"),
+        "verdict": words(result.marked, f"bold {_colour(result)}"),
         "effect": Text(percent(result.effect)),
         "rules": words(rules or ("not asked" if judged else "")),
         "coverage": Text("" if result.coverage is None else f"{result.coverage:.1%}"),

@@ -56,7 +56,7 @@ def overview(
         rows.append(
             (
                 port,
-                result.verdict,
+                result.marked,
                 percent(result.effect),
                 line,
                 str(len(history)),
@@ -95,7 +95,7 @@ def _row(entry: Entry, *, mark: str) -> tuple[str, ...]:
         f"{mark} {entry.when[:10]}",
         entry.when[11:16],
         short(entry.commit) or "-",
-        result.verdict,
+        result.marked,
         percent(result.effect),
         "-" if result.coverage is None else f"{result.coverage:.1%}",
         result.tool_version or "-",

@@ -44,7 +44,8 @@ def summary_line(results: Sequence[PortResult]) -> str:
     if not results:
         return counts(results)
     word = worst(results)
-    first = next(result for result in results if result.verdict == word)
+    weighty = (result for result in results if result.verdict == word)
+    first = max(weighty, key=lambda result: bool(result.qualifier))  # the first of equal ones
     return f"{counts(results)}; {one_line(first)}"
 
 
