@@ -54,13 +54,6 @@ def common(
     """Has the options that stand before a command."""
 
 
-app.add_typer(baseline_app, name="baseline")
-app.command()(check)
-app.command()(calibrate)
-app.command()(explain)
-app.command("history")(show_history)
-
-
 @app.command()
 def compare(
     baseline: Annotated[
@@ -223,6 +216,13 @@ def parse(
         return
     for read in found:
         writer.write(read, console())
+
+
+app.command()(check)
+app.command("history")(show_history)
+app.add_typer(baseline_app, name="baseline")
+app.command()(explain)
+app.command()(calibrate)
 
 
 @app.command()
