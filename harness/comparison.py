@@ -74,16 +74,14 @@ def compare(
     aligned = part if policy.last is None else part.tail(policy.last)
     rows = compare_facts([r.facts for r in base], [r.facts for r in cand], allow=policy.allow)
     records = check_records(base, cand, aligned)
-    sources = [run.source for run in cand]
-    schedules, late = check_schedules(part, sources, policy.allow)
-    waived = tuple(t for t in check_schedules(part, sources, ())[0] if t not in schedules)
+    schedules = check_schedules(part, [run.source for run in cand], policy.allow)
     others = [
         check_rank(base, cand, aligned, rank, policy.allow)
         for rank in other_ranks(base, cand, aligned)
     ]
     evidence = Evidence(
         failures=(
-            *schedules,
+            *schedules.failures,
             *records.failures,
             *(text for found in others for text in found.failures),
         ),
@@ -91,7 +89,7 @@ def compare(
             *incomplete(base, cand, aligned, policy.allow),
             *incredible(base, cand, part),
             *records.doubts,
-            *late,
+            *schedules.doubts,
             *repeated_ranks(base, cand, aligned),
             *(text for found in others for text in found.doubts),
         ),
@@ -112,9 +110,9 @@ def compare(
         judgement=judge(
             without_schedules(aligned), rows, policy, evidence, scope=_scope(aligned, base)
         ),
-        waived_schedules=waived,
+        waived_schedules=schedules.waived,
         notes=(
-            *(f"{text}: judged all the same, as allowed" for text in waived),
+            *(f"{text}: judged all the same, as allowed" for text in schedules.waived),
             *_notes(rows, whole, aligned),
             *_progress("baseline", base),
             *_progress("candidate", cand),

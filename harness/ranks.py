@@ -53,12 +53,14 @@ def check_rank(
     part = whole.between(int(judged.steps[0]), int(judged.steps[-1]))
     if part is None:
         return Remarks()
-    failures, late = check_schedules(part, [run.source for run in candidate], allow)
+    schedules = check_schedules(part, [run.source for run in candidate], allow)
     further = check_further(candidate, part)
     missing = incomplete_series(baseline, candidate, part, allow)
     return Remarks(
-        failures=tuple(f"rank {rank}: {text}" for text in (*failures, *further.failures)),
-        doubts=tuple(f"rank {rank}: {text}" for text in (*missing, *late, *further.doubts)),
+        failures=tuple(f"rank {rank}: {text}" for text in (*schedules.failures, *further.failures)),
+        doubts=tuple(
+            f"rank {rank}: {text}" for text in (*missing, *schedules.doubts, *further.doubts)
+        ),
     )
 
 

@@ -56,7 +56,7 @@ def mixed(runs: Sequence[Run]) -> str:
             both = with_companions(align([first], [run]), [first], [run])
         except AlignmentError:
             continue
-        schedules, _ = check_schedules(both, [run.source], ())
+        schedules = check_schedules(both, [run.source], ()).failures
         if schedules:
             return schedules[0].replace("the baseline's", f"{first.source}'s")
     return ""

@@ -38,24 +38,30 @@ class Difference:
     candidate: float
 
 
-def check_schedules(
-    aligned: Aligned, sources: Sequence[str], allow: Sequence[str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Schedules of the candidate runs that differ from the baseline's: failures and doubts.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedules:
+    """How logged schedules differ: what fails, what is in doubt, and what the policy waives."""
+
+    failures: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    waived: tuple[str, ...] = ()
+
+
+def check_schedules(aligned: Aligned, sources: Sequence[str], allow: Sequence[str]) -> Schedules:
+    """Schedules of the candidate runs that differ from the baseline's.
 
     One that is the baseline's a record late or early is a doubt: counters differ, or the schedule
     does. `sources` name the candidate runs. A waived `learning_rate` allows a constant multiple of
     it, a waived `schedule` any other.
     """
-    said: list[str] = []
+    failures: list[str] = []
     late: list[str] = []
-    if any(name in allow for name in SHAPE_WAIVED):
-        return (), ()
+    waived: list[str] = []
+    any_shape = any(name in allow for name in SHAPE_WAIVED)
     for other in aligned.schedules:
         for source, row in zip(sources, other.candidate, strict=True):
             found = differs(other.steps, other.baseline, row)
-            waived = found is not None and found.ratio is not None and FACTOR_WAIVED in allow
-            if found is None or waived:
+            if found is None:
                 continue
             if found.ratio is None and _late(other.steps, other.baseline, row):
                 late.append(
@@ -64,8 +70,12 @@ def check_schedules(
                     "elsewhere, or a schedule that does. Number the steps alike"
                 )
             else:
-                said.append(_text(other.metric, source, found, other.steps.size))
-    return tuple(said), tuple(late)
+                allowed = any_shape or (found.ratio is not None and FACTOR_WAIVED in allow)
+                into = waived if allowed else failures
+                into.append(_text(other.metric, source, found, other.steps.size))
+    return Schedules(
+        failures=tuple(failures), doubts=() if any_shape else tuple(late), waived=tuple(waived)
+    )
 
 
 def _late(steps: NDArray[np.int64], baseline: Floats, row: Floats) -> bool:
