@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from harness.rules import Finding
+from harness.rules.finding import Estimate, Finding
 
 ROOM = 1.25
 """The strip reaches this far past what it has to show."""
@@ -40,39 +40,27 @@ class Forest:
 
 
 def forest(finding: Finding) -> Forest | None:
-    """The intervals of a finding that states a difference, its bounds and a margin; else None."""
-    margin = finding.limits.get("margin")
-    found = [
-        (name, bounds)
-        for prefix, name in (("", "all judged steps"), ("last_", "their last part"))
-        if (bounds := _bounds(finding, prefix)) is not None
-    ]
-    if not found or not isinstance(margin, float | int) or margin <= 0:
+    """The intervals of a finding against its threshold; None where it has no interval to draw."""
+    found = [e for e in finding.estimates if all(map(math.isfinite, (e.low, e.value, e.high)))]
+    if not found or finding.threshold is None or finding.threshold.size <= 0:
         return None
-    bound = ROOM * max(margin, *(abs(value) for _, bounds in found for value in bounds))
+    margin = finding.threshold.size
+    bound = ROOM * max(margin, *(abs(v) for e in found for v in (e.low, e.value, e.high)))
     return Forest(
         left=_place(-margin, bound),
         right=_place(margin, bound),
-        margin=float(margin),
-        bars=tuple(_bar(name, *bounds, bound=bound) for name, bounds in found),
+        margin=margin,
+        bars=tuple(_bar(estimate, bound) for estimate in found),
     )
 
 
-def _bounds(finding: Finding, prefix: str) -> tuple[float, float, float] | None:
-    """Low, estimate and high of one interval; None unless all are stated and finite."""
-    names = (f"{prefix}low", f"{prefix}difference", f"{prefix}high")
-    figures = [finding.observed.get(name) for name in names]
-    numbers = [float(f) for f in figures if isinstance(f, float | int) and math.isfinite(f)]
-    return (numbers[0], numbers[1], numbers[2]) if len(numbers) == len(names) else None
-
-
-def _bar(name: str, low: float, estimate: float, high: float, *, bound: float) -> Bar:
+def _bar(estimate: Estimate, bound: float) -> Bar:
     return Bar(
-        name=name,
-        text=f"{estimate:+.2%}, interval {low:+.2%} to {high:+.2%}",
-        low=_place(low, bound),
-        estimate=_place(estimate, bound),
-        high=_place(high, bound),
+        name=estimate.part,
+        text=f"{estimate.value:+.2%}, interval {estimate.low:+.2%} to {estimate.high:+.2%}",
+        low=_place(estimate.low, bound),
+        estimate=_place(estimate.value, bound),
+        high=_place(estimate.high, bound),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from harness.align import Aligned
 from harness.comparison import Comparison
+from harness.rules.finding import Threshold
 
 Floats = NDArray[np.float64]
 
@@ -19,40 +21,42 @@ LIMIT_SHARE = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """A relative limit of a rule: +-`size`, or a ceiling alone where the rule is one-sided."""
+class Limit(Threshold):
+    """The threshold of a rule, with the rule's name."""
 
     rule: str
-    size: float
-    one_sided: bool = False
 
     @property
     def text(self) -> str:
-        """The limit in words."""
-        sign = "at most +" if self.one_sided else "±"
-        return f"{self.rule} {sign}{100 * self.size:g} %"
+        """The limit in words.
+
+        >>> Limit(rule="equivalence", size=0.02).text
+        'equivalence ±2 %'
+        """
+        return f"{self.rule} {Threshold(size=self.size, one_sided=self.one_sided).text}"
 
 
 def limits(comparison: Comparison) -> tuple[Limit, ...]:
-    """The limits of the policy on a relative error, one a rule that has one.
+    """The limits of the policy on a relative error, two-sided ones first.
 
-    >>> Limit(rule="equivalence", size=0.02).text
-    'equivalence ±2 %'
+    Where no rule was asked they are those that would have been.
     """
-    found = []
     findings = comparison.judgement.findings
-    in_force = [(f.rule, f.limits) for f in findings] or [
-        (call.name, call.in_force) for call in comparison.policy.rules
+    thresholds = [(f.rule, f.threshold) for f in findings] or [
+        (call.name, _asked(call.in_force)) for call in comparison.policy.rules
     ]
-    for name, limit in in_force:
-        size = limit.get("rtol", limit.get("margin"))
-        if isinstance(size, float | int):
-            found.append(Limit(rule=name, size=float(size)))
-    for finding in findings:
-        ceiling = finding.limits.get("mean_relative_error")
-        if isinstance(ceiling, float | int):
-            found.append(Limit(rule=finding.rule, size=float(ceiling), one_sided=True))
-    return tuple(found)
+    found = [
+        Limit(rule=rule, size=limit.size, one_sided=limit.one_sided)
+        for rule, limit in thresholds
+        if limit is not None
+    ]
+    return tuple(sorted(found, key=lambda limit: limit.one_sided))
+
+
+def _asked(limits: Mapping[str, float]) -> Threshold | None:
+    """The threshold of a rule that was not asked, by its limits."""
+    size = limits.get("rtol", limits.get("margin"))
+    return None if size is None else Threshold(size=size)
 
 
 def smoothing(count: int) -> int:
