@@ -106,15 +106,6 @@ def recording_folders(folder: Path) -> list[Path]:
     ]
 
 
-def list_recordings(folder: Path) -> list[Recording]:
-    """The recordings in a folder, by name.
-
-    Raises:
-        BaselineError: one of them is damaged.
-    """
-    return [open_recording(path) for path in recording_folders(folder)]
-
-
 def record(
     folder: Path, runs: Sequence[Run], *, origin: str, description: str, replace: bool = False
 ) -> Recording:

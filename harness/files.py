@@ -91,6 +91,3 @@ def _owner(folder: Path) -> str | None:
             return file.read(1 << 16).decode("utf-8", "replace")
     except OSError:
         return None
-
-
-__all__ = ["guarded", "remove_report", "reports_of", "save_report", "write_text"]

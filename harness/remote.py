@@ -34,15 +34,6 @@ _SAFE = "%/:=&?~+!$,;'@()*[]|"
 _PORTS = {"http": 80, "https": 443}
 
 
-def open_url(url: str) -> HttpLog:
-    """The log that an http(s) URL names.
-
-    Raises:
-        ParseError: the server does not answer, or with something else than the log.
-    """
-    return HttpLog(url)
-
-
 class HttpLog(Bounded):
     """What a server answers. `encoding` is the suffix of how it is packed, empty if it is not."""
 

@@ -44,17 +44,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         HarnessError: it cannot be written there; the old file is as it was.
     """
-
-    def write(where: Path) -> None:
-        if is_direct(where):
-            with _opened(where, "wb") as file:
-                file.write(data)
-            return
-        stays_inside(where.parent)
-        where.parent.mkdir(parents=True, exist_ok=True)
-        replace_with(where, data)
-
-    guarded(path, write)
+    _write(path, data, "wb", replace_with)
 
 
 def append_text(path: Path, text: str) -> None:
@@ -64,17 +54,25 @@ def append_text(path: Path, text: str) -> None:
         HarnessError: it cannot be written there.
     """
 
+    def append(where: Path, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK | _BINARY
+        with os.fdopen(os.open(where, flags, 0o666), "ab") as file:
+            file.write(data)
+
+    _write(path, text.encode("utf-8", "backslashreplace"), "ab", append)
+
+
+def _write(path: Path, data: bytes, mode: str, put: Callable[[Path, bytes], None]) -> None:
+    """Writes into a device or pipe directly, and into a file by `put`, in a folder that is made."""
+
     def write(where: Path) -> None:
-        data = text.encode("utf-8", "backslashreplace")
         if is_direct(where):
-            with _opened(where, "ab") as file:
+            with _opened(where, mode) as file:
                 file.write(data)
             return
         stays_inside(where.parent)
         where.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK | _BINARY
-        with os.fdopen(os.open(where, flags, 0o666), "ab") as file:
-            file.write(data)
+        put(where, data)
 
     guarded(path, write)
 

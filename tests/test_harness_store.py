@@ -16,10 +16,10 @@ from loglines import decaying, header, records, run
 
 from harness import store
 from harness.baselines import (
-    list_recordings,
     load_runs,
     open_recording,
     record,
+    recording_folders,
 )
 from harness.curve import Series, same_series
 from harness.errors import BaselineError, ParseError
@@ -263,7 +263,8 @@ def test_the_recorded_pair_is_the_published_one(shared_data, request):
 
 
 def test_every_recording_of_the_repository_is_whole(request):
-    recordings = list_recordings(request.config.rootpath / "baselines")
+    folders = recording_folders(request.config.rootpath / "baselines")
+    recordings = [open_recording(folder) for folder in folders]
     assert recordings
     for recording in recordings:
         verify(recording)
