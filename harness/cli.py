@@ -14,10 +14,7 @@ from harness.cli_check import check
 from harness.cli_explain import explain
 from harness.cli_history import history as show_history
 from harness.cli_options import EXIT, Pattern, Quiet
-from harness.files import save_report
 from harness.running import run
-from harness.version import tool_version
-from harness.whole import fill_folder, guarded, write_text
 
 if TYPE_CHECKING:
     from harness.comparison import Comparison
@@ -38,6 +35,8 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:
     if asked:
+        from harness.version import tool_version
+
         typer.echo(f"harness {tool_version()}")
         raise typer.Exit
 
@@ -137,11 +136,13 @@ def compare(
     Example: harness compare cuda.log sdaa.log --rule equivalence --report reports/ccnet
     """
     from harness.comparison import compare as compare_runs
+    from harness.files import save_report
     from harness.judge import DEFAULT_RULES, Policy
     from harness.report import json
     from harness.report.repeat import repeat_command
     from harness.resolve import load_sides
     from harness.rules import parse_rule
+    from harness.whole import write_text
 
     policy = Policy(
         metric=metric,
@@ -201,6 +202,7 @@ def parse(
     from harness.report import run as writer
     from harness.report.text import console
     from harness.store import read_runs
+    from harness.whole import write_text
 
     found = read_runs(log, pattern=pattern)
     if pattern and not any(OwnFormat.name in read.formats for read in found):
@@ -248,6 +250,7 @@ def loss(
     from harness.report import published as writer
     from harness.rules.modelzoo import published
     from harness.store import read_run
+    from harness.whole import fill_folder, guarded
 
     cuda = select(read_run(cuda_log), "loss", 0)[0]
     sdaa = select(read_run(sdaa_log), "loss", 0)[0]

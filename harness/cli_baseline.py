@@ -9,7 +9,6 @@ import typer
 
 from harness.errors import BaselineError, HarnessError, PolicyError
 from harness.filenames import shortened, unfit
-from harness.report.escape import terminal
 from harness.wording import counted
 
 if TYPE_CHECKING:
@@ -94,6 +93,7 @@ def baseline_show(
     from harness.baselines import load_runs, open_recording
     from harness.report import recording as summary
     from harness.report import run
+    from harness.report.escape import terminal
     from harness.report.text import console
 
     recording = open_recording(baselines / name)
@@ -167,6 +167,7 @@ def _each(
         HarnessError: the first error, after all were looked at.
     """
     from harness.baselines import open_recording, recording_folders
+    from harness.report.escape import terminal
 
     folders = [shelf / name for name in names] or recording_folders(shelf)
     errors: list[HarnessError] = []

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import PolicyError
-from harness.whole import fill_folder, guarded
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -44,6 +43,7 @@ def calibrate(
     from harness.calibrate import comparisons
     from harness.report import calibration
     from harness.report.text import console, lay_out
+    from harness.whole import fill_folder, guarded
 
     screen = Console(stderr=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
