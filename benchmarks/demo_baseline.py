@@ -56,7 +56,7 @@ def main() -> None:
     ).stdout.strip()  # fmt: skip
     origin = f"python benchmarks/demo_baseline.py {' '.join(sys.argv[1:])}".strip()
     call(
-        sys.executable, "-m", "harness.cli", "baseline", "add", NAME, f"baselines/{NAME}",
+        sys.executable, "-m", "harness", "baseline", "add", NAME, f"baselines/{NAME}",
         "--origin", f"{origin}, at commit {commit}", "--replace", "--description",
         f"CCNet R18-D8 demo on synthetic street scenes, {args.seeds} seeds, 200 steps",
     )  # fmt: skip

@@ -17,7 +17,7 @@ from pathlib import Path
 def timed(*args: str) -> float:
     """Seconds that a command takes, whatever its exit status says."""
     start = time.perf_counter()
-    command = [sys.executable, "-m", "harness.cli", *args]
+    command = [sys.executable, "-m", "harness", *args]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 2 or "Traceback" in done.stderr:
         raise SystemExit(done.stderr)

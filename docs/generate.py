@@ -24,11 +24,11 @@ import typer.main
 import harness
 from harness import facts
 from harness.cli import app
-from harness.events import TensorBoard
 from harness.manifest import Port
 from harness.parse import FORMATS
 from harness.parse.pattern import Pattern
 from harness.parse.tcappdll_json import TcappdllJson
+from harness.parse.tensorboard import TensorBoard
 from harness.rules import PRESETS, RULES, default_limits
 
 ROOT = Path(__file__).resolve().parents[1]

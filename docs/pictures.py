@@ -30,7 +30,7 @@ def main() -> None:
     """Writes every picture into docs/images."""
     INTO.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
-        command = [sys.executable, "-m", "harness.cli", *COMPARE, "--quiet", "--report", name]
+        command = [sys.executable, "-m", "harness", *COMPARE, "--quiet", "--report", name]
         subprocess.run(command, cwd=ROOT, check=False)  # noqa: S603  (our own command)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
         page = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme="light")

@@ -106,7 +106,7 @@ def train(run: int, seed: int, options: Sequence[str], estimate: Estimate) -> in
 def harness(*arguments: str) -> int:
     """Run a command of the harness; the exit status."""
     say("harness " + " ".join(arguments))
-    command = [sys.executable, "-m", "harness.cli", *arguments]
+    command = [sys.executable, "-m", "harness", *arguments]
     return subprocess.run(command, check=False).returncode
 
 

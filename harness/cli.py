@@ -14,7 +14,6 @@ from harness.cli_check import check
 from harness.cli_explain import explain
 from harness.cli_history import history as show_history
 from harness.cli_options import EXIT, Pattern, Quiet
-from harness.running import run
 
 if TYPE_CHECKING:
     from harness.comparison import Comparison
@@ -278,12 +277,3 @@ def _print_line(comparison: Comparison) -> None:
     from harness.results import judged
 
     typer.echo(oneline.one_line(judged("", comparison)))
-
-
-def main() -> None:
-    """Runs the command line; a user's error is one line on standard error and status 2."""
-    sys.exit(run(lambda: app))
-
-
-if __name__ == "__main__":
-    main()

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.completeness import waivable
 from harness.errors import PolicyError
 from harness.facts import CONFIG, FACTS, MAY_DIFFER, FactValue, RunFacts, must_match
 
 Class = Literal["same", "may_differ", "differs", "unknown"]
 SideValue = FactValue | tuple[FactValue, ...] | None
+
+SERIES, RANKS = "series", "ranks"
+"""What may be waived beside facts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,11 @@ def _weight(row: Comparability) -> int:
     if row.kind == "unknown":
         return 4 if row.fact in MAY_DIFFER else 2
     return 3 if row.kind == "may_differ" else 5
+
+
+def waivable(name: str) -> bool:
+    """Whether `allow` may name this although it is no fact."""
+    return name in {SERIES, RANKS} or name.startswith(f"{SERIES}.")
 
 
 def check_allow(allow: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from harness.align import Aligned, interval
 from harness.companions import takes_resources
+from harness.comparable import RANKS, SERIES
 from harness.curve import Run, Series
 from harness.facts import CONFIG, MUST_MATCH, must_match
 from harness.wording import counted
@@ -24,8 +25,6 @@ Steps = NDArray[np.int64]
 
 WHOLE = 0.95
 """Part of what the baseline shows that a candidate must show."""
-SERIES, RANKS = "series", "ranks"
-"""What may be waived beside facts."""
 WHOLE_UNPLANNED = 0.8
 """The same of a baseline's run among its siblings where no log states the planned steps: it may
 have reached a target sooner. One of 210 in public logs ends at 0.87 of nine that end together."""
@@ -34,11 +33,6 @@ SAME_LENGTH = 0.05
 NAMED = 6
 EPOCH_PRINTED = 0.011
 """Epochs are printed with two decimals."""
-
-
-def waivable(name: str) -> bool:
-    """Whether `allow` may name this although it is no fact."""
-    return name in {SERIES, RANKS} or name.startswith(f"{SERIES}.")
 
 
 def incomplete(

@@ -1,4 +1,4 @@
-"""TensorBoard's event files: binary records of scalars by tag, read with tensorboard's own code.
+"""TensorBoard's event files, cut into their records and checked one by one.
 
 events.out.tfevents.1732550000.host.123.0        (a file, or the folder of one run)
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO
 
 from harness.curve import Run
-from harness.errors import ParseError
 from harness.parse.collect import Collector
 from harness.parse.names import Names
 from harness.parse.reading import run_of
+from harness.parse.tensorboard import TensorBoard, take, tools_of
 
 MARK = b"brain.Event:"
 """Stands in the first record of every event file."""
@@ -24,13 +24,6 @@ BLOCK_BYTES = 1 << 22
 _HEAD, _FOOT = 12, 4
 """Bytes around a record: its length with a checksum before, a checksum after."""
 _CUT = " ends inside a record: it was cut off, or is being written"
-
-
-class TensorBoard:
-    """Every tag of scalars is a series; steps are taken as they are written."""
-
-    name = "tensorboard"
-    example = "events.out.tfevents.* (tags become series: --metric train/loss)"
 
 
 def is_event_file(start: bytes) -> bool:
@@ -50,7 +43,7 @@ def read_events(
         ParseError: tensorboard is not installed, a file is no event file, or they hold no scalar.
         OSError: a file cannot be read.
     """
-    tools = _tools(source)
+    tools = tools_of(source)
     into = Collector()
     into.reader = TensorBoard.name
     names = Names()
@@ -59,28 +52,10 @@ def read_events(
             reading = _Records(file, size=path.stat().st_size, seen=seen, checksum=tools.checksum)
             for data in reading:
                 into.line += 1
-                _take(data, tools, names, into)
+                take(data, tools, names, into)
             if reading.ended:
                 into.note(reading.ended, about=path.name)
     return run_of(into, source=source, lines=max(1, into.line))  # a torn file is not an empty one
-
-
-def _take(data: bytes | None, tools: _Tools, names: Names, into: Collector) -> None:
-    """Takes the scalars of one record; None is one whose checksum is wrong."""
-    if data is None:
-        into.skip(into.line, f"record {into.line}", "its checksum is wrong: it was damaged")
-        return
-    try:
-        event = tools.event(data)
-    except tools.damage:
-        into.skip(into.line, f"record {into.line}", "it is no event of TensorBoard")
-        return
-    for value in event.summary.value:
-        number = _scalar(value, tools)
-        if number is not None:
-            into.claim(TensorBoard.name)
-            name = names.of(str(value.tag))
-            into.record(name, rank=0, iteration=int(event.step), value=number)
 
 
 class _Records:
@@ -137,45 +112,3 @@ class _Records:
 
     def _is_whole(self, data: bytes, stated: bytes) -> bool:
         return self._checksum(data) == int.from_bytes(stated, "little")
-
-
-class _Tools(NamedTuple):
-    """What tensorboard reads with: bytes to an event, its error, a checksum, and an array."""
-
-    event: Callable[[bytes], Any]
-    damage: type[Exception]
-    checksum: Callable[[bytes], int]
-    array: Callable[[Any], Any]
-
-
-def _tools(source: str) -> _Tools:
-    try:
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
-        from tensorboard.compat.proto.event_pb2 import Event  # noqa: PLC0415
-        from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import (  # noqa: PLC0415
-            masked_crc32c,
-        )
-        from tensorboard.util.tensor_util import make_ndarray  # noqa: PLC0415
-    except ImportError as error:
-        msg = (
-            "a TensorBoard event file, which tensorboard reads; install it with: "
-            "pip install 'ccnet-port-harness[tensorboard]'"
-        )
-        raise ParseError(msg, source=source) from error
-    return _Tools(Event.FromString, DecodeError, masked_crc32c, make_ndarray)
-
-
-def _scalar(value: Any, tools: _Tools) -> float | None:
-    """The number in a summary value; None if it is a picture, a histogram or a text."""
-    plugin = value.metadata.plugin_data.plugin_name
-    if value.HasField("simple_value"):
-        return float(value.simple_value)
-    if plugin not in {"", "scalars"} or not value.HasField("tensor"):
-        return None
-    if any(dimension.size != 1 for dimension in value.tensor.tensor_shape.dim):
-        return None  # an array of the size that is stated would be made, whatever the record holds
-    try:
-        array = tools.array(value.tensor)
-        return float(array.item()) if array.size == 1 and array.dtype.kind in "fiu" else None
-    except (TypeError, ValueError, OverflowError):
-        return None

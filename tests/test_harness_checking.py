@@ -59,7 +59,7 @@ def tasks(project, kind=Port):
 def check(project, *options, **kwargs):
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     return subprocess.run(
-        [sys.executable, "-m", "harness.cli", "check", *options],
+        [sys.executable, "-m", "harness", "check", *options],
         capture_output=True,
         text=True,
         check=False,
@@ -183,7 +183,7 @@ def test_control_c_ends_with_130_and_the_check_goes_on(project):
     # a job that a script runs in the background ignores SIGINT, and hands that on
     ours = signal.signal(signal.SIGINT, signal.SIG_DFL)
     running = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", "check"],
+        [sys.executable, "-m", "harness", "check"],
         cwd=project,
         env=env,
         stdout=subprocess.PIPE,
@@ -294,7 +294,7 @@ def test_damage_under_a_pattern_is_reported_with_its_line():
 def test_formats_and_parse_teach(project):
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     run = lambda *a: subprocess.run(  # noqa: E731
-        [sys.executable, "-m", "harness.cli", *a],
+        [sys.executable, "-m", "harness", *a],
         capture_output=True, text=True, check=False, cwd=project, env=env,
     )  # fmt: skip
     listed = run("formats").stdout

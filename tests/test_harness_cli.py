@@ -23,7 +23,7 @@ mean_absolute_error=np.float64(-0.7589329922199249) <= 0.0002
 @pytest.fixture
 def harness(tmp_path):
     def call(*args, cwd=tmp_path):
-        command = [sys.executable, "-m", "harness.cli", *map(str, args)]
+        command = [sys.executable, "-m", "harness", *map(str, args)]
         return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
     return call
@@ -264,7 +264,7 @@ def test_help_teaches_the_verdicts_and_loads_no_numerics(harness):
     assert "4 incomparable" in " ".join(harness("--help").stdout.split())
     probe = (
         "import sys; sys.argv = ['harness', '--help']\n"
-        "from harness.cli import main\n"
+        "from harness.__main__ import main\n"
         "try: main()\nexcept SystemExit: pass\n"
         "heavy = {'numpy', 'scipy', 'pandas', 'matplotlib', 'pydantic'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"

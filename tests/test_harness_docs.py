@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from harness.cli import app, main
+from harness.__main__ import main
+from harness.cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -33,7 +33,7 @@ baseline = "gpu.log"
 candidate = "worse.log"
 rules = ["two-sided"]
 """
-SHIM = '#!/bin/sh\nexec "{python}" -m harness.cli "$@"\n'
+SHIM = '#!/bin/sh\nexec "{python}" -m harness "$@"\n'
 RECORDER = '#!/bin/sh\nprintf "%s\\n" "{name}" "$@" >> "$RECORD"\n'
 SERVICE = RECORDER + 'case "$*" in *notes?*) printf "%s" "$NOTES";; esac\n'
 

@@ -308,7 +308,7 @@ def test_publish_appends_to_the_history(where):
 def harness(tmp_path):
     def call(*args, **environ):
         return subprocess.run(
-            [sys.executable, "-m", "harness.cli", *args],
+            [sys.executable, "-m", "harness", *args],
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -257,7 +257,7 @@ def test_a_comma_parts_a_url_from_another_url_alone():
 
 
 def command(*arguments, **options):
-    words = [sys.executable, "-m", "harness.cli", *map(str, arguments)]
+    words = [sys.executable, "-m", "harness", *map(str, arguments)]
     return subprocess.run(words, capture_output=True, text=True, check=False, **options)
 
 

@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 
 def command(folder, *args, **options):
     return subprocess.run(
-        [sys.executable, "-m", "harness.cli", *args],
+        [sys.executable, "-m", "harness", *args],
         cwd=folder, capture_output=True, text=True, check=False, timeout=120, **options,
     )  # fmt: skip
 

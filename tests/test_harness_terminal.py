@@ -160,7 +160,7 @@ def project(tmp_path):
 
     def call(*args, **environ):
         return subprocess.run(
-            [sys.executable, "-m", "harness.cli", *args],
+            [sys.executable, "-m", "harness", *args],
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -96,7 +96,7 @@ def test_no_process_of_a_check_that_is_killed_stays_or_holds_its_output(tmp_path
     writers = [os.open(tmp_path / f"{i}.log", os.O_RDWR) for i in range(6)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     running = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", "check"],
+        [sys.executable, "-m", "harness", "check"],
         cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True,
     )  # fmt: skip

@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.events import TensorBoard
 from harness.parse import FORMATS
 from harness.parse.pattern import Pattern
+from harness.parse.tensorboard import TensorBoard
 
 
 def write(console: Console) -> None:
