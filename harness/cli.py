@@ -199,7 +199,7 @@ def parse(
     from harness.errors import PolicyError
     from harness.parse.pattern import Pattern as OwnFormat
     from harness.report import run as writer
-    from harness.report.text import console
+    from harness.report.screen import console
     from harness.store import read_runs
     from harness.whole import write_text
 
@@ -230,7 +230,7 @@ app.command()(calibrate)
 def formats() -> None:
     """List the log formats that are recognised, with a line of each."""
     from harness.report import formats as writer
-    from harness.report.text import console
+    from harness.report.screen import console
 
     writer.write(console())
 
@@ -267,9 +267,9 @@ def loss(
 
 
 def _print_report(comparison: Comparison) -> None:
-    from harness.report import text
+    from harness.report import screen, text
 
-    text.write(comparison, text.console())
+    text.write(comparison, screen.console())
 
 
 def _print_line(comparison: Comparison) -> None:

@@ -94,7 +94,7 @@ def baseline_show(
     from harness.report import recording as summary
     from harness.report import run
     from harness.report.escape import terminal
-    from harness.report.text import console
+    from harness.report.screen import console
 
     recording = open_recording(baselines / name)
     for line in (f"{recording.name}: {recording.meta.get('description', '')}",
@@ -113,7 +113,7 @@ def _noise_floor(recording: Recording) -> None:
     """Prints what the seeds of a baseline change, and what they hide."""
     from harness.baselines import recorded_spread
     from harness.report import noise
-    from harness.report.text import console, lay_out
+    from harness.report.screen import console, lay_out
 
     floor = recorded_spread(recording)
     if floor is not None:

@@ -42,7 +42,7 @@ def calibrate(
     from harness.calibrate import calibrate as measure
     from harness.calibrate import comparisons
     from harness.report import calibration
-    from harness.report.text import console, lay_out
+    from harness.report.screen import console, lay_out
     from harness.whole import fill_folder, guarded
 
     screen = Console(stderr=True)

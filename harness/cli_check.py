@@ -60,7 +60,7 @@ def check(
     from harness.progress import Journal
     from harness.publish import publish
     from harness.report import check_table, oneline
-    from harness.report.text import console
+    from harness.report.screen import console
     from harness.results import worst
 
     ports = read_manifest(manifest).port

@@ -40,7 +40,7 @@ def explain(
     from harness.hints import from_json, hints
     from harness.judge import Policy
     from harness.report import hints as writer
-    from harness.report.text import console
+    from harness.report.screen import console
     from harness.resolve import load_sides
 
     allowed = tuple(name.strip() for name in allow.split(",") if name.strip())

@@ -62,7 +62,7 @@ def _show(entries: Sequence[Entry], *, last: int) -> None:
     from rich.text import Text
 
     from harness.report import history_table, sparkline, trend
-    from harness.report.text import console, lay_out
+    from harness.report.screen import console, lay_out
     from harness.trend import find_changes
 
     out = console()
@@ -82,7 +82,7 @@ def _list(found: dict[str, tuple[Entry, ...]], *, last: int) -> None:
     from rich.text import Text
 
     from harness.report import history_table, sparkline
-    from harness.report.text import console, lay_out
+    from harness.report.screen import console, lay_out
     from harness.trend import find_changes
 
     out = console()

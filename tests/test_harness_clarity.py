@@ -27,6 +27,7 @@ from harness.report import (
     repeat,
     run,
     scale,
+    screen,
     site,
     tables,
     text,
@@ -51,9 +52,9 @@ def made(base=None, cand=None, *, policy=None, rules=TOLERANT, **facts):
     )
 
 
-def screen(comparison, width=200):
+def on_screen(comparison, width=200):
     out = io.StringIO()
-    text.write(comparison, text.Screen(out, width=width))
+    text.write(comparison, screen.Screen(out, width=width))
     return out.getvalue()
 
 
@@ -89,9 +90,9 @@ def test_a_pass_that_is_not_full_says_so_everywhere(kind):
     assert words in port.qualifier
     assert PortResult.from_json(port.to_json()) == port
     table = io.StringIO()
-    check_table.write([port], text.Screen(table, width=300))
+    check_table.write([port], screen.Screen(table, width=300))
     said = {
-        "text": screen(comparison),
+        "text": on_screen(comparison),
         "markdown": markdown.render(comparison).replace("\\", ""),
         "page": html.render(comparison, command="x"),
         "picture": plot.draw(comparison).get_suptitle(),
@@ -124,7 +125,7 @@ def test_only_a_pass_is_qualified():
     assert qualifier(failed) == ""
 
 
-@pytest.mark.parametrize("writer", [screen, lambda c: markdown.render(c).replace("\\", "")])
+@pytest.mark.parametrize("writer", [on_screen, lambda c: markdown.render(c).replace("\\", "")])
 def test_no_reason_is_said_twice(writer):
     comparison = on_a_part()
     (finding,) = comparison.judgement.findings
@@ -231,7 +232,7 @@ def test_an_error_beyond_the_strip_is_marked():
 def test_two_ways_to_average_are_told_apart():
     comparison = made()
     for found in (
-        screen(comparison),
+        on_screen(comparison),
         markdown.render(comparison),
         html.render(comparison, command=""),
     ):
@@ -244,7 +245,7 @@ def test_features_are_explained_where_they_are_named():
     comparison = compare(runs[:6], runs[6], Policy(rules=(parse_rule("another-seed"),)))
     named = tables.legend(comparison)
     assert named
-    for found in (screen(comparison), html.render(comparison, command="x")):
+    for found in (on_screen(comparison), html.render(comparison, command="x")):
         for name, words in named.items():
             assert name in found
             assert words in found
@@ -312,7 +313,7 @@ def test_a_long_fact_is_cut_with_a_mark():
     facts = RunFacts(values_by_name={"schedule": "PolyLR(" + "x" * 80})
     out = io.StringIO()
     one = replace(make_run(decaying(5)), facts=facts)
-    run.write(one, text.Screen(out, width=200))
+    run.write(one, screen.Screen(out, width=200))
     assert "PolyLR(" + "x" * 52 + "…" in out.getvalue()
     assert "derived" not in out.getvalue()  # a recording keeps no lines, derived or not
 
@@ -320,7 +321,7 @@ def test_a_long_fact_is_cut_with_a_mark():
 def test_columns_asks_for_more_width_where_nothing_is_a_terminal(monkeypatch):
     for given, width in (("200", 200), ("80", 120), ("x", 120), ("", 120), ("9" * 5000, 120)):
         monkeypatch.setenv("COLUMNS", given)
-        assert text.console().width == width
+        assert screen.console().width == width
 
 
 def test_the_secret_of_a_url_is_left_out_of_the_command_and_named():
@@ -368,10 +369,10 @@ def test_one_is_singular():
         Policy(rules=(*TOLERANT, parse_rule("exact"), parse_rule("equivalence"))),
     )
     out = io.StringIO()
-    run.write(single, text.Screen(out, width=200))
+    run.write(single, screen.Screen(out, width=200))
     found = [out.getvalue(), oneline.counts([result("p")]), comment.render([result("p")])]
     for each in (comparison, gap):
-        found += [screen(each), markdown.render(each), html.render(each, command="x")]
+        found += [on_screen(each), markdown.render(each), html.render(each, command="x")]
     for page in found:
         visible = re.sub(r"<script.*?</script>|<style.*?</style>", "", page, flags=re.DOTALL)
         assert not WRONG.search(visible), WRONG.search(visible)
@@ -394,8 +395,8 @@ def test_no_heading_of_a_wide_table_is_broken():
     ]
     for width in (60, 120, 400):
         out = io.StringIO()
-        screen_ = text.Screen(out, width=width)
-        screen_.print(text.lay_out(calibration.table(rows), wide=True))
+        screen_ = screen.Screen(out, width=width)
+        screen_.print(screen.lay_out(calibration.table(rows), wide=True))
         found = out.getvalue().split()
         assert found.count("11/11") == 24
         assert found.count("published") == found.count("another-seed") == 4

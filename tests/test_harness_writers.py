@@ -59,6 +59,7 @@ from harness.report import (
     recording,
     repeat,
     run,
+    screen,
     site,
     text,
     trend,
@@ -188,7 +189,7 @@ def printed(write, *, terminal=False):
     """What a writer of the screen writes, on a narrow one, so that lines are broken."""
     out = io.StringIO()
     colours = "truecolor" if terminal else None
-    write(text.Screen(out, width=50, force_terminal=terminal, color_system=colours))
+    write(screen.Screen(out, width=50, force_terminal=terminal, color_system=colours))
     return out.getvalue()
 
 
@@ -220,10 +221,10 @@ def screens(h):
         "check_table": lambda to: check_table.write(ports(h), to),
         "hints": lambda to: hints.write(failed, faults(h), to),
         "formats": formats.write,
-        "history_table": lambda to: to.print(text.lay_out(found), text.lay_out(many)),
-        "noise": lambda to: to.print(text.lay_out(noise.table(floor(h)))),
-        "calibration": lambda to: to.print(text.lay_out(calibration.table(rows(h)), wide=True)),
-        "trend": lambda to: to.print(*map(text.words, trend.describe(*past(h)))),
+        "history_table": lambda to: to.print(screen.lay_out(found), screen.lay_out(many)),
+        "noise": lambda to: to.print(screen.lay_out(noise.table(floor(h)))),
+        "calibration": lambda to: to.print(screen.lay_out(calibration.table(rows(h)), wide=True)),
+        "trend": lambda to: to.print(*map(screen.words, trend.describe(*past(h)))),
     }
 
 
@@ -261,12 +262,26 @@ JSON = {
 }
 OTHERS = {"repeat", "github", "junit", "plot", "figures", "calibration", "published"}
 """Writers with a test of their own below."""
-PARTS = {"escape", "tables", "sparkline", "forest", "page", "chart_data", "scale"}
+PARTS = {
+    "chart_data",
+    "escape",
+    "forest",
+    "page",
+    "scale",
+    "screen",
+    "sparkline",
+    "table",
+    "tables",
+}
 """Modules that write nothing by themselves: what they make goes out through the others."""
 
 
 def test_no_writer_is_forgotten():
-    modules = {module.name for module in pkgutil.iter_modules(harness.report.__path__)}
+    modules = {
+        module.name.rsplit(".")[-1]
+        for module in pkgutil.walk_packages(harness.report.__path__, "harness.report.")
+        if not module.ispkg
+    }
     tried = {name.split(",")[0] for kinds in (LINES, PAGES, MARKDOWN, JSON) for name in kinds}
     assert modules == tried | set(screens("x")) | OTHERS | PARTS
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.calibrate import HALVES, SAME, SINGLES, Row
 from harness.report import escape, figures
-from harness.report.tables import Table
+from harness.report.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

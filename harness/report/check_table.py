@@ -11,8 +11,9 @@ from rich.text import Text
 
 from harness.report import sparkline
 from harness.report.oneline import counts, percent
+from harness.report.screen import words
 from harness.report.tables import HEADLINES
-from harness.report.text import COLOURS, QUALIFIED, words
+from harness.report.text import COLOURS, QUALIFIED
 from harness.results import PortResult
 from harness.rules import Verdict
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 
 from harness.comparison import Comparison
-from harness.report import tables, text
+from harness.report import screen, tables
 from harness.report.escape import terminal
+from harness.report.table import Table
 from harness.rules import Verdict
 
 
@@ -43,7 +44,7 @@ def of_rule(comparison: Comparison, index: int) -> str:
     return "\n".join(parts)
 
 
-def _plain(table: tables.Table) -> str:
+def _plain(table: Table) -> str:
     out = io.StringIO()
-    text.Screen(out, width=110, no_color=True, force_terminal=False).print(text.lay_out(table))
+    screen.Screen(out, width=110, no_color=True, force_terminal=False).print(screen.lay_out(table))
     return out.getvalue().rstrip()

@@ -6,8 +6,8 @@ from rich.console import Console
 
 from harness.comparison import Comparison
 from harness.hints import Hints
-from harness.report.tables import Table
-from harness.report.text import lay_out, words
+from harness.report.screen import lay_out, words
+from harness.report.table import Table
 from harness.rules import Verdict
 from harness.wording import counted
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.report import sparkline
 from harness.report.oneline import percent
-from harness.report.tables import Table
+from harness.report.table import Table
 from harness.report.trend import short
 from harness.trend import Change, Entry
 

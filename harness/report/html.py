@@ -15,6 +15,7 @@ from harness.report.chart_data import payload
 from harness.report.forest import forest
 from harness.report.page import embedded, render_page
 from harness.report.scale import SMOOTHINGS, limits, smoothing, spans_decades
+from harness.report.table import listed
 from harness.results import effect, qualifier
 from harness.rules import Finding
 from harness.wording import counted
@@ -184,7 +185,7 @@ def _finding(finding: Finding, comparison: Comparison) -> dict[str, Any]:
 
 def _missing(comparison: Comparison) -> str:
     steps = comparison.whole.missing
-    return f"{counted(steps.size, 'step')} ({tables.listed(steps)})" if steps.size else "no step"
+    return f"{counted(steps.size, 'step')} ({listed(steps)})" if steps.size else "no step"
 
 
 def _facts(comparison: Comparison) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from harness.comparison import Comparison
 from harness.report import tables
 from harness.report.escape import markdown, markdown_cell, markdown_line
+from harness.report.table import Table
 
 
 def render(comparison: Comparison, *, picture: str | None = None) -> str:
@@ -44,7 +45,7 @@ def _bullets(lines: Iterable[str]) -> list[str]:
     return [*found, ""] if found else []
 
 
-def _table(content: tables.Table) -> list[str]:
+def _table(content: Table) -> list[str]:
     rows = [f"| {' | '.join(markdown_cell(cell) for cell in row)} |" for row in content.rows]
     head = f"| {' | '.join(markdown_cell(cell) for cell in content.head)} |"
     return [f"## {markdown(content.title)}", "", head, "|---" * len(content.head) + "|", *rows, ""]

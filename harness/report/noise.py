@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.noise import CANDIDATES, LEVEL, POWER, NoiseFloor, Phase
-from harness.report.tables import Table
+from harness.report.table import Table
 from harness.wording import counted
 
 UNKNOWN = (

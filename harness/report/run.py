@@ -11,8 +11,8 @@ from rich.table import Table
 
 from harness.curve import Run, Series
 from harness.report import escape
-from harness.report.tables import listed
-from harness.report.text import words
+from harness.report.screen import words
+from harness.report.table import listed
 from harness.wording import counted
 
 if TYPE_CHECKING:

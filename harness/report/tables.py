@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from harness.align import Aligned, ranges
+from harness.align import Aligned
 from harness.comparable import SideValue, weighty_unknowns
 from harness.comparison import Comparison
 from harness.curve import Run
 from harness.measure import Errors
+from harness.report.table import Table, listed
 from harness.results import qualifier
 from harness.rules import Finding, RuleCall, Verdict
 from harness.stats.signature import words_of
@@ -29,22 +26,12 @@ ERRORS_NOTE = (
     "small baseline weigh more than in the difference of the mean level: the two differ, at times "
     "in sign"
 )
-SHOWN_RANGES = 8
 CLASSES = {
     "differs": "must match, differs",
     "unknown": "unknown",
     "may_differ": "differs, may",
     "same": "same",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A titled table; every row has as many cells as `head`."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def headline(comparison: Comparison) -> str:
@@ -202,14 +189,6 @@ def only(side: str, aligned: Aligned) -> str:
     if not steps.size:
         return f"no step of the {side} only"
     return f"{counted(steps.size, 'step')} of the {side} only ({listed(steps)})"
-
-
-def listed(steps: NDArray[np.int64]) -> str:
-    """Steps as ranges, `104 to 231`; past eight of them the rest is counted (JSON has them all)."""
-    found = ranges(steps)
-    words = [str(a) if a == b else f"{a} to {b}" for a, b in found[:SHOWN_RANGES]]
-    rest = len(found) - SHOWN_RANGES
-    return ", ".join(words) + (f" and {counted(rest, 'more range')}" if rest > 0 else "")
 
 
 def inputs_table(comparison: Comparison) -> Table:

@@ -1,0 +1,30 @@
+"""A titled table of text, which each writer lays out in its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.align import ranges
+from harness.wording import counted
+
+SHOWN_RANGES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A titled table; every row has as many cells as `head`."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def listed(steps: NDArray[np.int64]) -> str:
+    """Steps as ranges, `104 to 231`; past eight of them the rest is counted (JSON has them all)."""
+    found = ranges(steps)
+    words = [str(a) if a == b else f"{a} to {b}" for a, b in found[:SHOWN_RANGES]]
+    rest = len(found) - SHOWN_RANGES
+    return ", ".join(words) + (f" and {counted(rest, 'more range')}" if rest > 0 else "")
