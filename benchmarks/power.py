@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.align import align
-from harness.curve import Run, Series
+from harness.log.run import Run, Series
 from harness.rules import RULES
 from harness.store import expand, read_run
 

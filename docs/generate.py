@@ -22,8 +22,8 @@ from typing import Any, get_args
 import typer.main
 
 import harness
-from harness import facts
 from harness.cli import app
+from harness.log import facts
 from harness.manifest import Port
 from harness.parse import FORMATS
 from harness.parse.pattern import Pattern

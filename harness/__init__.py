@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.comparison import Comparison, compare
-    from harness.curve import Run, Series
     from harness.errors import HarnessError
     from harness.judge import Policy
+    from harness.log.run import Run, Series
     from harness.rules import Verdict
     from harness.store import read_run
 
@@ -32,8 +32,8 @@ _HOMES = {
     "Comparison": "harness.comparison",
     "HarnessError": "harness.errors",
     "Policy": "harness.judge",
-    "Run": "harness.curve",
-    "Series": "harness.curve",
+    "Run": "harness.log.run",
+    "Series": "harness.log.run",
     "Verdict": "harness.rules",
     "compare": "harness.comparison",
     "read_run": "harness.store",

@@ -12,10 +12,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.curve import Run, Series
 from harness.errors import AlignmentError
 from harness.lag import lag
-from harness.wording import counted
+from harness.log.run import Run, Series
+from harness.log.wording import counted
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]

@@ -17,8 +17,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from harness.curve import Run
 from harness.errors import AlignmentError, BaselineError, HarnessError
+from harness.log.run import Run
+from harness.log.shown import shown
 from harness.noise import NoiseFloor, from_meta, noise_floor, to_meta
 from harness.recording import (
     FORMAT_VERSION,
@@ -34,7 +35,6 @@ from harness.recording import (
     seal_of,
     units_of,
 )
-from harness.shown import shown
 from harness.toml_text import BASELINE_BYTES, TomlError, loads, read_toml
 from harness.whole import guarded, move, replace_with, stays_inside, write_beside
 

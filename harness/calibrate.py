@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from harness.align import Aligned, Curves, align
 from harness.companions import with_companions
 from harness.comparable import Comparability, blocking, compare_facts
-from harness.curve import Run
+from harness.log.run import Run
 from harness.measure import relative_error
 from harness.rules import Verdict, rule_call
 

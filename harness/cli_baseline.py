@@ -9,7 +9,7 @@ import typer
 
 from harness.errors import BaselineError, HarnessError, PolicyError
 from harness.filenames import shortened, unfit
-from harness.wording import counted
+from harness.log.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned, Curves, curves
-from harness.curve import Run, Series
 from harness.errors import AlignmentError
+from harness.log.run import Run, Series
 
 Floats = NDArray[np.float64]
 

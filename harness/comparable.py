@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.errors import PolicyError
-from harness.facts import CONFIG, FACTS, MAY_DIFFER, FactValue, RunFacts, must_match
+from harness.log.facts import CONFIG, FACTS, MAY_DIFFER, FactValue, RunFacts, must_match
 
 Class = Literal["same", "may_differ", "differs", "unknown"]
 SideValue = FactValue | tuple[FactValue, ...] | None

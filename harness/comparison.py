@@ -13,16 +13,16 @@ from harness.companions import with_companions
 from harness.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
 from harness.completeness import WHOLE, by_order, incomplete
 from harness.credible import incredible
-from harness.curve import Run
 from harness.errors import AlignmentError, PolicyError
 from harness.judge import Evidence, Judgement, Policy, judge
+from harness.log.run import Run
+from harness.log.wording import counted
 from harness.measure import Measures, measure
 from harness.ranks import check_rank, other_ranks, repeated_ranks
 from harness.records import check_records
 from harness.rules import Verdict
 from harness.runset import check_runs
 from harness.schedules import check_schedules, without_schedules
-from harness.wording import counted
 
 ANOTHER_UNIT = 8.0
 """Levels that lie this many times apart are more likely logged in other units than trained so."""

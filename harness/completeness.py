@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from harness.align import Aligned, interval
 from harness.companions import takes_resources
 from harness.comparable import RANKS, SERIES
-from harness.curve import Run, Series
-from harness.facts import CONFIG, MUST_MATCH, must_match
-from harness.wording import counted
+from harness.log.facts import CONFIG, MUST_MATCH, must_match
+from harness.log.run import Run, Series
+from harness.log.wording import counted
 
 Steps = NDArray[np.int64]
 

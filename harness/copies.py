@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
-from harness.curve import Run
+from harness.log.run import Run
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]

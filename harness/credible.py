@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from harness.align import Aligned
 from harness.companions import takes_resources
 from harness.copies import copied
-from harness.curve import Run, Series, same_series
-from harness.wording import counted
+from harness.log.run import Run, Series, same_series
+from harness.log.wording import counted
 
 PLATEAU = 0.02
 """A loss that moves by less of its first level shows no training: as much as the default margin."""

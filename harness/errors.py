@@ -12,7 +12,7 @@ Every message says what was found, what was expected and what to do.
 
 from __future__ import annotations
 
-from harness.shown import shown
+from harness.log.shown import shown
 
 LONGEST = 4000
 """Characters of a message; what a stranger put into it may be longer."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from harness.curve import Run
+from harness.log.run import Run
 from harness.parse.collect import Collector
 from harness.parse.names import Names
 from harness.parse.reading import run_of

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from harness.align import Aligned, align
-from harness.curve import Run, Series
 from harness.errors import HarnessError
+from harness.log.run import Run, Series
+from harness.log.wording import counted
 from harness.rules import Verdict, parse_rule
 from harness.whole import write_text
-from harness.wording import counted
 
 FLAG = "--harness-rebaseline"
 SHOWN = 10

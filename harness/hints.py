@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
+from harness.log.wording import counted
 from harness.rules.finding import nonfinite
 from harness.stats.power import spread_factor
 from harness.stats.seeds import FEWEST, distances, run_mean
 from harness.stats.signature import EQUAL, Signature, signature
-from harness.wording import counted
 
 Floats = NDArray[np.float64]
 

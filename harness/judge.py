@@ -10,10 +10,10 @@ from harness.align import Aligned, interval
 from harness.comparable import Comparability, SideValue, blocking
 from harness.errors import PolicyError
 from harness.holm import holm
+from harness.log.wording import counted
 from harness.rules import Finding, RuleCall, Verdict
 from harness.rules.equivalence import same_start
 from harness.stats.seeds import FEWEST
-from harness.wording import counted
 
 DEFAULT_RULES = (RuleCall(name="default"),)
 VALIDATION = "val."

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import align
-from harness.curve import Run
+from harness.log.run import Run
 from harness.measure import thirds
 from harness.stats.power import detectable, two_sided_t
 

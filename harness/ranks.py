@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from harness.align import Aligned, align
 from harness.companions import with_companions
 from harness.completeness import incomplete_series
-from harness.curve import Run, Series
 from harness.errors import AlignmentError
+from harness.log.run import Run, Series
 from harness.records import Remarks, check_further
 from harness.schedules import check_schedules
 

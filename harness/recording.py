@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.curve import Run, Series
 from harness.errors import BaselineError
-from harness.facts import CONFIG, FACTS, RunFacts
-from harness.shown import shown
+from harness.log.facts import CONFIG, FACTS, RunFacts
+from harness.log.run import Run, Series
+from harness.log.shown import shown
 
 FORMAT_VERSION = 1
 TOML = "baseline.toml"

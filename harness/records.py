@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from harness.align import Aligned, Curves
 from harness.companions import is_schedule, is_validation
-from harness.curve import Run, Series
-from harness.wording import counted
+from harness.log.run import Run, Series
+from harness.log.wording import counted
 
 Floats = NDArray[np.float64]
 

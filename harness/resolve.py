@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from harness.baselines import is_recording, load_runs, open_recording
-from harness.curve import Run
 from harness.errors import ParseError, PolicyError
+from harness.log.run import Run
 from harness.parse.pattern import Pattern
 from harness.places import STDIN, is_url, parts_of, place_of
 from harness.store import expand, read_runs

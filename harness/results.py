@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from harness.comparison import Comparison
 from harness.errors import HarnessError
+from harness.log.shown import shown
+from harness.log.wording import counted
 from harness.rules import Finding, RuleCall, Verdict
-from harness.shown import shown
-from harness.wording import counted
 
 ERROR = "error"
 """The word for a port whose logs could not be read or compared; no verdict."""

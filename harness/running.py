@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.shown import shown
+from harness.log.shown import shown
 from harness.version import tool_version
 
 EXIT_ERROR = 2

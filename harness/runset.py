@@ -7,8 +7,8 @@ from collections.abc import Hashable, Sequence
 from harness.align import Aligned, align
 from harness.companions import with_companions
 from harness.comparable import blocking, compare_facts
-from harness.curve import Run
 from harness.errors import AlignmentError
+from harness.log.run import Run
 from harness.schedules import check_schedules
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
-from harness.wording import counted
+from harness.log.wording import counted
 
 Floats = NDArray[np.float64]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.bounded import Stream, full
-from harness.curve import Run, place_text
 from harness.errors import HarnessError, ParseError
 from harness.events import read_events
 from harness.listing import event_files, expand, unreadable
 from harness.local import open_path
+from harness.log.run import Run, place_text
 from harness.parse import parse_logs
 from harness.places import Place, place_of
 from harness.unpack import unpacked

@@ -11,11 +11,11 @@ from harness.baselines import (
     recorded_spread,
     spread_of,
 )
-from harness.curve import Run, Series, same_series
 from harness.errors import BaselineError
+from harness.log.run import Run, Series, same_series
+from harness.log.wording import counted
 from harness.recording import TOML, Recording
 from harness.store import expand, read_runs
-from harness.wording import counted
 
 RUN = " [run "
 """What stands between the name of a table and the number of a run of it."""

@@ -32,8 +32,8 @@ from logforms import BLOCKS, LOGS, PLAIN_BAR
 from loglines import record
 from tampering import damaged, verdict
 
-from harness.curve import Run, same_series
 from harness.errors import HarnessError
+from harness.log.run import Run, same_series
 
 MAX_LEN = 400
 """Bytes of an input: two records of most formats."""

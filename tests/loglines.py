@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from harness.curve import Run, Series
-from harness.facts import RunFacts
+from harness.log.facts import RunFacts
+from harness.log.run import Run, Series
 
 ENVIRONMENT = """\
 07/26 08:17:16 - mmengine - INFO - 

@@ -13,8 +13,8 @@ from scipy import stats
 
 from harness import Policy, Verdict, compare
 from harness.align import align
-from harness.curve import Run, Series
 from harness.errors import PolicyError
+from harness.log.run import Run, Series
 from harness.rules import RULES, parse_rule
 from harness.stats.power import detectable, two_sided_t
 from harness.stats.resolution import resolution_of

@@ -15,8 +15,8 @@ from logforms import LOGS
 from loglines import header, record, records
 
 import harness
-from harness.curve import same_series
 from harness.errors import HarnessError
+from harness.log.run import same_series
 from harness.parse import parse_log, text
 from harness.parse.bulk import Bulk
 from harness.parse.growing import Growing

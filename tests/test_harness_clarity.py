@@ -14,8 +14,9 @@ from portresults import result
 
 from harness import Policy, compare
 from harness.calibrate import Row
-from harness.curve import Series
-from harness.facts import RunFacts
+from harness.log.facts import RunFacts
+from harness.log.run import Series
+from harness.log.wording import counted
 from harness.report import (
     calibration,
     check_table,
@@ -36,7 +37,6 @@ from harness.results import PortResult, judged, qualifier
 from harness.rules import RuleCall, parse_rule
 from harness.stats.interval import from_runs
 from harness.stats.signature import signature, words_of
-from harness.wording import counted
 
 ROOT = Path(__file__).parents[1]
 TOLERANT = (RuleCall(name="tolerance", limits={"rtol": 10.0, "outside": 1.0, "cap": 100.0}),)

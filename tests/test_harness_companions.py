@@ -7,7 +7,7 @@ import pytest
 
 from harness.align import align
 from harness.companions import is_auxiliary, is_schedule, is_validation, with_companions
-from harness.curve import Run, Series
+from harness.log.run import Run, Series
 
 N = 40
 

@@ -4,7 +4,7 @@ import pytest
 
 from harness.comparable import blocking, compare_facts, weighty_unknowns
 from harness.errors import PolicyError
-from harness.facts import FACTS, MAY_DIFFER, MUST_MATCH, RunFacts
+from harness.log.facts import FACTS, MAY_DIFFER, MUST_MATCH, RunFacts
 
 
 def facts(**values):

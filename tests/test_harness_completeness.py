@@ -7,9 +7,9 @@ import pytest
 from loglines import decaying, run
 
 from harness import Policy, Verdict, compare
-from harness.curve import Series
 from harness.errors import PolicyError
-from harness.facts import RunFacts
+from harness.log.facts import RunFacts
+from harness.log.run import Series
 from harness.rules import RuleCall
 
 N = 400

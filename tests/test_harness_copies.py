@@ -6,7 +6,7 @@ from loglines import run
 
 from harness import Policy, Verdict, compare
 from harness.copies import follows
-from harness.curve import Series
+from harness.log.run import Series
 from harness.rules import RuleCall
 
 N = 400

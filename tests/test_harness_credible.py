@@ -8,7 +8,7 @@ from loglines import decaying, record, run
 
 from harness import Policy, Verdict, compare, read_run
 from harness.credible import moved
-from harness.curve import Series
+from harness.log.run import Series
 from harness.parse import parse_log
 from harness.rules import RULES, RuleCall
 

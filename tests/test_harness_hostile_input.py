@@ -22,9 +22,9 @@ import pytest
 from loglines import decaying, header, records
 
 from harness import bounded, cli, events, local, remote, unpack
-from harness.curve import Run, Skipped
 from harness.errors import HarnessError, ParseError
-from harness.facts import RunFacts
+from harness.log.facts import RunFacts
+from harness.log.run import Run, Skipped
 from harness.parse import parse_log
 from harness.places import parts_of, place_of
 from harness.resolve import load, load_sides

@@ -13,8 +13,8 @@ from loglines import decaying, header, records
 
 from harness import baselines, whole
 from harness.baselines import load_runs, open_recording, record, seal
-from harness.curve import same_series
 from harness.errors import BaselineError, HarnessError
+from harness.log.run import same_series
 from harness.parse import parse_log
 from harness.recording import SEAL, seal_of
 from harness.store import read_run

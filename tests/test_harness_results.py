@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from harness.comparison import compare
-from harness.curve import Run, Series
 from harness.errors import HarnessError
+from harness.log.run import Run, Series
 from harness.report import history_table
 from harness.report.oneline import summary_line
 from harness.results import PortResult, effect, judged, worst

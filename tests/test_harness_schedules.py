@@ -7,7 +7,7 @@ import pytest
 from loglines import decaying, run
 
 from harness import Policy, Verdict, compare
-from harness.curve import Series
+from harness.log.run import Series
 from harness.rules import RULES, RuleCall
 from harness.schedules import differs
 

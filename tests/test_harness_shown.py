@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError
-from harness.shown import masked, printable, shown
+from harness.log.shown import masked, printable, shown
 
 SECRETS = (
     ("http://ann:s3cret@host/a.log", "http://***@host/a.log"),

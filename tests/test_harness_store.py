@@ -21,8 +21,8 @@ from harness.baselines import (
     record,
     recording_folders,
 )
-from harness.curve import Series, same_series
 from harness.errors import BaselineError, ParseError
+from harness.log.run import Series, same_series
 from harness.resolve import load
 from harness.store import expand, read_run, read_runs
 from harness.verifying import verify

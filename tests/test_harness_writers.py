@@ -31,10 +31,10 @@ from harness import Policy, compare
 from harness.calibrate import Row
 from harness.cli import app
 from harness.comparable import Comparability
-from harness.curve import Series, Skipped
-from harness.facts import RunFacts
 from harness.hints import Hint, Hints, Known
 from harness.judge import Judgement
+from harness.log.facts import RunFacts
+from harness.log.run import Series, Skipped
 from harness.noise import NoiseFloor, Phase
 from harness.report import (
     calibration,
@@ -558,7 +558,7 @@ def test_a_matplotlibrc_of_the_folder_is_not_obeyed(content, tmp_path):
         "import hashlib, pathlib, sys\n"
         "from harness.report import calibration, published\n"
         "from harness.calibrate import Row\n"
-        "from harness.curve import Series\n"
+        "from harness.log.run import Series\n"
         "rows = [Row(rule='a', kind='b', comparisons=3, failed=1, passed=1)]\n"
         "calibration.save(rows, pathlib.Path(sys.argv[1]))\n"
         "one = Series(name='loss', rank=0, steps=range(60), values=[1.0] * 60)\n"

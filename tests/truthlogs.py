@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from harness import Run, Series, read_run
-from harness.facts import FACTS, RunFacts
+from harness.log.facts import FACTS, RunFacts
 from harness.parse import parse_log
 
 STEPS = 400

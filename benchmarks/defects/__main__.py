@@ -69,7 +69,7 @@ def _repeat(args: argparse.Namespace, folder: Path) -> int:
     """Trains the first seed of settings again; 1 if a bit of any figure differs."""
     from benchmarks.defects import corpus, training
     from benchmarks.defects.settings import settings
-    from harness.curve import same_series
+    from harness.log.run import same_series
     from harness.store import read_run
 
     unknown = set(args.settings) - {s.name for s in settings(args.device)}

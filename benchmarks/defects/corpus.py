@@ -20,8 +20,8 @@ import pandas as pd
 
 from benchmarks.defects.settings import CONFIG, SCENES, Setting
 from benchmarks.defects.training import ROOT, log_of, read_journal
-from harness.curve import Run, Series
-from harness.facts import RunFacts
+from harness.log.facts import RunFacts
+from harness.log.run import Run, Series
 from harness.store import read_run
 
 SHELF = Path(__file__).parent / "corpus"

@@ -12,8 +12,8 @@ from harness.align import Aligned, align
 from harness.calibrate import mean_within
 from harness.companions import with_companions
 from harness.comparison import compare
-from harness.curve import Run
 from harness.judge import Policy
+from harness.log.run import Run
 from harness.rules import Verdict, rule_call
 from harness.stats.power import two_sided_t
 

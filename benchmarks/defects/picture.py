@@ -8,7 +8,7 @@ import pandas as pd
 from benchmarks.defects.corpus import ROOT
 from benchmarks.defects.score import COSTLY, SIZES, verdicts
 from benchmarks.defects.table import summary
-from harness.wording import counted
+from harness.log.wording import counted
 
 TARGET = ROOT / "docs" / "images" / "defects.png"
 BENIGN, FAULTS = "#2a7f62", "#c8553d"

@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.defects.corpus import Trained, load
 from benchmarks.defects.judges import Case, Judge, case, judges
 from benchmarks.defects.settings import FAULTS, settings
-from harness.curve import Run, Series
+from harness.log.run import Run, Series
 from harness.rules import Verdict
 
 SIZES = ((1, 1), (10, 1), (10, 3))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from harness.facts import CONFIG, FactValue
+from harness.log.facts import CONFIG, FactValue
 from harness.parse.collect import Collector
 from harness.parse.number import number
 

@@ -9,16 +9,16 @@ from typing import Protocol
 
 import numpy as np
 
-from harness.curve import Series, Skipped
-from harness.facts import MAX_NAME as MAX_FACT_NAME
-from harness.facts import FactValue, RunFacts, kept, short
+from harness.log.facts import MAX_NAME as MAX_FACT_NAME
+from harness.log.facts import FactValue, RunFacts, kept, short
+from harness.log.run import Series, Skipped
+from harness.log.shown import printable
 from harness.parse.notes import Notes, Remark, listed
 from harness.parse.number import MAX_COUNT
 from harness.parse.sources import Settled, settle
 from harness.parse.statements import Statements
 from harness.parse.tokens import shown
 from harness.parse.track import Track
-from harness.shown import printable
 
 MMENGINE_WINDOW = 10
 """mmengine's LogProcessor averages over 10 iterations unless its config says otherwise."""

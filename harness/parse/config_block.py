@@ -11,7 +11,7 @@ import re
 import warnings
 from typing import Any
 
-from harness.facts import CONFIG, FactValue
+from harness.log.facts import CONFIG, FactValue
 from harness.parse.collect import Collector
 
 UNSPECIFIED_AMP = "amp"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.curve import Series
-from harness.facts import FactValue, RunFacts
+from harness.log.facts import FactValue, RunFacts
+from harness.log.run import Series
 
 PART = 1 << 20
 """Records that are multiplied at a time: a log may hold hundreds of millions."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from harness.facts import FACTS, FactValue
+from harness.log.facts import FACTS, FactValue
 from harness.parse.collect import Collector
 
 BACKENDS = {

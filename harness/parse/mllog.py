@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.facts import FactValue
+from harness.log.facts import FactValue
 from harness.parse.collect import Collector
 from harness.parse.jsonlike import loads
 from harness.parse.number import MAX_COUNT, as_float, number

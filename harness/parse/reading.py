@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from math import nan
 
-from harness.curve import Run
 from harness.errors import ParseError
+from harness.log.run import Run
 from harness.parse.arguments import Arguments
 from harness.parse.bulk import THREADS, Bulk, Sorted, is_loaded
 from harness.parse.collect import Collector, Format

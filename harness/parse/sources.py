@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.curve import Series
+from harness.log.run import Series
+from harness.log.wording import counted
 from harness.parse.track import Kept, Track
-from harness.wording import counted
 
 Key = tuple[str, str, int, int]
 """Format, name, rank, window."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.facts import FactValue, must_match, short
+from harness.log.facts import FactValue, must_match, short
 from harness.parse.notes import Remark
 
 MAX_STATEMENTS = 20

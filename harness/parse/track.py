@@ -12,8 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.log.wording import counted
 from harness.parse.growing import Growing
-from harness.wording import counted
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.comparison import Comparison
-from harness.curve import Series
+from harness.log.run import Series
+from harness.log.shown import shown
 from harness.report.scale import limits, smoothing, spans_decades
-from harness.shown import shown
 
 
 def payload(comparison: Comparison) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.shown import masked, shown
+from harness.log.shown import masked, shown
 
 _COMMAND = re.compile(r"(?m)^((?:[^\S\n]|\x1b\[[0-9;]*m)*):(?=:)")
 """`::name` at the start of a line, which GitHub's runner obeys behind blanks and colours too."""

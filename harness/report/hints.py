@@ -6,10 +6,10 @@ from rich.console import Console
 
 from harness.comparison import Comparison
 from harness.hints import Hints
+from harness.log.wording import counted
 from harness.report.screen import lay_out, words
 from harness.report.table import Table
 from harness.rules import Verdict
-from harness.wording import counted
 
 
 def write(comparison: Comparison, found: Hints, out: Console) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from harness.comparison import Comparison
-from harness.curve import Run, Series
+from harness.log.run import Run, Series
+from harness.log.wording import counted
 from harness.measure import relative_error, smooth
 from harness.report import tables
 from harness.report.chart_data import payload
@@ -18,7 +19,6 @@ from harness.report.scale import SMOOTHINGS, limits, smoothing, spans_decades
 from harness.report.table import listed
 from harness.results import effect, qualifier
 from harness.rules import Finding
-from harness.wording import counted
 
 STYLES = ("uPlot.min.css", "page.css", "report.css")
 SCRIPTS = ("uPlot.LICENSE", "uPlot.iife.min.js", "thin.js", "chart.js", "touch.js", "report.js")

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.align import ranges
 from harness.comparison import Comparison
-from harness.curve import Run
+from harness.log.run import Run
 from harness.report import escape
 from harness.version import tool_version
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from harness.log.wording import counted
 from harness.noise import CANDIDATES, LEVEL, POWER, NoiseFloor, Phase
 from harness.report.table import Table
-from harness.wording import counted
 
 UNKNOWN = (
     "noise floor: one run, so what the seed alone changes cannot be known, nor how large a "

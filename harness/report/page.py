@@ -15,8 +15,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.log.shown import shown
 from harness.report.escape import in_script
-from harness.shown import shown
 from harness.version import tool_version
 
 ICONS = {

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.comparison import Comparison
+from harness.log.wording import counted
 from harness.measure import relative_error, smooth
 from harness.report import figures
 from harness.report.escape import figure as plain
 from harness.report.scale import error_bound, limits, smoothing, spans_decades
 from harness.report.tables import headline
-from harness.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.curve import Series
+from harness.log.run import Series
 from harness.measure import smooth
 from harness.report import figures
 from harness.rules.modelzoo import ABSOLUTE, RELATIVE, Published

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.curve import Run, Series
-from harness.shown import shown
+from harness.log.run import Run, Series
+from harness.log.shown import shown
 
 SHOWN = 30
 """Runs and series of the tables; a line counts the rest."""

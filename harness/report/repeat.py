@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Sequence
 
 from harness.comparison import Comparison
-from harness.curve import Run, place_text
 from harness.judge import DEFAULT_RULES, Policy
-from harness.shown import MASK, masked, shown
+from harness.log.run import Run, place_text
+from harness.log.shown import MASK, masked, shown
 
 _PLAIN = Policy()
 

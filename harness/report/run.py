@@ -9,11 +9,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from harness.curve import Run, Series
+from harness.log.run import Run, Series
+from harness.log.wording import counted
 from harness.report import escape
 from harness.report.screen import words
 from harness.report.table import listed
-from harness.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,9 +16,9 @@ from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from harness.log.shown import printable
 from harness.report.escape import no_command, terminal
 from harness.report.table import Table
-from harness.shown import printable
 
 PIPED_WIDTH = 120
 PADDING = 2

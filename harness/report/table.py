@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import ranges
-from harness.wording import counted
+from harness.log.wording import counted
 
 SHOWN_RANGES = 8
 

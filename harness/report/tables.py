@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from harness.align import Aligned
 from harness.comparable import SideValue, weighty_unknowns
 from harness.comparison import Comparison
-from harness.curve import Run
+from harness.log.run import Run
+from harness.log.wording import counted
 from harness.measure import Errors
 from harness.report.table import Table, listed
 from harness.results import qualifier
 from harness.rules import Finding, RuleCall, Verdict
 from harness.stats.signature import words_of
-from harness.wording import counted
 
 HEADLINES = {
     Verdict.PASS: "the candidate reproduces the baseline within the policy",

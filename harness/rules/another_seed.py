@@ -24,6 +24,7 @@ import numpy as np
 
 from harness.align import Aligned
 from harness.errors import PolicyError
+from harness.log.wording import counted
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite
 from harness.stats.resolution import CONFIDENCE, Resolution, judged_differences, resolution_of
 from harness.stats.seeds import (
@@ -36,7 +37,6 @@ from harness.stats.seeds import (
     odds,
 )
 from harness.stats.signature import Signature, signature
-from harness.wording import counted
 
 RULE = "another-seed"
 NAMED = 3

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from harness.align import Aligned
-from harness.wording import counted
+from harness.log.wording import counted
 
 Figure = float | int | str | None
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align import Aligned
-from harness.curve import Series
+from harness.log.run import Series
+from harness.log.wording import counted
 from harness.rules.finding import Finding, Threshold, Verdict, within
-from harness.wording import counted
 
 LAST = 50
 RELATIVE = 0.05

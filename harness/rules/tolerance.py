@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from harness.align import Aligned
+from harness.log.wording import counted
 from harness.rules.finding import Finding, Threshold, Verdict
-from harness.wording import counted
 
 
 def tolerance(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from harness.shown import printable
+from harness.log.shown import printable
 
 FactValue = str | int | float | bool
 

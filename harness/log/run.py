@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.facts import RunFacts
-from harness.shown import printable, shown
+from harness.log.facts import RunFacts
+from harness.log.shown import printable, shown
 
 if TYPE_CHECKING:
     import pandas as pd
