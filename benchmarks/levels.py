@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.defects.score import by_setting, made, plans
-from harness.align import Aligned, align
+from harness.align.aligned import Aligned, align
 from harness.rules import Verdict, rule_call
 from harness.store import read_run
 

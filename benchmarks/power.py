@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.align import align
+from harness.align.aligned import align
 from harness.log.run import Run, Series
 from harness.rules import RULES
 from harness.store import expand, read_run

@@ -15,11 +15,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned, Curves, align
-from harness.companions import with_companions
-from harness.comparable import Comparability, blocking, compare_facts
+from harness.align.aligned import Aligned, Curves, align
+from harness.align.companions import with_companions
+from harness.align.comparable import Comparability, blocking, compare_facts
+from harness.align.measure import relative_error
 from harness.log.run import Run
-from harness.measure import relative_error
 from harness.rules import Verdict, rule_call
 
 Judge = Callable[[Aligned], Verdict]

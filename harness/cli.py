@@ -245,7 +245,7 @@ def loss(
     The rule is kept bug for bug (signed means, one of two one-sided limits) so that old verdicts
     can be reproduced; `harness compare` says where it is blind.
     """
-    from harness.align import select
+    from harness.align.aligned import select
     from harness.report import published as writer
     from harness.rules.modelzoo import published
     from harness.store import read_run

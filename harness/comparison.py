@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.align import Aligned, align, interval, select
-from harness.companions import with_companions
-from harness.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
+from harness.align.aligned import Aligned, align, interval, select
+from harness.align.companions import with_companions
+from harness.align.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
+from harness.align.measure import Measures, measure
 from harness.completeness import WHOLE, by_order, incomplete
 from harness.credible import incredible
 from harness.errors import AlignmentError, PolicyError
 from harness.judge import Evidence, Judgement, Policy, judge
 from harness.log.run import Run
 from harness.log.wording import counted
-from harness.measure import Measures, measure
 from harness.ranks import check_rank, other_ranks, repeated_ranks
 from harness.records import check_records
 from harness.rules import Verdict

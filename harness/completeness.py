@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned, interval
-from harness.companions import takes_resources
-from harness.comparable import RANKS, SERIES
+from harness.align.aligned import Aligned, interval
+from harness.align.companions import takes_resources
+from harness.align.comparable import RANKS, SERIES
 from harness.log.facts import CONFIG, MUST_MATCH, must_match
 from harness.log.run import Run, Series
 from harness.log.wording import counted

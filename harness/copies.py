@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
 from harness.log.run import Run
 
 Floats = NDArray[np.float64]

@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned
-from harness.companions import takes_resources
+from harness.align.aligned import Aligned
+from harness.align.companions import takes_resources
 from harness.copies import copied
 from harness.log.run import Run, Series, same_series
 from harness.log.wording import counted

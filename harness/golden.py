@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.align import Aligned, align
+from harness.align.aligned import Aligned, align
 from harness.errors import HarnessError
 from harness.log.run import Run, Series
 from harness.log.wording import counted

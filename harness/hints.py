@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
 from harness.log.wording import counted
 from harness.rules.finding import nonfinite
 from harness.stats.power import spread_factor

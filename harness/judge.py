@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.align import Aligned, interval
-from harness.comparable import Comparability, SideValue, blocking
+from harness.align.aligned import Aligned, interval
+from harness.align.comparable import Comparability, SideValue, blocking
 from harness.errors import PolicyError
 from harness.holm import holm
 from harness.log.wording import counted

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from harness.comparable import check_allow
+from harness.align.comparable import check_allow
 from harness.comparison import Comparison, compare
 from harness.errors import HarnessError, PolicyError
 from harness.filenames import alike, shortened, unfit

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import align
+from harness.align.aligned import align
+from harness.align.measure import thirds
 from harness.log.run import Run
-from harness.measure import thirds
 from harness.stats.power import detectable, two_sided_t
 
 Floats = NDArray[np.float64]

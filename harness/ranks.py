@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned, align
-from harness.companions import with_companions
+from harness.align.aligned import Aligned, align
+from harness.align.companions import with_companions
 from harness.completeness import incomplete_series
 from harness.errors import AlignmentError
 from harness.log.run import Run, Series

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from harness.align import Aligned, align
-from harness.companions import with_companions
-from harness.comparable import blocking, compare_facts
+from harness.align.aligned import Aligned, align
+from harness.align.companions import with_companions
+from harness.align.comparable import blocking, compare_facts
 from harness.errors import AlignmentError
 from harness.log.run import Run
 from harness.schedules import check_schedules

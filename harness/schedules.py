@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
 from harness.log.wording import counted
 
 Floats = NDArray[np.float64]

@@ -16,7 +16,7 @@ from loglines import decaying
 from loglines import run as make_run
 
 from harness import Policy, compare
-from harness.measure import relative_error, smooth
+from harness.align.measure import relative_error, smooth
 from harness.report import html, site
 from harness.results import PortResult, judged
 from harness.rules import parse_rule

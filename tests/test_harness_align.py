@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loglines import decaying, run
 
-from harness.align import align, widen
+from harness.align.aligned import align, widen
+from harness.align.lag import lag
 from harness.errors import AlignmentError
-from harness.lag import lag
 from harness.store import read_run
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ from loglines import run
 from scipy import stats
 
 from harness import Policy, Verdict, compare
-from harness.align import align
+from harness.align.aligned import align
 from harness.errors import PolicyError
 from harness.log.run import Run, Series
 from harness.rules import RULES, parse_rule

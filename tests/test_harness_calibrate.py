@@ -11,7 +11,8 @@ from loglines import run
 from scipy import stats
 from typer.testing import CliRunner
 
-from harness.align import align
+from harness.align.aligned import align
+from harness.align.comparable import compare_facts
 from harness.baselines import open_recording, open_unsealed, record, recorded_spread
 from harness.calibrate import (
     HALVES,
@@ -24,7 +25,6 @@ from harness.calibrate import (
     kind_of,
 )
 from harness.cli import app
-from harness.comparable import compare_facts
 from harness.errors import BaselineError
 from harness.noise import from_meta, noise_floor, to_meta
 from harness.report import calibration

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from harness.align import align
-from harness.companions import is_auxiliary, is_schedule, is_validation, with_companions
+from harness.align.aligned import align
+from harness.align.companions import is_auxiliary, is_schedule, is_validation, with_companions
 from harness.log.run import Run, Series
 
 N = 40

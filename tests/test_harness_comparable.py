@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.comparable import blocking, compare_facts, weighty_unknowns
+from harness.align.comparable import blocking, compare_facts, weighty_unknowns
 from harness.errors import PolicyError
 from harness.log.facts import FACTS, MAY_DIFFER, MUST_MATCH, RunFacts
 

@@ -8,7 +8,7 @@ from loglines import decaying, run
 from scipy import stats
 
 from harness import Policy, Verdict, compare, read_run
-from harness.align import align
+from harness.align.aligned import align
 from harness.errors import PolicyError
 from harness.rules import RULES, parse_rule
 from harness.rules.equivalence import FIRST, MARGINS

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loglines import decaying, run
 
-from harness.align import align
-from harness.measure import errors, measure, smooth
+from harness.align.aligned import align
+from harness.align.measure import errors, measure, smooth
 
 curves = st.lists(st.tuples(st.floats(0.01, 100), st.floats(-100, 100)), min_size=1, max_size=40)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loglines import decaying, run
 
-from harness.align import align
+from harness.align.aligned import align
 from harness.errors import PolicyError
 from harness.rules import RULES, Verdict, parse_rule, rule_call
 from harness.rules.exact import ulp_distance

@@ -28,9 +28,9 @@ from typer.testing import CliRunner
 
 import harness.report
 from harness import Policy, compare
+from harness.align.comparable import Comparability
 from harness.calibrate import Row
 from harness.cli import app
-from harness.comparable import Comparability
 from harness.hints import Hint, Hints, Known
 from harness.judge import Judgement
 from harness.log.facts import RunFacts

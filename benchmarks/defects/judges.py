@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned, align
+from harness.align.aligned import Aligned, align
+from harness.align.companions import with_companions
 from harness.calibrate import mean_within
-from harness.companions import with_companions
 from harness.comparison import compare
 from harness.judge import Policy
 from harness.log.run import Run

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from harness.align.measure import relative_error, smooth
 from harness.comparison import Comparison
 from harness.log.run import Run, Series
 from harness.log.wording import counted
-from harness.measure import relative_error, smooth
 from harness.report import tables
 from harness.report.chart_data import payload
 from harness.report.forest import forest

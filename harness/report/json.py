@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from harness.align import ranges
+from harness.align.aligned import ranges
 from harness.comparison import Comparison
 from harness.log.run import Run
 from harness.report import escape

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.align.measure import relative_error, smooth
 from harness.comparison import Comparison
 from harness.log.wording import counted
-from harness.measure import relative_error, smooth
 from harness.report import figures
 from harness.report.escape import figure as plain
 from harness.report.scale import error_bound, limits, smoothing, spans_decades

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.align.measure import smooth
 from harness.log.run import Series
-from harness.measure import smooth
 from harness.report import figures
 from harness.rules.modelzoo import ABSOLUTE, RELATIVE, Published
 

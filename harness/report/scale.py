@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
 from harness.comparison import Comparison
 from harness.rules.finding import Threshold
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import ranges
+from harness.align.aligned import ranges
 from harness.log.wording import counted
 
 SHOWN_RANGES = 8

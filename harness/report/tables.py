@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from harness.align import Aligned
-from harness.comparable import SideValue, weighty_unknowns
+from harness.align.aligned import Aligned
+from harness.align.comparable import SideValue, weighty_unknowns
+from harness.align.measure import Errors
 from harness.comparison import Comparison
 from harness.log.run import Run
 from harness.log.wording import counted
-from harness.measure import Errors
 from harness.report.table import Table, listed
 from harness.results import qualifier
 from harness.rules import Finding, RuleCall, Verdict

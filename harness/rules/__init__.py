@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
 from harness.errors import PolicyError
 from harness.rules.another_seed import another_seed
 from harness.rules.default import default

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
 from harness.errors import PolicyError
 from harness.log.wording import counted
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
 from harness.rules.another_seed import another_seed
 from harness.rules.equivalence import equivalence
 from harness.rules.finding import Finding, Verdict

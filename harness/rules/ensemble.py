@@ -12,15 +12,15 @@ import math
 
 import numpy as np
 
-from harness.align import Aligned
-from harness.companions import finite_only
+from harness.align.aligned import Aligned
+from harness.align.companions import finite_only
+from harness.align.scale import to_unit
 from harness.errors import PolicyError
 from harness.log.wording import counted
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite
 from harness.stats.contrasts import Contrasts, contrasts
 from harness.stats.permutation import Exchange, exchange, t_of
 from harness.stats.power import detectable, runs_to_detect, spread_factor
-from harness.stats.scale import to_unit
 from harness.stats.splits import even_runs_to_reject, runs_to_reject, smallest_p, splits
 
 POWER = 0.9

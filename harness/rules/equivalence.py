@@ -19,13 +19,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
+from harness.align.measure import relative_difference, relative_error, thirds
+from harness.align.scale import to_unit
 from harness.errors import PolicyError
 from harness.log.wording import counted
-from harness.measure import relative_difference, relative_error, thirds
 from harness.rules.finding import Estimate, Figure, Finding, Threshold, Verdict, nonfinite
 from harness.stats.interval import OWN_SPREAD, Interval, from_pair, from_runs
-from harness.stats.scale import to_unit
 
 MARGINS: Mapping[str, float] = MappingProxyType(
     {"strict": 0.005, "default": 0.02, "modelzoo": 0.05}

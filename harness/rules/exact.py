@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
 from harness.log.wording import counted
 from harness.rules.finding import Finding, Verdict
 

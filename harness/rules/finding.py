@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
 from harness.log.wording import counted
 
 Figure = float | int | str | None

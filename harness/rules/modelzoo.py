@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
 from harness.log.run import Series
 from harness.log.wording import counted
 from harness.rules.finding import Finding, Threshold, Verdict, within

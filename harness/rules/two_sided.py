@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
+from harness.align.measure import relative_error, smooth
 from harness.log.wording import counted
-from harness.measure import relative_error, smooth
 from harness.rules.finding import Finding, Threshold, Verdict, within
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned, Curves
-from harness.measure import relative_error
+from harness.align.aligned import Aligned, Curves
+from harness.align.measure import relative_error
 
 Floats = NDArray[np.float64]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
+from harness.align.scale import to_unit
 from harness.stats.power import spread_factor
-from harness.stats.scale import to_unit
 from harness.stats.seeds import FEWEST
 from harness.stats.signature import EQUAL, Signature
 

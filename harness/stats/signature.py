@@ -22,8 +22,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned, Curves
-from harness.companions import PLANNED
+from harness.align.aligned import Aligned, Curves
+from harness.align.companions import PLANNED
 from harness.stats.tails import tail_degrees
 
 Floats = NDArray[np.float64]

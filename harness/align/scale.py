@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.align import Aligned
+from harness.align.aligned import Aligned
 
 
 def to_unit(aligned: Aligned) -> Aligned:

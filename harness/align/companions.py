@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align import Aligned, Curves, curves
+from harness.align.aligned import Aligned, Curves, curves
 from harness.errors import AlignmentError
 from harness.log.run import Run, Series
 

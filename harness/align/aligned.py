@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.align.lag import lag
 from harness.errors import AlignmentError
-from harness.lag import lag
 from harness.log.run import Run, Series
 from harness.log.wording import counted
 
