@@ -20,7 +20,6 @@ from typing import Any
 from harness.errors import AlignmentError, BaselineError, HarnessError
 from harness.log.run import Run
 from harness.log.shown import shown
-from harness.noise import NoiseFloor, from_meta, noise_floor, to_meta
 from harness.recording import (
     FORMAT_VERSION,
     RESTORE,
@@ -35,6 +34,7 @@ from harness.recording import (
     seal_of,
     units_of,
 )
+from harness.stats.noise import NoiseFloor, from_meta, noise_floor, to_meta
 from harness.toml_text import BASELINE_BYTES, TomlError, loads, read_toml
 from harness.whole import guarded, move, replace_with, stays_inside, write_beside
 

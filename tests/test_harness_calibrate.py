@@ -26,8 +26,8 @@ from harness.calibrate import (
 )
 from harness.cli import app
 from harness.errors import BaselineError
-from harness.noise import from_meta, noise_floor, to_meta
 from harness.report import calibration
+from harness.stats.noise import from_meta, noise_floor, to_meta
 
 FACTS = {"effective_batch": 8, "learning_rate": 0.0005, "schedule": "linear(800)"}
 

@@ -35,7 +35,6 @@ from harness.hints import Hint, Hints, Known
 from harness.judge import Judgement
 from harness.log.facts import RunFacts
 from harness.log.run import Series, Skipped
-from harness.noise import NoiseFloor, Phase
 from harness.report import (
     calibration,
     check_table,
@@ -67,6 +66,7 @@ from harness.report import (
 from harness.results import RuleResult, judged
 from harness.rules import Finding, RuleCall, Verdict
 from harness.rules.modelzoo import published as judge_published
+from harness.stats.noise import NoiseFloor, Phase
 from harness.trend import Change
 
 SECRET = "hunter2"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.log.wording import counted
-from harness.noise import CANDIDATES, LEVEL, POWER, NoiseFloor, Phase
 from harness.report.table import Table
+from harness.stats.noise import CANDIDATES, LEVEL, POWER, NoiseFloor, Phase
 
 UNKNOWN = (
     "noise floor: one run, so what the seed alone changes cannot be known, nor how large a "
