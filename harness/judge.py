@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from harness.align.aligned import Aligned, interval
 from harness.align.comparable import Comparability, SideValue, blocking
 from harness.errors import PolicyError
-from harness.holm import holm
 from harness.log.wording import counted
 from harness.rules import Finding, RuleCall, Verdict
 from harness.rules.equivalence import same_start
+from harness.rules.holm import holm
 from harness.stats.seeds import FEWEST
 
 DEFAULT_RULES = (RuleCall(name="default"),)

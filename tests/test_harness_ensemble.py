@@ -256,8 +256,8 @@ def test_runs_of_one_side_that_differ_in_facts_are_incomparable():
 
 
 def test_holm_keeps_a_weak_failure_open_and_a_strong_one_standing():
-    from harness.holm import holm
     from harness.rules import Finding
+    from harness.rules.holm import holm
 
     def finding(p, verdict=Verdict.FAIL):
         return Finding(
@@ -273,8 +273,8 @@ def test_holm_keeps_a_weak_failure_open_and_a_strong_one_standing():
 
 def test_holm_orders_tests_by_p_in_parts_of_their_levels():
     """A test of 1 % at p = 0.012 does not stand before one of 5 % at p = 0.02."""
-    from harness.holm import holm
     from harness.rules import Finding
+    from harness.rules.holm import holm
 
     def test(name, p, level):
         verdict = Verdict.FAIL if p <= level else Verdict.PASS
