@@ -40,8 +40,8 @@ def baseline_add(
 ) -> None:
     """Record the runs of some logs: figures, facts and hashes; the logs themselves stay out."""
     from harness.baselines import record
+    from harness.quality.runset import mixed
     from harness.recording import SERIES_NAME, TOML
-    from harness.runset import mixed
     from harness.store import expand, read_runs
 
     reason = unfit(name)

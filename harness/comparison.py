@@ -12,17 +12,17 @@ from harness.align.aligned import Aligned, align, interval, select
 from harness.align.companions import with_companions
 from harness.align.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
 from harness.align.measure import Measures, measure
-from harness.completeness import WHOLE, by_order, incomplete
-from harness.credible import incredible
 from harness.errors import AlignmentError, PolicyError
 from harness.judge import Evidence, Judgement, Policy, judge
 from harness.log.run import Run
 from harness.log.wording import counted
-from harness.ranks import check_rank, other_ranks, repeated_ranks
-from harness.records import check_records
+from harness.quality.completeness import WHOLE, by_order, incomplete
+from harness.quality.credible import incredible
+from harness.quality.ranks import check_rank, other_ranks, repeated_ranks
+from harness.quality.records import check_records
+from harness.quality.runset import check_runs
+from harness.quality.schedules import check_schedules, without_schedules
 from harness.rules import Verdict
-from harness.runset import check_runs
-from harness.schedules import check_schedules, without_schedules
 
 ANOTHER_UNIT = 8.0
 """Levels that lie this many times apart are more likely logged in other units than trained so."""

@@ -5,8 +5,8 @@ import pytest
 from loglines import run
 
 from harness import Policy, Verdict, compare
-from harness.copies import follows
 from harness.log.run import Series
+from harness.quality.copies import follows
 from harness.rules import RuleCall
 
 N = 400

@@ -8,7 +8,7 @@ from loglines import decaying, run
 
 from harness import Policy, Verdict, compare
 from harness.log.run import Series
-from harness.records import spikes
+from harness.quality.records import spikes
 from harness.rules import RULES, RuleCall
 
 N = 400

@@ -8,8 +8,8 @@ from loglines import decaying, run
 
 from harness import Policy, Verdict, compare
 from harness.log.run import Series
+from harness.quality.schedules import differs
 from harness.rules import RULES, RuleCall
-from harness.schedules import differs
 
 N = 200
 STEPS = np.arange(N)

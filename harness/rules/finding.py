@@ -92,7 +92,8 @@ def nonfinite(
 ) -> Finding | None:
     """The finding on NaN and infinity in the judged series; None where it is finite.
 
-    The candidate's fail; the baseline's leave it open. Other series are `harness/records.py`'s.
+    The candidate's fail; the baseline's leave it open. Other series are asked about in
+    `harness/quality/records.py`.
     """
     sick, bad = (~np.isfinite(side).all(axis=0) for side in (aligned.baseline, aligned.candidate))
     if not (sick.any() or bad.any()):

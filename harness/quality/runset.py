@@ -9,7 +9,7 @@ from harness.align.companions import with_companions
 from harness.align.comparable import blocking, compare_facts
 from harness.errors import AlignmentError
 from harness.log.run import Run
-from harness.schedules import check_schedules
+from harness.quality.schedules import check_schedules
 
 
 def check_runs(side: str, runs: Sequence[Run], aligned: Aligned) -> tuple[str, ...]:

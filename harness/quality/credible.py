@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned
 from harness.align.companions import takes_resources
-from harness.copies import copied
 from harness.log.run import Run, Series, same_series
 from harness.log.wording import counted
+from harness.quality.copies import copied
 
 PLATEAU = 0.02
 """A loss that moves by less of its first level shows no training: as much as the default margin."""

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, align
 from harness.align.companions import with_companions
-from harness.completeness import incomplete_series
 from harness.errors import AlignmentError
 from harness.log.run import Run, Series
-from harness.records import Remarks, check_further
-from harness.schedules import check_schedules
+from harness.quality.completeness import incomplete_series
+from harness.quality.records import Remarks, check_further
+from harness.quality.schedules import check_schedules
 
 MOST = 64
 """Ranks that are looked at beside the judged one; more tell the same."""

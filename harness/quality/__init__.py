@@ -1,0 +1,1 @@
+"""Reasons why agreement between these logs is no evidence, and what is wrong within them."""
