@@ -21,7 +21,7 @@ from pathlib import Path
 from cues import call
 
 from harness import Policy, Verdict, compare, read_run
-from harness.hints import Hint, Hints, from_json, hints
+from harness.comparison.hints import Hint, Hints, from_json, hints
 from harness.resolve import load
 
 ROOT = Path(__file__).resolve().parents[1]

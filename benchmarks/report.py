@@ -20,7 +20,7 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from harness import Policy, Run, Series, compare
-from harness.comparison import Comparison
+from harness.comparison.pipeline import Comparison
 from harness.report import html, plot
 from harness.report.chart_data import payload
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness.results import PortResult
-from harness.trend import Entry, find_changes
+from harness.comparison.result import PortResult
+from harness.comparison.trend import Entry, find_changes
 
 Noise = Callable[[np.random.Generator, int], np.ndarray]
 SPREAD = 0.01

@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.comparison import Comparison, compare
+    from harness.comparison.judge import Policy
+    from harness.comparison.pipeline import Comparison, compare
     from harness.errors import HarnessError
-    from harness.judge import Policy
     from harness.log.run import Run, Series
     from harness.rules import Verdict
     from harness.store import read_run
@@ -29,13 +29,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Comparison": "harness.comparison",
+    "Comparison": "harness.comparison.pipeline",
     "HarnessError": "harness.errors",
-    "Policy": "harness.judge",
+    "Policy": "harness.comparison.judge",
     "Run": "harness.log.run",
     "Series": "harness.log.run",
     "Verdict": "harness.rules",
-    "compare": "harness.comparison",
+    "compare": "harness.comparison.pipeline",
     "read_run": "harness.store",
 }
 

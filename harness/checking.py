@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.comparison.result import ERROR, PortResult, RuleResult, judged
 from harness.errors import HarnessError
 from harness.evidence import Content, judged_on, recorded
 from harness.files import save_report
 from harness.manifest import Port, compare_port
-from harness.results import ERROR, PortResult, RuleResult, judged
 from harness.running import internal
 from harness.version import tool_version
 from harness.workers import Lost, each

@@ -16,7 +16,7 @@ from harness.cli_history import history as show_history
 from harness.cli_options import EXIT, Pattern, Quiet
 
 if TYPE_CHECKING:
-    from harness.comparison import Comparison
+    from harness.comparison.pipeline import Comparison
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -134,9 +134,9 @@ def compare(
 
     Example: harness compare cuda.log sdaa.log --rule equivalence --report reports/ccnet
     """
-    from harness.comparison import compare as compare_runs
+    from harness.comparison.judge import DEFAULT_RULES, Policy
+    from harness.comparison.pipeline import compare as compare_runs
     from harness.files import save_report
-    from harness.judge import DEFAULT_RULES, Policy
     from harness.report import json
     from harness.report.repeat import repeat_command
     from harness.resolve import load_sides
@@ -273,7 +273,7 @@ def _print_report(comparison: Comparison) -> None:
 
 
 def _print_line(comparison: Comparison) -> None:
+    from harness.comparison.result import judged
     from harness.report import oneline
-    from harness.results import judged
 
     typer.echo(oneline.one_line(judged("", comparison)))

@@ -13,7 +13,7 @@ from harness.errors import PolicyError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from harness.calibrate import System
+    from harness.comparison.calibrate import System
 
 
 def calibrate(
@@ -39,8 +39,8 @@ def calibrate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from harness.calibrate import calibrate as measure
-    from harness.calibrate import comparisons
+    from harness.comparison.calibrate import calibrate as measure
+    from harness.comparison.calibrate import comparisons
     from harness.report import calibration
     from harness.report.screen import console, lay_out
     from harness.whole import fill_folder, guarded
@@ -68,7 +68,7 @@ def calibrate(
 
 def _systems(folder: Path, progress: Progress) -> list[System]:
     """Every sub-folder with at least two runs."""
-    from harness.calibrate import System
+    from harness.comparison.calibrate import System
     from harness.store import expand, read_runs
 
     if not folder.is_dir():

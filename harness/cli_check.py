@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.checking import Task
+    from harness.comparison.result import PortResult
     from harness.progress import Journal
-    from harness.results import PortResult
 
 
 def check(
@@ -55,13 +55,13 @@ def check(
     import os
 
     from harness.checking import Task
+    from harness.comparison.result import worst
     from harness.errors import HarnessError, PolicyError
     from harness.manifest import entry_lines, read_manifest
     from harness.progress import Journal
     from harness.publish import publish
     from harness.report import check_table, oneline
     from harness.report.screen import console
-    from harness.results import worst
 
     ports = read_manifest(manifest).port
     for output in (junit, gitlab, comment):

@@ -36,9 +36,9 @@ def explain(
     They come from training runs with planted defects; how often the true one was named stands
     below. The exit status is that of `harness compare`. Example: harness explain gpu/ port.log
     """
-    from harness.comparison import compare
-    from harness.hints import from_json, hints
-    from harness.judge import Policy
+    from harness.comparison.hints import from_json, hints
+    from harness.comparison.judge import Policy
+    from harness.comparison.pipeline import compare
     from harness.report import hints as writer
     from harness.report.screen import console
     from harness.resolve import load_sides

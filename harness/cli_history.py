@@ -15,7 +15,7 @@ from harness.cli_options import Where
 from harness.errors import HistoryError
 
 if TYPE_CHECKING:
-    from harness.trend import Change, Entry
+    from harness.comparison.trend import Change, Entry
 
 DEFAULT = "history.sqlite"
 LOOKED_AT = 200
@@ -61,9 +61,9 @@ def _show(entries: Sequence[Entry], *, last: int) -> None:
     """The table of one port, its effect as a line of blocks, and its changes in words."""
     from rich.text import Text
 
+    from harness.comparison.trend import find_changes
     from harness.report import history_table, sparkline, trend
     from harness.report.screen import console, lay_out
-    from harness.trend import find_changes
 
     out = console()
     changes = find_changes(entries)
@@ -81,9 +81,9 @@ def _list(found: dict[str, tuple[Entry, ...]], *, last: int) -> None:
     """One line a port."""
     from rich.text import Text
 
+    from harness.comparison.trend import find_changes
     from harness.report import history_table, sparkline
     from harness.report.screen import console, lay_out
-    from harness.trend import find_changes
 
     out = console()
     if not found:
@@ -96,7 +96,7 @@ def _list(found: dict[str, tuple[Entry, ...]], *, last: int) -> None:
 
 
 def _write_json(found: dict[str, tuple[Entry, ...]], to: str, *, last: int) -> None:
-    from harness.trend import find_changes
+    from harness.comparison.trend import find_changes
     from harness.whole import write_text
 
     ports = [_document(name, es, find_changes(es), last) for name, es in found.items()]

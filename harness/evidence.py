@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.baselines import is_recording
-from harness.comparison import Comparison
+from harness.comparison.pipeline import Comparison
 from harness.errors import HarnessError
 from harness.events import NAME
 from harness.manifest import Port

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.whole import UNFINISHED, fill_folder, guarded, real_folder, write_text
 
 if TYPE_CHECKING:
-    from harness.comparison import Comparison
+    from harness.comparison.pipeline import Comparison
 
 DATA, PAGE = "comparison.json", "report.html"
 PICTURE = "comparison.png"

@@ -19,10 +19,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.align.comparable import check_allow
-from harness.comparison import Comparison, compare
+from harness.comparison.judge import DEFAULT_RULES, Policy
+from harness.comparison.pipeline import Comparison, compare
 from harness.errors import HarnessError, PolicyError
 from harness.filenames import alike, shortened, unfit
-from harness.judge import DEFAULT_RULES, Policy
 from harness.manifest_words import of_document, of_entry, together
 from harness.parse.pattern import compiled
 from harness.resolve import load_sides

@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Any
 
 from harness.checking import Task
+from harness.comparison.result import ERROR, PortResult
 from harness.errors import HarnessError
 from harness.evidence import Content, content
 from harness.files import DATA
-from harness.results import ERROR, PortResult
 from harness.version import PACKAGE, tool_version
 
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from harness.comparison.result import PortResult
 from harness.errors import HarnessError
 from harness.report import comment as comments
 from harness.report import github
 from harness.report.gitlab import render as code_quality
 from harness.report.junit import render as junit_xml
-from harness.results import PortResult
 from harness.running import internal
 from harness.whole import append_text, write_text
 

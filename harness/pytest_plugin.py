@@ -17,7 +17,7 @@ import pytest
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.comparison import Comparison
+    from harness.comparison.pipeline import Comparison
     from harness.manifest import Port
 
 MANIFEST = "ports.toml"

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from harness.results import PortResult, RuleResult
-from harness.trend import Entry
+from harness.comparison.result import PortResult, RuleResult
+from harness.comparison.trend import Entry
 
 HOSTILE = "<b>&\"']]>\x00\x1b[31m\udc80 ::error::x\r\n| `@all` 100%, a: b\u2028"
 START = datetime(2026, 1, 1, 6, tzinfo=UTC)

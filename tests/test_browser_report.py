@@ -17,8 +17,8 @@ from loglines import run as make_run
 
 from harness import Policy, compare
 from harness.align.measure import relative_error, smooth
+from harness.comparison.result import PortResult, judged
 from harness.report import html, site
-from harness.results import PortResult, judged
 from harness.rules import parse_rule
 
 pytestmark = pytest.mark.browser

@@ -9,7 +9,7 @@ pytest.importorskip("mmengine", reason="the model needs the extra [train]")
 from tiny_run import options, records, train
 
 from harness import Verdict, compare, read_run
-from harness.judge import Policy
+from harness.comparison.judge import Policy
 from harness.rules import parse_rule
 
 STEPS = 8

@@ -731,11 +731,11 @@ def test_a_difference_beyond_the_margin_fails_where_seeds_would_explain_it():
 
 
 def test_a_report_says_which_rule_the_default_chose():
+    from harness.comparison.result import judged
     from harness.report import failure, markdown, tables
     from harness.report.chart_data import limits
     from harness.report.json import document
     from harness.report.junit import cases
-    from harness.results import judged
 
     rng = np.random.default_rng(27)
     base = [run(row, source=f"{i}.log") for i, row in enumerate(curves(rng, 10))]

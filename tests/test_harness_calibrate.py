@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from harness.align.aligned import align
 from harness.align.comparable import compare_facts
 from harness.baselines import open_recording, open_unsealed, record, recorded_spread
-from harness.calibrate import (
+from harness.cli import app
+from harness.comparison.calibrate import (
     HALVES,
     SAME,
     SINGLES,
@@ -24,7 +25,6 @@ from harness.calibrate import (
     comparisons,
     kind_of,
 )
-from harness.cli import app
 from harness.errors import BaselineError
 from harness.report import calibration
 from harness.stats.noise import from_meta, noise_floor, to_meta

@@ -14,11 +14,11 @@ from loglines import decaying, records
 
 from harness import HarnessError
 from harness.checking import DIED, Task, check_ports
+from harness.comparison.result import PortResult
 from harness.evidence import content
 from harness.manifest import Port, compare_port, entry_lines, read_manifest
 from harness.parse import parse_log
 from harness.progress import Journal, journal_path
-from harness.results import PortResult
 from harness.workers import each
 
 

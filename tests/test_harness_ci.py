@@ -10,10 +10,10 @@ from loglines import decaying, records, run
 from portresults import HOSTILE, broken, result
 
 from harness import Policy, compare
+from harness.comparison.result import RuleResult, judged
 from harness.errors import HarnessError
 from harness.publish import commit_of, publish
 from harness.report import comment, failure, github, gitlab, junit
-from harness.results import RuleResult, judged
 from harness.rules import RuleCall
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[1] / "docs" / "junit.xsd")

@@ -13,7 +13,8 @@ from loglines import run as make_run
 from portresults import result
 
 from harness import Policy, compare
-from harness.calibrate import Row
+from harness.comparison.calibrate import Row
+from harness.comparison.result import PortResult, judged, qualifier
 from harness.log.facts import RunFacts
 from harness.log.run import Series
 from harness.log.wording import counted
@@ -33,7 +34,6 @@ from harness.report import (
     tables,
     text,
 )
-from harness.results import PortResult, judged, qualifier
 from harness.rules import RuleCall, parse_rule
 from harness.stats.interval import from_runs
 from harness.stats.signature import signature, words_of

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.hints import from_json, hints
-from harness.judge import DEFAULT_RULES
+from harness.comparison.hints import from_json, hints
+from harness.comparison.judge import DEFAULT_RULES
 from harness.rules import Verdict
 
 ROOT = Path(__file__).parents[1]

@@ -17,12 +17,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from portresults import HOSTILE, START, broken, entries, result
 
+from harness.comparison.result import RuleResult
 from harness.errors import HistoryError
 from harness.history import schema, store
 from harness.history.connect import connect
 from harness.history.store import open_history
 from harness.publish import publish
-from harness.results import RuleResult
 
 ROOT = Path(__file__).parents[1]
 
@@ -109,7 +109,7 @@ import sys
 from datetime import UTC, datetime
 import alembic.command, alembic.script, psycopg, sqlalchemy.dialects.postgresql
 from harness.history.store import open_history
-from harness.results import PortResult
+from harness.comparison.result import PortResult
 import harness.history.schema
 where, who = sys.argv[1:]
 print("ready", flush=True)

@@ -15,12 +15,12 @@ from loglines import run as make_run
 from typer.testing import CliRunner
 
 from harness import Policy, compare
+from harness.comparison.result import PortResult, judged
 from harness.report import html, site
 from harness.report.chart_data import payload
 from harness.report.forest import forest
 from harness.report.repeat import repeat_command
 from harness.report.scale import limits
-from harness.results import PortResult, judged
 from harness.rules import parse_rule
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \"'&"

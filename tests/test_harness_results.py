@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from harness.comparison import compare
+from harness.comparison.pipeline import compare
+from harness.comparison.result import PortResult, effect, judged, worst
+from harness.comparison.trend import Entry
 from harness.errors import HarnessError
 from harness.log.run import Run, Series
 from harness.report import history_table
 from harness.report.oneline import summary_line
-from harness.results import PortResult, effect, judged, worst
-from harness.trend import Entry
 
 
 def run(values, source):

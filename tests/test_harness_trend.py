@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from portresults import HOSTILE, entries
 
+from harness.comparison.trend import MIN_RUNS, find_changes
 from harness.errors import HistoryError
 from harness.report import history_table
 from harness.report.sparkline import BLOCKS
 from harness.report.trend import describe, short, trend_svg
-from harness.trend import MIN_RUNS, find_changes
 
 
 def found(effects):

@@ -11,7 +11,7 @@ import pytest
 from loglines import decaying, records
 
 from harness import whole
-from harness.comparison import compare
+from harness.comparison.pipeline import compare
 from harness.errors import HarnessError
 from harness.files import OWNER, remove_report, reports_of, save_report
 from harness.parse import parse_log

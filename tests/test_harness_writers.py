@@ -29,10 +29,12 @@ from typer.testing import CliRunner
 import harness.report
 from harness import Policy, compare
 from harness.align.comparable import Comparability
-from harness.calibrate import Row
 from harness.cli import app
-from harness.hints import Hint, Hints, Known
-from harness.judge import Judgement
+from harness.comparison.calibrate import Row
+from harness.comparison.hints import Hint, Hints, Known
+from harness.comparison.judge import Judgement
+from harness.comparison.result import RuleResult, judged
+from harness.comparison.trend import Change
 from harness.log.facts import RunFacts
 from harness.log.run import Series, Skipped
 from harness.report import (
@@ -63,11 +65,9 @@ from harness.report import (
     text,
     trend,
 )
-from harness.results import RuleResult, judged
 from harness.rules import Finding, RuleCall, Verdict
 from harness.rules.modelzoo import published as judge_published
 from harness.stats.noise import NoiseFloor, Phase
-from harness.trend import Change
 
 SECRET = "hunter2"
 PIECES = [
@@ -557,7 +557,7 @@ def test_a_matplotlibrc_of_the_folder_is_not_obeyed(content, tmp_path):
     draw = (
         "import hashlib, pathlib, sys\n"
         "from harness.report import calibration, published\n"
-        "from harness.calibrate import Row\n"
+        "from harness.comparison.calibrate import Row\n"
         "from harness.log.run import Series\n"
         "rows = [Row(rule='a', kind='b', comparisons=3, failed=1, passed=1)]\n"
         "calibration.save(rows, pathlib.Path(sys.argv[1]))\n"

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, align
 from harness.align.companions import with_companions
-from harness.calibrate import mean_within
-from harness.comparison import compare
-from harness.judge import Policy
+from harness.comparison.calibrate import mean_within
+from harness.comparison.judge import Policy
+from harness.comparison.pipeline import compare
 from harness.log.run import Run
 from harness.rules import Verdict, rule_call
 from harness.stats.power import two_sided_t

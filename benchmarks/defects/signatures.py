@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.defects.corpus import ROOT, Trained
 from benchmarks.defects.judges import Case, case
 from benchmarks.defects.score import by_setting, cost_of
-from harness.hints import Catalogue, Known, cut, hints
+from harness.comparison.hints import Catalogue, Known, cut, hints
 from harness.rules.another_seed import another_seed
 from harness.rules.finding import nonfinite
 from harness.stats.seeds import distances

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.comparison.result import PortResult
+from harness.comparison.trend import Entry
 from harness.errors import HarnessError, HistoryError
-from harness.results import PortResult
-from harness.trend import Entry
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Row, Select

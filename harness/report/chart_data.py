@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.comparison import Comparison
+from harness.comparison.pipeline import Comparison
 from harness.log.run import Series
 from harness.log.shown import shown
 from harness.report.scale import limits, smoothing, spans_decades

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.comparison.result import PortResult
 from harness.report import sparkline
 from harness.report.oneline import counts, percent
 from harness.report.screen import words
 from harness.report.tables import HEADLINES
 from harness.report.text import COLOURS, QUALIFIED
-from harness.results import PortResult
 from harness.rules import Verdict
 
 CURVE = 24

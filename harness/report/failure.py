@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from harness.comparison import Comparison
+from harness.comparison.pipeline import Comparison
 from harness.report import screen, tables
 from harness.report.escape import terminal
 from harness.report.table import Table

@@ -7,11 +7,11 @@ import json as standard
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from harness.comparison.result import PortResult
 from harness.log.shown import masked
 from harness.report.escape import json, terminal
 from harness.report.junit import cases
 from harness.report.oneline import percent
-from harness.results import PortResult
 
 SEVERITY = {
     "error": "blocker",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from harness.comparison import Comparison
-from harness.hints import Hints
+from harness.comparison.hints import Hints
+from harness.comparison.pipeline import Comparison
 from harness.log.wording import counted
 from harness.report.screen import lay_out, words
 from harness.report.table import Table

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from harness.comparison.trend import Change, Entry
 from harness.report import sparkline
 from harness.report.oneline import percent
 from harness.report.table import Table
 from harness.report.trend import short
-from harness.trend import Change, Entry
 
 DROPPED_FIRST = (
     "tool",

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from harness.align.measure import relative_error, smooth
-from harness.comparison import Comparison
+from harness.comparison.pipeline import Comparison
+from harness.comparison.result import effect, qualifier
 from harness.log.run import Run, Series
 from harness.log.wording import counted
 from harness.report import tables
@@ -17,7 +18,6 @@ from harness.report.forest import forest
 from harness.report.page import embedded, render_page
 from harness.report.scale import SMOOTHINGS, limits, smoothing, spans_decades
 from harness.report.table import listed
-from harness.results import effect, qualifier
 from harness.rules import Finding
 
 STYLES = ("uPlot.min.css", "page.css", "report.css")

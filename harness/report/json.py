@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from harness.align.aligned import ranges
-from harness.comparison import Comparison
+from harness.comparison.pipeline import Comparison
 from harness.log.run import Run
 from harness.report import escape
 from harness.version import tool_version

@@ -11,10 +11,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.comparison.result import ERROR, PortResult
 from harness.log.wording import counted
 from harness.report.escape import lines, xml
 from harness.report.oneline import percent
-from harness.results import ERROR, PortResult
 
 WHOLE = "comparison"
 """The name of the test case of a port of which no rule was asked."""

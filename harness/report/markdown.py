@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.comparison import Comparison
+from harness.comparison.pipeline import Comparison
 from harness.report import tables
 from harness.report.escape import markdown, markdown_cell, markdown_line
 from harness.report.table import Table

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.comparison.result import WORST_FIRST, PortResult, worst
 from harness.log.wording import counted
 from harness.report.escape import terminal
-from harness.results import WORST_FIRST, PortResult, worst
 
 
 def percent(value: float | None) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.measure import relative_error, smooth
-from harness.comparison import Comparison
+from harness.comparison.pipeline import Comparison
 from harness.log.wording import counted
 from harness.report import figures
 from harness.report.escape import figure as plain

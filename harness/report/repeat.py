@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from harness.comparison import Comparison
-from harness.judge import DEFAULT_RULES, Policy
+from harness.comparison.judge import DEFAULT_RULES, Policy
+from harness.comparison.pipeline import Comparison
 from harness.log.run import Run, place_text
 from harness.log.shown import MASK, masked, shown
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned
-from harness.comparison import Comparison
+from harness.comparison.pipeline import Comparison
 from harness.rules.finding import Threshold
 
 Floats = NDArray[np.float64]

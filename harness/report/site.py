@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from harness.comparison.result import ERROR, LARGE, WORST_FIRST, PortResult, worst
+from harness.comparison.trend import Entry, find_changes
 from harness.report.page import render_page
 from harness.report.trend import describe, trend_svg
-from harness.results import ERROR, LARGE, WORST_FIRST, PortResult, worst
-from harness.trend import Entry, find_changes
 
 WIDTH, CURVES, STRIP, EDGE = 160, 42, 30, 3
 """The small curves, and the strip with the error below them, in pixels."""

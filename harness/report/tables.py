@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from harness.align.aligned import Aligned
 from harness.align.comparable import SideValue, weighty_unknowns
 from harness.align.measure import Errors
-from harness.comparison import Comparison
+from harness.comparison.pipeline import Comparison
+from harness.comparison.result import qualifier
 from harness.log.run import Run
 from harness.log.wording import counted
 from harness.report.table import Table, listed
-from harness.results import qualifier
 from harness.rules import Finding, RuleCall, Verdict
 from harness.stats.signature import words_of
 

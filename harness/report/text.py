@@ -9,10 +9,10 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.panel import Panel
 from rich.text import Text
 
-from harness.comparison import Comparison
+from harness.comparison.pipeline import Comparison
+from harness.comparison.result import qualifier
 from harness.report import sparkline, tables
 from harness.report.screen import lay_out, words
-from harness.results import qualifier
 
 CURVE_WIDTH = 100
 QUALIFIED = "cyan"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from harness.comparison.trend import Change, Entry
 from harness.log.wording import counted
 from harness.report.escape import html as escape
 from harness.report.oneline import percent
-from harness.trend import Change, Entry
 
 WIDTH, HEIGHT, PAD = 320, 80, 8
 COLOURS = {

@@ -14,8 +14,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from harness.comparison.result import PortResult
 from harness.errors import HistoryError
-from harness.results import PortResult
 
 MIN_RUNS = 3
 """Runs that a level needs: a change is named when the third run has confirmed it, not before."""

@@ -12,8 +12,8 @@ from harness.align.aligned import Aligned, align, interval, select
 from harness.align.companions import with_companions
 from harness.align.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
 from harness.align.measure import Measures, measure
+from harness.comparison.judge import Evidence, Judgement, Policy, judge
 from harness.errors import AlignmentError, PolicyError
-from harness.judge import Evidence, Judgement, Policy, judge
 from harness.log.run import Run
 from harness.log.wording import counted
 from harness.quality.completeness import WHOLE, by_order, incomplete

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.comparison import Comparison
+from harness.comparison.pipeline import Comparison
 from harness.errors import HarnessError
 from harness.log.shown import shown
 from harness.log.wording import counted

@@ -1,0 +1,1 @@
+"""Runs -> Comparison: the pipeline in one place, the verdict, what a difference resembles."""
