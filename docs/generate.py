@@ -26,9 +26,9 @@ from harness.cli import app
 from harness.log import facts
 from harness.manifest import Port
 from harness.parse import FORMATS
-from harness.parse.pattern import Pattern
-from harness.parse.tcappdll_json import TcappdllJson
-from harness.parse.tensorboard import TensorBoard
+from harness.parse.formats.pattern import Pattern
+from harness.parse.formats.tcappdll_json import TcappdllJson
+from harness.parse.formats.tensorboard import TensorBoard
 from harness.rules import PRESETS, RULES, default_limits
 
 ROOT = Path(__file__).resolve().parents[1]

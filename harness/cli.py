@@ -197,7 +197,7 @@ def parse(
 ) -> None:
     """Show what a log says: facts, series, counts, and what was skipped and why."""
     from harness.errors import PolicyError
-    from harness.parse.pattern import Pattern as OwnFormat
+    from harness.parse.formats.pattern import Pattern as OwnFormat
     from harness.report import run as writer
     from harness.report.screen import console
     from harness.store import read_runs

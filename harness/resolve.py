@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.baselines import is_recording, load_runs, open_recording
 from harness.errors import ParseError, PolicyError
 from harness.log.run import Run
-from harness.parse.pattern import Pattern
+from harness.parse.formats.pattern import Pattern
 from harness.places import STDIN, is_url, parts_of, place_of
 from harness.store import expand, read_runs
 

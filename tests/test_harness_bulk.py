@@ -19,9 +19,9 @@ from harness.errors import HarnessError
 from harness.log.run import same_series
 from harness.parse import parse_log, text
 from harness.parse.bulk import Bulk
+from harness.parse.formats.tcappdll import shape_of
 from harness.parse.growing import Growing
 from harness.parse.number import number
-from harness.parse.tcappdll import shape_of
 from harness.parse.track import Track, turning_points
 
 NOISE = (

@@ -52,7 +52,7 @@ def test_a_pattern_of_ones_own_reads_no_line_that_was_cut():
 
 
 def test_the_prefix_check_can_fail(monkeypatch):
-    from harness.parse import mmengine_text
+    from harness.parse.formats import mmengine_text
 
     trusting = mmengine_text.fields_of
     monkeypatch.setattr(

@@ -123,7 +123,7 @@ def test_so_is_any_other_file(data):
 
 
 def test_the_check_can_fail(monkeypatch):
-    from harness.parse import tcappdll
+    from harness.parse.formats import tcappdll
 
     monkeypatch.setattr(tcappdll, "count", lambda text: None if text else 1 // 0)
     monkeypatch.setattr(tcappdll, "number", lambda text: 1 // 0)

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.parse.collect import Collector
+from harness.parse.formats.tcappdll import MARK, Shape, shape_of
 from harness.parse.stretches import Ahead, Records, stretches
-from harness.parse.tcappdll import MARK, Shape, shape_of
 from harness.parse.text import Chunk
 
 if TYPE_CHECKING:

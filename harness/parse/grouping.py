@@ -9,8 +9,8 @@ from numpy import uint64
 
 from harness.parse.compiling import Floats, Table, compiled
 from harness.parse.cutter import Room
+from harness.parse.formats.tcappdll import Shape
 from harness.parse.stretches import Records
-from harness.parse.tcappdll import Shape
 
 _MANY = 1 << 16
 """Shapes times ranks beyond which the ranks are numbered anew; a rank may be any number."""

@@ -12,24 +12,24 @@ from harness.log.run import Run
 from harness.parse.arguments import Arguments
 from harness.parse.bulk import THREADS, Bulk, Sorted, is_loaded
 from harness.parse.collect import Collector, Format
-from harness.parse.columns import Columns
 from harness.parse.config_block import ConfigBlock
-from harness.parse.csv_table import CsvTable
 from harness.parse.derive import derive
 from harness.parse.environment import Environment
-from harness.parse.hf_state import HfState
-from harness.parse.hf_trainer import HfTrainer
-from harness.parse.json_lines import JsonLines
-from harness.parse.megatron import Megatron
-from harness.parse.mllog import Mllog
-from harness.parse.mmcv_json import MmcvJson
-from harness.parse.mmcv_text import MmcvText
-from harness.parse.mmengine_text import MmengineText
-from harness.parse.pattern import Pattern
-from harness.parse.plain import Plain
-from harness.parse.scalars_json import ScalarsJson
-from harness.parse.tcappdll import Tcappdll
-from harness.parse.tcappdll_json import TcappdllJson
+from harness.parse.formats.columns import Columns
+from harness.parse.formats.csv_table import CsvTable
+from harness.parse.formats.hf_state import HfState
+from harness.parse.formats.hf_trainer import HfTrainer
+from harness.parse.formats.json_lines import JsonLines
+from harness.parse.formats.megatron import Megatron
+from harness.parse.formats.mllog import Mllog
+from harness.parse.formats.mmcv_json import MmcvJson
+from harness.parse.formats.mmcv_text import MmcvText
+from harness.parse.formats.mmengine_text import MmengineText
+from harness.parse.formats.pattern import Pattern
+from harness.parse.formats.plain import Plain
+from harness.parse.formats.scalars_json import ScalarsJson
+from harness.parse.formats.tcappdll import Tcappdll
+from harness.parse.formats.tcappdll_json import TcappdllJson
 from harness.parse.text import Chunk, chunks, decoded, pieces
 from harness.parse.tokens import respelled, unwrapped
 

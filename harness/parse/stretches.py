@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.parse.collect import Collector
-from harness.parse.tcappdll import Shape, Tcappdll
+from harness.parse.formats.tcappdll import Shape, Tcappdll
 from harness.parse.track import Track, turning_points
 
 Floats = NDArray[np.float64]

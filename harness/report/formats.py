@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.parse import FORMATS
-from harness.parse.pattern import Pattern
-from harness.parse.tensorboard import TensorBoard
+from harness.parse.formats.pattern import Pattern
+from harness.parse.formats.tensorboard import TensorBoard
 
 
 def write(console: Console) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
+from harness.parse.formats.mmengine_text import INSTANT
 from harness.parse.jsonlike import json_object
-from harness.parse.mmengine_text import INSTANT
 from harness.parse.number import count
 from harness.parse.rows import Rows, tell
 

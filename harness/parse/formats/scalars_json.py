@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.parse.collect import Collector
+from harness.parse.formats.mmengine_text import INSTANT
 from harness.parse.jsonlike import json_object
-from harness.parse.mmengine_text import INSTANT
 from harness.parse.number import count
 from harness.parse.rows import Rows, tell
 

@@ -12,7 +12,7 @@ import re
 
 from harness.parse.averaged import Averaged, Value
 from harness.parse.collect import Collector
-from harness.parse.mmengine_text import INSTANT, Fields, fields_of
+from harness.parse.formats.mmengine_text import INSTANT, Fields, fields_of
 from harness.parse.number import count
 
 _LINE = re.compile(

@@ -10,10 +10,10 @@ import re
 from typing import Any
 
 from harness.parse.collect import Collector
+from harness.parse.formats.tcappdll import MARK, Tcappdll, series_name
 from harness.parse.jsonlike import loads
 from harness.parse.number import MAX_COUNT, count, number
 from harness.parse.rows import Rows
-from harness.parse.tcappdll import MARK, Tcappdll, series_name
 
 _PAIR = re.compile(
     r"""['"](?P<name>[\w./-]{1,80})['"]: ?(?P<value>'[^']{0,64}'|"[^"]{0,64}"|[^'",}]{0,64}?)"""
