@@ -11,9 +11,9 @@ from typing import IO
 
 from harness.log.run import Run
 from harness.parse.collect import Collector
+from harness.parse.formats.tensorboard import TensorBoard, take, tools_of
 from harness.parse.names import Names
 from harness.parse.reading import run_of
-from harness.parse.formats.tensorboard import TensorBoard, take, tools_of
 
 MARK = b"brain.Event:"
 """Stands in the first record of every event file."""

@@ -9,12 +9,12 @@ from math import nan
 
 from harness.errors import ParseError
 from harness.log.run import Run
-from harness.parse.arguments import Arguments
+from harness.parse.blocks.arguments import Arguments
+from harness.parse.blocks.config_block import ConfigBlock
+from harness.parse.blocks.environment import Environment
 from harness.parse.bulk import THREADS, Bulk, Sorted, is_loaded
 from harness.parse.collect import Collector, Format
-from harness.parse.config_block import ConfigBlock
 from harness.parse.derive import derive
-from harness.parse.environment import Environment
 from harness.parse.formats.columns import Columns
 from harness.parse.formats.csv_table import CsvTable
 from harness.parse.formats.hf_state import HfState

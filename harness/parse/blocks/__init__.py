@@ -1,0 +1,1 @@
+"""Blocks of a log that state facts: printed configs, arguments, environments."""
