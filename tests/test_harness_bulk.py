@@ -18,7 +18,7 @@ import harness
 from harness.errors import HarnessError
 from harness.log.run import same_series
 from harness.parse import parse_log, text
-from harness.parse.bulk import Bulk
+from harness.parse.fast.bulk import Bulk
 from harness.parse.formats.tcappdll import shape_of
 from harness.parse.growing import Growing
 from harness.parse.number import number
@@ -427,7 +427,7 @@ if sys.argv[2] == "absent":
     sys.modules["numba"] = None
 with open(sys.argv[1], "rb") as log:
     run = parse_log(log, source="x", bulk_after=0)
-assert ("harness.parse.cutter" in sys.modules) == (sys.argv[2] == "there")
+assert ("harness.parse.fast.cutter" in sys.modules) == (sys.argv[2] == "there")
 print([(s.name, s.rank, s.steps.tolist(), s.values.tolist()) for s in run.series])
 print("numba cannot be loaded" in " ".join(run.notes), "[fast]" in " ".join(run.notes), sep="")
 """
@@ -452,12 +452,12 @@ def test_a_large_log_is_read_line_by_line_where_numba_is_absent(tmp_path):
 
 
 def test_no_numba_is_no_matter_for_a_log_without_lines_that_it_would_read(monkeypatch):
-    monkeypatch.setattr("harness.parse.bulk.why_not_compiled", lambda: "absent")
+    monkeypatch.setattr("harness.parse.fast.bulk.why_not_compiled", lambda: "absent")
     assert parse_log([LOGS["mmengine"]], source="x", bulk_after=0).notes == ()
 
 
 def test_why_numba_cannot_be_loaded_is_said_in_one_line(monkeypatch):
-    import harness.parse.bulk as module
+    import harness.parse.fast.bulk as module
 
     def broken(name):
         raise ImportError("Numba needs NumPy 2.4 or less.\nGot NumPy 2.5.")

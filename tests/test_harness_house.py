@@ -115,10 +115,10 @@ def test_no_import_runs_backward():
 
 
 def test_what_is_compiled_is_compiled_again_when_any_file_of_it_changes():
-    from harness.parse.compiling import SOURCES
+    from harness.parse.fast.compiling import SOURCES
 
     files = (ROOT / "harness").rglob("*.py")
-    users = {p.name for p in files if "harness.parse.compiling" in imports(p, "harness")}
+    users = {p.name for p in files if "harness.parse.fast.compiling" in imports(p, "harness")}
     assert users | {"compiling.py"} == set(SOURCES)
 
 

@@ -12,9 +12,9 @@ from harness.log.run import Run
 from harness.parse.blocks.arguments import Arguments
 from harness.parse.blocks.config_block import ConfigBlock
 from harness.parse.blocks.environment import Environment
-from harness.parse.bulk import THREADS, Bulk, Sorted, is_loaded
 from harness.parse.collect import Collector, Format
 from harness.parse.derive import derive
+from harness.parse.fast.bulk import THREADS, Bulk, Sorted, is_loaded
 from harness.parse.formats.columns import Columns
 from harness.parse.formats.csv_table import CsvTable
 from harness.parse.formats.hf_state import HfState

@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.parse.collect import Collector
+from harness.parse.fast.stretches import Ahead, Records, stretches
 from harness.parse.formats.tcappdll import MARK, Shape, shape_of
-from harness.parse.stretches import Ahead, Records, stretches
 from harness.parse.text import Chunk
 
 if TYPE_CHECKING:
-    from harness.parse.cutter import Room
+    from harness.parse.fast.cutter import Room
 
 Table = NDArray[np.int64]
 
@@ -87,7 +87,7 @@ class _Plan:
     """Shapes as the compiled pass wants them, and room for what it finds."""
 
     def __init__(self, shapes: tuple[Shape, ...]) -> None:
-        from harness.parse.cutter import Shapes  # noqa: PLC0415  (loads numba)
+        from harness.parse.fast.cutter import Shapes  # noqa: PLC0415  (loads numba)
 
         self.shapes = shapes
         words = [word.encode("ascii") for shape in shapes for word in shape.words]
@@ -114,9 +114,9 @@ class _Plan:
 
     def sort(self, chunk: Chunk) -> Sorted:
         """The lines of a chunk of whole ones."""
-        from harness.parse.cutter import cut  # noqa: PLC0415
-        from harness.parse.decimals import to_floats  # noqa: PLC0415
-        from harness.parse.grouping import records  # noqa: PLC0415
+        from harness.parse.fast.cutter import cut  # noqa: PLC0415
+        from harness.parse.fast.decimals import to_floats  # noqa: PLC0415
+        from harness.parse.fast.grouping import records  # noqa: PLC0415
 
         seam = chunk.seam[:-1].split(b"\n") if chunk.seam else []
         size, room = self._room(chunk.end - chunk.start)
@@ -138,7 +138,7 @@ class _Plan:
 
         Fresh memory for every chunk would take a fifth of the time.
         """
-        from harness.parse.cutter import Room  # noqa: PLC0415
+        from harness.parse.fast.cutter import Room  # noqa: PLC0415
 
         try:
             has, room = self._spare.pop()
@@ -207,7 +207,7 @@ def why_not_compiled() -> str:
     """Loads what is compiled; why that cannot be, or nothing where it can."""
     with _LOADING:  # a second thread would meet the remains of an import that fails
         try:
-            importlib.import_module("harness.parse.cutter")
+            importlib.import_module("harness.parse.fast.cutter")
         except ImportError as error:  # numba is absent, or does not know this numpy
             return str(error).partition("\n")[0] or type(error).__name__
     return ""
@@ -215,7 +215,7 @@ def why_not_compiled() -> str:
 
 def is_loaded() -> bool:
     """Whether what is compiled has been loaded in this process."""
-    return "harness.parse.cutter" in sys.modules
+    return "harness.parse.fast.cutter" in sys.modules
 
 
 def _with_new(shapes: tuple[Shape, ...], lines: Iterable[bytes]) -> tuple[Shape, ...]:

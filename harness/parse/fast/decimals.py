@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy import uint64
 
-from harness.parse.compiling import Bits, Small, compiled, part
+from harness.parse.fast.compiling import Bits, Small, compiled, part
 
 DIGITS = 19
 """Digits that a whole number of 64 bits can hold."""

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import uint64
 
-from harness.parse.compiling import Bits, Bytes, Small, Table, compiled, part
-from harness.parse.digits import byte, count, decimal, eight
+from harness.parse.fast.compiling import Bits, Bytes, Small, Table, compiled, part
+from harness.parse.fast.digits import byte, count, decimal, eight
 
 HEAD = 5
 """Places of a shape before those of its values: date, time, epoch, iteration and rank."""

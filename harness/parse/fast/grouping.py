@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy import uint64
 
-from harness.parse.compiling import Floats, Table, compiled
-from harness.parse.cutter import Room
+from harness.parse.fast.compiling import Floats, Table, compiled
+from harness.parse.fast.cutter import Room
+from harness.parse.fast.stretches import Records
 from harness.parse.formats.tcappdll import Shape
-from harness.parse.stretches import Records
 
 _MANY = 1 << 16
 """Shapes times ranks beyond which the ranks are numbered anew; a rank may be any number."""

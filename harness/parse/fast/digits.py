@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy import uint64
 
-from harness.parse.compiling import Bits, Bytes, Small, part
-from harness.parse.decimals import DIGITS, DONE, LEAST, MOST
+from harness.parse.fast.compiling import Bits, Bytes, Small, part
+from harness.parse.fast.decimals import DIGITS, DONE, LEAST, MOST
 
 _COUNT_DIGITS = 12
 _NAN, _INF = uint64(0x7FF8 << 48), uint64(0x7FF0 << 48)

@@ -1,0 +1,1 @@
+"""Large logs: lines that differ in their numbers only, cut by compiled code."""
