@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from harness.running import run
+from harness.system.running import run
 
 
 def _load() -> Callable[..., object]:

@@ -35,8 +35,8 @@ from harness.recording import (
     units_of,
 )
 from harness.stats.noise import NoiseFloor, from_meta, noise_floor, to_meta
-from harness.toml_text import BASELINE_BYTES, TomlError, loads, read_toml
-from harness.whole import guarded, move, replace_with, stays_inside, write_beside
+from harness.system.toml_text import BASELINE_BYTES, TomlError, loads, read_toml
+from harness.system.whole import guarded, move, replace_with, stays_inside, write_beside
 
 PACK_ABOVE_BYTES = 1_000_000
 FIGURES_BYTES = 1 << 30

@@ -21,9 +21,9 @@ from harness.errors import HarnessError
 from harness.evidence import Content, judged_on, recorded
 from harness.files import save_report
 from harness.manifest import Port, compare_port
-from harness.running import internal
+from harness.system.running import internal
+from harness.system.workers import Lost, each
 from harness.version import tool_version
-from harness.workers import Lost, each
 
 ALONE_BELOW = 4
 """Ports that are judged in this process: starting others takes longer."""

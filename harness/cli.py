@@ -141,7 +141,7 @@ def compare(
     from harness.report.repeat import repeat_command
     from harness.resolve import load_sides
     from harness.rules import parse_rule
-    from harness.whole import write_text
+    from harness.system.whole import write_text
 
     policy = Policy(
         metric=metric,
@@ -201,7 +201,7 @@ def parse(
     from harness.report import run as writer
     from harness.report.screen import console
     from harness.store import read_runs
-    from harness.whole import write_text
+    from harness.system.whole import write_text
 
     found = read_runs(log, pattern=pattern)
     if pattern and not any(OwnFormat.name in read.formats for read in found):
@@ -249,7 +249,7 @@ def loss(
     from harness.report import published as writer
     from harness.rules.modelzoo import published
     from harness.store import read_run
-    from harness.whole import fill_folder, guarded
+    from harness.system.whole import fill_folder, guarded
 
     cuda = select(read_run(cuda_log), "loss", 0)[0]
     sdaa = select(read_run(sdaa_log), "loss", 0)[0]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import BaselineError, HarnessError, PolicyError
-from harness.filenames import shortened, unfit
 from harness.log.wording import counted
+from harness.system.filenames import shortened, unfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

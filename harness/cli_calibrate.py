@@ -43,7 +43,7 @@ def calibrate(
     from harness.comparison.calibrate import comparisons
     from harness.report import calibration
     from harness.report.screen import console, lay_out
-    from harness.whole import fill_folder, guarded
+    from harness.system.whole import fill_folder, guarded
 
     screen = Console(stderr=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:

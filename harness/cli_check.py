@@ -102,7 +102,7 @@ def check(
 def _write_index(results: Sequence[PortResult], report: Path, history: str) -> None:
     """The page that lists the reports, with the trend of each port where there is a history."""
     from harness.report.site import render_index
-    from harness.whole import write_text
+    from harness.system.whole import write_text
 
     histories = {}
     if history:
@@ -130,7 +130,7 @@ def _judge(
     )
 
     from harness.checking import check_tasks, failed
-    from harness.running import EXIT_INTERRUPTED
+    from harness.system.running import EXIT_INTERRUPTED
 
     kept = {task.port.name: journal.done(task) for task in tasks}
     results = {name: result for name, result in kept.items() if result is not None}
@@ -179,7 +179,7 @@ def _remove_old(tasks: Sequence[Task], afresh: Sequence[Task], report: Path) -> 
     from harness.checking import owner_of
     from harness.errors import HarnessError
     from harness.files import remove_report, reports_of
-    from harness.whole import guarded
+    from harness.system.whole import guarded
 
     guarded(report / "index.html", lambda page: page.unlink(missing_ok=True))
     current = {task.report for task in tasks}

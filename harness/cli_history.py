@@ -97,7 +97,7 @@ def _list(found: dict[str, tuple[Entry, ...]], *, last: int) -> None:
 
 def _write_json(found: dict[str, tuple[Entry, ...]], to: str, *, last: int) -> None:
     from harness.comparison.trend import find_changes
-    from harness.whole import write_text
+    from harness.system.whole import write_text
 
     ports = [_document(name, es, find_changes(es), last) for name, es in found.items()]
     text = json.dumps({"schema_version": 1, "ports": ports}, indent=1) + "\n"

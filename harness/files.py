@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.whole import UNFINISHED, fill_folder, guarded, real_folder, write_text
+from harness.system.whole import UNFINISHED, fill_folder, guarded, real_folder, write_text
 
 if TYPE_CHECKING:
     from harness.comparison.pipeline import Comparison

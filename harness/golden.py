@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.log.run import Run, Series
 from harness.log.wording import counted
 from harness.rules import Verdict, parse_rule
-from harness.whole import write_text
+from harness.system.whole import write_text
 
 FLAG = "--harness-rebaseline"
 SHOWN = 10

@@ -22,12 +22,12 @@ from harness.align.comparable import check_allow
 from harness.comparison.judge import DEFAULT_RULES, Policy
 from harness.comparison.pipeline import Comparison, compare
 from harness.errors import HarnessError, PolicyError
-from harness.filenames import alike, shortened, unfit
 from harness.manifest_words import of_document, of_entry, together
 from harness.parse.formats.pattern import compiled
 from harness.resolve import load_sides
 from harness.rules import RuleCall, parse_rule, rule_call
-from harness.toml_text import MANIFEST_BYTES, TomlError, read_toml
+from harness.system.filenames import alike, shortened, unfit
+from harness.system.toml_text import MANIFEST_BYTES, TomlError, read_toml
 
 LARGEST = 2**53
 """Largest whole number of a manifest."""

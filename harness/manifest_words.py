@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness.filenames import shortened, unfit
+from harness.system.filenames import shortened, unfit
 
 EXPECTED: Mapping[str, str] = MappingProxyType(
     {

@@ -15,8 +15,8 @@ from harness.report import comment as comments
 from harness.report import github
 from harness.report.gitlab import render as code_quality
 from harness.report.junit import render as junit_xml
-from harness.running import internal
-from harness.whole import append_text, write_text
+from harness.system.running import internal
+from harness.system.whole import append_text, write_text
 
 PICTURES = "HARNESS_PICTURES"
 """The variable that says under which address the report folder can be seen."""

@@ -19,7 +19,7 @@ from harness.evidence import content
 from harness.manifest import Port, compare_port, entry_lines, read_manifest
 from harness.parse import parse_log
 from harness.progress import Journal, journal_path
-from harness.workers import each
+from harness.system.workers import each
 
 
 class Deadly(Port):

@@ -17,11 +17,12 @@ import pytest
 from loglines import decaying, header, records
 from portresults import result
 
-from harness import cli, running
+from harness import cli
 from harness.comparison.result import PortResult
 from harness.errors import HarnessError, HistoryError
 from harness.history.store import open_history
 from harness.manifest import read_manifest
+from harness.system import running
 
 ROOT = Path(__file__).parents[1]
 ENTRY = '[[port]]\nname = "p"\nbaseline = "gpu.log"\ncandidate = "port.log"\n'

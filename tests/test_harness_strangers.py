@@ -10,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from harness import whole
 from harness.errors import HarnessError
+from harness.system import whole
 
 
 def command(folder, *args, **options):

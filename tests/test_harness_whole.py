@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from loglines import decaying, records
 
-from harness import whole
 from harness.comparison.pipeline import compare
 from harness.errors import HarnessError
 from harness.files import OWNER, remove_report, reports_of, save_report
 from harness.parse import parse_log
-from harness.whole import append_text, fill_folder, write_bytes, write_text
+from harness.system import whole
+from harness.system.whole import append_text, fill_folder, write_bytes, write_text
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from loglines import decaying, records
 
-from harness.workers import Lost, each
+from harness.system.workers import Lost, each
 
 ROOT = Path(__file__).parents[1]
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
