@@ -22,7 +22,7 @@ from cues import call
 
 from harness import Policy, Verdict, compare, read_run
 from harness.comparison.hints import Hint, Hints, from_json, hints
-from harness.resolve import load
+from harness.storage.inputs import load
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "ccnet_r18-d8_demo"

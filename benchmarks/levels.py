@@ -28,7 +28,7 @@ from scipy import stats
 from benchmarks.defects.score import by_setting, made, plans
 from harness.align.aligned import Aligned, align
 from harness.rules import Verdict, rule_call
-from harness.store import read_run
+from harness.storage.logs import read_run
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator

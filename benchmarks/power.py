@@ -18,7 +18,7 @@ import numpy as np
 from harness.align.aligned import align
 from harness.log.run import Run, Series
 from harness.rules import RULES
-from harness.store import expand, read_run
+from harness.storage.logs import expand, read_run
 
 SHIFTS = (0.0, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03)
 LOCAL = (0.02, 0.04, 0.06, 0.08, 0.10, 0.12)

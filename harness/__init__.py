@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.log.run import Run, Series
     from harness.rules import Verdict
-    from harness.store import read_run
+    from harness.storage.logs import read_run
 
 __all__ = [
     "Comparison",
@@ -36,7 +36,7 @@ _HOMES = {
     "Series": "harness.log.run",
     "Verdict": "harness.rules",
     "compare": "harness.comparison.pipeline",
-    "read_run": "harness.store",
+    "read_run": "harness.storage.logs",
 }
 
 

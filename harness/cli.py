@@ -139,8 +139,8 @@ def compare(
     from harness.files import save_report
     from harness.report import json
     from harness.report.repeat import repeat_command
-    from harness.resolve import load_sides
     from harness.rules import parse_rule
+    from harness.storage.inputs import load_sides
     from harness.system.whole import write_text
 
     policy = Policy(
@@ -200,7 +200,7 @@ def parse(
     from harness.parse.formats.pattern import Pattern as OwnFormat
     from harness.report import run as writer
     from harness.report.screen import console
-    from harness.store import read_runs
+    from harness.storage.logs import read_runs
     from harness.system.whole import write_text
 
     found = read_runs(log, pattern=pattern)
@@ -248,7 +248,7 @@ def loss(
     from harness.align.aligned import select
     from harness.report import published as writer
     from harness.rules.modelzoo import published
-    from harness.store import read_run
+    from harness.storage.logs import read_run
     from harness.system.whole import fill_folder, guarded
 
     cuda = select(read_run(cuda_log), "loss", 0)[0]

@@ -14,7 +14,7 @@ from harness.system.filenames import shortened, unfit
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from harness.recording import Recording
+    from harness.storage.recording import Recording
 
 baseline_app = typer.Typer(no_args_is_help=True, help="Record runs as baselines, and look at them.")
 
@@ -39,10 +39,10 @@ def baseline_add(
     baselines: Baselines = SHELF,
 ) -> None:
     """Record the runs of some logs: figures, facts and hashes; the logs themselves stay out."""
-    from harness.baselines import record
     from harness.quality.runset import mixed
-    from harness.recording import SERIES_NAME, TOML
-    from harness.store import expand, read_runs
+    from harness.storage.baselines import record
+    from harness.storage.logs import expand, read_runs
+    from harness.storage.recording import SERIES_NAME, TOML
 
     reason = unfit(name)
     if reason:
@@ -90,11 +90,11 @@ def baseline_show(
     baselines: Baselines = SHELF,
 ) -> None:
     """Show what a baseline holds: provenance, noise floor, facts, and what differs by run."""
-    from harness.baselines import load_runs, open_recording
     from harness.report import recording as summary
     from harness.report import run
     from harness.report.escape import terminal
     from harness.report.screen import console
+    from harness.storage.baselines import load_runs, open_recording
 
     recording = open_recording(baselines / name)
     for line in (f"{recording.name}: {recording.meta.get('description', '')}",
@@ -111,9 +111,9 @@ def baseline_show(
 
 def _noise_floor(recording: Recording) -> None:
     """Prints what the seeds of a baseline change, and what they hide."""
-    from harness.baselines import recorded_spread
     from harness.report import noise
     from harness.report.screen import console, lay_out
+    from harness.storage.baselines import recorded_spread
 
     floor = recorded_spread(recording)
     if floor is not None:
@@ -135,7 +135,7 @@ def baseline_verify(
 
     All baselines are checked, however many are damaged.
     """
-    from harness.verifying import verify
+    from harness.storage.verifying import verify
 
     if not _each(baselines, names or (), lambda recording: verify(recording, logs=logs)):
         msg = "no baseline to verify; check --baselines"
@@ -152,7 +152,7 @@ def baseline_seal(
 
     Verify it with its logs before you commit it.
     """
-    from harness.baselines import seal
+    from harness.storage.baselines import seal
 
     recording = seal(baselines / name)
     typer.echo(f"{recording.name}: sealed; look at what changed before you commit it")
@@ -166,8 +166,8 @@ def _each(
     Raises:
         HarnessError: the first error, after all were looked at.
     """
-    from harness.baselines import open_recording, recording_folders
     from harness.report.escape import terminal
+    from harness.storage.baselines import open_recording, recording_folders
 
     folders = [shelf / name for name in names] or recording_folders(shelf)
     errors: list[HarnessError] = []

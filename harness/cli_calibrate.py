@@ -69,7 +69,7 @@ def calibrate(
 def _systems(folder: Path, progress: Progress) -> list[System]:
     """Every sub-folder with at least two runs."""
     from harness.comparison.calibrate import System
-    from harness.store import expand, read_runs
+    from harness.storage.logs import expand, read_runs
 
     if not folder.is_dir():
         msg = "no such folder; give one whose sub-folders hold the runs of one system each"

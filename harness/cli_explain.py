@@ -41,7 +41,7 @@ def explain(
     from harness.comparison.pipeline import compare
     from harness.report import hints as writer
     from harness.report.screen import console
-    from harness.resolve import load_sides
+    from harness.storage.inputs import load_sides
 
     allowed = tuple(name.strip() for name in allow.split(",") if name.strip())
     sides = load_sides(baseline, candidate, baselines=baselines, pattern=pattern)

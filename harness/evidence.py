@@ -8,15 +8,15 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.baselines import is_recording
 from harness.comparison.pipeline import Comparison
 from harness.errors import HarnessError
-from harness.events import NAME
 from harness.manifest import Port
-from harness.places import is_url, parts_of
-from harness.recording import TOML
-from harness.resolve import BASELINES
-from harness.store import expand
+from harness.storage.baselines import is_recording
+from harness.storage.event_files import NAME
+from harness.storage.inputs import BASELINES
+from harness.storage.logs import expand
+from harness.storage.places import is_url, parts_of
+from harness.storage.recording import TOML
 
 Content = tuple[tuple[str, str], ...]
 """Paths with the SHA-256 of what is in them."""

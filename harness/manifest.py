@@ -24,8 +24,8 @@ from harness.comparison.pipeline import Comparison, compare
 from harness.errors import HarnessError, PolicyError
 from harness.manifest_words import of_document, of_entry, together
 from harness.parse.formats.pattern import compiled
-from harness.resolve import load_sides
 from harness.rules import RuleCall, parse_rule, rule_call
+from harness.storage.inputs import load_sides
 from harness.system.filenames import alike, shortened, unfit
 from harness.system.toml_text import MANIFEST_BYTES, TomlError, read_toml
 

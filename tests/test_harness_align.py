@@ -12,7 +12,7 @@ from loglines import decaying, run
 from harness.align.aligned import align, widen
 from harness.align.lag import lag
 from harness.errors import AlignmentError
-from harness.store import read_run
+from harness.storage.logs import read_run
 
 ROOT = Path(__file__).parents[1]
 

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from harness.align.aligned import align
 from harness.align.comparable import compare_facts
-from harness.baselines import open_recording, open_unsealed, record, recorded_spread
 from harness.cli import app
 from harness.comparison.calibrate import (
     HALVES,
@@ -28,6 +27,7 @@ from harness.comparison.calibrate import (
 from harness.errors import BaselineError
 from harness.report import calibration
 from harness.stats.noise import from_meta, noise_floor, to_meta
+from harness.storage.baselines import open_recording, open_unsealed, record, recorded_spread
 
 FACTS = {"effective_batch": 8, "learning_rate": 0.0005, "schedule": "linear(800)"}
 
@@ -236,7 +236,7 @@ def test_runs_that_are_not_finite_have_no_noise_floor():
 
 @pytest.fixture(scope="module")
 def shared_rows(shared_data):
-    from harness.store import expand, read_run
+    from harness.storage.logs import expand, read_run
 
     root = shared_data / "mlperf" / "llama2_70b_lora"
     found = [

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness import HarnessError, Policy, compare, read_run
-from harness.store import expand
+from harness.storage.logs import expand
 
 pytest.importorskip("tensorboard")
 

@@ -21,14 +21,16 @@ import time
 import pytest
 from loglines import decaying, header, records
 
-from harness import bounded, cli, events, local, remote, unpack
+from harness import cli
 from harness.errors import HarnessError, ParseError
 from harness.log.facts import RunFacts
 from harness.log.run import Run, Skipped
 from harness.parse import parse_log
-from harness.places import parts_of, place_of
-from harness.resolve import load, load_sides
-from harness.store import expand, read_run
+from harness.storage import bounded, local, remote, unpack
+from harness.storage import event_files as events
+from harness.storage.inputs import load, load_sides
+from harness.storage.logs import expand, read_run
+from harness.storage.places import parts_of, place_of
 
 TEXT = header(seed=5) + records(decaying(60))
 SECRET = "S3cretTok"

@@ -125,11 +125,11 @@ def test_what_is_compiled_is_compiled_again_when_any_file_of_it_changes():
 def test_the_check_sees_an_arrow_that_runs_back(tmp_path, monkeypatch):
     (tmp_path / "harness").mkdir()
     wrong = tmp_path / "harness" / "curve.py"
-    wrong.write_text("from harness.store import read_run\n")
+    wrong.write_text("from harness.storage.logs import read_run\n")
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     assert sorted(backward([wrong])) == [
-        "curve imports harness.store",
-        "curve imports harness.store.read_run",
+        "curve imports harness.storage.logs",
+        "curve imports harness.storage.logs.read_run",
     ]
 
 

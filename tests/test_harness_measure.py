@@ -80,7 +80,7 @@ def test_smoothing_is_a_moving_average_with_fitted_ends():
 
 @pytest.mark.shared
 def test_figures_of_the_published_pair(shared_data):
-    from harness.store import read_run
+    from harness.storage.logs import read_run
 
     sides = [read_run(shared_data / "ccnet" / f"{side}.log") for side in ("cuda", "sdaa")]
     last = measure(align([sides[0]], [sides[1]])).windows[-1]

@@ -14,7 +14,7 @@ from loglines import header, record, records
 
 from harness.errors import ParseError
 from harness.parse import parse_log
-from harness.store import read_run
+from harness.storage.logs import read_run
 
 
 def parse(text, **options):

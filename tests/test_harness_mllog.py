@@ -10,7 +10,7 @@ import pytest
 from harness import HarnessError, read_run
 from harness.errors import ParseError
 from harness.parse import parse_log
-from harness.resolve import load
+from harness.storage.inputs import load
 
 SETTINGS = {
     "submission_benchmark": "llama2_70b_lora",

@@ -9,7 +9,7 @@ from loglines import header, record, records
 from harness.errors import ParseError
 from harness.parse import FORMATS, parse_log
 from harness.parse.blocks.config_block import read_config
-from harness.store import read_run
+from harness.storage.logs import read_run
 
 
 def parse(text: str):

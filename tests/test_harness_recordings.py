@@ -11,15 +11,15 @@ import pytest
 import tomli_w
 from loglines import decaying, header, records
 
-from harness import baselines
-from harness.baselines import load_runs, open_recording, record, seal
 from harness.errors import BaselineError, HarnessError
 from harness.log.run import same_series
 from harness.parse import parse_log
-from harness.recording import SEAL, seal_of
-from harness.store import read_run
+from harness.storage import baselines
+from harness.storage.baselines import load_runs, open_recording, record, seal
+from harness.storage.logs import read_run
+from harness.storage.recording import SEAL, seal_of
+from harness.storage.verifying import verify
 from harness.system import whole
-from harness.verifying import verify
 
 
 @pytest.fixture

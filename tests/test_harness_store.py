@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 from loglines import decaying, header, records, run
 
-from harness import store
-from harness.baselines import (
+from harness.errors import BaselineError, ParseError
+from harness.log.run import Series, same_series
+from harness.storage import logs as store
+from harness.storage.baselines import (
     load_runs,
     open_recording,
     record,
     recording_folders,
 )
-from harness.errors import BaselineError, ParseError
-from harness.log.run import Series, same_series
-from harness.resolve import load
-from harness.store import expand, read_run, read_runs
-from harness.verifying import verify
+from harness.storage.inputs import load
+from harness.storage.logs import expand, read_run, read_runs
+from harness.storage.verifying import verify
 
 TEXT = header(seed=5) + records(decaying(60))
 

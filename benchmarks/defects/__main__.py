@@ -70,7 +70,7 @@ def _repeat(args: argparse.Namespace, folder: Path) -> int:
     from benchmarks.defects import corpus, training
     from benchmarks.defects.settings import settings
     from harness.log.run import same_series
-    from harness.store import read_run
+    from harness.storage.logs import read_run
 
     unknown = set(args.settings) - {s.name for s in settings(args.device)}
     if unknown:

@@ -22,7 +22,7 @@ from benchmarks.defects.settings import CONFIG, SCENES, Setting
 from benchmarks.defects.training import ROOT, log_of, read_journal
 from harness.log.facts import RunFacts
 from harness.log.run import Run, Series
-from harness.store import read_run
+from harness.storage.logs import read_run
 
 SHELF = Path(__file__).parent / "corpus"
 TIMES = frozenset({"ips", "total_time", "time", "data_time", "memory"})

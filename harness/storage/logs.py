@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.bounded import Stream, full
 from harness.errors import HarnessError, ParseError
-from harness.events import read_events
-from harness.listing import event_files, expand, unreadable
-from harness.local import open_path
 from harness.log.run import Run, place_text
 from harness.parse import parse_logs
-from harness.places import Place, place_of
-from harness.unpack import unpacked
+from harness.storage.bounded import Stream, full
+from harness.storage.event_files import read_events
+from harness.storage.listing import event_files, expand, unreadable
+from harness.storage.local import open_path
+from harness.storage.places import Place, place_of
+from harness.storage.unpack import unpacked
 
 __all__ = ["expand", "read_run", "read_runs"]
 
@@ -147,7 +147,7 @@ def _blocks(raw: Stream, seen: _Seen) -> Generator[bytes, None, None]:
 def _open(place: Place, source: str) -> Stream:
     if place.kind in {"file", "stdin"}:
         return open_path(place.name)
-    from harness.remote import HttpLog, StoreLog  # noqa: PLC0415  (only URLs need it)
+    from harness.storage.remote import HttpLog, StoreLog  # noqa: PLC0415  (only URLs need it)
 
     if place.kind == "http":
         return HttpLog(place.name)

@@ -20,7 +20,8 @@ from typing import Any
 from harness.errors import AlignmentError, BaselineError, HarnessError
 from harness.log.run import Run
 from harness.log.shown import shown
-from harness.recording import (
+from harness.stats.noise import NoiseFloor, from_meta, noise_floor, to_meta
+from harness.storage.recording import (
     FORMAT_VERSION,
     RESTORE,
     SEAL,
@@ -34,7 +35,6 @@ from harness.recording import (
     seal_of,
     units_of,
 )
-from harness.stats.noise import NoiseFloor, from_meta, noise_floor, to_meta
 from harness.system.toml_text import BASELINE_BYTES, TomlError, loads, read_toml
 from harness.system.whole import guarded, move, replace_with, stays_inside, write_beside
 

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from harness.errors import HarnessError, ParseError
-from harness.events import NAME, is_event_file
-from harness.places import PACKED_SUFFIXES, STDIN, place_of
+from harness.storage.event_files import NAME, is_event_file
+from harness.storage.places import PACKED_SUFFIXES, STDIN, place_of
 
 LOG_SUFFIXES = (".log", ".txt", ".out", ".json", ".jsonl", ".csv", ".tsv")
 MAX_LOGS = 1000

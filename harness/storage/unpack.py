@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Generator
 from typing import IO, Any
 
-from harness.bounded import Stream, full, size
 from harness.errors import ParseError
+from harness.storage.bounded import Stream, full, size
 
 FLOOR_BYTES = 64 << 20
 """Bytes that any packed log may have. They are unpacked before the first of them is read."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.baselines import (
+from harness.errors import BaselineError
+from harness.log.run import Run, Series, same_series
+from harness.log.wording import counted
+from harness.storage.baselines import (
     checked_figures,
     load_runs,
     recorded_spread,
     spread_of,
 )
-from harness.errors import BaselineError
-from harness.log.run import Run, Series, same_series
-from harness.log.wording import counted
-from harness.recording import TOML, Recording
-from harness.store import expand, read_runs
+from harness.storage.logs import expand, read_runs
+from harness.storage.recording import TOML, Recording
 
 RUN = " [run "
 """What stands between the name of a table and the number of a run of it."""

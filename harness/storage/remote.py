@@ -18,9 +18,9 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
-from harness import bounded
-from harness.bounded import Bounded, size
 from harness.errors import ParseError
+from harness.storage import bounded
+from harness.storage.bounded import Bounded, size
 
 WAIT_S = 10.0
 """Seconds that are waited for a connection, and for each next byte."""

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import IO
 
-from harness.bounded import Bounded, Stream
 from harness.errors import ParseError
-from harness.places import STDIN
+from harness.storage.bounded import Bounded, Stream
+from harness.storage.places import STDIN
 
 PAUSE_S = 30.0
 """Seconds that are waited for the first byte of a pipe, and for each next one."""

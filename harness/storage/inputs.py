@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.baselines import is_recording, load_runs, open_recording
 from harness.errors import ParseError, PolicyError
 from harness.log.run import Run
 from harness.parse.formats.pattern import Pattern
-from harness.places import STDIN, is_url, parts_of, place_of
-from harness.store import expand, read_runs
+from harness.storage.baselines import is_recording, load_runs, open_recording
+from harness.storage.logs import expand, read_runs
+from harness.storage.places import STDIN, is_url, parts_of, place_of
 
 BASELINES = "baselines"
 

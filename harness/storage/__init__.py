@@ -1,0 +1,1 @@
+"""Reads logs and recorded baselines, from wherever they are."""
