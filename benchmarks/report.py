@@ -21,8 +21,8 @@ from playwright.sync_api import sync_playwright
 
 from harness import Policy, Run, Series, compare
 from harness.comparison.pipeline import Comparison
-from harness.report import html, plot
-from harness.report.chart_data import payload
+from harness.report.comparison import html, plot
+from harness.report.comparison.chart_data import payload
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 FOLDER = Path(__file__).resolve().parents[1] / "reports" / "benchmark"

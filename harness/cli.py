@@ -137,8 +137,8 @@ def compare(
     from harness.comparison.judge import DEFAULT_RULES, Policy
     from harness.comparison.pipeline import compare as compare_runs
     from harness.files import save_report
-    from harness.report import json
-    from harness.report.repeat import repeat_command
+    from harness.report.comparison import json
+    from harness.report.comparison.repeat import repeat_command
     from harness.rules import parse_rule
     from harness.storage.inputs import load_sides
     from harness.system.whole import write_text
@@ -267,13 +267,14 @@ def loss(
 
 
 def _print_report(comparison: Comparison) -> None:
-    from harness.report import screen, text
+    from harness.report import screen
+    from harness.report.comparison import text
 
     text.write(comparison, screen.console())
 
 
 def _print_line(comparison: Comparison) -> None:
     from harness.comparison.result import judged
-    from harness.report import oneline
+    from harness.report.ports import oneline
 
     typer.echo(oneline.one_line(judged("", comparison)))

@@ -60,7 +60,7 @@ def check(
     from harness.manifest import entry_lines, read_manifest
     from harness.progress import Journal
     from harness.publish import publish
-    from harness.report import check_table, oneline
+    from harness.report.ports import check_table, oneline
     from harness.report.screen import console
 
     ports = read_manifest(manifest).port
@@ -101,7 +101,7 @@ def check(
 
 def _write_index(results: Sequence[PortResult], report: Path, history: str) -> None:
     """The page that lists the reports, with the trend of each port where there is a history."""
-    from harness.report.site import render_index
+    from harness.report.ports.site import render_index
     from harness.system.whole import write_text
 
     histories = {}

@@ -39,7 +39,7 @@ def explain(
     from harness.comparison.hints import from_json, hints
     from harness.comparison.judge import Policy
     from harness.comparison.pipeline import compare
-    from harness.report import hints as writer
+    from harness.report.comparison import hints as writer
     from harness.report.screen import console
     from harness.storage.inputs import load_sides
 

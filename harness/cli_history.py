@@ -62,7 +62,8 @@ def _show(entries: Sequence[Entry], *, last: int) -> None:
     from rich.text import Text
 
     from harness.comparison.trend import find_changes
-    from harness.report import history_table, sparkline, trend
+    from harness.report import sparkline
+    from harness.report.ports import history_table, trend
     from harness.report.screen import console, lay_out
 
     out = console()
@@ -82,7 +83,8 @@ def _list(found: dict[str, tuple[Entry, ...]], *, last: int) -> None:
     from rich.text import Text
 
     from harness.comparison.trend import find_changes
-    from harness.report import history_table, sparkline
+    from harness.report import sparkline
+    from harness.report.ports import history_table
     from harness.report.screen import console, lay_out
 
     out = console()

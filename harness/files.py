@@ -30,7 +30,7 @@ def save_report(
     Raises:
         HarnessError: it cannot be written there.
     """
-    from harness.report import html, json, markdown, plot  # noqa: PLC0415  (matplotlib takes a while)
+    from harness.report.comparison import html, json, markdown, plot  # noqa: PLC0415  (matplotlib takes a while)
 
     def make(new: Path) -> None:
         write_text(new / PAGE, html.render(comparison, command=command))

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from harness.comparison.result import PortResult
 from harness.errors import HarnessError
-from harness.report import comment as comments
-from harness.report import github
-from harness.report.gitlab import render as code_quality
-from harness.report.junit import render as junit_xml
+from harness.report.ports import comment as comments
+from harness.report.ports import github
+from harness.report.ports.gitlab import render as code_quality
+from harness.report.ports.junit import render as junit_xml
 from harness.system.running import internal
 from harness.system.whole import append_text, write_text
 

@@ -112,7 +112,7 @@ class PortItem(pytest.Item):
 
     def runtest(self) -> None:
         """Fails unless the port is comparable, the data suffice, and the rule passes."""
-        from harness.report import failure
+        from harness.report.comparison import failure
 
         comparison = self._shared.comparison
         message = failure.of_rule(comparison, self._index)

@@ -18,7 +18,8 @@ from loglines import run as make_run
 from harness import Policy, compare
 from harness.align.measure import relative_error, smooth
 from harness.comparison.result import PortResult, judged
-from harness.report import html, site
+from harness.report.comparison import html
+from harness.report.ports import site
 from harness.rules import parse_rule
 
 pytestmark = pytest.mark.browser

@@ -658,7 +658,7 @@ def test_repeated_seeds_leave_it_without_a_word():
 def test_an_infinite_distance_is_json_that_fits_the_schema():
     import jsonschema
 
-    from harness.report.json import render
+    from harness.report.comparison.json import render
 
     def logged(row, rate, source):
         lr = Series(name="weight_norm", rank=0, steps=np.arange(120), values=rate)
@@ -732,10 +732,10 @@ def test_a_difference_beyond_the_margin_fails_where_seeds_would_explain_it():
 
 def test_a_report_says_which_rule_the_default_chose():
     from harness.comparison.result import judged
-    from harness.report import failure, markdown, tables
-    from harness.report.chart_data import limits
-    from harness.report.json import document
-    from harness.report.junit import cases
+    from harness.report.comparison import failure, markdown, tables
+    from harness.report.comparison.chart_data import limits
+    from harness.report.comparison.json import document
+    from harness.report.ports.junit import cases
 
     rng = np.random.default_rng(27)
     base = [run(row, source=f"{i}.log") for i, row in enumerate(curves(rng, 10))]

@@ -13,7 +13,8 @@ from harness import Policy, compare
 from harness.comparison.result import RuleResult, judged
 from harness.errors import HarnessError
 from harness.publish import commit_of, publish
-from harness.report import comment, failure, github, gitlab, junit
+from harness.report.comparison import failure
+from harness.report.ports import comment, github, gitlab, junit
 from harness.rules import RuleCall
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[1] / "docs" / "junit.xsd")

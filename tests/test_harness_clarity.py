@@ -18,22 +18,9 @@ from harness.comparison.result import PortResult, judged, qualifier
 from harness.log.facts import RunFacts
 from harness.log.run import Series
 from harness.log.wording import counted
-from harness.report import (
-    calibration,
-    check_table,
-    comment,
-    html,
-    markdown,
-    oneline,
-    plot,
-    repeat,
-    run,
-    scale,
-    screen,
-    site,
-    tables,
-    text,
-)
+from harness.report import calibration, run, screen
+from harness.report.comparison import html, markdown, plot, repeat, scale, tables, text
+from harness.report.ports import check_table, comment, oneline, site
 from harness.rules import RuleCall, parse_rule
 from harness.stats.interval import from_runs
 from harness.stats.signature import signature, words_of

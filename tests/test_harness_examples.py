@@ -16,7 +16,7 @@ import pytest
 import yaml
 from loglines import decaying, header, records
 
-from harness.report.comment import MARK
+from harness.report.ports.comment import MARK
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples" / "ci"

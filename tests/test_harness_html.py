@@ -16,11 +16,12 @@ from typer.testing import CliRunner
 
 from harness import Policy, compare
 from harness.comparison.result import PortResult, judged
-from harness.report import html, site
-from harness.report.chart_data import payload
-from harness.report.forest import forest
-from harness.report.repeat import repeat_command
-from harness.report.scale import limits
+from harness.report.comparison import html
+from harness.report.comparison.chart_data import payload
+from harness.report.comparison.forest import forest
+from harness.report.comparison.repeat import repeat_command
+from harness.report.comparison.scale import limits
+from harness.report.ports import site
 from harness.rules import parse_rule
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \"'&"

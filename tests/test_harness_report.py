@@ -12,8 +12,9 @@ from loglines import run as make_run
 from rich.console import Console
 
 from harness import Policy, compare
-from harness.report import json, markdown, plot, published, run, text
-from harness.report.failure import of_rule
+from harness.report import published, run
+from harness.report.comparison import json, markdown, plot, text
+from harness.report.comparison.failure import of_rule
 from harness.rules import parse_rule
 from harness.rules.modelzoo import published as judge_published
 

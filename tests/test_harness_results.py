@@ -8,8 +8,8 @@ from harness.comparison.result import PortResult, effect, judged, worst
 from harness.comparison.trend import Entry
 from harness.errors import HarnessError
 from harness.log.run import Run, Series
-from harness.report import history_table
-from harness.report.oneline import summary_line
+from harness.report.ports import history_table
+from harness.report.ports.oneline import summary_line
 
 
 def run(values, source):

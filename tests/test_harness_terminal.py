@@ -13,9 +13,9 @@ from loglines import decaying, header, records
 from portresults import broken, result
 from rich.console import Console
 
-from harness.report import check_table, oneline
+from harness.report.comparison.text import Curves
+from harness.report.ports import check_table, oneline
 from harness.report.sparkline import ASCII, BLOCKS, levels, sparklines
-from harness.report.text import Curves
 
 VALUES = st.lists(st.none() | st.floats(allow_nan=True, allow_infinity=True), max_size=60)
 ALL = [

@@ -10,9 +10,9 @@ from portresults import HOSTILE, entries
 
 from harness.comparison.trend import MIN_RUNS, find_changes
 from harness.errors import HistoryError
-from harness.report import history_table
+from harness.report.ports import history_table
+from harness.report.ports.trend import describe, short, trend_svg
 from harness.report.sparkline import BLOCKS
-from harness.report.trend import describe, short, trend_svg
 
 
 def found(effects):

@@ -139,7 +139,7 @@ def test_a_report_is_not_written_through_links_and_goes_whole(tmp_path, comparis
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("harness.report.plot.save", full)
+    monkeypatch.setattr("harness.report.comparison.plot.save", full)
     with pytest.raises(HarnessError, match="No space left"):
         save_report(comparison, folder, command="y", owner="ports.toml")
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before

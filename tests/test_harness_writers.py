@@ -39,30 +39,25 @@ from harness.log.facts import RunFacts
 from harness.log.run import Series, Skipped
 from harness.report import (
     calibration,
-    check_table,
-    comment,
     escape,
-    failure,
     figures,
     formats,
-    github,
-    gitlab,
-    hints,
-    history_table,
-    html,
-    json,
-    junit,
-    markdown,
     noise,
-    oneline,
-    plot,
     published,
     recording,
-    repeat,
     run,
     screen,
+)
+from harness.report.comparison import failure, hints, html, json, markdown, plot, repeat, text
+from harness.report.ports import (
+    check_table,
+    comment,
+    github,
+    gitlab,
+    history_table,
+    junit,
+    oneline,
     site,
-    text,
     trend,
 )
 from harness.rules import Finding, RuleCall, Verdict

@@ -16,9 +16,9 @@ from harness.align.measure import relative_error, smooth
 from harness.comparison.pipeline import Comparison
 from harness.log.wording import counted
 from harness.report import figures
+from harness.report.comparison.scale import error_bound, limits, smoothing, spans_decades
+from harness.report.comparison.tables import headline
 from harness.report.escape import figure as plain
-from harness.report.scale import error_bound, limits, smoothing, spans_decades
-from harness.report.tables import headline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

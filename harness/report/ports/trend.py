@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from harness.comparison.trend import Change, Entry
 from harness.log.wording import counted
 from harness.report.escape import html as escape
-from harness.report.oneline import percent
+from harness.report.ports.oneline import percent
 
 WIDTH, HEIGHT, PAD = 320, 80, 8
 COLOURS = {

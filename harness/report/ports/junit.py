@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from harness.comparison.result import ERROR, PortResult
 from harness.log.wording import counted
 from harness.report.escape import lines, xml
-from harness.report.oneline import percent
+from harness.report.ports.oneline import percent
 
 WHOLE = "comparison"
 """The name of the test case of a port of which no rule was asked."""

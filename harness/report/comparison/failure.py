@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 
 from harness.comparison.pipeline import Comparison
-from harness.report import screen, tables
+from harness.report import screen
+from harness.report.comparison import tables
 from harness.report.escape import terminal
 from harness.report.table import Table
 from harness.rules import Verdict

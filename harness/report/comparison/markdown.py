@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.comparison.pipeline import Comparison
-from harness.report import tables
+from harness.report.comparison import tables
 from harness.report.escape import markdown, markdown_cell, markdown_line
 from harness.report.table import Table
 

@@ -11,10 +11,10 @@ from rich.text import Text
 
 from harness.comparison.result import PortResult
 from harness.report import sparkline
-from harness.report.oneline import counts, percent
+from harness.report.comparison.tables import HEADLINES
+from harness.report.comparison.text import COLOURS, QUALIFIED
+from harness.report.ports.oneline import counts, percent
 from harness.report.screen import words
-from harness.report.tables import HEADLINES
-from harness.report.text import COLOURS, QUALIFIED
 from harness.rules import Verdict
 
 CURVE = 24

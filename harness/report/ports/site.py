@@ -11,7 +11,7 @@ from markupsafe import Markup
 from harness.comparison.result import ERROR, LARGE, WORST_FIRST, PortResult, worst
 from harness.comparison.trend import Entry, find_changes
 from harness.report.page import render_page
-from harness.report.trend import describe, trend_svg
+from harness.report.ports.trend import describe, trend_svg
 
 WIDTH, CURVES, STRIP, EDGE = 160, 42, 30, 3
 """The small curves, and the strip with the error below them, in pixels."""

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from harness.comparison.result import PortResult, worst
 from harness.report import sparkline
 from harness.report.escape import markdown, mermaid
-from harness.report.oneline import counts, main_reason, percent, worst_first
+from harness.report.ports.oneline import counts, main_reason, percent, worst_first
 
 MARK = "<!-- ccnet-port-harness -->"
 """The first line, by which a job finds the comment that it wrote before."""

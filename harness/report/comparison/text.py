@@ -11,7 +11,8 @@ from rich.text import Text
 
 from harness.comparison.pipeline import Comparison
 from harness.comparison.result import qualifier
-from harness.report import sparkline, tables
+from harness.report import sparkline
+from harness.report.comparison import tables
 from harness.report.screen import lay_out, words
 
 CURVE_WIDTH = 100

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.comparison.result import PortResult
 from harness.report.escape import github, github_property
-from harness.report.oneline import counts, main_reason, percent, worst_first
+from harness.report.ports.oneline import counts, main_reason, percent, worst_first
 
 SHOWN = 10
 """Annotations of one level that GitHub shows for a step; it drops the rest without a word."""

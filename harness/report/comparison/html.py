@@ -12,11 +12,11 @@ from harness.comparison.pipeline import Comparison
 from harness.comparison.result import effect, qualifier
 from harness.log.run import Run, Series
 from harness.log.wording import counted
-from harness.report import tables
-from harness.report.chart_data import payload
-from harness.report.forest import forest
+from harness.report.comparison import tables
+from harness.report.comparison.chart_data import payload
+from harness.report.comparison.forest import forest
+from harness.report.comparison.scale import SMOOTHINGS, limits, smoothing, spans_decades
 from harness.report.page import embedded, render_page
-from harness.report.scale import SMOOTHINGS, limits, smoothing, spans_decades
 from harness.report.table import listed
 from harness.rules import Finding
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from harness.comparison.trend import Change, Entry
 from harness.report import sparkline
-from harness.report.oneline import percent
+from harness.report.ports.oneline import percent
+from harness.report.ports.trend import short
 from harness.report.table import Table
-from harness.report.trend import short
 
 DROPPED_FIRST = (
     "tool",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.comparison.pipeline import Comparison
 from harness.log.run import Series
 from harness.log.shown import shown
-from harness.report.scale import limits, smoothing, spans_decades
+from harness.report.comparison.scale import limits, smoothing, spans_decades
 
 
 def payload(comparison: Comparison) -> dict[str, Any]:

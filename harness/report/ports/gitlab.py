@@ -10,8 +10,8 @@ from pathlib import PurePath
 from harness.comparison.result import PortResult
 from harness.log.shown import masked
 from harness.report.escape import json, terminal
-from harness.report.junit import cases
-from harness.report.oneline import percent
+from harness.report.ports.junit import cases
+from harness.report.ports.oneline import percent
 
 SEVERITY = {
     "error": "blocker",

@@ -1,0 +1,1 @@
+"""Writers of one comparison: Comparison -> text. They decide nothing."""
