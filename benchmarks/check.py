@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.checking import Task, check_ports
-from harness.manifest import read_manifest
+from harness.ports.check import Task, check_ports
+from harness.ports.manifest import read_manifest
 
 STEPS = 500
 LINE = (

@@ -24,11 +24,11 @@ import typer.main
 import harness
 from harness.cli import app
 from harness.log import facts
-from harness.manifest import Port
 from harness.parse import FORMATS
 from harness.parse.formats.pattern import Pattern
 from harness.parse.formats.tcappdll_json import TcappdllJson
 from harness.parse.formats.tensorboard import TensorBoard
+from harness.ports.manifest import Port
 from harness.rules import PRESETS, RULES, default_limits
 
 ROOT = Path(__file__).resolve().parents[1]

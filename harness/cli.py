@@ -136,7 +136,7 @@ def compare(
     """
     from harness.comparison.judge import DEFAULT_RULES, Policy
     from harness.comparison.pipeline import compare as compare_runs
-    from harness.files import save_report
+    from harness.ports.files import save_report
     from harness.report.comparison import json
     from harness.report.comparison.repeat import repeat_command
     from harness.rules import parse_rule

@@ -13,9 +13,9 @@ from harness.cli_options import EXIT, CommentTo, GitlabTo, JunitTo, Quiet, Where
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.checking import Task
     from harness.comparison.result import PortResult
-    from harness.progress import Journal
+    from harness.ports.check import Task
+    from harness.ports.journal import Journal
 
 
 def check(
@@ -54,12 +54,12 @@ def check(
     """
     import os
 
-    from harness.checking import Task
     from harness.comparison.result import worst
     from harness.errors import HarnessError, PolicyError
-    from harness.manifest import entry_lines, read_manifest
-    from harness.progress import Journal
-    from harness.publish import publish
+    from harness.ports.check import Task
+    from harness.ports.journal import Journal
+    from harness.ports.manifest import entry_lines, read_manifest
+    from harness.ports.publish import publish
     from harness.report.ports import check_table, oneline
     from harness.report.screen import console
 
@@ -106,7 +106,7 @@ def _write_index(results: Sequence[PortResult], report: Path, history: str) -> N
 
     histories = {}
     if history:
-        from harness.history.store import open_history
+        from harness.ports.history.store import open_history
 
         with open_history(history) as store:
             histories = {result.port: store.read(result.port) for result in results}
@@ -129,7 +129,7 @@ def _judge(
         TimeRemainingColumn,
     )
 
-    from harness.checking import check_tasks, failed
+    from harness.ports.check import check_tasks, failed
     from harness.system.running import EXIT_INTERRUPTED
 
     kept = {task.port.name: journal.done(task) for task in tasks}
@@ -176,9 +176,9 @@ def _remove_old(tasks: Sequence[Task], afresh: Sequence[Task], report: Path) -> 
 
     A check that is killed leaves no page that says `pass` of yesterday's logs.
     """
-    from harness.checking import owner_of
     from harness.errors import HarnessError
-    from harness.files import remove_report, reports_of
+    from harness.ports.check import owner_of
+    from harness.ports.files import remove_report, reports_of
     from harness.system.whole import guarded
 
     guarded(report / "index.html", lambda page: page.unlink(missing_ok=True))

@@ -38,7 +38,7 @@ def history(
 
     `harness check --history FILE` writes what is shown. Example: harness history ccnet-sdaa
     """
-    from harness.history.store import check_exists, open_history
+    from harness.ports.history.store import check_exists, open_history
 
     check_exists(where)
     with open_history(where) as store:

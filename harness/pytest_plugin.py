@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.comparison.pipeline import Comparison
-    from harness.manifest import Port
+    from harness.ports.manifest import Port
 
 MANIFEST = "ports.toml"
 
@@ -67,7 +67,7 @@ class ManifestFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Reads the manifest; a damaged one is a collection error with its one-line message."""
-        from harness.manifest import read_manifest
+        from harness.ports.manifest import read_manifest
 
         try:
             ports = read_manifest(self.path).port
@@ -92,7 +92,7 @@ class SharedComparison:
     @cached_property
     def comparison(self) -> Comparison:
         """The comparison; a HarnessError if the logs cannot be read or aligned."""
-        from harness.manifest import compare_port
+        from harness.ports.manifest import compare_port
 
         return compare_port(self._port, self._root)
 

@@ -13,12 +13,12 @@ import pytest
 from loglines import decaying, records
 
 from harness import HarnessError
-from harness.checking import DIED, Task, check_ports
 from harness.comparison.result import PortResult
-from harness.evidence import content
-from harness.manifest import Port, compare_port, entry_lines, read_manifest
 from harness.parse import parse_log
-from harness.progress import Journal, journal_path
+from harness.ports.check import DIED, Task, check_ports
+from harness.ports.evidence import content
+from harness.ports.journal import Journal, journal_path
+from harness.ports.manifest import Port, compare_port, entry_lines, read_manifest
 from harness.system.workers import each
 
 
@@ -72,7 +72,7 @@ def check(project, *options, **kwargs):
 def test_results_of_two_processes_are_those_of_one(project, monkeypatch):
     started = []
     monkeypatch.setattr(
-        "harness.checking.each", lambda *a, **k: started.append(k["workers"]) or each(*a, **k)
+        "harness.ports.check.each", lambda *a, **k: started.append(k["workers"]) or each(*a, **k)
     )
     alone = {
         r.port: (r.verdict, r.reasons, r.effect) for r in check_ports(tasks(project), workers=1)
@@ -103,7 +103,7 @@ def test_a_fault_of_this_program_is_an_error_of_one_port(project, monkeypatch):
             raise ZeroDivisionError
         return compare_port(port, root)
 
-    monkeypatch.setattr("harness.checking.compare_port", fault)
+    monkeypatch.setattr("harness.ports.check.compare_port", fault)
     results = {r.port: r for r in check_ports(tasks(project), workers=1)}
     assert results["p1"].reasons[0].startswith("internal error in harness ")
     assert "ZeroDivisionError: ; please report it" in results["p1"].reasons[0]

@@ -12,7 +12,7 @@ from portresults import HOSTILE, broken, result
 from harness import Policy, compare
 from harness.comparison.result import RuleResult, judged
 from harness.errors import HarnessError
-from harness.publish import commit_of, publish
+from harness.ports.publish import commit_of, publish
 from harness.report.comparison import failure
 from harness.report.ports import comment, github, gitlab, junit
 from harness.rules import RuleCall

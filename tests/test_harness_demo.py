@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.manifest import read_manifest
+from harness.ports.manifest import read_manifest
 
 ROOT = Path(__file__).parents[1]
 

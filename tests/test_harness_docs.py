@@ -261,8 +261,8 @@ def test_every_part_that_a_page_asks_for_is_made_and_every_part_is_asked_for(gen
 
 def test_the_reference_has_every_command_option_fact_format_and_key(generate):
     from harness.log.facts import FACTS
-    from harness.manifest import Port
     from harness.parse import FORMATS
+    from harness.ports.manifest import Port
 
     page = generate.command_line()
     for words, command in generate.commands():

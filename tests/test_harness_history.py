@@ -19,10 +19,10 @@ from portresults import HOSTILE, START, broken, entries, result
 
 from harness.comparison.result import RuleResult
 from harness.errors import HistoryError
-from harness.history import schema, store
-from harness.history.connect import connect
-from harness.history.store import open_history
-from harness.publish import publish
+from harness.ports.history import schema, store
+from harness.ports.history.connect import connect
+from harness.ports.history.store import open_history
+from harness.ports.publish import publish
 
 ROOT = Path(__file__).parents[1]
 
@@ -108,9 +108,9 @@ APPEND = """
 import sys
 from datetime import UTC, datetime
 import alembic.command, alembic.script, psycopg, sqlalchemy.dialects.postgresql
-from harness.history.store import open_history
+from harness.ports.history.store import open_history
 from harness.comparison.result import PortResult
-import harness.history.schema
+import harness.ports.history.schema
 where, who = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.read()

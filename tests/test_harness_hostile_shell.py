@@ -20,8 +20,8 @@ from portresults import result
 from harness import cli
 from harness.comparison.result import PortResult
 from harness.errors import HarnessError, HistoryError
-from harness.history.store import open_history
-from harness.manifest import read_manifest
+from harness.ports.history.store import open_history
+from harness.ports.manifest import read_manifest
 from harness.system import running
 
 ROOT = Path(__file__).parents[1]
@@ -185,7 +185,7 @@ def test_an_error_of_one_port_costs_no_other(place, monkeypatch):
     Path("ports.toml").write_text(
         "".join(ENTRY.replace('"p"', f'"p{i}"') + 'rules = ["two-sided"]\n' for i in range(3))
     )
-    from harness import checking
+    from harness.ports import check as checking
 
     real = checking.compare_port
 
@@ -217,7 +217,7 @@ def test_a_report_does_not_keep_yesterdays_verdict(place):
 
 
 def test_a_check_that_is_interrupted_leaves_an_index_of_what_it_knows(place, monkeypatch):
-    from harness import checking
+    from harness.ports import check as checking
 
     harness("check", "--report", "rep")
 
@@ -291,7 +291,7 @@ def test_secrets_of_an_address_stand_nowhere(place):
 
 def unfinished(place, monkeypatch, broken="q"):
     """A check of two ports of which the second was interrupted."""
-    from harness import checking
+    from harness.ports import check as checking
 
     real = checking.compare_port
 
@@ -327,7 +327,7 @@ def test_a_log_of_the_same_size_and_time_is_judged_again(place, monkeypatch):
 
 
 def test_a_log_that_changes_while_it_is_judged_is_judged_again(place, monkeypatch):
-    from harness import checking
+    from harness.ports import check as checking
 
     real = checking.compare_port
 

@@ -12,8 +12,8 @@ from loglines import decaying, records
 
 from harness.comparison.pipeline import compare
 from harness.errors import HarnessError
-from harness.files import OWNER, remove_report, reports_of, save_report
 from harness.parse import parse_log
+from harness.ports.files import OWNER, remove_report, reports_of, save_report
 from harness.system import whole
 from harness.system.whole import append_text, fill_folder, write_bytes, write_text
 

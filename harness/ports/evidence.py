@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.comparison.pipeline import Comparison
 from harness.errors import HarnessError
-from harness.manifest import Port
+from harness.ports.manifest import Port
 from harness.storage.baselines import is_recording
 from harness.storage.event_files import NAME
 from harness.storage.inputs import BASELINES

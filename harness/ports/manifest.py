@@ -22,8 +22,8 @@ from harness.align.comparable import check_allow
 from harness.comparison.judge import DEFAULT_RULES, Policy
 from harness.comparison.pipeline import Comparison, compare
 from harness.errors import HarnessError, PolicyError
-from harness.manifest_words import of_document, of_entry, together
 from harness.parse.formats.pattern import compiled
+from harness.ports.manifest_words import of_document, of_entry, together
 from harness.rules import RuleCall, parse_rule, rule_call
 from harness.storage.inputs import load_sides
 from harness.system.filenames import alike, shortened, unfit

@@ -1,9 +1,9 @@
-"""Alembic's entry: migrates over the connection that `harness.history.schema` hands over."""
+"""Alembic's entry: migrates over the connection that `harness.ports.history.schema` hands over."""
 
 from alembic import context
 from sqlalchemy import Connection
 
-from harness.history.schema import VERSION_TABLE, metadata
+from harness.ports.history.schema import VERSION_TABLE, metadata
 
 
 def migrate(connection: Connection) -> None:

@@ -111,7 +111,7 @@ def _summary(results: Sequence[PortResult], environ: Mapping[str, str]) -> None:
 
 
 def _append(results: Sequence[PortResult], where: str, environ: Mapping[str, str]) -> None:
-    from harness.history.store import open_history  # noqa: PLC0415  (an extra)
+    from harness.ports.history.store import open_history  # noqa: PLC0415  (an extra)
 
     folder = Path(results[0].manifest).parent if results else Path()
     commit = commit_of(environ, folder=folder)

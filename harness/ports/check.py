@@ -18,9 +18,9 @@ from typing import Any
 
 from harness.comparison.result import ERROR, PortResult, RuleResult, judged
 from harness.errors import HarnessError
-from harness.evidence import Content, judged_on, recorded
-from harness.files import save_report
-from harness.manifest import Port, compare_port
+from harness.ports.evidence import Content, judged_on, recorded
+from harness.ports.files import save_report
+from harness.ports.manifest import Port, compare_port
 from harness.system.running import internal
 from harness.system.workers import Lost, each
 from harness.version import tool_version

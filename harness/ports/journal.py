@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.checking import Task
 from harness.comparison.result import ERROR, PortResult
 from harness.errors import HarnessError
-from harness.evidence import Content, content
-from harness.files import DATA
+from harness.ports.check import Task
+from harness.ports.evidence import Content, content
+from harness.ports.files import DATA
 from harness.version import PACKAGE, tool_version
 
 

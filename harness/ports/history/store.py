@@ -42,7 +42,7 @@ class History:
         Raises:
             HistoryError: the store cannot be written.
         """
-        from harness.history.schema import entries  # noqa: PLC0415
+        from harness.ports.history.schema import entries  # noqa: PLC0415
 
         moment = when.astimezone(UTC).isoformat(timespec="microseconds")
         rows = [_row(result, commit=commit, moment=moment) for result in results]
@@ -52,7 +52,7 @@ class History:
 
     def read(self, port: str) -> tuple[Entry, ...]:
         """The entries of a port, the oldest first; none of a port that was never checked."""
-        from harness.history.schema import entries  # noqa: PLC0415
+        from harness.ports.history.schema import entries  # noqa: PLC0415
 
         return self._fetch(
             entries.select()
@@ -64,7 +64,7 @@ class History:
         """The newest `count` entries of every port, the oldest first; ports by name."""
         from sqlalchemy import func, select  # noqa: PLC0415
 
-        from harness.history.schema import entries  # noqa: PLC0415
+        from harness.ports.history.schema import entries  # noqa: PLC0415
 
         newest = (entries.c.moment.desc(), entries.c.id.desc())
         age = func.row_number().over(partition_by=entries.c.port, order_by=newest)
@@ -96,8 +96,8 @@ def open_history(where: str) -> Iterator[History]:
     try:
         import alembic  # noqa: F401, PLC0415
 
-        from harness.history.connect import connect  # noqa: PLC0415
-        from harness.history.schema import migrate  # noqa: PLC0415
+        from harness.ports.history.connect import connect  # noqa: PLC0415
+        from harness.ports.history.schema import migrate  # noqa: PLC0415
     except ImportError as error:
         raise HistoryError(EXTRA) from error
     try:

@@ -1,0 +1,1 @@
+"""Many ports: the manifest, the check, what it leaves behind, the history."""

@@ -1,0 +1,1 @@
+"""Migrations of the history, run by `harness.ports.history.schema.migrate`."""
