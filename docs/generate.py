@@ -22,7 +22,7 @@ from typing import Any, get_args
 import typer.main
 
 import harness
-from harness.cli import app
+from harness.cli.main import app
 from harness.log import facts
 from harness.parse import FORMATS
 from harness.parse.formats.pattern import Pattern

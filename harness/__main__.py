@@ -9,7 +9,7 @@ from harness.system.running import run
 
 
 def _load() -> Callable[..., object]:
-    from harness.cli import app  # noqa: PLC0415  (a broken dependency is an error of ours, too)
+    from harness.cli.main import app  # noqa: PLC0415  (a broken dependency is an error of ours, too)
 
     return app
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from harness.align.aligned import align
 from harness.align.comparable import compare_facts
-from harness.cli import app
+from harness.cli.main import app
 from harness.comparison.calibrate import (
     HALVES,
     SAME,

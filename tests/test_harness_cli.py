@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from loglines import decaying, header, records
 
-from harness import cli
+from harness.cli.main import main as cli
 
 LOSS_LINES = """\
 MeanRelativeError: -0.2982997567927939

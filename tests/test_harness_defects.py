@@ -230,7 +230,7 @@ def test_curves_that_do_not_differ_give_no_hint(settled, catalogue):
 def test_the_command_explains_a_failure_and_no_pass(candidate, words, status):
     from typer.testing import CliRunner
 
-    from harness.cli import app
+    from harness.cli.main import app
 
     arguments = ["explain", "ccnet_r18-d8_demo", str(ROOT / "logs" / "samples" / candidate)]
     more = ["--allow", "learning_rate", "--baselines", str(ROOT / "baselines")]

@@ -18,7 +18,7 @@ import pytest
 import typer.main
 
 from harness.__main__ import main
-from harness.cli import app
+from harness.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -21,7 +21,7 @@ import time
 import pytest
 from loglines import decaying, header, records
 
-from harness import cli
+from harness.cli.main import main as cli
 from harness.errors import HarnessError, ParseError
 from harness.log.facts import RunFacts
 from harness.log.run import Run, Skipped

@@ -17,7 +17,7 @@ import pytest
 from loglines import decaying, header, records
 from portresults import result
 
-from harness import cli
+from harness.cli.main import main as cli
 from harness.comparison.result import PortResult
 from harness.errors import HarnessError, HistoryError
 from harness.ports.history.store import open_history

@@ -262,7 +262,7 @@ def test_the_picture_of_an_interval_is_to_scale():
 
 
 def test_the_command_repeats_the_comparison(tmp_path, monkeypatch):
-    from harness.cli import app
+    from harness.cli.main import app
 
     monkeypatch.chdir(tmp_path)
     for name, seed in (("a b.log", 0), ("-it's.log", 1)):

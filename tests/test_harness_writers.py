@@ -29,7 +29,7 @@ from typer.testing import CliRunner
 import harness.report
 from harness import Policy, compare
 from harness.align.comparable import Comparability
-from harness.cli import app
+from harness.cli.main import app
 from harness.comparison.calibrate import Row
 from harness.comparison.hints import Hint, Hints, Known
 from harness.comparison.judge import Judgement

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli_baseline import SHELF, Baselines
-from harness.cli_options import EXIT, Pattern
+from harness.cli.baseline import SHELF, Baselines
+from harness.cli.options import EXIT, Pattern
 
 SIGNATURES = "signatures.json"
 

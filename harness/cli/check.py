@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli_options import EXIT, CommentTo, GitlabTo, JunitTo, Quiet, Where
+from harness.cli.options import EXIT, CommentTo, GitlabTo, JunitTo, Quiet, Where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli_baseline import SHELF, Baselines, baseline_app
-from harness.cli_calibrate import calibrate
-from harness.cli_check import check
-from harness.cli_explain import explain
-from harness.cli_history import history as show_history
-from harness.cli_options import EXIT, Pattern, Quiet
+from harness.cli.baseline import SHELF, Baselines, baseline_app
+from harness.cli.calibrate import calibrate
+from harness.cli.check import check
+from harness.cli.explain import explain
+from harness.cli.history import history as show_history
+from harness.cli.options import EXIT, Pattern, Quiet
 
 if TYPE_CHECKING:
     from harness.comparison.pipeline import Comparison

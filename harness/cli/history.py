@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli_options import Where
+from harness.cli.options import Where
 from harness.errors import HistoryError
 
 if TYPE_CHECKING:
