@@ -49,7 +49,8 @@ def kind(name: str) -> str:
 
 def main() -> None:
     """Trains, compares and prints."""
-    catalogue = from_json(json.loads((ROOT / "harness" / "signatures.json").read_text("utf-8")))
+    known = ROOT / "harness" / "comparison" / "signatures.json"
+    catalogue = from_json(json.loads(known.read_text("utf-8")))
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("faults", nargs="*", default=[fault.name for fault in catalogue.faults])
     parser.add_argument("--out", type=Path, default=ROOT / "logs" / "elsewhere")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from loglines import decaying, header, records
 
-from harness.cli.main import main as cli
+from harness.__main__ import main
 
 LOSS_LINES = """\
 MeanRelativeError: -0.2982997567927939
@@ -293,9 +293,9 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
     def refuse(**_):
         raise PermissionError(13, "Permission denied", "shelf/baseline.toml")
 
-    monkeypatch.setattr(cli, "app", refuse)
+    monkeypatch.setattr(main, "app", refuse)
     with pytest.raises(SystemExit) as info:
-        cli.main()
+        main()
     assert info.value.code == 2
     expected = "error: shelf/baseline.toml: Permission denied. Check path and permission.\n"
     assert capsys.readouterr().err == expected

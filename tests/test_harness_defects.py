@@ -42,7 +42,7 @@ def settled():
 
 @pytest.fixture(scope="module")
 def catalogue():
-    return from_json(json.loads((ROOT / "harness" / "signatures.json").read_text()))
+    return from_json(json.loads((ROOT / "harness" / "comparison" / "signatures.json").read_text()))
 
 
 def test_each_corpus_has_seeds_enough_of_everything(corpora):

@@ -21,7 +21,7 @@ import time
 import pytest
 from loglines import decaying, header, records
 
-from harness.cli.main import main as cli
+from harness.__main__ import main
 from harness.errors import HarnessError, ParseError
 from harness.log.facts import RunFacts
 from harness.log.run import Run, Skipped
@@ -122,7 +122,7 @@ def run(capsys, monkeypatch, *arguments):
     """Status, standard output and standard error of the command."""
     monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main()
     out = capsys.readouterr()
     return int(ended.value.code or 0), out.out, out.err
 

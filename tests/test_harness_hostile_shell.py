@@ -17,7 +17,7 @@ import pytest
 from loglines import decaying, header, records
 from portresults import result
 
-from harness.cli.main import main as cli
+from harness.cli.main import app
 from harness.comparison.result import PortResult
 from harness.errors import HarnessError, HistoryError
 from harness.ports.history.store import open_history
@@ -49,7 +49,7 @@ def harness(*args):
     sys.argv = ["harness", *map(str, args)]
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = running.run(lambda: cli.app)
+            status = running.run(lambda: app)
     finally:
         sys.argv = before
     return status, out.getvalue(), err.getvalue()

@@ -80,7 +80,7 @@ def test_a_disk_that_refuses_leaves_the_old_file_and_nothing_beside(tmp_path, re
     script = (
         "import os, resource, signal, sys\n"
         "from pathlib import Path\n"
-        "from harness import whole\n"
+        "from harness.system import whole\n"
         "def full(*a, **k): raise OSError(28, 'No space left on device')\n"
         f"if {refusing!r} == 'write':\n"
         "    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

@@ -1,4 +1,4 @@
-"""Writes `harness/signatures.json`: how each fault of the corpus moves the features of the curves.
+"""Writes `harness/comparison/signatures.json`: how each fault moves the features of the curves.
 
 The hit rates in it are measured with seeds left out: a failing run is compared with signatures made
 without its seed, and against the other half of the baseline.
@@ -23,7 +23,7 @@ from harness.stats.seeds import distances
 from harness.stats.signature import signature
 from model.faults import parse_fault
 
-TARGET = ROOT / "harness" / "signatures.json"
+TARGET = ROOT / "harness" / "comparison" / "signatures.json"
 RUNS = 10
 LEVEL = 0.01
 NOTICED = 0.5

@@ -46,7 +46,7 @@ def explain(
     allowed = tuple(name.strip() for name in allow.split(",") if name.strip())
     sides = load_sides(baseline, candidate, baselines=baselines, pattern=pattern)
     comparison = compare(*sides, Policy(metric=metric, rank=rank, allow=allowed))
-    text = (files("harness") / SIGNATURES).read_text(encoding="utf-8")
+    text = (files("harness.comparison") / SIGNATURES).read_text(encoding="utf-8")
     found = hints(comparison.aligned, from_json(json.loads(text)))
     writer.write(comparison, found, console())
     raise typer.Exit(EXIT[comparison.verdict])
