@@ -293,7 +293,7 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
     def refuse(**_):
         raise PermissionError(13, "Permission denied", "shelf/baseline.toml")
 
-    monkeypatch.setattr(main, "app", refuse)
+    monkeypatch.setattr("harness.cli.main.app", refuse)
     with pytest.raises(SystemExit) as info:
         main()
     assert info.value.code == 2
