@@ -60,7 +60,7 @@ from harness.report.ports import (
     site,
     trend,
 )
-from harness.rules import Finding, RuleCall, Verdict
+from harness.rules import Finding, Verdict
 from harness.rules.modelzoo import published as judge_published
 from harness.stats.noise import NoiseFloor, Phase
 
@@ -115,7 +115,7 @@ ALL = "".join(PIECES)
 def honest():
     """A comparison of two plain runs, into which hostile text is put."""
     sides = (make_run(decaying(60), source="b"), make_run(decaying(60, seed=1), source="c"))
-    return compare(*sides, Policy(rules=(RuleCall(name="tolerance"),)))
+    return compare(*sides, Policy(rules=("tolerance",)))
 
 
 def infected(h, verdict=Verdict.INCONCLUSIVE):

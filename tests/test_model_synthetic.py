@@ -47,7 +47,7 @@ def test_scenes_are_byte_identical_in_threads_in_another_process_and_to_the_reco
     assert digest(tmp_path / "c") == DIGEST
 
 
-def test_another_seed_gives_other_scenes_and_more_scenes_keep_the_first_ones(tmp_path):
+def test_seed_variation_gives_other_scenes_and_more_scenes_keep_the_first_ones(tmp_path):
     for name, count, seed in (("a", 1, 0), ("b", 1, 1), ("c", 2, 0)):
         generate(tmp_path / name, train=count, val=0, size=(32, 64), seed=seed)
     first = [min((tmp_path / name).rglob("*_leftImg8bit.png")).read_bytes() for name in "abc"]

@@ -53,8 +53,8 @@ def judges() -> Mapping[str, Judge]:
 
     return {
         "default policy": _default,
-        "another-seed": rule("another-seed"),
-        "another-seed: loss alone": lambda one: rule("another-seed")(
+        "seed-variation": rule("seed-variation"),
+        "seed-variation: loss alone": lambda one: rule("seed-variation")(
             replace(one, aligned=replace(one.aligned, schedules=(), validation=(), auxiliary=()))
         ),
         "equivalence 2 %": rule("equivalence"),

@@ -77,8 +77,8 @@ def compare(
         list[str] | None,
         typer.Option(
             help="Rule that must pass, with limits: two-sided:rtol=0.02. Repeat for several. "
-            "Known: another-seed, equivalence, ensemble, tolerance, two-sided, exact, modelzoo. "
-            "Default: another-seed where the baseline has 5 seeds or more (with 5 candidate runs "
+            "Known: seed-variation, equivalence, ensemble, tolerance, two-sided, exact, modelzoo. "
+            "Default: seed-variation where the baseline has 5 seeds or more (with 5 candidate runs "
             "or more, equivalence must not fail either), else equivalence within 2 %."
         ),
     ] = None,
@@ -139,14 +139,13 @@ def compare(
     from harness.ports.files import save_report
     from harness.report.comparison import json
     from harness.report.comparison.repeat import repeat_command
-    from harness.rules import parse_rule
     from harness.storage.inputs import load_sides
     from harness.system.whole import write_text
 
     policy = Policy(
         metric=metric,
         rank=rank,
-        rules=tuple(parse_rule(text) for text in rule) if rule else DEFAULT_RULES,
+        rules=rule or DEFAULT_RULES,
         allow=tuple(name.strip() for name in allow.split(",") if name.strip()),
         last=last,
         steps=None if until is None else (0, until),

@@ -66,7 +66,7 @@ def judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
     """The rules in the order of the table: this project's, then conventions in use elsewhere.
 
     `ensemble: loss` sees the loss curves only, `ensemble` the logged schedule and validation too.
-    `another-seed` is asked about one candidate run, as `default` asks it. `per step 5 %` forgives
+    `seed-variation` is asked about one candidate run, as `default` asks it. `per step 5 %` forgives
     1 % of the steps; `published` is one-sided on the last 50 records.
     """
 
@@ -75,11 +75,11 @@ def judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
         return lambda aligned: call(aligned).verdict
 
     ensemble = rule("ensemble", permutations=permutations, seed=seed)
-    another = rule("another-seed")
+    another = rule("seed-variation")
     return {
         "ensemble: loss": lambda aligned: ensemble(replace(aligned, schedules=(), validation=())),
         "ensemble": ensemble,
-        "another-seed": lambda aligned: another(_one_candidate(aligned)),
+        "seed-variation": lambda aligned: another(_one_candidate(aligned)),
         "equiv. 2 %": rule("equivalence", margin=0.02),
         "equiv. 0.5 %": rule("equivalence", margin=0.005),
         "two-sided": rule("two-sided"),
