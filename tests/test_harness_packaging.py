@@ -30,6 +30,6 @@ def test_the_wheel_holds_every_file_of_the_harness(wheel):
     assert {p for p in kept if "__pycache__" not in p.parts} - taken == set()
 
 
-def test_the_source_distribution_keeps_the_training():
+def test_the_source_distribution_keeps_the_training_and_the_benchmarks():
     hatchling = pytest.importorskip("hatchling.builders.sdist", reason="hatchling builds the sdist")
-    assert {"harness", "model", "tests"} <= top_level(hatchling.SdistBuilder(str(ROOT)))
+    assert {"harness", "model", "benchmarks", "tests"} <= top_level(hatchling.SdistBuilder(str(ROOT)))
