@@ -32,4 +32,5 @@ def test_the_wheel_holds_every_file_of_the_harness(wheel):
 
 def test_the_source_distribution_keeps_the_training_and_the_benchmarks():
     hatchling = pytest.importorskip("hatchling.builders.sdist", reason="hatchling builds the sdist")
-    assert {"harness", "model", "benchmarks", "tests"} <= top_level(hatchling.SdistBuilder(str(ROOT)))
+    packed = top_level(hatchling.SdistBuilder(str(ROOT)))
+    assert {"harness", "model", "benchmarks", "tests"} <= packed
