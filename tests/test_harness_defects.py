@@ -17,15 +17,6 @@ from harness.rules import Verdict
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _benchmarks():
-    """The folder beside the package, which no wheel holds."""
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(ROOT)
-    yield
-    patch.undo()
-
-
 @pytest.fixture(scope="module")
 def corpora():
     from benchmarks.defects.corpus import load
