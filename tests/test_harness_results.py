@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.comparison.pipeline import compare
-from harness.comparison.result import PortResult, effect, judged, worst
+from harness.comparison.result import PortResult, effect, judged
 from harness.comparison.trend import Entry
 from harness.errors import HarnessError
 from harness.log.run import Run, Series
@@ -51,12 +51,6 @@ def test_what_is_not_finite_is_none_and_never_a_number():
 def test_the_effect_of_a_negative_loss_keeps_its_sign():
     assert effect(np.array([-2.0, -2.0]), np.array([-1.0, -1.0])) == pytest.approx(0.5)
     assert effect(np.array([0.0]), np.array([1.0])) is None
-
-
-def test_the_worst_is_an_error_then_a_fail():
-    words = ["pass", "inconclusive", "incomparable", "fail", "error"]
-    for i, word in enumerate(words):
-        assert worst([PortResult(port="p", verdict=w) for w in words[: i + 1]]) == word
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"rules": 3}', '{"rules": [], "port": "x"}'])

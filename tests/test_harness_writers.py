@@ -267,6 +267,7 @@ PARTS = {
     "sparkline",
     "table",
     "tables",
+    "verdicts",
 }
 """Modules that write nothing by themselves: what they make goes out through the others."""
 

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from harness.cli.baseline import SHELF, Baselines
-from harness.cli.options import EXIT, Pattern
+from harness.cli.options import Pattern
+from harness.report import verdicts
 
 SIGNATURES = "signatures.json"
 
@@ -49,4 +50,4 @@ def explain(
     text = (files("harness.comparison") / SIGNATURES).read_text(encoding="utf-8")
     found = hints(comparison.aligned, from_json(json.loads(text)))
     writer.write(comparison, found, console())
-    raise typer.Exit(EXIT[comparison.verdict])
+    raise typer.Exit(verdicts.row(comparison.verdict).exit_status)

@@ -1,4 +1,4 @@
-"""Options and exit statuses that several commands share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
-EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3, "incomparable": 4}
 
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print one line: verdict, effect, main reason.")

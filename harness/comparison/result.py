@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,6 @@ from harness.rules import Finding, RuleCall, Verdict
 
 ERROR = "error"
 """The word for a port whose logs could not be read or compared; no verdict."""
-WORST_FIRST = (ERROR, "fail", "incomparable", "inconclusive", "pass")
 LARGE = 0.05
 """A difference of the mean level that a reader must not miss beside `pass`."""
 POINTS = 80
@@ -114,8 +113,8 @@ def _misfits(result: PortResult) -> Iterator[str]:
     if not all(isinstance(text, str) for text in (*texts, *rules, *_tuple(result.reasons))):
         yield "a text that is none"
     words = {result.verdict, *(rule.verdict for rule in result.rules)}
-    if not words <= set(WORST_FIRST):
-        yield f"a verdict {sorted(words - set(WORST_FIRST))[0]!r:.40}"
+    if unknown := words - {*Verdict, ERROR}:
+        yield f"a verdict {sorted(unknown)[0]!r:.40}"
     curves = (result.baseline_curve, result.candidate_curve)
     counts = (result.steps, result.line, *_tuple(result.curve_steps))
     figures = (result.coverage, result.effect, *(v for curve in curves for v in _tuple(curve)))
@@ -133,12 +132,6 @@ def _tuple(value: object) -> tuple[Any, ...]:
 
 def _is_figure(value: object) -> bool:
     return type(value) in {int, float} and math.isfinite(value)  # type: ignore[arg-type]
-
-
-def worst(results: Sequence[PortResult]) -> str:
-    """The word that weighs most among the verdicts of several ports; at least one."""
-    verdicts = {result.verdict for result in results}
-    return next(word for word in WORST_FIRST if word in verdicts)
 
 
 def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:

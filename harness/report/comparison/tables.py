@@ -11,16 +11,11 @@ from harness.comparison.pipeline import Comparison
 from harness.comparison.result import qualifier
 from harness.log.run import Run
 from harness.log.wording import counted
+from harness.report import verdicts
 from harness.report.table import Table, listed
-from harness.rules import Finding, RuleCall, Verdict
+from harness.rules import Finding, RuleCall
 from harness.stats.signature import words_of
 
-HEADLINES = {
-    Verdict.PASS: "the candidate reproduces the baseline within the policy",
-    Verdict.FAIL: "the candidate does not reproduce the baseline",
-    Verdict.INCONCLUSIVE: "the data cannot tell",
-    Verdict.INCOMPARABLE: "not the same experiment",
-}
 ERRORS_NOTE = (
     "rel divides each step's error by that step's baseline and takes the mean, so steps with a "
     "small baseline weigh more than in the difference of the mean level: the two differ, at times "
@@ -37,7 +32,7 @@ CLASSES = {
 def headline(comparison: Comparison) -> str:
     """The verdict in words, with what sets it apart from one on the whole run, nothing waived."""
     scope = qualifier(comparison) or comparison.judgement.scope
-    return HEADLINES[comparison.verdict] + (f"; {scope}" if scope else "")
+    return verdicts.row(comparison.verdict).headline + (f"; {scope}" if scope else "")
 
 
 def reasons(comparison: Comparison) -> tuple[str, ...]:

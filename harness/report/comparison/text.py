@@ -11,20 +11,17 @@ from rich.text import Text
 
 from harness.comparison.pipeline import Comparison
 from harness.comparison.result import qualifier
-from harness.report import sparkline
+from harness.report import sparkline, verdicts
 from harness.report.comparison import tables
 from harness.report.screen import lay_out, words
 
 CURVE_WIDTH = 100
-QUALIFIED = "cyan"
-"""The colour of a pass that is not a full one."""
-COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "incomparable": "magenta"}
 
 
 def render(comparison: Comparison) -> RenderableType:
     """The report as something rich can print. No markup is read from the log's own text."""
     verdict = str(comparison.verdict)
-    colour = QUALIFIED if qualifier(comparison) else COLOURS[verdict]
+    colour = verdicts.terminal_colour(verdict, qualified=bool(qualifier(comparison)))
     title = Text(verdict, f"bold {colour}") + words(f": {tables.headline(comparison)}")
     facts = tables.facts_table(comparison)
     parts: list[RenderableType] = [

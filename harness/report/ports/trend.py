@@ -7,18 +7,11 @@ from collections.abc import Sequence
 
 from harness.comparison.trend import Change, Entry
 from harness.log.wording import counted
+from harness.report import verdicts
 from harness.report.escape import html as escape
 from harness.report.ports.oneline import percent
 
 WIDTH, HEIGHT, PAD = 320, 80, 8
-COLOURS = {
-    "pass": "#009E73",
-    "fail": "#D55E00",
-    "error": "#000000",
-    "inconclusive": "#E69F00",
-    "incomparable": "#CC79A7",
-}
-"""Okabe & Ito's (2008), as in the plots; the word stands in every mark's title too."""
 
 
 def trend_svg(history: Sequence[Entry], changes: Sequence[Change]) -> str:
@@ -121,7 +114,7 @@ def _dot(index: int, history: Sequence[Entry], low: float, high: float) -> str:
     effect, verdict = _effect(entry), entry.result.verdict
     x, y = _x(index, len(history)), _y(effect or 0.0, low, high)
     words = escape(f"the run {name_of(entry)}: {verdict}, effect {percent(effect)}")
-    colour = COLOURS.get(verdict, "#000000")
+    colour = verdicts.row(verdict).dot
     if effect is None:
         path = f"M{x - 3} {y - 3}l6 6m-6 0l6 -6"
         return f'<path d="{path}" stroke="{colour}" stroke-width="2"><title>{words}</title></path>'
