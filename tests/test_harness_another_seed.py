@@ -743,7 +743,7 @@ def test_a_report_says_which_rule_the_default_chose():
     assert tables.policy_lines(many)[0] == "rule default, which is another-seed here"
     assert "rule default, which is another\\-seed" in markdown.render(many).replace("-", "\\-")
     assert document(many)["findings"][0]["rule"] == "another-seed"
-    assert document(many)["policy"]["rules"] == [{"name": "default", "limits": {}}]
+    assert document(many)["policy"]["rules"] == [{"name": "default", "parameters": {}}]
     assert "asked: default, which is another-seed here" in failure.of_rule(many, 0)
     (case,) = cases(judged("p", many))
     assert case.name == "default"

@@ -164,10 +164,12 @@ def test_drifts_that_cancel_do_not_pass():
 
 def test_a_single_pair_says_that_seeds_are_unknown():
     rng = np.random.default_rng(11)
-    assert "not the spread from seed to" in equivalence(sides(noisy(rng, 90), noisy(rng, 90))).blind
+    assert (
+        "not the spread from seed to" in equivalence(sides(noisy(rng, 90), noisy(rng, 90))).caveat
+    )
     few = equivalence(sides(noisy(rng, 9, runs=3), noisy(rng, 9, runs=5)))
-    assert "both sides are taken to spread by the same fraction" in few.blind
-    assert equivalence(sides(noisy(rng, 9, runs=5), noisy(rng, 9, runs=5))).blind == ""
+    assert "both sides are taken to spread by the same fraction" in few.caveat
+    assert equivalence(sides(noisy(rng, 9, runs=5), noisy(rng, 9, runs=5))).caveat == ""
 
 
 def test_too_short_a_pair_gives_no_interval():
@@ -242,5 +244,5 @@ def test_two_vendors_of_one_recipe_pass_and_the_cancelling_signs_are_explained(s
     comparison = compare(*pair, policy)
     assert comparison.verdict is Verdict.PASS
     finding = comparison.judgement.findings[0]
-    assert "differs by 0.67% on average and by +3.22% at worst (step 70)" in finding.blind
-    assert "changes at 33 of 99 steps, fewer than in noise" in finding.blind
+    assert "differs by 0.67% on average and by +3.22% at worst (step 70)" in finding.caveat
+    assert "changes at 33 of 99 steps, fewer than in noise" in finding.caveat

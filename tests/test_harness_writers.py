@@ -141,9 +141,9 @@ def infected(h, verdict=Verdict.INCONCLUSIVE):
         rule=h,
         verdict=verdict,
         observed={h: h, "low": 0.0, "difference": 0.1, "high": 0.2},
-        limits={h: 1.0, "margin": 0.02},
+        parameters={h: 1.0, "margin": 0.02},
         reason=h,
-        blind=h,
+        caveat=h,
     )
     judgement = Judgement(
         verdict=verdict, findings=(finding,), reasons=(h, h), failures=(), doubts=(h,), scope=h

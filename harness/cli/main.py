@@ -77,7 +77,7 @@ def compare(
     rule: Annotated[
         list[str] | None,
         typer.Option(
-            help="Rule that must pass, with limits: two-sided:rtol=0.02. Repeat for several. "
+            help="Rule that must pass, with its parameters: two-sided:rtol=0.02. Repeat for several. "
             "Known: another-seed, equivalence, ensemble, tolerance, two-sided, exact, modelzoo. "
             "Default: another-seed where the baseline has 5 seeds or more (with 5 candidate runs "
             "or more, equivalence must not fail either), else equivalence within 2 %."
@@ -244,7 +244,7 @@ def loss(
     """Print what the published loss.py prints, and write loss.jpg into the current folder.
 
     The rule is kept bug for bug (signed means, one of two one-sided limits) so that old verdicts
-    can be reproduced; `harness compare` says where it is blind.
+    can be reproduced; `harness compare` says what it cannot see.
     """
     from harness.align.aligned import select
     from harness.report import published as writer

@@ -28,7 +28,7 @@ POINTS = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleResult:
-    """One rule of a port. `rule` is the rule with its limits, as the manifest could have it."""
+    """One rule of a port. `rule` is the rule with its parameters, as the manifest could have it."""
 
     rule: str
     verdict: str

@@ -116,7 +116,7 @@ def rule_call(name: str, limits: Mapping[str, object]) -> RuleCall:
     for key, value in limits.items():
         if key not in known:
             expected = ", ".join(f"{k} (default {v:g})" for k, v in known.items()) or "none"
-            msg = f"rule {name!r} has no limit {key!r}; it takes: {expected}"
+            msg = f"rule {name!r} has no parameter {key!r}; it takes: {expected}"
             raise PolicyError(msg)
         checked[key] = _limit(name, key, value, whole=isinstance(known[key], int))
     return RuleCall(name=name, limits=checked)
@@ -144,7 +144,7 @@ def _limit(rule: str, key: str, value: object, *, whole: bool) -> float:
     if not fits:
         expected += f", or one of: {', '.join(names)}" if names else ""
         expected += _meant(number) if key in DEVIATIONS | SHARES else ""
-        msg = f"limit {key!r} of rule {rule!r} is {value!r:.60}; expected {expected}"
+        msg = f"parameter {key!r} of rule {rule!r} is {value!r:.60}; expected {expected}"
         raise PolicyError(msg)
     return int(number) if whole else number
 

@@ -176,9 +176,9 @@ def _finding(finding: Finding, comparison: Comparison) -> dict[str, Any]:
         "rule": finding.rule,
         "verdict": str(finding.verdict),
         "reason": "" if tables.said(finding, comparison) else finding.reason,
-        "blind": finding.blind,
+        "caveat": finding.caveat,
         "observed": [(name, tables.figure(value)) for name, value in finding.observed.items()],
-        "limits": [(name, tables.figure(value)) for name, value in finding.limits.items()],
+        "parameters": [(name, tables.figure(value)) for name, value in finding.parameters.items()],
         "forest": forest(finding),
     }
 

@@ -88,10 +88,12 @@ def unstated(comparison: Comparison) -> tuple[str, ...]:
 
 
 def rules_table(comparison: Comparison) -> Table:
-    """Every rule with what it observed beside its limits."""
+    """Every rule with what it observed beside its parameters."""
     findings = comparison.judgement.findings
-    rows = tuple((f.rule, str(f.verdict), figures(f.observed), figures(f.limits)) for f in findings)
-    return Table(title="Rules", head=("rule", "verdict", "observed", "limits"), rows=rows)
+    rows = tuple(
+        (f.rule, str(f.verdict), figures(f.observed), figures(f.parameters)) for f in findings
+    )
+    return Table(title="Rules", head=("rule", "verdict", "observed", "parameters"), rows=rows)
 
 
 def said(finding: Finding, comparison: Comparison) -> bool:
@@ -112,15 +114,15 @@ def legend(comparison: Comparison) -> dict[str, str]:
 
 
 def finding_lines(finding: Finding, comparison: Comparison | None = None) -> tuple[str, ...]:
-    """A finding in words: the reason, and where the rule is blind.
+    """A finding in words: the reason, and what the rule cannot see.
 
     Beside the verdict of a comparison the reason is left out if it is one of that verdict's.
     """
     lines = []
     if comparison is None or not said(finding, comparison):
         lines.append(f"{finding.rule}: {finding.reason}")
-    if finding.blind:
-        lines.append(f"{finding.rule} is blind here: {finding.blind}")
+    if finding.caveat:
+        lines.append(f"{finding.rule}, caveat: {finding.caveat}")
     return tuple(lines)
 
 
@@ -229,18 +231,18 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
 
 
 def asked(comparison: Comparison) -> tuple[str, ...]:
-    """The rules of the policy with their limits; behind `default`, the rule that it chose."""
+    """The rules of the policy with their parameters; behind `default`, the rule that it chose."""
     findings = comparison.judgement.findings
     chosen = [finding.rule for finding in findings] or [r.name for r in comparison.policy.rules]
     return tuple(
-        f"{rule.name}{_limits(rule)}" + (f", which is {name} here" if name != rule.name else "")
+        f"{rule.name}{_parameters(rule)}" + (f", which is {name} here" if name != rule.name else "")
         for rule, name in zip(comparison.policy.rules, chosen, strict=True)
     )
 
 
-def _limits(rule: RuleCall) -> str:
-    limits = ", ".join(f"{name} {figure(value)}" for name, value in rule.in_force.items())
-    return f" with {limits}" if limits else ""
+def _parameters(rule: RuleCall) -> str:
+    given = ", ".join(f"{name} {figure(value)}" for name, value in rule.in_force.items())
+    return f" with {given}" if given else ""
 
 
 def _listing(items: Iterable[str]) -> str:
