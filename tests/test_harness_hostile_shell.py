@@ -400,7 +400,7 @@ def manifest_error(text):
         (ENTRY + 'rules = "exact"', "rules is 'exact'; write rules = [\"exact\"]"),
         (ENTRY + "rules = []", "rules holds []; expected a list of rules"),
         (ENTRY + "rules = [1]", "rules holds 1; expected a list of rules"),
-        (ENTRY + 'rules = ["two-sided:window=1"]', "port p: parameter 'window' of rule 'two-sided'"),
+        (ENTRY + 'rules = ["two-sided:window=1"]', "p: parameter 'window' of rule 'two-sided'"),
         (ENTRY + 'rules = ["equivalence:confidence=7"]', "parameter 'confidence' of rule"),
         (ENTRY + "rules = [{ name = 'equivalence', margin = 2 }]", "for 2 % write 2% or 0.02"),
         (ENTRY + "last = true", "last holds true; expected a whole number of at least 1"),

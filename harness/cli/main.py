@@ -78,7 +78,8 @@ def compare(
         list[str] | None,
         typer.Option(
             help="Rule that must pass, with its parameters: two-sided:rtol=0.02. Repeat for "
-            "several. Known: another-seed, equivalence, ensemble, tolerance, two-sided, exact, modelzoo. "
+            "several. Known: another-seed, equivalence, ensemble, tolerance, two-sided, exact, "
+            "modelzoo. "
             "Default: another-seed where the baseline has 5 seeds or more (with 5 candidate runs "
             "or more, equivalence must not fail either), else equivalence within 2 %."
         ),

@@ -77,7 +77,10 @@ def equivalence(
 ) -> Finding:
     """Whether the mean levels agree within the margin, overall and in the last part."""
     if not 0 < confidence < 1:
-        msg = f"parameter 'confidence' of rule 'equivalence' is {confidence!r}; expected a number below 1"
+        msg = (
+            f"parameter 'confidence' of rule 'equivalence' is {confidence!r}; "
+            "expected a number between 0 and 1"
+        )
         raise PolicyError(msg)
     parameters: dict[str, Figure] = {"margin": margin, "confidence": confidence}
     threshold = Threshold(size=margin)
