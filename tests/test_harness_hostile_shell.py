@@ -503,8 +503,9 @@ DAMAGES = {
     "'\"verdict\": [1]')",
     "an unknown verdict": "UPDATE harness_history SET result = replace(result, '\"pass\"', "
     "'\"ok\"')",
-    "a text for an effect": "UPDATE harness_history SET result = replace(result, '\"effect\": ', "
-    '\'"effect": "x", "was": \')',
+    "a text for a difference": "UPDATE harness_history SET result = "
+    "replace(result, '\"relative_difference\": ', "
+    '\'"relative_difference": "x", "was": \')',
     "a moment that is none": "UPDATE harness_history SET moment = 'yesterday'",
     "no such column": "ALTER TABLE harness_history DROP COLUMN effect",
     "no table": "DROP TABLE harness_history",

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.align.measure import relative_error, smooth
 from harness.comparison.pipeline import Comparison
-from harness.comparison.result import effect, qualifier
+from harness.comparison.result import qualifier, relative_difference
 from harness.log.run import Run, Series
 from harness.log.wording import counted
 from harness.report.comparison import tables
@@ -78,7 +78,7 @@ def _name(runs: Sequence[Run]) -> str:
 
 def _glance(comparison: Comparison) -> list[tuple[str, str]]:
     aligned, whole = comparison.aligned, comparison.whole
-    difference = effect(aligned.baseline_mean, aligned.candidate_mean)
+    difference = relative_difference(aligned.baseline_mean, aligned.candidate_mean)
     blocking = [r for r in comparison.comparability if r.kind == "differs"]
     waived = sum(row.waived for row in blocking)
     return [
@@ -133,7 +133,7 @@ def _runs(runs: Sequence[Run], series: Sequence[Series]) -> list[tuple[str, int]
 def _level(comparison: Comparison) -> str:
     """What the upper chart shows, in a sentence."""
     aligned = comparison.aligned
-    difference = effect(aligned.baseline_mean, aligned.candidate_mean)
+    difference = relative_difference(aligned.baseline_mean, aligned.candidate_mean)
     metric = aligned.metric
     if difference is None:
         return f"The mean {metric} of a side is not finite over the judged steps"

@@ -64,7 +64,7 @@ def _cells(result: PortResult, marks: str) -> dict[str, Text]:
     return {
         "port": words(result.port),
         "verdict": words(result.marked, f"bold {colour}"),
-        "effect": Text(percent(result.effect)),
+        "effect": Text(percent(result.relative_difference)),
         "rules": words(rules or ("not asked" if judged else "")),
         "coverage": Text("" if result.coverage is None else f"{result.coverage:.1%}"),
         "steps": Text(str(result.steps) if judged else ""),

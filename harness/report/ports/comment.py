@@ -54,7 +54,7 @@ def _row(result: PortResult) -> str:
     cells = (
         markdown(result.port),
         f"**{result.verdict}**{but}",
-        percent(result.effect),
+        percent(result.relative_difference),
         drawn,
         markdown(reason),
     )

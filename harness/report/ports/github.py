@@ -35,7 +35,11 @@ def _annotation(level: str, result: PortResult) -> str:
         "line": str(result.line),
         "title": f"{result.port}: {result.verdict}",
     }
-    effect = f"effect {percent(result.effect)}; " if result.effect is not None else ""
+    effect = (
+        f"effect {percent(result.relative_difference)}; "
+        if result.relative_difference is not None
+        else ""
+    )
     return _command(level, where, effect + (main_reason(result) or result.verdict))
 
 

@@ -23,7 +23,11 @@ def render(results: Sequence[PortResult]) -> str:
 
 def _issues(result: PortResult) -> list[dict[str, object]]:
     path = PurePath(masked(result.manifest) or "ports.toml").as_posix()
-    effect = f" (effect {percent(result.effect)})" if result.effect is not None else ""
+    effect = (
+        f" (effect {percent(result.relative_difference)})"
+        if result.relative_difference is not None
+        else ""
+    )
     return [
         {
             "description": _line(f"{result.port}: {case.verdict}{effect}: {case.message}"),

@@ -39,7 +39,10 @@ def cases(result: PortResult) -> tuple[Case, ...]:
     What each says is `Judgement.of_rule`'s, as in pytest.
     """
     text = "\n".join(
-        (*result.reasons, f"effect {percent(result.effect)}, {counted(result.steps, 'step')}")
+        (
+            *result.reasons,
+            f"effect {percent(result.relative_difference)}, {counted(result.steps, 'step')}",
+        )
     )
     if not result.rules:
         message = result.reasons[0] if result.reasons else result.verdict

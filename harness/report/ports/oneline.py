@@ -23,7 +23,9 @@ def main_reason(result: PortResult) -> str:
 def one_line(result: PortResult) -> str:
     """Verdict, effect and the main reason; the port's name first, where it has one."""
     name = f"{result.port}: " if result.port else ""
-    effect = f" {percent(result.effect)}" if result.effect is not None else ""
+    effect = (
+        f" {percent(result.relative_difference)}" if result.relative_difference is not None else ""
+    )
     said = main_reason(result)
     more = [part for part in result.qualifier.split("; ") if part and part not in said]
     but = f" ({'; '.join(more)})".replace(f" by{effect}", "") if more else ""

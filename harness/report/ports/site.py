@@ -70,8 +70,12 @@ def _row(result: PortResult) -> dict[str, Any]:
         "verdict": result.verdict,
         "qualifier": result.qualifier,
         "rank": verdicts.rank(result.verdict),
-        "effect": "" if result.effect is None else f"{result.effect:+.2%}",
-        "effect_size": "" if result.effect is None else repr(abs(result.effect)),
+        "effect": ""
+        if result.relative_difference is None
+        else f"{result.relative_difference:+.2%}",
+        "effect_size": ""
+        if result.relative_difference is None
+        else repr(abs(result.relative_difference)),
         "coverage": "" if result.coverage is None else f"{result.coverage:.1%}",
         "coverage_size": "" if result.coverage is None else repr(result.coverage),
         "steps": result.steps,
