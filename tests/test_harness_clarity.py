@@ -230,14 +230,18 @@ def test_two_ways_to_average_are_told_apart():
 def test_features_are_explained_where_they_are_named():
     runs = [make_run(decaying(100, seed=i), source=f"{i}", seed=i) for i in range(7)]
     comparison = compare(runs[:6], runs[6], Policy(rules=(parse_rule("another-seed"),)))
-    named = tables.legend(comparison)
-    assert named
-    for found in (on_screen(comparison), html.render(comparison, command="x")):
-        for name, words in named.items():
-            assert name in found
-            assert words in found
-    assert "<abbr title=" in html.render(comparison, command="x")
-    for feature in signature(comparison.aligned).features:
+    (finding,) = comparison.judgement.findings
+    words = {feature.words for feature in signature(comparison.aligned).features}
+    for key in ("largest_at", "resolution_in"):
+        assert finding.observed[key] in words
+        for page in (on_screen(comparison), html.render(comparison, command="x")):
+            assert str(finding.observed[key]) in " ".join(page.split())
+    assert not any("level 1" in value for value in map(str, finding.observed.values()))
+
+
+def test_the_words_of_a_feature_follow_from_its_name():
+    runs = [make_run(decaying(100, seed=i), source=f"{i}", seed=i) for i in range(3)]
+    for feature in signature(compare(runs[:2], runs[2]).aligned).features:
         assert words_of(feature.name) == feature.words
 
 

@@ -10,6 +10,7 @@ from harness.log.wording import counted
 from harness.report.screen import lay_out, words
 from harness.report.table import Table
 from harness.rules import Verdict
+from harness.stats.signature import words_of
 
 
 def write(comparison: Comparison, found: Hints, out: Console) -> None:
@@ -40,11 +41,11 @@ def table(found: Hints) -> Table:
             f"{hint.alike:.2f}",
             f"{hint.fault.cost:+.1f}",
             f"{hint.fault.summary}. In a port: {hint.fault.origin}.",
-            "; ".join(hint.features),
+            "; ".join(words_of(name) or name for name in hint.features),
         )
         for hint in found.hints
     ]
-    head = ("fault", "alike", "mIoU lost", "what it is", "seen in")
+    head = ("fault", "similarity", "mIoU lost", "what it is", "features")
     return Table(
         title=f"What the difference resembles ({counted(found.shared, 'feature')} compared)",
         head=head,

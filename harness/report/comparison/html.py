@@ -47,7 +47,6 @@ def render(comparison: Comparison, *, command: str) -> str:
         facts=_facts(comparison),
         errors=tables.errors_table(comparison),
         errors_note=tables.ERRORS_NOTE,
-        legend=tables.legend(comparison),
         alignment=tables.alignment_lines(comparison),
         missing=_missing(comparison),
         remarks=tables.remarks(comparison),

@@ -14,7 +14,6 @@ from harness.log.wording import counted
 from harness.report import verdicts
 from harness.report.table import Table, listed
 from harness.rules import Finding, RuleCall
-from harness.stats.signature import words_of
 
 ERRORS_NOTE = (
     "rel divides each step's error by that step's baseline and takes the mean, so steps with a "
@@ -100,17 +99,6 @@ def said(finding: Finding, comparison: Comparison) -> bool:
     """Whether a finding's reason is among those of the verdict."""
     line = f"{finding.rule}: {finding.reason}"
     return any(reason.endswith(line) for reason in comparison.judgement.reasons)
-
-
-def legend(comparison: Comparison) -> dict[str, str]:
-    """The features that the figures of rules name, as `loss: level 5`, each with what it is."""
-    names = [
-        value
-        for finding in comparison.judgement.findings
-        for value in finding.observed.values()
-        if isinstance(value, str)
-    ]
-    return {name: words for name in names if (words := words_of(name))}
 
 
 def finding_lines(finding: Finding, comparison: Comparison | None = None) -> tuple[str, ...]:

@@ -41,8 +41,6 @@ def render(comparison: Comparison) -> RenderableType:
         parts.append(lay_out(tables.rules_table(comparison)))
         for finding in comparison.judgement.findings:
             parts += [words(line) for line in tables.finding_lines(finding, comparison)]
-        named = tables.legend(comparison)
-        parts += [words(f"{name} is {what}") for name, what in named.items()]
     parts += [lay_out(tables.errors_table(comparison)), words(f"{tables.ERRORS_NOTE}."), Text("")]
     parts.append(_list("Steps", tables.alignment_lines(comparison)))
     parts.append(_list("Policy", tables.policy_lines(comparison)))
