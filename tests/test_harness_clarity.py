@@ -13,12 +13,12 @@ from loglines import run as make_run
 from portresults import result
 
 from harness import Policy, compare
-from harness.comparison.calibrate import Row
+from harness.comparison.error_rates import Row
 from harness.comparison.result import PortResult, judged, qualifier
 from harness.log.facts import RunFacts
 from harness.log.run import Series
 from harness.log.wording import counted
-from harness.report import calibration, run, screen
+from harness.report import error_rates, run, screen
 from harness.report.comparison import html, markdown, plot, repeat, scale, tables, text
 from harness.report.ports import check_table, comment, oneline, site
 from harness.rules import RuleCall, parse_rule
@@ -387,7 +387,7 @@ def test_no_heading_of_a_wide_table_is_broken():
     for width in (60, 120, 400):
         out = io.StringIO()
         screen_ = screen.Screen(out, width=width)
-        screen_.print(screen.lay_out(calibration.table(rows), wide=True))
+        screen_.print(screen.lay_out(error_rates.table(rows), wide=True))
         found = out.getvalue().split()
         assert found.count("11/11") == 24
         assert found.count("published") == found.count("another-seed") == 4

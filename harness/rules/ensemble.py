@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from harness.align.aligned import Aligned
-from harness.align.companions import finite_only
+from harness.align.auxiliary import finite_only
 from harness.align.scale import to_unit
 from harness.errors import PolicyError
 from harness.log.wording import counted
