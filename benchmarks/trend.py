@@ -27,7 +27,11 @@ STEPS = ((10, 5, 5), (20, 3, 5), (20, 4, 5), (20, 5, 3), (20, 5, 5), (30, 10, 2)
 def history(effects: np.ndarray) -> list[Entry]:
     """A history with these effects."""
     return [
-        Entry(result=PortResult(port="p", verdict="pass", effect=float(e)), commit="", when="")
+        Entry(
+            result=PortResult(port="p", verdict="pass", relative_difference=float(e)),
+            commit="",
+            when="",
+        )
         for e in effects
     ]
 

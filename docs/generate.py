@@ -29,7 +29,7 @@ from harness.parse.formats.pattern import Pattern
 from harness.parse.formats.tcappdll_json import TcappdllJson
 from harness.parse.formats.tensorboard import TensorBoard
 from harness.ports.manifest import Port
-from harness.rules import PRESETS, RULES, default_limits
+from harness.rules import PRESETS, RULES, default_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -154,13 +154,13 @@ def default(parameter: Any) -> str:
 
 
 def rules() -> str:
-    """Every rule with its limits, their defaults, and the names that stand for values."""
+    """Every rule with its parameters, their defaults, and the names that stand for values."""
     rows = []
     for name in RULES:
-        limits = default_limits(name)
-        rows += [(code(name), code(k), number(v), presets(name, k)) for k, v in limits.items()]
-        rows += [] if limits else [(code(name), "none", "", "")]
-    return table(("rule", "limit", "default", "by name"), rows)
+        parameters = default_parameters(name)
+        rows += [(code(name), code(k), number(v), presets(name, k)) for k, v in parameters.items()]
+        rows += [] if parameters else [(code(name), "none", "", "")]
+    return table(("rule", "parameter", "default", "by name"), rows)
 
 
 def number(value: float) -> str:
@@ -168,9 +168,9 @@ def number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
-def presets(rule: str, limit: str) -> str:
-    """The names that stand for values of a limit."""
-    return ", ".join(f"`{k}` {v:g}" for k, v in PRESETS.get((rule, limit), {}).items())
+def presets(rule: str, parameter: str) -> str:
+    """The names that stand for values of a parameter."""
+    return ", ".join(f"`{k}` {v:g}" for k, v in PRESETS.get((rule, parameter), {}).items())
 
 
 def formats() -> str:

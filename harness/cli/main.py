@@ -13,7 +13,8 @@ from harness.cli.calibrate import calibrate
 from harness.cli.check import check
 from harness.cli.explain import explain
 from harness.cli.history import history as show_history
-from harness.cli.options import EXIT, Pattern, Quiet
+from harness.cli.options import Pattern, Quiet
+from harness.report import verdicts
 
 if TYPE_CHECKING:
     from harness.comparison.pipeline import Comparison
@@ -170,7 +171,7 @@ def compare(
         _print_report(comparison)
         if report is not None:
             typer.echo(f"report: {report / 'report.html'}, picture: {report / 'comparison.png'}")
-    raise typer.Exit(EXIT[comparison.verdict])
+    raise typer.Exit(verdicts.row(comparison.verdict).exit_status)
 
 
 @app.command()
@@ -254,7 +255,7 @@ def loss(
     """Print what the published loss.py prints, and write loss.jpg into the current folder.
 
     The rule is kept bug for bug (signed means, one of two one-sided limits) so that old verdicts
-    can be reproduced; `harness compare` says where it is blind.
+    can be reproduced; `harness compare` says what it cannot see.
     """
     from harness.align.aligned import select
     from harness.report import published as writer
@@ -274,7 +275,7 @@ def loss(
     )
     for line in writer.lines(result):
         typer.echo(line)
-    raise typer.Exit(EXIT["pass" if result.passes else "fail"])
+    raise typer.Exit(verdicts.row("pass" if result.passes else "fail").exit_status)
 
 
 def _print_report(comparison: Comparison) -> None:

@@ -63,8 +63,8 @@ def find_changes(entries: Sequence[Entry]) -> tuple[Change, ...]:
     (10 at 3 sigma after 30). Of 20 runs and 4 at 5 sigma it is 13 %: a long noisy history needs
     the fifth run; one without noise needs the third.
     """
-    where = [i for i, e in enumerate(entries) if _finite(e.result.effect)]
-    values = np.array([entries[i].result.effect for i in where], dtype=np.float64)
+    where = [i for i, e in enumerate(entries) if _finite(e.result.relative_difference)]
+    values = np.array([entries[i].result.relative_difference for i in where], dtype=np.float64)
     bounds = _merged(values, _bounds(values))
     changes = []
     for left, at, right in zip(bounds, bounds[1:], bounds[2:], strict=False):
@@ -73,8 +73,8 @@ def find_changes(entries: Sequence[Entry]) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def _finite(effect: float | None) -> bool:
-    return effect is not None and math.isfinite(effect)
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _bounds(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:

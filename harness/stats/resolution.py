@@ -35,7 +35,6 @@ class Resolution:
 
     reached: float
     words: str
-    name: str
     spread: float
     logs: bool
     baseline_runs: int
@@ -81,7 +80,7 @@ def _of(found: Signature, column: int) -> Resolution:
         d = float(cand.mean() - base.mean()) / size
         reached = _bound(d, _t(CONFIDENCE, b) * spread * spread_factor(b, c), logs=feature.logs)
     return Resolution(
-        reached=reached, words=feature.words, name=feature.name, spread=spread,
+        reached=reached, words=feature.words, spread=spread,
         logs=feature.logs, baseline_runs=b, candidate_runs=c,
     )  # fmt: skip
 
