@@ -11,6 +11,7 @@ import re
 
 from harness.log.facts import CONFIG, FactValue
 from harness.parse.collect import Collector
+from harness.parse.line import Line
 from harness.parse.number import number
 
 ARGUMENTS = f"{CONFIG}args."
@@ -52,15 +53,16 @@ class Arguments:
     def __init__(self) -> None:
         self._open = 0
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes the heading, and the lines after it up to a bracket alone."""
-        if not line.endswith("\n"):  # cut off, and so may be the value
+        number, text = line.number, line.text
+        if not line.whole:  # cut off, and so may be the value
             return False
         if self._open:
-            self._open = 0 if line.strip() == ")" else self._open - 1
-            self._pairs(number, line, into)
-            return "=" in line or not self._open
-        start = _START.search(line) if "(" in line and len(line) <= MAX_TEXT else None
+            self._open = 0 if text.strip() == ")" else self._open - 1
+            self._pairs(number, text, into)
+            return "=" in text or not self._open
+        start = _START.search(text) if "(" in text and len(text) <= MAX_TEXT else None
         if start is None:
             return False
         rest = start["rest"].strip()

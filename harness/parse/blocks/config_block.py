@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.log.facts import CONFIG, FactValue
 from harness.parse.collect import Collector
+from harness.parse.line import Line
 
 UNSPECIFIED_AMP = "amp"
 """Mixed precision in the dtype that the device takes by default."""
@@ -39,19 +40,19 @@ class ConfigBlock:
         self._start = 0
         self._size = 0
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes the heading and every line up to the next line of a log."""
         if self._lines is None:
-            if "Config:" not in line or not _START.search(line):
+            if "Config:" not in line.text or not _START.search(line.text):
                 return False
-            self._lines, self._start, self._size = [], number, 0
+            self._lines, self._start, self._size = [], line.number, 0
             return True
-        self._size += len(line)
-        if _LOG_LINE.match(line) or self._size > MAX_TEXT:
+        self._size += len(line.text)
+        if _LOG_LINE.match(line.text) or self._size > MAX_TEXT:
             self.close(into)
             return False
-        if line.endswith("\n"):  # otherwise cut off, and so may be its value
-            self._lines.append(line)
+        if line.whole:  # otherwise cut off, and so may be its value
+            self._lines.append(line.text)
         return True
 
     def close(self, into: Collector) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from harness.log.facts import FACTS, FactValue
 from harness.parse.collect import Collector
+from harness.parse.line import Line
 
 BACKENDS = {
     "nccl": "cuda",
@@ -67,22 +68,22 @@ class Environment:
     def __init__(self) -> None:
         self._block = ""
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes headings, entries and the end of a block."""
-        text = line.strip()
-        if not line.endswith("\n"):  # cut off, and so may be the value
+        number, text = line.number, line.text.strip()
+        if not line.whole:  # cut off, and so may be the value
             return False
         if text in {"System environment:", "Runtime environment:", "Port environment:"}:
             self._block = text.split()[0]
             return True
         if self._block:
-            entry = _ENTRY.match(line)
+            entry = _ENTRY.match(line.text)
             if entry is None:
                 self._block = "" if text else self._block
                 return False
             self._entry(number, entry["key"], entry["value"], into)
             return True
-        banner = _BANNER.match(line) if len(line) <= MAX_BANNER else None
+        banner = _BANNER.match(line.text) if len(line.text) <= MAX_BANNER else None
         if banner is not None:
             self._banner(number, banner["key"], banner["value"], into)
         return banner is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from harness.parse.collect import Collector
+from harness.parse.line import Line, Place
 from harness.parse.number import VALUE, count, number
 from harness.parse.tokens import instead, is_known_word
 
@@ -41,12 +42,12 @@ class Columns:
         self._others = 0
         self._cut: tuple[int, str] | None = None
 
-    def feed(self, number_: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes a pair; the end of the file shows whether the file is made of them."""
-        if not line.endswith("\n"):
-            self._cut = (number_, line[:MAX_LINE])
+        short = line.text[:MAX_LINE]
+        if not line.whole:
+            self._cut = (line.number, short)
             return False
-        short = line[:MAX_LINE]
         head = _HEAD.match(short)
         if head is not None:
             self._name = head["name"]
@@ -57,11 +58,11 @@ class Columns:
         if pair is None and self._pairs and (word := _WORD.match(short)):
             step, value = count(word["step"]), self._word(word["value"], short, into)
         if step is None or value is None:
-            self._others += bool(line.strip())
+            self._others += not line.text.isspace()
             return False
         self._pairs += 1
         into.claim(self.name)
-        into.record(self._name, rank=0, iteration=step, value=value)
+        into.record(Place(step), {self._name: value})
         return True
 
     def _word(self, text: str, line: str, into: Collector) -> float | None:

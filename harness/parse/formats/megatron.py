@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 
-from harness.parse.averaged import Averaged, Value
+from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
+from harness.parse.line import Fields, Line, records_of
 from harness.parse.names import canonical, is_loss
 from harness.parse.number import VALUE, count, number
 from harness.parse.tokens import instead
@@ -42,12 +43,13 @@ class Megatron:
         self._averaged = Averaged()
         self._fields: set[str] = set()
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line of the training log."""
-        heads = list(_LINE.finditer(line)) if "iteration " in line else []
-        ends = [*(head.start() for head in heads[1:]), len(line)]
+        text = line.text
+        heads = list(_LINE.finditer(text)) if "iteration " in text else []
+        ends = [*(head.start() for head in heads[1:]), len(text)]
         for head, end in zip(heads, ends, strict=False):
-            self._iteration(number, head, line[head.end() : end], into)
+            self._iteration(line.number, head, text[head.end() : end], into)
         return bool(heads)
 
     def close(self, into: Collector) -> None:
@@ -61,16 +63,17 @@ class Megatron:
         if cut:
             into.skip(line, text, "a field without its closing bar: the line was cut")
         values = self._values(line, fields, into)
-        if step is None or not any("loss" in name for name, *_ in values):
+        if step is None or not any("loss" in name for name, _ in values):
             if not cut:
                 into.skip(line, text, "an iteration without a loss")
             return
         if total is not None:
             into.fact("planned_steps", total, line=line)
         into.claim(self.name)
-        self._averaged.add(step, values, into, done=step)
+        for record in records_of(values):
+            self._averaged.add(step, record, into, done=step, instant=_INSTANT)
 
-    def _values(self, line: int, fields: list[str], into: Collector) -> list[Value]:
+    def _values(self, line: int, fields: list[str], into: Collector) -> Fields:
         values = []
         for text in fields[:100]:
             field = _FIELD.fullmatch(text) or _OTHER.fullmatch(text)
@@ -85,8 +88,7 @@ class Megatron:
             if name == "global batch size" and value.is_integer():
                 into.fact("effective_batch", int(value), line=line)
             if name not in _COUNTS:
-                name = _NAMES.get(name, name)
-                values.append((name, value, name not in _INSTANT))
+                values.append((_NAMES.get(name, name), value))
         return values
 
     def _word(self, field: re.Match[str], text: str, into: Collector) -> float | None:

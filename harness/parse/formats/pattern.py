@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.errors import PolicyError
 from harness.parse.collect import Collector
+from harness.parse.line import Line, Place
 from harness.parse.number import count, number
 from harness.parse.tokens import instead
 
@@ -36,40 +37,42 @@ class Pattern:
         self._pattern = compiled(pattern)
         self._unnumbered = 0
 
-    def feed(self, number_: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line in which the pattern is found."""
-        match = self._pattern.search(line[:MAX_LINE])
+        number_, text = line.number, line.raw
+        match = self._pattern.search(text[:MAX_LINE])
         if match is None:
             return False
-        if not line.endswith("\n"):
-            into.skip(number_, line, "the log ends inside this line")
+        if not line.whole:
+            into.skip(number_, text, "the log ends inside this line")
             return True
         groups = {name: text for name, text in match.groupdict().items() if text is not None}
         places = {name: count(groups.pop(name)) for name in PLACES if name in groups}
         if None in places.values():
-            into.skip(number_, line, f"the pattern's {', '.join(places)} must be whole numbers")
+            into.skip(number_, text, f"the pattern's {', '.join(places)} must be whole numbers")
             return True
         if "step" not in places:
             places["step"] = self._unnumbered
             self._unnumbered += 1
         into.claim(self.name)
-        for name, text in groups.items():
-            value = number(text)
+        values = {}
+        for name, shown in groups.items():
+            value = number(shown)
             if value is None:
-                value = instead(text)
+                value = instead(shown)
                 if value is not None:
-                    into.odd(name, text, value, line)
+                    into.odd(name, shown, value, text)
             if value is None:
-                into.skip(number_, line, f"{name} {text!r:.40} is not a number")
-                continue
-            into.record(
-                name,
-                rank=places.get("rank") or 0,
-                iteration=places["step"] or 0,
-                epoch=float(places.get("epoch") or 0),
-                total=places.get("total") or 0,
-                value=value,
-            )
+                into.skip(number_, text, f"{name} {shown!r:.40} is not a number")
+            else:
+                values[name] = value
+        place = Place(
+            places["step"] or 0,
+            rank=places.get("rank") or 0,
+            epoch=float(places.get("epoch") or 0),
+            total=places.get("total") or 0,
+        )
+        into.record(place, values)
         return True
 
     def close(self, into: Collector) -> None:

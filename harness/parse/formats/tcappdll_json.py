@@ -12,6 +12,7 @@ from typing import Any
 from harness.parse.collect import Collector
 from harness.parse.formats.tcappdll import MARK, Tcappdll, series_name
 from harness.parse.jsonlike import loads
+from harness.parse.line import Line, Place
 from harness.parse.number import MAX_COUNT, count, number
 from harness.parse.rows import Rows
 
@@ -36,17 +37,19 @@ class TcappdllJson:
         self._units: dict[str, str] = {}
         self._rows = Rows()
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes every record on the line; False where none is JSON."""
-        _, *parts = line.split(MARK)
+        if "{" not in line.text or MARK not in line.text:
+            return False
+        _, *parts = line.text.split(MARK)
         if not any(part.lstrip().startswith("{") for part in parts):
             return False
         for part in parts:
             event = loads(part)
             if event is None:
-                into.skip(number, MARK + part, "starts like a JSON record and is none")
+                into.skip(line.number, MARK + part, "starts like a JSON record and is none")
                 continue
-            self._event(number, event, part, into)
+            self._event(line.number, event, part, into)
         return True
 
     def close(self, into: Collector) -> None:
@@ -58,28 +61,22 @@ class TcappdllJson:
             self._units[str(event.get("metric"))] = str(event["metadata"].get("unit") or "")
         if kind != "LOG":
             return
-        place = _place(event.get("step"))
+        at = _place(event.get("step"))
         figures = _figures(event.get("data"))
-        if place is None or not figures:
+        if at is None or not figures:
             into.skip(line, MARK + text, "a LOG record needs a step [epoch, iteration] and figures")
             return
-        epoch, iteration = place
+        epoch, iteration = at
         into.line = line
         rank = count(figures.pop("rank", "0")) or 0
         into.claim(self.name)
         cells = {n: s if (v := number(s)) is None else v for n, s in figures.items()}
-        values, unread = self._rows.read(cells, (*place, rank), MARK + text, into)
+        values, unread = self._rows.read(cells, (*at, rank), MARK + text, into)
         for name, shown, _ in unread:
             into.skip(line, MARK + text, f"{name} {shown!r:.80} is not a number")
-        for name, value in values.items():
-            into.record(
-                series_name(name),
-                rank=rank,
-                iteration=iteration,
-                epoch=epoch,
-                value=value,
-                unit=self._units.get(name, ""),
-            )
+        place = Place(iteration, rank=rank, epoch=epoch)
+        units = {series_name(name): self._units[name] for name in values if name in self._units}
+        into.record(place, {series_name(n): v for n, v in values.items()}, units=units)
 
 
 def _place(step: Any) -> tuple[int, int] | None:
