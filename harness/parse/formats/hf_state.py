@@ -9,6 +9,7 @@ import json
 import re
 from typing import Any
 
+from harness.log.fact_table import aliases
 from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
 from harness.parse.jsonlike import loads
@@ -18,10 +19,10 @@ from harness.parse.number import count
 from harness.parse.rows import Rows, tell
 
 _HISTORY = '"log_history"'
+_FACTS = aliases("hf_state")
 _SETTING = re.compile(
-    r'\s*"(?P<name>max_steps|train_batch_size|logging_steps)": (?P<value>\d{1,9})[,\s]'
+    rf'\s*"(?P<name>{"|".join(_FACTS)}|logging_steps)": (?P<value>\d{{1,9}})[,\s]'
 )
-_FACTS = {"max_steps": "planned_steps", "train_batch_size": "batch_per_device"}
 _INSTANT = frozenset({"lr", "grad_norm"})
 MAX_ENTRY_LINES = 1000
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from harness.log.fact_table import aliases
 from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
 from harness.parse.line import Fields, Line, records_of
@@ -23,9 +24,8 @@ _STAMP = re.compile(r"\s{0,8}\[[\d :.-]{8,40}\]\s{0,8}")
 """The time that stands before an iteration."""
 _NAMES = {"consumed samples": "samples", "lm loss": "loss", "grad norm": "grad_norm"}
 _INSTANT = frozenset({"lr", "samples", "loss scale"})
-_COUNTS = frozenset(
-    {"global batch size", "number of skipped iterations", "number of nan iterations"}
-)
+_FACTS = aliases("megatron")
+_COUNTS = frozenset({"number of skipped iterations", "number of nan iterations", *_FACTS})
 
 
 class Megatron:
@@ -85,8 +85,8 @@ class Megatron:
                 continue
             name = canonical(field["name"])
             self._fields.add(field["name"])
-            if name == "global batch size" and value.is_integer():
-                into.fact("effective_batch", int(value), line=line)
+            if name in _FACTS and value.is_integer():
+                into.fact(_FACTS[name], int(value), line=line)
             if name not in _COUNTS:
                 values.append((_NAMES.get(name, name), value))
         return values

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.log.fact_table import aliases
 from harness.log.facts import FactValue
 from harness.parse.collect import Collector
 from harness.parse.jsonlike import loads
@@ -18,16 +19,7 @@ MARK = ":::MLLOG"
 SAMPLES = "samples"
 """Series of the samples seen when a loss was logged; a changed batch size shows in it."""
 
-_FACTS = {
-    "global_batch_size": "effective_batch",
-    "opt_base_learning_rate": "learning_rate",
-    "gradient_accumulation_steps": "grad_accumulation",
-    "opt_adamw_weight_decay": "weight_decay",
-    "opt_weight_decay": "weight_decay",
-    "opt_name": "optimizer",
-    "seed": "seed",
-    "submission_platform": "device_name",
-}
+_FACTS = aliases("mllog")
 _SCHEDULE = "opt_learning_rate_"
 _MODEL = frozenset({"submission_benchmark", "lora_rank", "lora_alpha"})
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.log.fact_table import aliases
 from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
 from harness.parse.formats.mmengine_text import INSTANT
@@ -17,6 +18,7 @@ from harness.parse.line import Line, Place
 from harness.parse.number import count
 from harness.parse.rows import Rows, tell
 
+_FACTS = aliases("mmcv_json")
 _PLACES = frozenset({"mode", "epoch", "iter", "step"})
 
 
@@ -44,8 +46,9 @@ class MmcvJson:
         if entry is None:
             return False
         if "mode" not in entry:
-            if isinstance(entry.get("seed"), int):
-                into.fact("seed", entry["seed"], line=line.number)
+            for key, name in _FACTS.items():
+                if isinstance(entry.get(key), int):
+                    into.fact(name, entry[key], line=line.number)
             return "env_info" in entry
         self._entry(line.number, text, entry, into)
         return True
