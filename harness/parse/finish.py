@@ -8,14 +8,15 @@ from harness.errors import ParseError
 from harness.log.run import Run
 from harness.parse.collect import Collector
 from harness.parse.derive import derive
-from harness.parse.formats import FACTS_ONLY, FORMATS
 from harness.parse.formats.hf_trainer import HfTrainer
 
 
 def runs_of(
-    into: Collector, *, source: str, lines: int, notes: Sequence[str] = ()
+    into: Collector, *, source: str, lines: int, notes: Sequence[str], known: Sequence[str]
 ) -> tuple[Run, ...]:
     """Returns each run of a log; where there are several, they are named `source [run LABEL]`.
+
+    `known` are the names of the formats that were asked.
 
     Raises:
         ParseError: no record was gathered.
@@ -23,15 +24,23 @@ def runs_of(
     if len(into.parts) < 2:
         (only,) = into.parts.values() or (into,)
         only.take_over(into)
-        return (run_of(only, source=source, lines=lines, notes=notes),)
+        return (run_of(only, source=source, lines=lines, notes=notes, known=known),)
     runs = []
     for label, part in into.parts.items():
         part.take_over(into)
-        runs.append(run_of(part, source=f"{source} [run {label}]", lines=lines, notes=notes))
+        name = f"{source} [run {label}]"
+        runs.append(run_of(part, source=name, lines=lines, notes=notes, known=known))
     return tuple(runs)
 
 
-def run_of(into: Collector, *, source: str, lines: int, notes: Sequence[str] = ()) -> Run:
+def run_of(
+    into: Collector,
+    *,
+    source: str,
+    lines: int,
+    notes: Sequence[str] = (),
+    known: Sequence[str] = (),
+) -> Run:
     """Returns the run that was gathered, with the facts that follow from its figures.
 
     Raises:
@@ -39,7 +48,7 @@ def run_of(into: Collector, *, source: str, lines: int, notes: Sequence[str] = (
     """
     series, replaced, by_order = into.settle()
     if not series:
-        raise _no_record(lines, into, source)
+        raise _no_record(lines, into, source, known)
     derived, remarks = derive(into.facts(), series)
     if into.skipped_count > len(into.skipped):
         remarks.append(f"{into.skipped_count} damaged records; {len(into.skipped)} are listed")
@@ -58,16 +67,15 @@ def run_of(into: Collector, *, source: str, lines: int, notes: Sequence[str] = (
     )
 
 
-def _no_record(lines: int, into: Collector, source: str) -> ParseError:
+def _no_record(lines: int, into: Collector, source: str, known: Sequence[str]) -> ParseError:
     if lines == 0:
         return ParseError("the file is empty; expected a training log.", source=source)
     if into.skipped:
         first = into.skipped[0]
         msg = f"{into.skipped_count} damaged records and no whole one; the first: {first.reason}"
         return ParseError(msg, source=source, line=first.line)
-    known = ", ".join(dict.fromkeys(k.name for k in FORMATS if k not in FACTS_ONLY))
     msg = (
-        f"no training record in {lines} lines; expected one of: {known}. "
+        f"no training record in {lines} lines; expected one of: {', '.join(dict.fromkeys(known))}. "
         "Give the log that holds the loss of each step (`harness formats` shows a line of each)."
     )
     return ParseError(msg, source=source)

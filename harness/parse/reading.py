@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from math import nan
 
@@ -37,20 +37,24 @@ def parse_log(
     source: str,
     pattern: str | None = None,
     bulk_after: int | None = None,
+    formats: Sequence[Callable[[], Format]] = (),
 ) -> Run:
     """What a log says, in one pass; only numbers and facts are kept.
 
     `text` is the log in pieces, cut anywhere. Bytes may be UTF-8, UTF-16, GBK or a mixture. A last
     line without line end was cut off while it was written, and its last number is not trusted. A
     carriage return inside a line (a progress bar) splits it. `pattern` is a user's own format.
-    From `bulk_after` bytes on a log is read in bulk, which changes its speed alone.
+    From `bulk_after` bytes on a log is read in bulk, which changes its speed alone. `formats` are
+    more formats, which are asked before the fallback ones.
 
     Raises:
         ParseError: the log is empty, is not text, holds no record of any known format, or holds
             several runs.
         PolicyError: `pattern` is none.
     """
-    first, *others = parse_logs(text, source=source, pattern=pattern, bulk_after=bulk_after)
+    first, *others = parse_logs(
+        text, source=source, pattern=pattern, bulk_after=bulk_after, formats=formats
+    )
     if others:
         msg = (
             f"holds {len(others) + 1} runs (its column `run`); expected one. Give the file to "
@@ -66,6 +70,7 @@ def parse_logs(
     source: str,
     pattern: str | None = None,
     bulk_after: int | None = None,
+    formats: Sequence[Callable[[], Format]] = (),
 ) -> tuple[Run, ...]:
     """What each run of a log says, mostly one: as `parse_log`, which takes one alone.
 
@@ -74,7 +79,7 @@ def parse_logs(
     Raises:
         ParseError, PolicyError: as `parse_log`.
     """
-    reading = _Reading(pattern)
+    reading = _Reading(pattern, formats)
     blocks = (part if isinstance(part, bytes) else part.encode("utf-8", "replace") for part in text)
     read = 0
     if bulk_after is None:
@@ -95,11 +100,18 @@ def parse_logs(
 class _Reading:
     """The state of one pass."""
 
-    def __init__(self, pattern: str | None) -> None:
+    def __init__(self, pattern: str | None, formats: Sequence[Callable[[], Format]]) -> None:
         self.into = Collector()
         self._bulk = Bulk()
         own: list[Format] = [Pattern(pattern)] if pattern else []
-        self._readers = [*own, *(kind() for kind in FORMATS)]
+        known = [kind() for kind in FORMATS]
+        more = [kind() for kind in formats]
+        self._readers = [
+            *own,
+            *(reader for reader in known if not reader.fallback),
+            *more,
+            *(reader for reader in known if reader.fallback),
+        ]
         self.into.fallbacks = {reader.name for reader in self._readers if reader.fallback}
         self._jobs: deque[Future[Sorted]] = deque()
         self._pending: Pending | None = None
@@ -235,4 +247,5 @@ class _Reading:
                 f"({self._bulk.no_compiler}); the extra [fast] reads it many times as fast"
             )
         lines = self.number - 1 + self._open
-        return runs_of(into, source=source, lines=lines, notes=notes)
+        known = [reader.name for reader in self._readers if not isinstance(reader, FACTS_ONLY)]
+        return runs_of(into, source=source, lines=lines, notes=notes, known=known)

@@ -56,7 +56,8 @@ def read_events(
                 into.write()
             if reading.ended:
                 into.note(reading.ended, about=path.name)
-    return run_of(into, source=source, lines=max(1, into.line))  # a torn file is not an empty one
+    lines = max(1, into.line)  # a torn file is not an empty one
+    return run_of(into, source=source, lines=lines, known=[TensorBoard.name])
 
 
 class _Records:
