@@ -15,7 +15,7 @@ from harness.parse.collect import Collector
 from harness.parse.jsonlike import loads
 from harness.parse.line import Line, Place
 from harness.parse.names import NO_SERIES, Names
-from harness.parse.number import count
+from harness.parse.number import json_count
 from harness.parse.rows import Rows, tell
 
 _HISTORY = '"log_history"'
@@ -104,8 +104,8 @@ class HfState:
                     self._take(self._first, entry, into)
 
     def _take(self, line: int, entry: Any, into: Collector) -> None:
-        step = entry.get("step") if isinstance(entry, dict) else None
-        if not isinstance(step, int) or isinstance(step, bool) or count(str(step)) is None:
+        step = json_count(entry.get("step")) if isinstance(entry, dict) else None
+        if step is None:
             into.skip(line, repr(entry), "an entry of log_history without a step")
             return
         cells = {n: v for n, v in entry.items() if n not in NO_SERIES and n != "step"}

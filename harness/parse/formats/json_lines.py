@@ -12,7 +12,7 @@ from harness.parse.collect import Collector
 from harness.parse.jsonlike import json_object
 from harness.parse.line import Line, Place
 from harness.parse.names import EPOCHS, NO_SERIES, Names, step_key
-from harness.parse.number import as_float, count
+from harness.parse.number import json_counter, json_epoch
 from harness.parse.rows import Rows, tell
 
 
@@ -38,22 +38,20 @@ class JsonLines:
             return False
         flat = _flat(entry)
         key = step_key(list(flat))
-        step = None if key is None or isinstance(flat[key], bool) else count(str(flat[key]))
-        if step is None:
+        place = _place(flat, key)
+        if place is None:
             if "loss" in flat:
                 into.skip(
                     line.number, text, "a loss without a step; expected step, iteration or iter"
                 )
             return False
-        epoch = next((flat[e] for e in EPOCHS if e in flat), 0)
-        rank = count(str(flat.get("rank", 0))) or 0
         cells = {name: v for name, v in flat.items() if name != key and name not in NO_SERIES}
-        figures, unread = self._rows.read(cells, (step, rank), text, into)
+        figures, unread = self._rows.read(cells, (place.iteration, place.rank), text, into)
         tell(line.number, text, unread, into)
         self._names.learn(figures)
         if figures:
             named = {self._names.of(name): value for name, value in figures.items()}
-            into.record(Place(step, rank=rank, epoch=_epoch(epoch)), named)
+            into.record(place, named)
             into.claim(self.name)
         return bool(figures)
 
@@ -72,7 +70,10 @@ def _flat(entry: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _epoch(value: Any) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    epoch = as_float(value) if number else 0.0
-    return epoch if 0 <= epoch < float("inf") else 0.0
+def _place(flat: dict[str, Any], key: str | None) -> Place | None:
+    """The place that an entry states, its step under `key`; None without a step."""
+    step = None if key is None else json_counter(flat[key])
+    if step is None:
+        return None
+    epoch = next((flat[name] for name in EPOCHS if name in flat), 0)
+    return Place(step, rank=json_counter(flat.get("rank")) or 0, epoch=json_epoch(epoch))

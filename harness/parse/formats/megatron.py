@@ -11,10 +11,10 @@ import re
 from harness.log.fact_table import aliases
 from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
+from harness.parse.damage import word
 from harness.parse.line import Fields, Line, records_of
 from harness.parse.names import canonical, is_loss
 from harness.parse.number import VALUE, count, number
-from harness.parse.tokens import instead
 
 _LINE = re.compile(r"\biteration\s{1,20}(?P<done>\d+)/\s{0,20}(?P<total>\d+) \|", re.ASCII)
 _FIELD = re.compile(rf"\s*(?P<name>[A-Za-z][^|:]{{0,60}}):\s*(?P<value>{VALUE})\s*", re.ASCII)
@@ -93,8 +93,6 @@ class Megatron:
 
     def _word(self, field: re.Match[str], text: str, into: Collector) -> float | None:
         """What a word in the place of a number is taken as; None where no number belongs."""
-        name, value = field["name"], instead(field["value"])
-        if value is None or not (is_loss(name) or name in self._fields):
-            return None
-        into.odd(name, field["value"], value, text)
-        return value
+        name = field["name"]
+        belongs = is_loss(name) or name in self._fields
+        return word(name, field["value"], text, into) if belongs else None

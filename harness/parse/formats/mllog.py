@@ -10,10 +10,10 @@ from typing import Any
 from harness.log.fact_table import aliases
 from harness.log.facts import FactValue
 from harness.parse.collect import Collector
+from harness.parse.damage import word
 from harness.parse.jsonlike import loads
 from harness.parse.line import Line, Place
-from harness.parse.number import MAX_COUNT, as_float, number
-from harness.parse.tokens import instead
+from harness.parse.number import MAX_COUNT, json_number, number
 
 MARK = ":::MLLOG"
 SAMPLES = "samples"
@@ -113,16 +113,14 @@ class Mllog:
 
 def _figure(name: str, value: object, into: Collector) -> float | None:
     """The number that an event states, NaN for a word; None for the rest of a number."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return as_float(value)
+    stated = json_number(value)
+    if stated is not None:
+        return stated
     text = "null" if value is None else str(value)
     read = number(text) if isinstance(value, str) else None
     if read is not None and read - read == 0:
         return read
-    read = instead(text)
-    if read is not None:
-        into.odd(name, text, read, f"{name}: {text}")
-    return read
+    return word(name, text, f"{name}: {text}", into)
 
 
 def _step(metadata: dict[str, Any], batch: object) -> int | None:

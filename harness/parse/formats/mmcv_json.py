@@ -15,7 +15,7 @@ from harness.parse.collect import Collector
 from harness.parse.formats.mmengine_text import INSTANT
 from harness.parse.jsonlike import json_object
 from harness.parse.line import Line, Place
-from harness.parse.number import count
+from harness.parse.number import json_counter
 from harness.parse.rows import Rows, tell
 
 _FACTS = aliases("mmcv_json")
@@ -58,7 +58,7 @@ class MmcvJson:
         self._averaged.close(into)
 
     def _entry(self, line: int, text: str, entry: dict[str, Any], into: Collector) -> None:
-        done, epoch = count(str(entry.get("iter"))), count(str(entry.get("epoch", 1)))
+        done, epoch = json_counter(entry.get("iter")), json_counter(entry.get("epoch", 1))
         cells = {name: value for name, value in entry.items() if name not in _PLACES}
         rows, place = self._rows[entry["mode"] == "train"], (epoch, done)
         figures, unread = rows.read(cells, place if done is not None else None, text, into)

@@ -9,9 +9,9 @@ from typing import Any
 
 from harness.errors import PolicyError
 from harness.parse.collect import Collector
+from harness.parse.damage import number_or_word
 from harness.parse.line import Line, Place
-from harness.parse.number import count, number
-from harness.parse.tokens import instead
+from harness.parse.number import count
 
 PLACES = ("step", "epoch", "rank", "total")
 LONGEST = 10_000
@@ -39,41 +39,40 @@ class Pattern:
 
     def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line in which the pattern is found."""
-        number_, text = line.number, line.raw
+        number, text = line.number, line.raw
         match = self._pattern.search(text[:MAX_LINE])
         if match is None:
             return False
         if not line.whole:
-            into.skip(number_, text, "the log ends inside this line")
+            into.skip(number, text, "the log ends inside this line")
             return True
         groups = {name: text for name, text in match.groupdict().items() if text is not None}
         places = {name: count(groups.pop(name)) for name in PLACES if name in groups}
         if None in places.values():
-            into.skip(number_, text, f"the pattern's {', '.join(places)} must be whole numbers")
+            into.skip(number, text, f"the pattern's {', '.join(places)} must be whole numbers")
             return True
         if "step" not in places:
             places["step"] = self._unnumbered
             self._unnumbered += 1
         into.claim(self.name)
-        values = {}
-        for name, shown in groups.items():
-            value = number(shown)
-            if value is None:
-                value = instead(shown)
-                if value is not None:
-                    into.odd(name, shown, value, text)
-            if value is None:
-                into.skip(number_, text, f"{name} {shown!r:.40} is not a number")
-            else:
-                values[name] = value
         place = Place(
             places["step"] or 0,
             rank=places.get("rank") or 0,
             epoch=float(places.get("epoch") or 0),
             total=places.get("total") or 0,
         )
-        into.record(place, values)
+        into.record(place, self._values(line, groups, into))
         return True
+
+    def _values(self, line: Line, groups: dict[str, str], into: Collector) -> dict[str, float]:
+        values = {}
+        for name, shown in groups.items():
+            value = number_or_word(name, shown, line.raw, into)
+            if value is None:
+                into.skip(line.number, line.raw, f"{name} {shown!r:.40} is not a number")
+            else:
+                values[name] = value
+        return values
 
     def close(self, into: Collector) -> None:
         """Says how lines without a step were numbered."""

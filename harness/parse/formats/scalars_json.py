@@ -12,7 +12,7 @@ from harness.parse.collect import Collector
 from harness.parse.formats.mmengine_text import INSTANT
 from harness.parse.jsonlike import json_object
 from harness.parse.line import Line, Place
-from harness.parse.number import count
+from harness.parse.number import json_counter
 from harness.parse.rows import Rows, tell
 
 _COUNTERS = frozenset({"iter", "step", "epoch"})
@@ -40,12 +40,13 @@ class ScalarsJson:
         entry = json_object(line, into)
         if entry is None:
             return False
-        step = entry.get("step")
-        if isinstance(step, bool) or count(str(step)) is None:
-            into.skip(line.number, text, f"its step is {step!r}; expected a whole number")
+        step = json_counter(entry.get("step"))
+        if step is None:
+            reason = f"its step is {entry.get('step')!r}; expected a whole number"
+            into.skip(line.number, text, reason)
             return True
         self._training = True
-        self._entry(line.number, text, entry, int(step or 0), into)
+        self._entry(line.number, text, entry, step, into)
         into.claim(self.name)
         return True
 

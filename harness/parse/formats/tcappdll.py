@@ -106,22 +106,25 @@ class Tcappdll:
         if fields and fields[-1].reason:
             self._skip(line, part, fields[-1], into, whole=whole, last=last)
         if taken:
-            values, units = [], {}
-            for name, unit, spelled, _, value, is_word, _ in taken:
-                series = series_name(name)
-                values.append((series, value))
-                if unit:
-                    units[series] = unit
-                if is_word:
-                    into.odd(series, spelled, value, MARK + part)
-            for record in records_of(values):
-                into.record(place, record, units=units)
-            into.claim(self.name)
+            self._take(place, taken, part, into)
             if last and _MAY_GO_ON.fullmatch(part, taken[-1].at[1]):
                 self._last = (line, series_name(taken[-1].name), place.rank)
                 self._word = self._last if taken[-1].is_word else None
         elif whole and not fields:
             into.skip(line, MARK + part, "a record without a 'name : value' field")
+
+    def _take(self, place: Place, taken: list[Field], part: str, into: Collector) -> None:
+        values, units = [], {}
+        for name, unit, spelled, _, value, is_word, _ in taken:
+            series = series_name(name)
+            values.append((series, value))
+            if unit:
+                units[series] = unit
+            if is_word:
+                into.odd(series, spelled, value, MARK + part)
+        for record in records_of(values):
+            into.record(place, record, units=units)
+        into.claim(self.name)
 
     def _skip(
         self, line: int, part: str, field: Field, into: Collector, *, whole: bool, last: bool

@@ -13,13 +13,17 @@ from harness.parse.collect import Collector
 from harness.parse.formats.tcappdll import MARK, Tcappdll, series_name
 from harness.parse.jsonlike import loads
 from harness.parse.line import Line, Place
-from harness.parse.number import MAX_COUNT, count, number
+from harness.parse.number import count, json_count, number
 from harness.parse.rows import Rows
 
 _PAIR = re.compile(
     r"""['"](?P<name>[\w./-]{1,80})['"]: ?(?P<value>'[^']{0,64}'|"[^"]{0,64}"|[^'",}]{0,64}?)"""
     r"""(?=\s{0,8}[,}]|$)"""
 )
+
+
+MAX_UNITS = 99
+"""Series whose units are kept."""
 
 
 class TcappdllJson:
@@ -56,11 +60,18 @@ class TcappdllJson:
         """Nothing stays open between lines."""
 
     def _event(self, line: int, event: Any, text: str, into: Collector) -> None:
-        kind = event.get("type") if isinstance(event, dict) else None
-        if kind == "METADATA" and isinstance(event.get("metadata"), dict) and len(self._units) < 99:
-            self._units[str(event.get("metric"))] = str(event["metadata"].get("unit") or "")
-        if kind != "LOG":
+        if not isinstance(event, dict):
             return
+        if event.get("type") == "METADATA":
+            self._learn(event.get("metric"), event.get("metadata"))
+        elif event.get("type") == "LOG":
+            self._log(line, event, text, into)
+
+    def _learn(self, metric: Any, metadata: Any) -> None:
+        if isinstance(metadata, dict) and len(self._units) < MAX_UNITS:
+            self._units[str(metric)] = str(metadata.get("unit") or "")
+
+    def _log(self, line: int, event: dict[str, Any], text: str, into: Collector) -> None:
         at = _place(event.get("step"))
         figures = _figures(event.get("data"))
         if at is None or not figures:
@@ -82,8 +93,8 @@ class TcappdllJson:
 def _place(step: Any) -> tuple[int, int] | None:
     """Epoch and iteration of `[24, 97]`, or of a bare step."""
     parts = step if isinstance(step, list) else [step]
-    whole = [p for p in parts if isinstance(p, int) and not isinstance(p, bool)]
-    if not parts or len(whole) != len(parts) or not all(0 <= p <= MAX_COUNT for p in whole):
+    whole = [count for part in parts if (count := json_count(part)) is not None]
+    if not parts or len(whole) != len(parts):
         return None
     return (0, whole[0]) if len(whole) == 1 else (whole[0], whole[1])
 
