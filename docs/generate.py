@@ -13,7 +13,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from types import NoneType
@@ -30,6 +30,7 @@ from harness.parse.formats.tcappdll_json import TcappdllJson
 from harness.parse.formats.tensorboard import TensorBoard
 from harness.ports.manifest import Port
 from harness.rules import PRESETS, RULES, default_parameters
+from harness.system.plugins import InstalledFormat, installed_formats
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -39,8 +40,9 @@ TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """The page with its parts filled in; an unknown part is an error."""
-    return ASKED.sub(lambda asked: PARTS[asked["name"]](), markdown)
+    """The page with its parts filled in, installed formats too; an unknown part is an error."""
+    parts = {**PARTS, "formats": lambda: formats(installed_formats())}
+    return ASKED.sub(lambda asked: parts[asked["name"]](), markdown)
 
 
 def written(markdown: str) -> str:
@@ -173,9 +175,10 @@ def presets(rule: str, parameter: str) -> str:
     return ", ".join(f"`{k}` {v:g}" for k, v in PRESETS.get((rule, parameter), {}).items())
 
 
-def formats() -> str:
+def formats(installed: Sequence[InstalledFormat] = ()) -> str:
     """A section for every log format: what it is, how it is read, and lines of it."""
-    return "\n".join(format_section(one) for one in (*FORMATS, TensorBoard, Pattern))
+    kinds = (*FORMATS, TensorBoard, Pattern, *(more.kind for more in installed))
+    return "\n".join(format_section(kind) for kind in kinds)
 
 
 def format_section(reader: Any) -> str:

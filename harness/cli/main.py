@@ -231,8 +231,9 @@ def formats() -> None:
     """List the log formats that are recognised, with a line of each."""
     from harness.report import formats as writer
     from harness.report.screen import console
+    from harness.system.plugins import installed_formats
 
-    writer.write(console())
+    writer.write(console(), installed_formats())
 
 
 @app.command()
