@@ -9,6 +9,23 @@ import typer
 
 EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3, "incomparable": 4}
 
+Baseline = Annotated[
+    str,
+    typer.Argument(
+        help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/; "
+        "- for standard input; a URL, read within 120 s and 8 GiB (10 s for each answer)."
+    ),
+]
+Candidate = Annotated[
+    str,
+    typer.Argument(
+        help="The port's logs: one, several by comma, a quoted glob or a folder of seeds."
+    ),
+]
+JsonTo = Annotated[
+    str,
+    typer.Option("--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print one line: verdict, effect, main reason.")
 ]
