@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
@@ -21,7 +21,7 @@ from model.checkpoint import fault_of_shapes, read_checkpoint, tensors_of
 from model.command import ended
 from model.devices import KINDS, find_device, use_device
 from model.errors import CheckpointError, ConfigError
-from model.options import load_checked
+from model.options import add_cfg_options, load_checked
 from model.registry import DATASETS, SCOPE
 from model.runner import PortRunner
 from model.threads import settle
@@ -44,14 +44,7 @@ def parser() -> argparse.ArgumentParser:
     add("--pictures", type=int, default=20, metavar="N", help="at most, evenly spread; default 20")
     add("--tta", action="store_true", help="average over the config's scales and flips")
     add("--device", metavar="KIND", help=f"one of {', '.join(KINDS)}; default the best present")
-    add(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="change values of the config, as in test_dataloader.dataset.data_root=DIR",
-    )
+    add_cfg_options(p, example="test_dataloader.dataset.data_root=DIR")
     return p
 
 

@@ -30,14 +30,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = p.add_argument
     add("--config", required=True, help="config file, or the name of one in model/configs")
-    add(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="change values of the config, as in optim_wrapper.optimizer.lr=0.2",
-    )
+    add_cfg_options(p, example="optim_wrapper.optimizer.lr=0.2")
     add("--work-dir", type=Path, help="where logs and checkpoints go; default logs/<config>_<time>")
     add("--resume", nargs="?", const="auto", metavar="auto|PATH", help="go on from a checkpoint")
     add("--amp", action="store_true", help="mixed precision, in the device's dtype")
@@ -66,6 +59,18 @@ def parser() -> argparse.ArgumentParser:
     add("--node-rank", type=int, default=0, help="number of this machine, from 0; default 0")
     add("--local_rank", "--local-rank", type=int, default=0, help="set by older launchers")
     return p
+
+
+def add_cfg_options(command: argparse.ArgumentParser, *, example: str) -> None:
+    """Adds `--cfg-options`, whose help shows an example of KEY=VALUE."""
+    command.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        default={},
+        metavar="KEY=VALUE",
+        help=f"change values of the config, as in {example}",
+    )
 
 
 def positive(text: str) -> int:
