@@ -48,8 +48,8 @@ def parser() -> argparse.ArgumentParser:
         "--fault",
         action="append",
         default=[],
-        metavar="NAME[=DOSE]",
-        help="plant a fault of a port; may be repeated; `python -m model.faults` lists them",
+        metavar="NAME[=SEVERITY]",
+        help="inject a fault of a real port; may be repeated; `python -m model.faults` lists them",
     )
     add("--launcher", choices=LAUNCHERS, default="none", help="what starts the ranks of the run")
     add("--nnodes", type=positive, default=1, help="machines of the run; default 1")

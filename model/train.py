@@ -24,7 +24,7 @@ from model.command import ended, read_tensors_only
 from model.devices import Device, find_device
 from model.environment import gather_facts
 from model.errors import CheckpointError
-from model.faults import FaultCall, check_ranks, parse_fault, planted
+from model.faults import FaultCall, check_ranks, injected, parse_fault
 from model.hooks.port_log import write_head
 from model.launch import agree, join, leave, meet, must_spawn, quit_rank, spawn
 from model.registry import DATASETS, SCOPE
@@ -95,10 +95,10 @@ def train(
         remove_unfinished(start.work_dir)
         write_head(start.work_dir, facts, cfg)
         for call in faults:
-            print(f"fault planted: {call}", file=sys.stderr)
+            print(f"fault injected: {call}", file=sys.stderr)
     with built_from("config"):
         runner = PortRunner.from_cfg(cfg)
-    with planted(faults, runner):
+    with injected(faults, runner):
         runner.train()
     meet()
 

@@ -50,7 +50,7 @@ class PackSegInputs:
 
 @TRANSFORMS.register_module()
 class TestTimeAug:
-    """Runs every path through `transforms` and returns lists in place of single values.
+    """Runs every path through `transforms` and returns lists instead of single values.
 
     `transforms` is a list of alternatives per stage; a path takes one of each, the last stage
     varying fastest.

@@ -22,7 +22,7 @@ def rounded(x: Tensor, bits: int) -> Tensor:
 
 
 def flushed(x: Tensor, threshold: float) -> Tensor:
-    """Return `x` with 0 in place of what is smaller than the threshold."""
+    """Return `x` with 0 instead of what is smaller than the threshold."""
     return x.detach().where(x.detach().abs() >= threshold, 0.0)
 
 
