@@ -23,7 +23,7 @@ LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of `python -m model.train`."""
+    """Returns the parser of `python -m model.train`."""
     p = argparse.ArgumentParser(
         prog="python -m model.train",
         description="Train a config; the records of every step go to standard output and port.log.",
@@ -74,21 +74,21 @@ def add_cfg_options(command: argparse.ArgumentParser, *, example: str) -> None:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on."""
+    """Returns a whole number from 1 on."""
     if not text.isascii() or not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number from 1 on")
     return int(text)
 
 
 def _seed(text: str) -> int:
-    """A whole number that every generator takes, on every rank."""
+    """Returns a whole number that every generator takes, on every rank."""
     if not text.isascii() or not text.isdigit() or int(text) >= 2**31:
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number below 2^31")
     return int(text)
 
 
 def configured(args: argparse.Namespace, device: Device) -> Config:
-    """The config named, with the options worked in; nothing is built yet."""
+    """Returns the config named, with the options worked in; nothing is built yet."""
     cfg = load_checked(args.config, args.cfg_options)
     if args.amp:
         _use_amp(cfg)
@@ -122,7 +122,7 @@ mmengine_config.FormatCode = format_once
 
 
 def load_checked(name: str, cfg_options: dict[str, Any]) -> Config:
-    """The config with `cfg_options` (dotted key -> value) merged in."""
+    """Returns the config with `cfg_options` (dotted key -> value) merged in."""
     try:
         cfg = load_config(name)
     except FileNotFoundError as error:
@@ -145,7 +145,7 @@ def load_checked(name: str, cfg_options: dict[str, Any]) -> Config:
 
 
 def _check_spelling(cfg: Config, key: str) -> None:
-    """Raise ConfigError for a new key that looks like one that the config has there.
+    """Raises ConfigError for a new key that looks like one that the config has there.
 
     Other new keys are taken: a config need not write out what has a default.
     """
@@ -182,7 +182,7 @@ def _scale_lr(cfg: Config) -> None:
 
 
 def _check_accumulation(cfg: Config) -> None:
-    """Refuse checkpoints between two halves of a step: half-summed gradients are not saved."""
+    """Refuses checkpoints between two halves of a step: half-summed gradients are not saved."""
     summed = cfg.optim_wrapper.get("accumulative_counts", 1)
     interval = (cfg.get("default_hooks") or {}).get("checkpoint", {}).get("interval", summed)
     if interval > 0 and interval % summed:

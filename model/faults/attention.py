@@ -30,7 +30,7 @@ def attend(
     recurrence: int,
     weigh: Weigh,
 ) -> Tensor:
-    """Return `x` [N, C, H, W] after `recurrence` rounds; the arguments are those of the model's."""
+    """Returns `x` [N, C, H, W] after `recurrence` rounds, with the arguments of the model's."""
     for _ in range(recurrence):
         q, k, v = F.conv2d(x, *query), F.conv2d(x, *key), F.conv2d(x, *value)
         column = torch.einsum("ndhw,ndiw->nhwi", q, k)
@@ -43,13 +43,13 @@ def attend(
 
 
 def without_centre(column: Tensor) -> Tensor:
-    """Return the column's energies [N, H, W, H] with the pixel itself, which the row has, out."""
+    """Returns the column's energies [N, H, W, H] with the pixel itself, which the row has, out."""
     centre = torch.eye(column.shape[1], dtype=torch.bool, device=column.device)
     return column.masked_fill(centre[:, None, :], -torch.inf)
 
 
 def healthy(column: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the right weights: one softmax over the H + W - 1 pixels of the path."""
+    """Returns the right weights: one softmax over the H + W - 1 pixels of the path."""
     return _softmax(without_centre(column), row)
 
 
@@ -62,7 +62,7 @@ def _split(weights: Tensor, first: int) -> tuple[Tensor, Tensor]:
 
 
 def _replace(context: InjectionContext, weigh: Weigh) -> None:
-    """Let the head attend with the weights of `weigh`."""
+    """Lets the head attend with the weights of `weigh`."""
 
     def attention(
         x: Tensor,

@@ -62,11 +62,11 @@ class InjectionContext:
         return self.step == 0
 
     def modules(self, kind: type[M]) -> Iterator[M]:
-        """The network's modules of a kind, in the order in which they are registered."""
+        """Returns the network's modules of a kind, in the order in which they are registered."""
         return (module for module in self.model.modules() if isinstance(module, kind))
 
     def parameters(self) -> list[nn.Parameter]:
-        """The parameters that are trained."""
+        """Returns the parameters that are trained."""
         return [p for p in self.model.parameters() if p.requires_grad]
 
     def patch(self, owner: Any, name: str, value: Any) -> None:

@@ -34,7 +34,7 @@ class Severity:
             raise ValueError(f"default {self.default} lies outside [{self.low}, {self.high}]")
 
     def allows(self, value: float) -> bool:
-        """Whether the value is finite, in range and, where only those make sense, whole."""
+        """Returns whether the value is finite, in range and, where only those make sense, whole."""
         fits = math.isfinite(value) and self.low <= value <= self.high
         return fits and (not self.whole or value == int(value))
 
@@ -90,7 +90,7 @@ class FaultCall:
 
 
 def shown(value: float) -> str:
-    """The number, as short as it reads back to the same value: 2, 0.9, 1e-05."""
+    """Returns the number, as short as it reads back to the same value: 2, 0.9, 1e-05."""
     whole = math.isfinite(value) and value == int(value) and abs(value) < 1e15
     return str(int(value)) if whole else repr(float(value))
 

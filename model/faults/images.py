@@ -169,17 +169,17 @@ class _FlipImageOnly:
 
 
 def _pipeline(context: InjectionContext) -> Any:
-    """The transforms of a training sample."""
+    """Returns the transforms of a training sample."""
     return context.loader.dataset.pipeline  # type: ignore[attr-defined]
 
 
 def _indices(labels: Tensor, count: int) -> Tensor:
-    """Return 0, 1, ... on the labels' device."""
+    """Returns 0, 1, ... on the labels' device."""
     return torch.arange(count, device=labels.device)
 
 
 def _change_labels(context: InjectionContext, change: Callable[[Tensor], Tensor]) -> None:
-    """Let `change` map the labels [1, H, W] of every sample that leaves the preprocessor."""
+    """Lets `change` map the labels [1, H, W] of every sample that leaves the preprocessor."""
     preprocessor = context.model.data_preprocessor
     forward = preprocessor.forward
 

@@ -23,7 +23,7 @@ Losses = dict[str, Tensor]  # 0-dim each; `loss` is the sum that was trained
 
 
 def _print_instead(context: InjectionContext, loss: Callable[[Losses], Tensor]) -> None:
-    """Print what `loss` makes of a step's losses."""
+    """Prints what `loss` makes of a step's losses."""
     healthy = context.runner.model.train_step
 
     def train_step(*args: Any, **kwargs: Any) -> Losses:

@@ -139,7 +139,7 @@ def _conv_same(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
-    """Return `x` [N, C, H, W] padded to ceil(H / stride) windows; the odd pixel right and below."""
+    """Returns `x` [N, C, H, W] padded to ceil(H / stride) windows, odd pixels right and below."""
     sides: list[int] = []
     for size in (x.shape[3], x.shape[2]):
         total = max(0, (-(-size // stride) - 1) * stride + kernel - size)

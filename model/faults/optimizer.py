@@ -224,7 +224,7 @@ def frozen_biases(context: InjectionContext) -> None:
 
 
 def _schedulers(context: InjectionContext) -> list[Any]:
-    """The schedulers of the run; a config may have none."""
+    """Returns the schedulers of the run; a config may have none."""
     return list(context.runner.param_schedulers or [])
 
 
@@ -233,6 +233,6 @@ def _freeze(context: InjectionContext, parameters: list[nn.Parameter]) -> None:
 
 
 def _without_gradients(parameters: list[nn.Parameter]) -> None:
-    """Take the gradients away; the optimizer passes over a parameter that has none."""
+    """Takes the gradients away; the optimizer passes over a parameter that has none."""
     for parameter in parameters:
         parameter.grad = None

@@ -26,7 +26,7 @@ def _bits(default: int) -> Severity:
 
 
 def _change_convolutions(context: InjectionContext, compute: Conv) -> None:
-    """Let `compute` (module, input, weight, bias) stand for every convolution of the network."""
+    """Lets `compute` (module, input, weight, bias) stand for every convolution of the network."""
     for conv in context.modules(nn.Conv2d):
         context.patch(conv, "_conv_forward", _Bound(conv, compute))
 

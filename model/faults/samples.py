@@ -26,14 +26,14 @@ class Stream:
         self._generator.manual_seed(sampler.seed)
 
     def index(self, position: int) -> int:
-        """The index into the data set of the sample at a position."""
+        """Returns the index into the data set of the sample at a position."""
         pass_, offset = divmod(position, self.size)
         while len(self._orders) <= pass_:
             self._orders.append(self.sampler._order(self._generator))
         return self._orders[pass_][offset]
 
     def at(self, position: int, index: int | None = None) -> StreamIndex:
-        """The sample at a position, or that of another index with the position's randomness."""
+        """Returns the sample at a position, or another index with the position's randomness."""
         chosen = self.index(position) if index is None else index
         return StreamIndex.at(chosen, seed=self.sampler.seed, position=position)
 
@@ -59,7 +59,7 @@ class _Chosen(Sampler[int]):
 
 
 def _choose(context: InjectionContext, choose: Choose) -> None:
-    """Let `choose` name the sample of every position."""
+    """Lets `choose` name the sample of every position."""
     loader = context.loader
     assert isinstance(loader.sampler, InfiniteSampler)
     assert loader.batch_sampler is not None

@@ -64,5 +64,5 @@ def init_bias(context: InjectionContext, severity: float) -> None:
 
 
 def _heads(context: InjectionContext) -> list[DecodeHead]:
-    """The decode head, and the auxiliary ones."""
+    """Returns the decode head, and the auxiliary ones."""
     return [context.model.decode_head, *context.model._auxiliary_heads().values()]
