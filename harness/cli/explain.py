@@ -9,20 +9,15 @@ from typing import Annotated
 import typer
 
 from harness.cli.baseline import SHELF, Baselines
-from harness.cli.options import Pattern
+from harness.cli.options import Baseline, Candidate, Pattern
 from harness.report import verdicts
 
 SIGNATURES = "signatures.json"
 
 
 def explain(
-    baseline: Annotated[
-        str,
-        typer.Argument(
-            help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/."
-        ),
-    ],
-    candidate: Annotated[str, typer.Argument(help="The port's logs, given in the same ways.")],
+    baseline: Baseline,
+    candidate: Candidate,
     *,
     metric: Annotated[str, typer.Option(help="Series to compare.")] = "loss",
     rank: Annotated[int, typer.Option(min=0, help="Rank whose series is compared.")] = 0,

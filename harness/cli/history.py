@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import Where
+from harness.cli.options import JsonTo, Where
 from harness.errors import HistoryError
 
 if TYPE_CHECKING:
@@ -27,12 +27,7 @@ def history(
     *,
     where: Where = DEFAULT,
     last: Annotated[int, typer.Option(min=1, help="Show the last N runs.")] = 20,
-    json_to: Annotated[
-        str,
-        typer.Option(
-            "--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"
-        ),
-    ] = "",
+    json_to: JsonTo = "",
 ) -> None:
     """Show ports over time: verdicts, effects, and the run where the effect changed.
 

@@ -13,7 +13,7 @@ from harness.cli.calibrate import calibrate
 from harness.cli.check import check
 from harness.cli.explain import explain
 from harness.cli.history import history as show_history
-from harness.cli.options import Pattern, Quiet
+from harness.cli.options import Baseline, Candidate, JsonTo, Pattern, Quiet
 from harness.report import verdicts
 
 if TYPE_CHECKING:
@@ -55,19 +55,8 @@ def common(
 
 @app.command()
 def compare(
-    baseline: Annotated[
-        str,
-        typer.Argument(
-            help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/; "
-            "- for standard input; a URL, read within 120 s and 8 GiB (10 s for each answer)."
-        ),
-    ],
-    candidate: Annotated[
-        str,
-        typer.Argument(
-            help="The port's logs: one, several by comma, a quoted glob or a folder of seeds."
-        ),
-    ],
+    baseline: Baseline,
+    candidate: Candidate,
     *,
     metric: Annotated[
         str,
@@ -114,12 +103,7 @@ def compare(
             metavar="FACT,..",
         ),
     ] = "",
-    json_to: Annotated[
-        str,
-        typer.Option(
-            "--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"
-        ),
-    ] = "",
+    json_to: JsonTo = "",
     report: Annotated[
         Path | None,
         typer.Option(
@@ -184,12 +168,7 @@ def parse(
         ),
     ],
     *,
-    json_to: Annotated[
-        str,
-        typer.Option(
-            "--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"
-        ),
-    ] = "",
+    json_to: JsonTo = "",
     csv: Annotated[
         Path | None, typer.Option(help="Write all records as a tidy table.", metavar="FILE")
     ] = None,

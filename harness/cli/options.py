@@ -12,6 +12,23 @@ import typer
 
 from harness.ports.outputs import OUTPUTS
 
+Baseline = Annotated[
+    str,
+    typer.Argument(
+        help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/; "
+        "- for standard input; a URL, read within 120 s and 8 GiB (10 s for each answer)."
+    ),
+]
+Candidate = Annotated[
+    str,
+    typer.Argument(
+        help="The port's logs: one, several by comma, a quoted glob or a folder of seeds."
+    ),
+]
+JsonTo = Annotated[
+    str,
+    typer.Option("--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print one line: verdict, effect, main reason.")
 ]
