@@ -210,7 +210,7 @@ def test_a_comment_shows_the_picture_of_the_worst_port():
 def test_a_chart_leaves_out_what_is_not_finite():
     gaps = tuple(None if i > 50 else 2.0 for i in range(80))
     text = comment.render([result("p", "fail", candidate_curve=gaps)])
-    assert 'x-axis "step" 0 --> 50' in text
+    assert 'x-axis "step" 1 --> 50' in text
     assert "None" not in text
     assert "```mermaid" not in comment.render([broken()])
 
