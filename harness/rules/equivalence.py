@@ -158,6 +158,7 @@ def same_start(aligned: Aligned) -> bool:
 
 def _parts(aligned: Aligned, confidence: float) -> tuple[Part, ...]:
     n = aligned.steps.size
+    # Rounded down, unlike the windows of `thirds`: every measured error rate rests on this cut.
     last = max(1, n // 3)
     if aligned.baseline.shape[0] == aligned.candidate.shape[0] == 1:
         last = max(last, MIN_PAIR)
