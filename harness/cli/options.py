@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print one line: verdict, effect, main reason.")
+    bool, typer.Option("--quiet", "-q", help="Print one line: verdict, difference, main reason.")
 ]
 Where = Annotated[
     str,

@@ -35,7 +35,10 @@ def render(results: Sequence[PortResult], *, pictures: str = "", shown: int = SH
         "",
     ]
     listed = worst_first(results)[:shown]
-    lines += ["| port | verdict | effect | baseline, candidate | main reason |", "|---" * 5 + "|"]
+    lines += [
+        "| port | verdict | difference | baseline, candidate | main reason |",
+        "|---" * 5 + "|",
+    ]
     lines += [_row(result) for result in listed]
     rest = len(results) - len(listed)
     if rest:

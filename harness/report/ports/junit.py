@@ -41,7 +41,7 @@ def cases(result: PortResult) -> tuple[Case, ...]:
     text = "\n".join(
         (
             *result.reasons,
-            f"effect {percent(result.relative_difference)}, {counted(result.steps, 'step')}",
+            f"difference {percent(result.relative_difference)}, {counted(result.steps, 'step')}",
         )
     )
     if not result.rules:

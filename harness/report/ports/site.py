@@ -73,10 +73,10 @@ def _row(result: PortResult) -> dict[str, Any]:
         "verdict": result.verdict,
         "qualifier": result.qualifier,
         "rank": verdicts.rank(result.verdict),
-        "effect": ""
+        "difference": ""
         if result.relative_difference is None
         else f"{result.relative_difference:+.2%}",
-        "effect_size": ""
+        "difference_size": ""
         if result.relative_difference is None
         else repr(abs(result.relative_difference)),
         "coverage": "" if result.coverage is None else f"{result.coverage:.1%}",
