@@ -194,11 +194,11 @@ def _rules(comparison: Comparison) -> tuple[RuleResult, ...]:
         return tuple(
             RuleResult(rule=str(call), verdict=word, reason=why) for call in comparison.policy.rules
         )
-    said = [judgement.of_rule(i) for i in range(len(judgement.findings))]
+    outcomes = [judgement.of_rule(i) for i in range(len(judgement.findings))]
     return tuple(
         RuleResult(rule=str(call), verdict=str(verdict), reason=shown(_reason(call, finding, why)))
         for call, finding, (verdict, why) in zip(
-            comparison.policy.rules, judgement.findings, said, strict=True
+            comparison.policy.rules, judgement.findings, outcomes, strict=True
         )
     )
 

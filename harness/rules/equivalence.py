@@ -179,8 +179,8 @@ def _parts(aligned: Aligned, confidence: float) -> tuple[Part, ...]:
 def _by_third(aligned: Aligned) -> tuple[float, ...]:
     """The relative difference of the mean level in each third of the steps."""
     base, cand = aligned.baseline_mean, aligned.candidate_mean
-    found = (relative_difference(base[cut], cand[cut]) for cut in thirds(base.size).values())
-    return tuple(part for part in found if math.isfinite(part)) or (0.0,)
+    differences = (relative_difference(base[cut], cand[cut]) for cut in thirds(base.size).values())
+    return tuple(part for part in differences if math.isfinite(part)) or (0.0,)
 
 
 def _decide(

@@ -67,8 +67,8 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
         ("candidate", CANDIDATE, "--", whole.candidate_series, whole.candidate_mean),
     )
     for name, colour, style, series, mean in sides:
-        for one in series:
-            axes.plot(*_thinned(one.steps, one.values), color=colour, alpha=0.25, linewidth=0.8)
+        for run in series:
+            axes.plot(*_thinned(run.steps, run.values), color=colour, alpha=0.25, linewidth=0.8)
         runs = f"{counted(len(series), 'run')}, " if len(series) > 1 else ""
         label = f"{name} ({runs}smoothed over {counted(window, 'step')})"
         steps, values = (

@@ -36,7 +36,7 @@ def of_port(history: Sequence[Entry], changes: Sequence[Change], *, first: int =
 
 
 def overview(
-    found: Mapping[str, Sequence[Entry]],
+    histories: Mapping[str, Sequence[Entry]],
     changes: Mapping[str, Sequence[Change]],
     *,
     last: int,
@@ -44,11 +44,11 @@ def overview(
 ) -> Table:
     """One row a port: the newest result, the difference of the last runs, and the newest change."""
     rows = []
-    for port, history in found.items():
+    for port, history in histories.items():
         result = history[-1].result
         differences = [entry.result.relative_difference for entry in history[-last:]]
         (line,) = sparkline.sparklines(differences, width=CURVE, marks=marks)
-        said = [
+        changed = [
             f"{history[c.at].when[:10]}: {percent(c.before)} to {percent(c.after)}"
             for c in changes[port][-1:]
         ]
@@ -61,7 +61,7 @@ def overview(
                 line,
                 str(len(history)),
                 when,
-                *(said or ["-"]),
+                *(changed or ["-"]),
             )
         )
     head = ("port", "verdict", "difference", "trend", "runs", "last run", "changed")

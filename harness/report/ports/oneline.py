@@ -26,19 +26,19 @@ def one_line(result: PortResult) -> str:
     difference = (
         f" {percent(result.relative_difference)}" if result.relative_difference is not None else ""
     )
-    said = main_reason(result)
-    more = [part for part in result.qualifier.split("; ") if part and part not in said]
+    reason = main_reason(result)
+    more = [part for part in result.qualifier.split("; ") if part and part not in reason]
     but = f" ({'; '.join(more)})".replace(f" by{difference}", "") if more else ""
-    return terminal(f"{name}{result.verdict}{difference}{but}{f', {said}' if said else ''}")
+    return terminal(f"{name}{result.verdict}{difference}{but}{f', {reason}' if reason else ''}")
 
 
 def counts(results: Sequence[PortResult]) -> str:
     """One line that counts the verdicts, in the order in which they first occur."""
-    found: dict[str, int] = {}
+    tally: dict[str, int] = {}
     for result in results:
-        found[result.verdict] = found.get(result.verdict, 0) + 1
+        tally[result.verdict] = tally.get(result.verdict, 0) + 1
     return f"{counted(len(results), 'port')}: " + ", ".join(
-        f"{n} {word}" for word, n in found.items()
+        f"{n} {word}" for word, n in tally.items()
     )
 
 

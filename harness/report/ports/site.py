@@ -145,13 +145,13 @@ def _limits(bound: float) -> list[float]:
 def _marks(steps: Sequence[int], errors: Sequence[float | None]) -> str:
     """Triangles at the edge of the strip, as a path, where an error lies beyond it."""
     across = (WIDTH - 2 * EDGE) / max(1, steps[-1] - steps[0])
-    found = []
+    triangles = []
     for step, error in zip(steps, errors, strict=True):
         if error is not None:
             x, up = EDGE + across * (step - steps[0]), error > 0
             y, way = (CURVES + 1, 4) if up else (CURVES + STRIP - 1, -4)
-            found.append(f"M{x:.1f} {y}l-2 {way}h4z")
-    return "".join(found)
+            triangles.append(f"M{x:.1f} {y}l-2 {way}h4z")
+    return "".join(triangles)
 
 
 def _course(curve: Sequence[float | None]) -> str:

@@ -49,8 +49,8 @@ def describe(history: Sequence[Entry], changes: Sequence[Change]) -> tuple[str, 
         f"{counted(len(history), 'run')}, the last {last.result.verdict}, "
         f"difference {percent(last.result.relative_difference)}"
     )
-    said = [f"{change} at the run {name_of(history[change.at])}" for change in changes]
-    return (words, *(said or ["no change found"]))
+    changed = [f"{change} at the run {name_of(history[change.at])}" for change in changes]
+    return (words, *(changed or ["no change found"]))
 
 
 def name_of(entry: Entry) -> str:
@@ -72,8 +72,8 @@ def _difference(entry: Entry) -> float | None:
 
 def _scale(history: Sequence[Entry]) -> tuple[float, float]:
     """The range of the differences with zero inside it, 1 % of the loss at least."""
-    found = [e for entry in history if (e := _difference(entry)) is not None]
-    low, high = min([0.0, *found]), max([0.0, *found])
+    known = [e for entry in history if (e := _difference(entry)) is not None]
+    low, high = min([0.0, *known]), max([0.0, *known])
     spare = max(0.01 - (high - low), 0.0) / 2
     return low - spare, high + spare
 
@@ -90,14 +90,14 @@ def _y(difference: float, low: float, high: float) -> float:
 
 def _stretches(history: Sequence[Entry], low: float, high: float) -> list[str]:
     """Points of runs in a row that have a difference; a gap breaks the line."""
-    found: list[list[str]] = [[]]
+    lines: list[list[str]] = [[]]
     for i, entry in enumerate(history):
         difference = _difference(entry)
         if difference is None:
-            found.append([])
+            lines.append([])
         else:
-            found[-1].append(f"{_x(i, len(history))},{_y(difference, low, high)}")
-    return [" ".join(points) for points in found if len(points) > 1]
+            lines[-1].append(f"{_x(i, len(history))},{_y(difference, low, high)}")
+    return [" ".join(points) for points in lines if len(points) > 1]
 
 
 def _mark(change: Change, history: Sequence[Entry]) -> str:
