@@ -29,7 +29,7 @@ def history(
     last: Annotated[int, typer.Option(min=1, help="Show the last N runs.")] = 20,
     json_to: JsonTo = "",
 ) -> None:
-    """Show ports over time: verdicts, effects, and the run where the effect changed.
+    """Show ports over time: verdicts, differences, and the run where the difference changed.
 
     `harness check --history FILE` writes what is shown. Example: harness history ccnet-sdaa
     """
@@ -53,7 +53,7 @@ def history(
 
 
 def _show(entries: Sequence[Entry], *, last: int) -> None:
-    """The table of one port, its effect as a line of blocks, and its changes in words."""
+    """The table of one port, its difference as a line of blocks, and its changes in words."""
     from rich.text import Text
 
     from harness.comparison.trend import find_changes
@@ -65,10 +65,10 @@ def _show(entries: Sequence[Entry], *, last: int) -> None:
     changes = find_changes(entries)
     table = history_table.of_port(entries, changes, first=max(len(entries) - last, 0))
     out.print(lay_out(history_table.fitted(table, out.width)))
-    effects = [entry.result.relative_difference for entry in entries]
+    differences = [entry.result.relative_difference for entry in entries]
     marks = sparkline.levels(out.encoding)
-    (line,) = sparkline.sparklines(effects, width=out.width - len("effect "), marks=marks)
-    out.print(Text(f"effect {line}", no_wrap=True))
+    (line,) = sparkline.sparklines(differences, width=out.width - len("difference "), marks=marks)
+    out.print(Text(f"difference {line}", no_wrap=True))
     for words in trend.describe(entries, changes):
         out.print(Text(words))
 

@@ -30,7 +30,7 @@ JsonTo = Annotated[
     typer.Option("--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"),
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print one line: verdict, effect, main reason.")
+    bool, typer.Option("--quiet", "-q", help="Print one line: verdict, difference, main reason.")
 ]
 Where = Annotated[
     str,

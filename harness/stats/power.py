@@ -23,7 +23,7 @@ def two_sided_t(level: float, degrees: float) -> float:
     return float(stdtrit(degrees, 1 - level / 2))
 
 
-def detectable(
+def minimum_detectable_effect(
     spread: float,
     b: int,
     c: int,
@@ -32,7 +32,7 @@ def detectable(
     power: float = 0.9,
     degrees: int | None = None,
 ) -> float:
-    """The shift that a two-sample test with this critical t notices with this probability.
+    """Returns the shift that a two-sample test notices with the probability `power`.
 
     `spread` is the standard deviation of a run's mean; the result has its unit. `degrees` are those
     of freedom, of the pooled spread (b + c - 2) unless given. Infinite where none is left, or the
@@ -59,6 +59,6 @@ def runs_to_detect(spread: float, b: int, shift: float, *, tail: float, power: f
         if c > MOST_RUNS:
             break
         critical = two_sided_t(tail, b + c - 2)
-        if detectable(spread, b, c, critical_t=critical, power=power) <= shift:
+        if minimum_detectable_effect(spread, b, c, critical_t=critical, power=power) <= shift:
             return c
     return 0
