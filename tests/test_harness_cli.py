@@ -116,7 +116,7 @@ def test_a_verdict_is_an_exit_status_with_its_reason(
         (("loss", "--sdaa-log", "words.log", "--cuda-log", "gpu.log"), "error: words.log: no trai"),
         (("check",), "error: ports.toml: no such file"),
         (("baseline", "show", "x"), "error: baselines/x: no such baseline; recorded here: none"),
-        (("baseline", "add", "../x", "gpu.log", "--origin", "o"), "'../x' is no name for a folder"),
+        (("baseline", "add", "../x", "gpu.log", "--origin", "o"), "'../x' cannot name a folder"),
     ],
 )
 def test_a_user_error_is_one_line_and_status_2(harness, logs, args, message):

@@ -1,4 +1,4 @@
-"""The command `harness explain`: which planted defect a difference resembles."""
+"""The command `harness explain`, which names the injected faults that a difference resembles."""
 
 from __future__ import annotations
 
@@ -18,23 +18,28 @@ def explain(
     baseline: Annotated[
         str,
         typer.Argument(
-            help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/."
+            help="The GPU's runs: a log, logs separated by commas, a quoted glob, a folder with "
+            "one log per seed, or the name of a recorded baseline."
         ),
     ],
-    candidate: Annotated[str, typer.Argument(help="The port's logs, given in the same ways.")],
+    candidate: Annotated[str, typer.Argument(help="The port's runs, named in the same ways.")],
     *,
     metric: Annotated[str, typer.Option(help="Series to compare.")] = "loss",
     rank: Annotated[int, typer.Option(min=0, help="Rank whose series is compared.")] = 0,
     allow: Annotated[
-        str, typer.Option(help="Facts that may differ, by comma, or all.", metavar="FACT,..")
+        str,
+        typer.Option(help="Facts that may differ, separated by commas, or all.", metavar="FACT,.."),
     ] = "",
     pattern: Pattern = None,
     baselines: Baselines = SHELF,
 ) -> None:
-    """Name the defects that a difference resembles, as hints for the search.
+    """Name known faults that a difference resembles.
 
-    They come from training runs with planted defects; how often the true one was named stands
-    below. The exit status is that of `harness compare`. Example: harness explain gpu/ port.log
+    They are hints for the search of the cause. The faults were injected into training runs; the
+    measured accuracy of such hints is printed below the table. The exit status is that of `harness
+    compare`.
+
+    Example: harness explain gpu/ port.log
     """
     from harness.comparison.hints import from_json, hints
     from harness.comparison.judge import Policy
@@ -47,6 +52,6 @@ def explain(
     sides = load_sides(baseline, candidate, baselines=baselines, pattern=pattern)
     comparison = compare(*sides, Policy(metric=metric, rank=rank, allow=allowed))
     text = (files("harness.comparison") / SIGNATURES).read_text(encoding="utf-8")
-    found = hints(comparison.aligned, from_json(json.loads(text)))
-    writer.write(comparison, found, console())
+    ranked = hints(comparison.aligned, from_json(json.loads(text)))
+    writer.write(comparison, ranked, console())
     raise typer.Exit(EXIT[comparison.verdict])
