@@ -35,7 +35,7 @@ def check(
         typer.Option(
             min=1,
             help="Time limit for each port in seconds; a port that exceeds it is an error. "
-            "Default: 3600 for 4 ports or more, no limit for fewer.",
+            "Default: 3600 if ports are judged in parallel (4 ports or more), otherwise none.",
             metavar="SECONDS",
         ),
     ] = None,
