@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from loglines import decaying, run
 
 from harness import HarnessError, Policy, Verdict, compare
-from harness.cli import main
+from harness.report import rules as writer
+from harness.report.screen import Screen
 from harness.rules import RULES, default_limits, parse_rule
+from harness.rules.registry import SHARED
 from harness.version import extensions
 
 ROOT = Path(__file__).parents[1]
@@ -158,7 +161,21 @@ def test_a_policy_is_checked_when_it_is_made_as_the_command_line_does(rules, mes
         Policy(rules=rules)
 
 
-def test_the_help_of_compare_names_every_rule():
-    options = {p.name: p for p in main.typer.main.get_command(main.app).commands["compare"].params}
+def test_every_file_of_the_rules_holds_a_rule_or_what_rules_share():
+    files = {p.stem for p in (ROOT / "harness" / "rules").glob("*.py")} - {"__init__"}
+    assert files == {name.replace("-", "_") for name in RULES} | SHARED
+
+
+def test_every_rule_has_its_row_in_the_reference():
+    page = (ROOT / "docs" / "reference" / "rules.md").read_text(encoding="utf-8")
     for name in RULES:
-        assert name in options["rule"].help or name == "default"
+        assert f"\n| `{name}` | " in page, name
+
+
+def test_the_command_rules_lists_every_rule_and_those_of_packages(package, capsys):
+    package("last-value = extras:last_value")
+    writer.write(Screen(width=200))
+    out = capsys.readouterr().out
+    assert set(RULES) <= set(re.findall(r"^(\S+): ", out, re.MULTILINE))
+    assert "last-value (from the package extras 1.0): " in out
+    assert "    allowed=0.1" in out

@@ -297,9 +297,7 @@ def test_postgres_is_taken_for_postgresql():
 def test_publish_appends_to_the_history(where):
     environ = {"CI_COMMIT_SHA": "c" * 40}
     for _ in range(2):
-        publish(
-            [result("p")], junit=None, gitlab=None, comment=None, history=where, environ=environ
-        )
+        publish([result("p")], outputs={}, history=where, environ=environ)
     with open_history(where) as history:
         assert [entry.commit for entry in history.read("p")] == ["c" * 40] * 2
 

@@ -45,6 +45,7 @@ from harness.report import (
     noise,
     published,
     recording,
+    rules,
     run,
     screen,
 )
@@ -216,6 +217,7 @@ def screens(h):
         "check_table": lambda to: check_table.write(ports(h), to),
         "hints": lambda to: hints.write(failed, faults(h), to),
         "formats": formats.write,
+        "rules": rules.write,
         "history_table": lambda to: to.print(screen.lay_out(found), screen.lay_out(many)),
         "noise": lambda to: to.print(screen.lay_out(noise.table(floor(h)))),
         "calibration": lambda to: to.print(screen.lay_out(calibration.table(rows(h)), wide=True)),

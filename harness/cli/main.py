@@ -86,10 +86,9 @@ def compare(
         list[str] | None,
         typer.Option(
             help="Rule that must pass, with its parameters: two-sided:rtol=0.02. Repeat the option "
-            "to require more rules. Known: seed-variation, equivalence, ensemble, tolerance, "
-            "two-sided, exact, modelzoo. Default: seed-variation if the baseline has 5 seeds or "
-            "more (equivalence must not fail either if the candidate has 5 runs or more), "
-            "otherwise equivalence within 2 %."
+            "to require more rules. `harness rules` lists them. Default: seed-variation if the "
+            "baseline has 5 seeds or more (equivalence must not fail either if the candidate has 5 "
+            "runs or more), otherwise equivalence within 2 %."
         ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Judge the last N common steps.")] = None,
@@ -252,6 +251,18 @@ def formats() -> None:
     Example: harness formats
     """
     from harness.report import formats as writer
+    from harness.report.screen import console
+
+    writer.write(console())
+
+
+@app.command()
+def rules() -> None:
+    """List the rules with their parameters, those of installed packages included.
+
+    Example: harness rules
+    """
+    from harness.report import rules as writer
     from harness.report.screen import console
 
     writer.write(console())

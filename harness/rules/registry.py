@@ -1,7 +1,8 @@
 """The rules by name: the project's, and those that installed packages add.
 
-A rule is a function `rule(aligned, *, parameter=default) -> Finding`. Another package adds its own
-by an entry point of the group `harness.rules`:
+A rule is a function `rule(aligned, *, parameter=default) -> Finding`. One of the project is a file
+of this folder with a function of the file's name: `two_sided.py` holds `two_sided`, the rule
+`two-sided`. Another package adds its own by an entry point of the group `harness.rules`:
 
     [project.entry-points."harness.rules"]
     median-shift = "my_rules.median:median_shift"
@@ -14,35 +15,33 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cache, update_wrapper
+from importlib import import_module
+from pkgutil import iter_modules
 from types import MappingProxyType
 
 from harness.align.aligned import Aligned
 from harness.errors import PolicyError
-from harness.rules.default import default
-from harness.rules.ensemble import ensemble
-from harness.rules.equivalence import equivalence
-from harness.rules.exact import exact
 from harness.rules.finding import Finding
-from harness.rules.modelzoo import modelzoo
-from harness.rules.seed_variation import seed_variation
-from harness.rules.tolerance import tolerance
-from harness.rules.two_sided import two_sided
 from harness.version import Extension, extensions
 
 GROUP = "harness.rules"
 """The group of the entry points."""
-RULES: Mapping[str, Callable[..., Finding]] = MappingProxyType(
-    {
-        "modelzoo": modelzoo,
-        "two-sided": two_sided,
-        "tolerance": tolerance,
-        "exact": exact,
-        "equivalence": equivalence,
-        "ensemble": ensemble,
-        "seed-variation": seed_variation,
-        "default": default,
+SHARED = frozenset({"calls", "finding", "holm", "ranges", "registry"})
+"""Files of this folder that hold no rule."""
+
+
+def _rules() -> dict[str, Callable[..., Finding]]:
+    """The rules in this folder, in the order of their names."""
+    folder = __name__.rpartition(".")[0]
+    files = sorted(m.name for m in iter_modules(import_module(folder).__path__))
+    return {
+        name.replace("_", "-"): getattr(import_module(f"{folder}.{name}"), name)
+        for name in files
+        if name not in SHARED
     }
-)
+
+
+RULES: Mapping[str, Callable[..., Finding]] = MappingProxyType(_rules())
 """The project's rules; `default` chooses among them."""
 OLD_NAMES: Mapping[str, str] = MappingProxyType({"another-seed": "seed-variation"})
 """Names of earlier versions, which manifests may still use."""
