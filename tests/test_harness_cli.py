@@ -237,7 +237,7 @@ def test_check_finds_the_logs_beside_the_manifest_from_anywhere(harness, logs, t
         ("[[port]", "ports.toml: is not TOML: "),
         (
             "[[port]]\nname = 'x'\nbaseline = 'a'\ncandidate = 'b'\nallow = ['world_size']",
-            "port x: allows world_size without saying why; add reason",
+            "port x: allows world_size without a reason; add reason",
         ),
         (
             "[[port]]\nname = 'x'\nbaseline = 'a'\ncandidate = 'b'\nrules = ['good']",
@@ -297,7 +297,7 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
     with pytest.raises(SystemExit) as info:
         main()
     assert info.value.code == 2
-    expected = "error: shelf/baseline.toml: Permission denied. Check path and permission.\n"
+    expected = "error: shelf/baseline.toml: Permission denied. Check the path and its permissions.\n"
     assert capsys.readouterr().err == expected
 
 
