@@ -254,7 +254,7 @@ def test_a_pattern_in_the_manifest_reads_both_sides(tmp_path):
     lost = port.model_copy(update={"pattern": r"nowhere (?P<loss>\d)"})
     (tmp_path / "gpu.log").write_text(records(base))
     (tmp_path / "port.log").write_text(records(base))
-    with pytest.raises(HarnessError, match="is found in no line of either side"):
+    with pytest.raises(HarnessError, match="no line of either side matches"):
         compare_port(lost, tmp_path)
 
 

@@ -173,7 +173,7 @@ def test_without_arguments_three_commands_are_shown():
     status, out, err = harness()
     text = " ".join((out + err).split())
     assert status == 2
-    for start in ("harness compare cuda.log", "harness baseline add", "harness check --report"):
+    for start in ("harness compare gpu.log", "harness baseline add", "harness check --report"):
         assert start in text
     assert harness("--version")[0] == 0
 
@@ -416,7 +416,7 @@ def manifest_error(text):
         (ENTRY.replace('"port.log"', '"a\\u0000b"'), r"candidate holds 'a\x00b'; expected a log"),
         (ENTRY.replace('candidate = "port.log"\n', ""), "port p: lacks candidate; expected a log"),
         (ENTRY + ENTRY, "two ports are named p"),
-        (ENTRY + ENTRY.replace('"p"', '"P"'), "the names p and P are one folder"),
+        (ENTRY + ENTRY.replace('"p"', '"P"'), "the names p and P are the same folder"),
         (ENTRY + "last = " + "9" * 5000, "a number or a nesting that is too large"),
         (ENTRY + "last = " + "9" * 4000, "last holds 999"),
         ("a = " + "[" * 100_000, "nests brackets more than 50 deep"),
