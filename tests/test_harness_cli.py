@@ -297,8 +297,8 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
     with pytest.raises(SystemExit) as info:
         main()
     assert info.value.code == 2
-    expected = "error: shelf/baseline.toml: Permission denied. Check the path and its permissions.\n"
-    assert capsys.readouterr().err == expected
+    expected = "error: shelf/baseline.toml: Permission denied. Check the path and its permissions."
+    assert capsys.readouterr().err == f"{expected}\n"
 
 
 def test_a_table_of_several_runs_is_shown_recorded_and_compared_as_runs(harness, tmp_path):

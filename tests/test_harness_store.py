@@ -164,7 +164,7 @@ def test_a_folder_gives_its_logs_or_those_of_its_sub_folders(tmp_path):
         (tmp_path / "seeds" / str(seed) / "port.log").touch()
     assert len(expand(str(tmp_path / "seeds"))) == 2
     (tmp_path / "seeds" / "1" / "other.log").touch()
-    with pytest.raises(ParseError, match=r"2 logs \(other\.log, port\.log\); expected one log per run"):
+    with pytest.raises(ParseError, match=r"2 logs \(other\.log, port\.log\); expected one log"):
         expand(str(tmp_path / "seeds"))
 
 
