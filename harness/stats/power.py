@@ -12,7 +12,7 @@ MOST_RUNS = 10_000
 
 
 def spread_factor(b: int, c: int) -> float:
-    """Returns the standard error of the difference of means of b and c runs, per spread of a run."""
+    """Returns the standard error of a difference of means of b and c runs, in spreads of a run."""
     return math.sqrt(1 / b + 1 / c)
 
 
