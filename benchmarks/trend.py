@@ -1,6 +1,6 @@
 """How often a change point is named on flat histories, and how often a planted step is found.
 
-    python benchmarks/trend.py [--count 2000] [--seed 0]
+    python -m benchmarks.trend [--count 2000] [--seed 0]
 
 Noise has a standard deviation of 1 % of the loss; steps are in units of it.
 """
@@ -27,7 +27,11 @@ STEPS = ((10, 5, 5), (20, 3, 5), (20, 4, 5), (20, 5, 3), (20, 5, 5), (30, 10, 2)
 def history(effects: np.ndarray) -> list[Entry]:
     """A history with these effects."""
     return [
-        Entry(result=PortResult(port="p", verdict="pass", effect=float(e)), commit="", when="")
+        Entry(
+            result=PortResult(port="p", verdict="pass", relative_difference=float(e)),
+            commit="",
+            when="",
+        )
         for e in effects
     ]
 

@@ -75,10 +75,12 @@ def test_results_of_two_processes_are_those_of_one(project, monkeypatch):
         "harness.ports.check.each", lambda *a, **k: started.append(k["workers"]) or each(*a, **k)
     )
     alone = {
-        r.port: (r.verdict, r.reasons, r.effect) for r in check_ports(tasks(project), workers=1)
+        r.port: (r.verdict, r.reasons, r.relative_difference)
+        for r in check_ports(tasks(project), workers=1)
     }
     both = {
-        r.port: (r.verdict, r.reasons, r.effect) for r in check_ports(tasks(project), workers=2)
+        r.port: (r.verdict, r.reasons, r.relative_difference)
+        for r in check_ports(tasks(project), workers=2)
     }
     assert alone == both
     assert started == [2]  # one pool for all of them

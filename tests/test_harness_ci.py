@@ -24,7 +24,7 @@ from harness.rules import RuleCall
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[1] / "docs" / "junit.xsd")
 ALL = [
     result("good"),
-    result("bad", "fail", effect=0.2, line=7),
+    result("bad", "fail", relative_difference=0.2, line=7),
     result("short", "inconclusive"),
     result("wide", "incomparable"),
     broken("gone"),
@@ -180,7 +180,7 @@ def test_a_fingerprint_outlives_the_figures_and_the_line():
     def issue(effect, line):
         rules = (RuleResult(rule="equivalence", verdict="fail", reason=f"off by {effect}"),)
         return json.loads(
-            gitlab.render([result("p", "fail", effect=effect, line=line, rules=rules)])
+            gitlab.render([result("p", "fail", relative_difference=effect, line=line, rules=rules)])
         )
 
     one, two = issue(0.1, 3), issue(0.2, 30)
@@ -189,7 +189,9 @@ def test_a_fingerprint_outlives_the_figures_and_the_line():
 
 
 def test_a_comment_is_one_screen_even_of_a_thousand_ports():
-    many = [result(f"p{i}", "pass") for i in range(999)] + [result("bad", "fail", effect=0.2)]
+    many = [result(f"p{i}", "pass") for i in range(999)] + [
+        result("bad", "fail", relative_difference=0.2)
+    ]
     text = comment.render(many)
     lines = text.splitlines()
     assert len(lines) <= 40

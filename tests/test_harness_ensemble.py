@@ -261,7 +261,7 @@ def test_holm_keeps_a_weak_failure_open_and_a_strong_one_standing():
 
     def finding(p, verdict=Verdict.FAIL):
         return Finding(
-            rule="x", verdict=verdict, observed={}, limits={}, reason="r", p_value=p, level=0.05
+            rule="x", verdict=verdict, observed={}, parameters={}, reason="r", p_value=p, level=0.05
         )
 
     weak = holm([finding(0.04), finding(0.6, Verdict.PASS)])
@@ -279,7 +279,13 @@ def test_holm_orders_tests_by_p_in_parts_of_their_levels():
     def test(name, p, level):
         verdict = Verdict.FAIL if p <= level else Verdict.PASS
         return Finding(
-            rule=name, verdict=verdict, observed={}, limits={}, reason="r", p_value=p, level=level
+            rule=name,
+            verdict=verdict,
+            observed={},
+            parameters={},
+            reason="r",
+            p_value=p,
+            level=level,
         )
 
     for p in (0.012, 0.5):

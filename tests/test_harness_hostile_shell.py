@@ -400,8 +400,8 @@ def manifest_error(text):
         (ENTRY + 'rules = "exact"', "rules is 'exact'; write rules = [\"exact\"]"),
         (ENTRY + "rules = []", "rules holds []; expected a list of rules"),
         (ENTRY + "rules = [1]", "rules holds 1; expected a list of rules"),
-        (ENTRY + 'rules = ["two-sided:window=1"]', "port p: limit 'window' of rule 'two-sided'"),
-        (ENTRY + 'rules = ["equivalence:confidence=7"]', "limit 'confidence' of rule"),
+        (ENTRY + 'rules = ["two-sided:window=1"]', "p: parameter 'window' of rule 'two-sided'"),
+        (ENTRY + 'rules = ["equivalence:confidence=7"]', "parameter 'confidence' of rule"),
         (ENTRY + "rules = [{ name = 'equivalence', margin = 2 }]", "for 2 % write 2% or 0.02"),
         (ENTRY + "last = true", "last holds true; expected a whole number of at least 1"),
         (ENTRY + "last = 1.0", "last holds 1.0; expected a whole number"),
@@ -503,8 +503,9 @@ DAMAGES = {
     "'\"verdict\": [1]')",
     "an unknown verdict": "UPDATE harness_history SET result = replace(result, '\"pass\"', "
     "'\"ok\"')",
-    "a text for an effect": "UPDATE harness_history SET result = replace(result, '\"effect\": ', "
-    '\'"effect": "x", "was": \')',
+    "a text for a difference": "UPDATE harness_history SET result = "
+    "replace(result, '\"relative_difference\": ', "
+    '\'"relative_difference": "x", "was": \')',
     "a moment that is none": "UPDATE harness_history SET moment = 'yesterday'",
     "no such column": "ALTER TABLE harness_history DROP COLUMN effect",
     "no table": "DROP TABLE harness_history",

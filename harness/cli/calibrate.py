@@ -13,7 +13,7 @@ from harness.errors import PolicyError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from harness.comparison.calibrate import System
+    from harness.comparison.error_rates import Ensemble
 
 
 def calibrate(
@@ -47,18 +47,17 @@ def calibrate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from harness.comparison.calibrate import calibrate as measure
-    from harness.comparison.calibrate import comparisons
-    from harness.report import calibration
+    from harness.comparison.error_rates import comparisons, error_rates
+    from harness.report import error_rates as writer
     from harness.report.screen import console, lay_out
     from harness.system.whole import fill_folder, guarded
 
     screen = Console(stderr=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
-        systems = _systems(folder, progress)
-        task = progress.add_task("comparing", total=comparisons(len(systems), draws))
-        rows = measure(
-            systems,
+        ensembles = _ensembles(folder, progress)
+        task = progress.add_task("comparing", total=comparisons(len(ensembles), draws))
+        rows = error_rates(
+            ensembles,
             draws=draws,
             permutations=permutations,
             seed=seed,
@@ -67,28 +66,28 @@ def calibrate(
         )
     if report is not None:
         guarded(report, lambda folder: folder.mkdir(parents=True, exist_ok=True))
-        guarded(report, lambda folder: fill_folder(folder, partial(calibration.save, rows)))
+        guarded(report, lambda folder: fill_folder(folder, partial(writer.save, rows)))
     out = console()
-    out.print(lay_out(calibration.table(rows), wide=True))
+    out.print(lay_out(writer.table(rows), wide=True))
     if report is not None:
         typer.echo(f"table and picture: {report}/calibration.csv, {report}/calibration.png")
 
 
-def _systems(folder: Path, progress: Progress) -> list[System]:
-    """Returns a system for every sub-folder with at least two runs."""
-    from harness.comparison.calibrate import System
+def _ensembles(folder: Path, progress: Progress) -> list[Ensemble]:
+    """Returns the runs of every sub-folder with at least two runs."""
+    from harness.comparison.error_rates import Ensemble
     from harness.storage.logs import expand, read_runs
 
     if not folder.is_dir():
         msg = "no such folder; give a folder whose sub-folders each hold the runs of one system"
         raise PolicyError(msg, source=str(folder))
-    systems = []
+    ensembles = []
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
     for path in progress.track(inner, description="reading systems"):
         runs = tuple(run for log in expand(str(path)) for run in read_runs(log))
         if len(runs) > 1:
-            systems.append(System(name=path.name, runs=runs))
-    if len(systems) < 2:
-        msg = f"{len(systems)} systems with two runs or more; expected at least 2. Add systems."
+            ensembles.append(Ensemble(name=path.name, runs=runs))
+    if len(ensembles) < 2:
+        msg = f"{len(ensembles)} systems with two runs or more; expected at least 2. Add systems."
         raise PolicyError(msg, source=str(folder))
-    return systems
+    return ensembles

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import EXIT, Quiet, Where, with_outputs
+from harness.cli.options import Quiet, Where, with_outputs
 
 Outputs = Mapping[str, Path]
 
@@ -59,12 +59,12 @@ def check(
     """
     import os
 
-    from harness.comparison.result import worst
     from harness.errors import HarnessError, PolicyError
     from harness.ports.check import Task
     from harness.ports.journal import Journal
     from harness.ports.manifest import entry_lines, read_manifest
     from harness.ports.publish import publish
+    from harness.report import verdicts
     from harness.report.ports import check_table, oneline
     from harness.report.screen import console
 
@@ -100,7 +100,7 @@ def check(
             typer.echo(f"reports: {report / 'index.html'}")
     if errors:
         raise errors[0]
-    raise typer.Exit(EXIT[worst(results)])
+    raise typer.Exit(verdicts.row(verdicts.worst(result.verdict for result in results)).exit_status)
 
 
 def _write_index(results: Sequence[PortResult], report: Path, history: str) -> None:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from harness.cli.baseline import SHELF, Baselines
-from harness.cli.options import EXIT, Pattern
+from harness.cli.options import Pattern
+from harness.report import verdicts
 
 SIGNATURES = "signatures.json"
 
@@ -41,10 +42,10 @@ def explain(
 
     Example: harness explain gpu/ port.log
     """
-    from harness.comparison.hints import from_json, hints
+    from harness.comparison.diagnosis import diagnose, from_json
     from harness.comparison.judge import Policy
     from harness.comparison.pipeline import compare
-    from harness.report.comparison import hints as writer
+    from harness.report.comparison import diagnosis as writer
     from harness.report.screen import console
     from harness.storage.inputs import load_sides
 
@@ -52,6 +53,6 @@ def explain(
     sides = load_sides(baseline, candidate, baselines=baselines, pattern=pattern)
     comparison = compare(*sides, Policy(metric=metric, rank=rank, allow=allowed))
     text = (files("harness.comparison") / SIGNATURES).read_text(encoding="utf-8")
-    ranked = hints(comparison.aligned, from_json(json.loads(text)))
-    writer.write(comparison, ranked, console())
-    raise typer.Exit(EXIT[comparison.verdict])
+    diagnosis = diagnose(comparison.aligned, from_json(json.loads(text)))
+    writer.write(comparison, diagnosis, console())
+    raise typer.Exit(verdicts.row(comparison.verdict).exit_status)

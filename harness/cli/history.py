@@ -75,7 +75,7 @@ def _show(entries: Sequence[Entry], *, last: int) -> None:
     changes = find_changes(entries)
     table = history_table.of_port(entries, changes, first=max(len(entries) - last, 0))
     out.print(lay_out(history_table.fitted(table, out.width)))
-    effects = [entry.result.effect for entry in entries]
+    effects = [entry.result.relative_difference for entry in entries]
     marks = sparkline.levels(out.encoding)
     (line,) = sparkline.sparklines(effects, width=out.width - len("effect "), marks=marks)
     out.print(Text(f"effect {line}", no_wrap=True))
@@ -107,7 +107,7 @@ def _write_json(histories: dict[str, tuple[Entry, ...]], to: str, *, last: int) 
     from harness.system.whole import write_text
 
     ports = [_document(name, es, find_changes(es), last) for name, es in histories.items()]
-    text = json.dumps({"schema_version": 1, "ports": ports}, indent=1) + "\n"
+    text = json.dumps({"schema_version": 2, "ports": ports}, indent=1) + "\n"
     if to == "-":
         sys.stdout.write(text)
         return

@@ -13,7 +13,8 @@ from harness.cli.calibrate import calibrate
 from harness.cli.check import check
 from harness.cli.explain import explain
 from harness.cli.history import history as show_history
-from harness.cli.options import EXIT, Pattern, Quiet
+from harness.cli.options import Pattern, Quiet
+from harness.report import verdicts
 
 if TYPE_CHECKING:
     from harness.comparison.pipeline import Comparison
@@ -182,7 +183,7 @@ def compare(
         _print_report(comparison)
         if report is not None:
             typer.echo(f"report: {report / 'report.html'}, picture: {report / 'comparison.png'}")
-    raise typer.Exit(EXIT[comparison.verdict])
+    raise typer.Exit(verdicts.row(comparison.verdict).exit_status)
 
 
 @app.command()
@@ -252,8 +253,9 @@ def formats() -> None:
     """
     from harness.report import formats as writer
     from harness.report.screen import console
+    from harness.system.plugins import installed_formats
 
-    writer.write(console())
+    writer.write(console(), installed_formats())
 
 
 @app.command()
@@ -299,7 +301,7 @@ def loss(
     )
     for line in writer.lines(result):
         typer.echo(line)
-    raise typer.Exit(EXIT["pass" if result.passes else "fail"])
+    raise typer.Exit(verdicts.row("pass" if result.passes else "fail").exit_status)
 
 
 def _print_report(comparison: Comparison) -> None:

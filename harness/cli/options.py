@@ -1,4 +1,4 @@
-"""The options and exit statuses that commands share."""
+"""The options that commands share."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from harness.ports.outputs import OUTPUTS
-
-EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3, "incomparable": 4}
 
 Quiet = Annotated[
     bool,

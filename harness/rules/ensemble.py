@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from harness.align.aligned import Aligned
-from harness.align.companions import finite_only
+from harness.align.auxiliary import finite_only
 from harness.align.scale import to_unit
 from harness.errors import PolicyError
 from harness.log.wording import counted
@@ -37,10 +37,12 @@ def ensemble(
 ) -> Finding:
     """Exchangeability of the runs of both sides, schedules and validation included."""
     if not 0 < level < 1:
-        msg = f"limit 'level' of rule 'ensemble' is {level!r}; expected a number between 0 and 1"
+        msg = (
+            f"parameter 'level' of rule 'ensemble' is {level!r}; expected a number between 0 and 1"
+        )
         raise PolicyError(msg)
-    limits = {"p_value": level, "detect": detect, "permutations": permutations, "seed": seed}
-    broken = nonfinite("ensemble", aligned, limits)
+    parameters = {"p_value": level, "detect": detect, "permutations": permutations, "seed": seed}
+    broken = nonfinite("ensemble", aligned, parameters)
     if broken is not None:
         return broken
     aligned = to_unit(finite_only(aligned))
@@ -54,7 +56,7 @@ def ensemble(
             rule="ensemble",
             verdict=Verdict.INCONCLUSIVE,
             observed={"baseline_runs": b, "candidate_runs": c, "smallest_p_value": least},
-            limits=limits,
+            parameters=parameters,
             reason=f"{_cannot(b, c, level)}{_rank(result, b, c)}",
         )
     seen, needed = _power(aligned, result, detect)
@@ -73,9 +75,9 @@ def ensemble(
         rule="ensemble",
         verdict=verdict,
         observed=observed,
-        limits=limits,
+        parameters=parameters,
         reason=f"{_test(result, b, c, level)}; {_where(found, result, level)}; {closing}",
-        blind=_blind(verdict, c),
+        caveat=_caveat(verdict, c),
         p_value=result.p_value,
         level=level,
     )
@@ -165,7 +167,7 @@ def _named(found: Contrasts, i: int) -> str:
     return f"{found.where[i]} ({shift:+.2%})" if np.isfinite(shift) else found.where[i]
 
 
-def _blind(verdict: Verdict, c: int) -> str:
+def _caveat(verdict: Verdict, c: int) -> str:
     if verdict is Verdict.FAIL:
         return "significant is not material: ask `equivalence` whether the difference matters"
     if c == 1:

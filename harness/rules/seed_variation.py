@@ -65,10 +65,10 @@ class _Case:
 def seed_variation(aligned: Aligned, *, level: float = 0.01, resolution: float = 0.1) -> Finding:
     """Whether a feature of the candidate's curves lies beyond what seeds explain."""
     if not 0 < level < 1:
-        msg = f"limit 'level' of rule {RULE!r} is {level!r}; expected a number between 0 and 1"
+        msg = f"parameter 'level' of rule {RULE!r} is {level!r}; expected a number between 0 and 1"
         raise PolicyError(msg)
-    limits: dict[str, Figure] = {"level": level, "resolution": resolution}
-    broken = nonfinite(RULE, aligned, limits)
+    parameters: dict[str, Figure] = {"level": level, "resolution": resolution}
+    broken = nonfinite(RULE, aligned, parameters)
     if broken is not None:
         return broken
     b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
@@ -77,7 +77,7 @@ def seed_variation(aligned: Aligned, *, level: float = 0.01, resolution: float =
             rule=RULE,
             verdict=Verdict.INCONCLUSIVE,
             observed={"baseline_runs": b, "candidate_runs": c},
-            limits=limits,
+            parameters=parameters,
             reason=f"{counted(b, 'baseline run')} cannot show what seeds do: log {FEWEST - b} "
             "more of the "
             "baseline, better 10 in all",
@@ -94,9 +94,9 @@ def seed_variation(aligned: Aligned, *, level: float = 0.01, resolution: float =
         rule=RULE,
         verdict=verdict,
         observed=_observed(case),
-        limits=limits,
+        parameters=parameters,
         reason=f"{case.head}: {reason}",
-        blind=_blind(verdict),
+        caveat=_caveat(verdict),
         p_value=case.odds.failing,
         level=level,
     )
@@ -242,10 +242,10 @@ def _observed(case: _Case) -> dict[str, Figure]:
         "fails_from_level": case.odds.failing,
         "features": len(case.found.features),
         "beyond": int(np.count_nonzero(case.odds.fail <= case.level)),
-        "largest_at": case.found.names[farthest],
+        "largest_at": case.found.features[farthest].words,
         "largest_t": _farthest(case, farthest),
         "resolution": case.bound.reached,
-        "resolution_in": case.bound.name,
+        "resolution_in": case.bound.words,
         "last_difference": case.last,
         "difference": case.whole,
         "baseline_runs": case.found.baseline.shape[0],
@@ -253,7 +253,7 @@ def _observed(case: _Case) -> dict[str, Figure]:
     }
 
 
-def _blind(verdict: Verdict) -> str:
+def _caveat(verdict: Verdict) -> str:
     if verdict is Verdict.FAIL:
         return "a difference beyond seeds may be immaterial: ask `equivalence` whether it matters"
     return (

@@ -36,7 +36,6 @@ class Resolution:
 
     reached: float
     words: str
-    name: str
     spread: float
     logs: bool
     baseline_runs: int
@@ -82,7 +81,7 @@ def _of(features: Signature, column: int) -> Resolution:
         d = float(cand.mean() - base.mean()) / size
         reached = _bound(d, _t(CONFIDENCE, b) * spread * spread_factor(b, c), logs=feature.logs)
     return Resolution(
-        reached=reached, words=feature.words, name=feature.name, spread=spread,
+        reached=reached, words=feature.words, spread=spread,
         logs=feature.logs, baseline_runs=b, candidate_runs=c,
     )  # fmt: skip
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves
-from harness.align.companions import PLANNED
+from harness.align.auxiliary import PLANNED
 from harness.stats.tails import tail_degrees
 
 Floats = NDArray[np.float64]

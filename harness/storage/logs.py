@@ -19,6 +19,7 @@ from harness.storage.listing import event_files, expand, unreadable
 from harness.storage.local import open_path
 from harness.storage.places import Place, place_of
 from harness.storage.unpack import unpacked
+from harness.system.plugins import installed_formats
 
 __all__ = ["expand", "read_run", "read_runs"]
 
@@ -104,7 +105,7 @@ def _read_log(place: Place, source: str, pattern: str | None) -> tuple[Run, ...]
             else _blocks(raw, seen)
         )
         with closing(blocks):
-            runs = parse_logs(blocks, source=source, pattern=pattern)
+            runs = parse_logs(blocks, source=source, pattern=pattern, formats=installed_formats())
         remark = str(getattr(raw, "note", ""))
     whole = seen.sha256.hexdigest()
     notes = (remark,) if remark else ()

@@ -16,9 +16,10 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.log.shown import shown
+from harness.report import verdicts
 from harness.version import tool_version
 
-EXIT_ERROR = 2
+EXIT_ERROR = verdicts.row("error").exit_status
 EXIT_INTERRUPTED = 130
 TRACEBACK = "HARNESS_TRACEBACK"
 """Environment variable: if set, an internal error prints its traceback."""

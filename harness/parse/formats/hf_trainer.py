@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from harness.parse.collect import Collector
+from harness.parse.line import Line, Place
 from harness.parse.names import NO_SERIES, Names
 from harness.parse.number import VALUE, number
 from harness.parse.rows import Rows, tell
@@ -46,15 +47,16 @@ class HfTrainer:
         self._names = Names()
         self._series: set[str] = set()
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes a dict of figures, wherever on the line a progress bar put it."""
-        if "logging_steps=" in line and not self._count and (m := _LOGGING_STEPS.search(line)):
+        number, text = line.number, line.text
+        if "logging_steps=" in text and not self._count and (m := _LOGGING_STEPS.search(text)):
             self._interval = int(m["steps"][:9])
             return False
-        if "{" not in line and "'epoch': " not in line:
+        if "{" not in text and "'epoch': " not in text:
             return False
-        self._torn_apart(number, line, into)
-        found = list(_DICT.finditer(line)) if "'epoch': " in line else []
+        self._torn_apart(number, text, into)
+        found = list(_DICT.finditer(text)) if "'epoch': " in text else []
         for match in found:
             self._take(number, match[0], _cells(match["pairs"]), into)
         return bool(found)
@@ -90,10 +92,8 @@ class HfTrainer:
             self._training(line, epoch if isinstance(epoch, float) else -1.0, figures, into)
         elif any(name.startswith("eval_") for name in read):
             into.claim(self.name)
-            step = max(0, into.last_step)
-            for name, value in read.items():
-                if not name.endswith(("_runtime", "_per_second")):
-                    into.record(self._names.of(name), rank=0, iteration=step, value=value)
+            named = {n: v for n, v in read.items() if not n.endswith(("_runtime", "_per_second"))}
+            into.record(Place(0, after_last=True), {self._names.of(n): v for n, v in named.items()})
         elif "loss" in cells:
             into.skip(line, text, "its loss is not a number")
             self._count += 1
@@ -111,11 +111,9 @@ class HfTrainer:
         step = self._count * (self._interval or 1)
         into.claim(self.name)
         into.epoch(step, epoch)
-        for name, value in figures.items():
-            if name not in NO_SERIES:
-                window = 1 if name in _INSTANT else self._interval or 1
-                into.record(name, rank=0, iteration=step, value=value, window=window)
-                self._series.add(name)
+        values = {name: value for name, value in figures.items() if name not in NO_SERIES}
+        into.record(Place(step, window=self._interval or 1), values, instant=_INSTANT)
+        self._series.update(values)
 
 
 def _cells(pairs: str) -> dict[str, object]:

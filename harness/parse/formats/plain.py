@@ -13,6 +13,7 @@ from array import array
 from math import nan
 
 from harness.parse.collect import Collector
+from harness.parse.line import Line, Place
 from harness.parse.names import canonical
 from harness.parse.number import VALUE, count, number
 from harness.parse.tokens import instead, is_known_word
@@ -82,24 +83,25 @@ class Plain:
         self._shapes: set[tuple[str, str]] = set()
         self._lines = 0
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line with a loss."""
-        if len(line) > MAX_LINE or "oss" not in line.lower():
-            if "poch" in line and len(line) <= MAX_LINE and (m := _EPOCH.search(line)):
+        number, text = line.number, line.text
+        if len(text) > MAX_LINE or "oss" not in text.lower():
+            if "poch" in text and len(text) <= MAX_LINE and (m := _EPOCH.search(text)):
                 self._epoch = float(m["epoch"][:16])
             return False
-        losses = list(_LOSS.finditer(line))
-        if line.lower().count("oss") > len(losses):
-            losses = self._with_words(line, losses)
-        if not losses and self._is_record(line):
-            into.skip(number, line, "a loss whose number cannot be read")
+        losses = list(_LOSS.finditer(text))
+        if text.lower().count("oss") > len(losses):
+            losses = self._with_words(text, losses)
+        if not losses and self._is_record(text):
+            into.skip(number, text, "a loss whose number cannot be read")
             return True
         if not losses:
             return False
-        if not line.endswith("\n"):
-            into.skip(number, line, "the log ends inside this line")
+        if not line.whole:
+            into.skip(number, text, "the log ends inside this line")
         else:
-            self._take(number, line, losses, into)
+            self._take(number, text, losses, into)
         return True
 
     def close(self, into: Collector) -> None:
@@ -112,7 +114,7 @@ class Plain:
             into.claim(self.name)
             for (name, rank), (steps, values) in self._held.items():
                 for step, value in zip(steps, values, strict=True):
-                    into.record(name, rank=rank, iteration=step, value=value)
+                    into.record(Place(step, rank=rank), {name: value})
                 into.by_order(name)
 
     def _take(self, line: int, text: str, losses: list[re.Match[str]], into: Collector) -> None:
@@ -147,8 +149,7 @@ class Plain:
         self._numbered = True
         self._tell(text, losses, into)
         into.claim(self.name)
-        for name, value in figures.items():
-            into.record(name, rank=rank, iteration=step, epoch=epoch, total=total, value=value)
+        into.record(Place(step, rank=rank, epoch=epoch, total=total), figures)
 
     def _with_words(self, line: str, losses: list[re.Match[str]]) -> list[re.Match[str]]:
         """The losses of a line, and those in whose place a word stands, which is NaN."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.align.measure import relative_error, smooth
 from harness.comparison.pipeline import Comparison
-from harness.comparison.result import effect, qualifier
+from harness.comparison.result import qualifier, relative_difference
 from harness.log.run import Run, Series
 from harness.log.wording import counted
 from harness.report.comparison import tables
@@ -47,7 +47,6 @@ def render(comparison: Comparison, *, command: str) -> str:
         facts=_facts(comparison),
         errors=tables.errors_table(comparison),
         errors_note=tables.ERRORS_NOTE,
-        legend=tables.legend(comparison),
         alignment=tables.alignment_lines(comparison),
         missing=_missing(comparison),
         remarks=tables.remarks(comparison),
@@ -78,7 +77,7 @@ def _name(runs: Sequence[Run]) -> str:
 
 def _glance(comparison: Comparison) -> list[tuple[str, str]]:
     aligned, whole = comparison.aligned, comparison.whole
-    difference = effect(aligned.baseline_mean, aligned.candidate_mean)
+    difference = relative_difference(aligned.baseline_mean, aligned.candidate_mean)
     blocking = [r for r in comparison.comparability if r.kind == "differs"]
     waived = sum(row.waived for row in blocking)
     return [
@@ -133,7 +132,7 @@ def _runs(runs: Sequence[Run], series: Sequence[Series]) -> list[tuple[str, int]
 def _level(comparison: Comparison) -> str:
     """What the upper chart shows, in a sentence."""
     aligned = comparison.aligned
-    difference = effect(aligned.baseline_mean, aligned.candidate_mean)
+    difference = relative_difference(aligned.baseline_mean, aligned.candidate_mean)
     metric = aligned.metric
     if difference is None:
         return f"The mean {metric} of a side is not finite over the judged steps"
@@ -176,9 +175,9 @@ def _finding(finding: Finding, comparison: Comparison) -> dict[str, Any]:
         "rule": finding.rule,
         "verdict": str(finding.verdict),
         "reason": "" if tables.said(finding, comparison) else finding.reason,
-        "blind": finding.blind,
+        "caveat": finding.caveat,
         "observed": [(name, tables.figure(value)) for name, value in finding.observed.items()],
-        "limits": [(name, tables.figure(value)) for name, value in finding.limits.items()],
+        "parameters": [(name, tables.figure(value)) for name, value in finding.parameters.items()],
         "forest": forest(finding),
     }
 

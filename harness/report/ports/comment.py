@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from harness.comparison.result import PortResult, worst
-from harness.report import sparkline
+from harness.comparison.result import PortResult
+from harness.report import sparkline, verdicts
 from harness.report.escape import markdown, mermaid
 from harness.report.ports.oneline import counts, main_reason, percent, worst_first
 
@@ -26,7 +26,13 @@ def render(results: Sequence[PortResult], *, pictures: str = "", shown: int = SH
     `pictures` is the address under which the report folder can be seen; without it the curves of
     the worst port are drawn as a chart of Mermaid, which GitHub and GitLab show by themselves.
     """
-    lines = [MARK, f"### Ports: {worst(results) if results else 'none'}", "", counts(results), ""]
+    lines = [
+        MARK,
+        f"### Ports: {verdicts.worst(r.verdict for r in results) if results else 'none'}",
+        "",
+        counts(results),
+        "",
+    ]
     listed = worst_first(results)[:shown]
     lines += ["| port | verdict | effect | baseline, candidate | main reason |", "|---" * 5 + "|"]
     lines += [_row(result) for result in listed]
@@ -48,7 +54,7 @@ def _row(result: PortResult) -> str:
     cells = (
         markdown(result.port),
         f"**{result.verdict}**{but}",
-        percent(result.effect),
+        percent(result.relative_difference),
         drawn,
         markdown(reason),
     )

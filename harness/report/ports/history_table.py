@@ -46,7 +46,7 @@ def overview(
     rows = []
     for port, history in found.items():
         result = history[-1].result
-        effects = [entry.result.effect for entry in history[-last:]]
+        effects = [entry.result.relative_difference for entry in history[-last:]]
         (line,) = sparkline.sparklines(effects, width=CURVE, marks=marks)
         said = [
             f"{history[c.at].when[:10]}: {percent(c.before)} to {percent(c.after)}"
@@ -57,7 +57,7 @@ def overview(
             (
                 port,
                 result.marked,
-                percent(result.effect),
+                percent(result.relative_difference),
                 line,
                 str(len(history)),
                 when,
@@ -96,7 +96,7 @@ def _row(entry: Entry, *, mark: str) -> tuple[str, ...]:
         entry.when[11:16],
         short(entry.commit) or "-",
         result.marked,
-        percent(result.effect),
+        percent(result.relative_difference),
         "-" if result.coverage is None else f"{result.coverage:.1%}",
         result.tool_version or "-",
         ", ".join(f"{r.rule} {r.verdict}" for r in result.rules) or "-",

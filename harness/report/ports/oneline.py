@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.comparison.result import WORST_FIRST, PortResult, worst
+from harness.comparison.result import PortResult
 from harness.log.wording import counted
+from harness.report import verdicts
 from harness.report.escape import terminal
 
 
@@ -22,7 +23,9 @@ def main_reason(result: PortResult) -> str:
 def one_line(result: PortResult) -> str:
     """Verdict, effect and the main reason; the port's name first, where it has one."""
     name = f"{result.port}: " if result.port else ""
-    effect = f" {percent(result.effect)}" if result.effect is not None else ""
+    effect = (
+        f" {percent(result.relative_difference)}" if result.relative_difference is not None else ""
+    )
     said = main_reason(result)
     more = [part for part in result.qualifier.split("; ") if part and part not in said]
     but = f" ({'; '.join(more)})".replace(f" by{effect}", "") if more else ""
@@ -43,7 +46,7 @@ def summary_line(results: Sequence[PortResult]) -> str:
     """One line for a whole check: the counts and the worst port with its reason."""
     if not results:
         return counts(results)
-    word = worst(results)
+    word = verdicts.worst(result.verdict for result in results)
     weighty = (result for result in results if result.verdict == word)
     first = max(weighty, key=lambda result: bool(result.qualifier))  # the first of equal ones
     return f"{counts(results)}; {one_line(first)}"
@@ -51,4 +54,4 @@ def summary_line(results: Sequence[PortResult]) -> str:
 
 def worst_first(results: Sequence[PortResult]) -> list[PortResult]:
     """The results by weight of their verdict; equal ones stay in order."""
-    return sorted(results, key=lambda result: WORST_FIRST.index(result.verdict))
+    return sorted(results, key=lambda result: verdicts.rank(result.verdict))

@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from harness.comparison.result import ERROR, LARGE, WORST_FIRST, PortResult, worst
+from harness.comparison.result import ERROR, LARGE, PortResult
 from harness.comparison.trend import Entry, find_changes
+from harness.report import verdicts
 from harness.report.page import render_page
+from harness.report.ports.oneline import worst_first
 from harness.report.ports.trend import describe, trend_svg
 
 WIDTH, CURVES, STRIP, EDGE = 160, 42, 30, 3
@@ -33,20 +35,19 @@ def render_index(
     runs where it changed. Same input, same bytes.
     """
     histories = histories or {}
-    order = {word: place for place, word in enumerate(WORST_FIRST)}
     rows = [
-        {**_row(result, order), "trend": _trend(histories.get(result.port, ()))}
-        for result in sorted(results, key=lambda r: order[r.verdict])
+        {**_row(result), "trend": _trend(histories.get(result.port, ()))}
+        for result in worst_first(results)
     ]
     return render_page(
         "index.html.j2",
         styles=("page.css", "index.css"),
         scripts=("index.js",),
-        verdict=worst(results) if results else ERROR,
+        verdict=verdicts.worst(r.verdict for r in results) if results else ERROR,
         title=f"{title}: {_counts(results)}",
         heading=title,
         counts=_counts(results),
-        words=[word for word in WORST_FIRST if any(r.verdict == word for r in results)],
+        words=[row.word for row in verdicts.TABLE if any(r.verdict == row.word for r in results)],
         rows=rows,
         with_trend=any(row["trend"] for row in rows),
         size={"width": WIDTH, "height": CURVES + STRIP, "zero": CURVES + STRIP / 2},
@@ -55,11 +56,11 @@ def render_index(
 
 
 def _counts(results: Sequence[PortResult]) -> str:
-    counts = {word: sum(r.verdict == word for r in results) for word in WORST_FIRST}
+    counts = {row.word: sum(r.verdict == row.word for r in results) for row in verdicts.TABLE}
     return ", ".join(f"{n} {word}" for word, n in counts.items() if n) or "none"
 
 
-def _row(result: PortResult, order: dict[str, int]) -> dict[str, Any]:
+def _row(result: PortResult) -> dict[str, Any]:
     """What one row shows, and by what it is sorted; a figure that is not known sorts last."""
     return {
         "port": result.port,
@@ -68,9 +69,13 @@ def _row(result: PortResult, order: dict[str, int]) -> dict[str, Any]:
         else f"./{quote(result.port, safe='', errors='backslashreplace')}/report.html",
         "verdict": result.verdict,
         "qualifier": result.qualifier,
-        "rank": order[result.verdict],
-        "effect": "" if result.effect is None else f"{result.effect:+.2%}",
-        "effect_size": "" if result.effect is None else repr(abs(result.effect)),
+        "rank": verdicts.rank(result.verdict),
+        "effect": ""
+        if result.relative_difference is None
+        else f"{result.relative_difference:+.2%}",
+        "effect_size": ""
+        if result.relative_difference is None
+        else repr(abs(result.relative_difference)),
         "coverage": "" if result.coverage is None else f"{result.coverage:.1%}",
         "coverage_size": "" if result.coverage is None else repr(result.coverage),
         "steps": result.steps,

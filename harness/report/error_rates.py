@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.comparison.calibrate import HALVES, SAME, SINGLES, Row
+from harness.comparison.error_rates import HALVES, SAME, SINGLES, Row
 from harness.report import escape, figures
 from harness.report.table import Table
 

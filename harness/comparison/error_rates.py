@@ -1,7 +1,8 @@
-"""How often does each rule reject when nothing differs, and how often does it notice a change?
+"""Error rates of the rules: false alarms where nothing differs, and detection of what does.
 
-Systems are sets of runs of one task. Nothing differs between two halves of one system, nor between
-two runs of it; what differs between two systems, their facts say.
+An ensemble is a set of runs of one task that differ by seed; the command calls it a system, as
+MLPerf does. Nothing differs between two halves of an ensemble, nor between two of its runs; the
+facts state what differs between two ensembles.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves, align
-from harness.align.companions import with_companions
+from harness.align.auxiliary import with_auxiliary
 from harness.align.comparable import Comparability, blocking, compare_facts
-from harness.align.measure import relative_error
+from harness.comparison.judges import Judge, judges
 from harness.log.run import Run
-from harness.rules import Verdict, rule_call
+from harness.rules import Verdict
 
-Judge = Callable[[Aligned], Verdict]
 AnyCurves = TypeVar("AnyCurves", bound=Curves)
 HALVES = "halves of a system"
 SINGLES = "two runs of a system"
@@ -30,11 +30,26 @@ SAME = "same facts"
 SPLITTING = frozenset({"world_size", "batch_per_device", "grad_accumulation"})
 """How an effective batch is put together: no change of the experiment where the product agrees."""
 MOST_SINGLES = 100
+HEADS = MappingProxyType(
+    {
+        "ensemble: loss alone": "ensemble: loss",
+        "ensemble": "ensemble",
+        "seed-variation": "seed-variation",
+        "equivalence 2 %": "equiv. 2 %",
+        "equivalence 0.5 %": "equiv. 0.5 %",
+        "two-sided": "two-sided",
+        "|mean| <= 2 %": "|mean| 2 %",
+        "per step 5 %, 1 % forgiven": "per step 5 %",
+        "one-sided 5 % of the last 50 (published)": "published",
+        "bitwise": "bitwise",
+    }
+)
+"""The judges of the table, in its order, with the heads of their columns."""
 NAMED = MappingProxyType({"effective_batch": "batch size", "schedule": "schedule"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class System:
+class Ensemble:
     """A set of runs that differ by seed."""
 
     name: str
@@ -43,7 +58,7 @@ class System:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What a rule said of the comparisons of one kind."""
+    """How often a rule failed and passed the comparisons of one kind."""
 
     rule: str
     kind: str
@@ -62,42 +77,19 @@ class Row:
         return self.passed / self.comparisons
 
 
-def judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
-    """The rules in the order of the table: this project's, then conventions in use elsewhere.
+def asked(*, permutations: int, seed: int) -> Mapping[str, Judge]:
+    """Returns the judges of the table by the heads of their columns.
 
-    `ensemble: loss` sees the loss curves only, `ensemble` the logged schedule and validation too.
-    `seed-variation` is asked about one candidate run, as `default` asks it. `per step 5 %` forgives
-    1 % of the steps; `published` is one-sided on the last 50 records.
+    `seed-variation` is asked about one candidate run, as `default` asks it.
     """
-
-    def rule(name: str, **limits: float) -> Judge:
-        call = rule_call(name, limits)
-        return lambda aligned: call(aligned).verdict
-
-    ensemble = rule("ensemble", permutations=permutations, seed=seed)
-    another = rule("seed-variation")
-    return {
-        "ensemble: loss": lambda aligned: ensemble(replace(aligned, schedules=(), validation=())),
-        "ensemble": ensemble,
-        "seed-variation": lambda aligned: another(_one_candidate(aligned)),
-        "equiv. 2 %": rule("equivalence", margin=0.02),
-        "equiv. 0.5 %": rule("equivalence", margin=0.005),
-        "two-sided": rule("two-sided"),
-        "|mean| 2 %": mean_within,
-        "per step 5 %": rule("tolerance", rtol=0.05, outside=0.01),
-        "published": rule("modelzoo"),
-        "bitwise": rule("exact"),
-    }
-
-
-def mean_within(aligned: Aligned) -> Verdict:
-    """The verdict of the convention |mean((c - b) / b)| <= 2 % on the mean curves."""
-    mean = abs(float(relative_error(aligned.baseline_mean, aligned.candidate_mean).mean()))
-    return Verdict.PASS if mean <= 0.02 else Verdict.FAIL
+    every = judges(permutations=permutations, seed=seed)
+    another = every["seed-variation"]
+    rules = {head: every[name] for name, head in HEADS.items()}
+    return {**rules, "seed-variation": lambda aligned: another(_one_candidate(aligned))}
 
 
 def kind_of(rows: Sequence[Comparability]) -> str:
-    """What differs between two systems, by the first fact that decides the experiment."""
+    """What differs between two ensembles, by the first fact that decides the experiment."""
     differing = {row.fact: row for row in rows if row.kind == "differs"}
     if "effective_batch" in differing:
         return NAMED["effective_batch"]
@@ -140,8 +132,8 @@ class _Tally:
         )
 
 
-def calibrate(
-    systems: Sequence[System],
+def error_rates(
+    ensembles: Sequence[Ensemble],
     *,
     draws: int = 2000,
     permutations: int = 1000,
@@ -149,51 +141,51 @@ def calibrate(
     metric: str = "loss",
     tick: Callable[[], object] = lambda: None,
 ) -> tuple[Row, ...]:
-    """The table: every rule on every pair of systems, on `draws` half-splits and pairs of runs.
+    """The table: every rule on every pair of ensembles, on `draws` half-splits and pairs of runs.
 
     `tick` is called once a comparison. Pairs of single runs are at most 100, which are enough for
     conventions that fail nearly all of them. The same seed gives the same table.
     """
     rng = np.random.default_rng(seed)
-    tally = _Tally(rules=judges(permutations=permutations, seed=seed), counts={})
-    whole = [_together(system, metric) for system in systems]
+    tally = _Tally(rules=asked(permutations=permutations, seed=seed), counts={})
+    whole = [_together(ensemble, metric) for ensemble in ensembles]
     for _ in range(draws):
-        one = whole[int(rng.integers(len(whole)))]
-        order = rng.permutation(one.baseline.shape[0])
-        tally.add(HALVES, _taken(one, *np.array_split(order, 2)))
+        drawn = whole[int(rng.integers(len(whole)))]
+        order = rng.permutation(drawn.baseline.shape[0])
+        tally.add(HALVES, _taken(drawn, *np.array_split(order, 2)))
         tick()
     for _ in range(min(draws, MOST_SINGLES)):
-        runs = systems[int(rng.integers(len(systems)))].runs
+        runs = ensembles[int(rng.integers(len(ensembles)))].runs
         first, second = (runs[i] for i in rng.permutation(len(runs))[:2])
         tally.add(SINGLES, align([first], [second], metric=metric))
         tick()
-    for left, right in itertools.combinations(systems, 2):
+    for left, right in itertools.combinations(ensembles, 2):
         rows = compare_facts([r.facts for r in left.runs], [r.facts for r in right.runs])
         kind = kind_of(rows)
         refused = Verdict.INCOMPARABLE if blocking(rows) else Verdict.PASS
         tally.note("facts", kind, refused)
         both = align(left.runs, right.runs, metric=metric)
-        tally.add(kind, with_companions(both, left.runs, right.runs))
+        tally.add(kind, with_auxiliary(both, left.runs, right.runs))
         tick()
     return tally.rows()
 
 
-def comparisons(systems: int, draws: int) -> int:
-    """How many comparisons `calibrate` will make."""
-    return draws + min(draws, MOST_SINGLES) + systems * (systems - 1) // 2
+def comparisons(ensembles: int, draws: int) -> int:
+    """How many comparisons `error_rates` will make."""
+    return draws + min(draws, MOST_SINGLES) + ensembles * (ensembles - 1) // 2
 
 
-def _together(system: System, metric: str) -> Aligned:
-    """All runs of a system on their common steps, on both sides, with their other series."""
-    both = align(system.runs, system.runs, metric=metric)
-    return with_companions(both, system.runs, system.runs)
+def _together(ensemble: Ensemble, metric: str) -> Aligned:
+    """All runs of an ensemble on their common steps, on both sides, with their other series."""
+    both = align(ensemble.runs, ensemble.runs, metric=metric)
+    return with_auxiliary(both, ensemble.runs, ensemble.runs)
 
 
 def _taken(aligned: Aligned, left: NDArray[np.intp], right: NDArray[np.intp]) -> Aligned:
-    """Some runs of a system against others."""
+    """Some runs of an ensemble against others."""
 
-    def taken(several: Sequence[Curves]) -> tuple[Curves, ...]:
-        return tuple(_some(other, left, right) for other in several)
+    def taken(series: Sequence[Curves]) -> tuple[Curves, ...]:
+        return tuple(_some(other, left, right) for other in series)
 
     return replace(
         _some(aligned, left, right),
@@ -204,7 +196,7 @@ def _taken(aligned: Aligned, left: NDArray[np.intp], right: NDArray[np.intp]) ->
 
 
 def _some(one: AnyCurves, left: NDArray[np.intp], right: NDArray[np.intp]) -> AnyCurves:
-    """Some runs of one series of a system against others."""
+    """Some runs of one series of an ensemble against others."""
     return replace(
         one,
         baseline=one.baseline[left],

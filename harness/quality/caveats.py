@@ -1,4 +1,4 @@
-"""Could the logs show a difference at all? What in them makes agreement say nothing.
+"""Data quality: why agreement between these logs would be no evidence.
 
 Such data never carry a pass, whatever the rules find; they excuse no failure.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned
-from harness.align.companions import takes_resources
+from harness.align.auxiliary import takes_resources
 from harness.log.run import Run, Series, same_series
 from harness.log.wording import counted
 from harness.quality.copies import copied
@@ -26,10 +26,10 @@ SIGMAS = 3
 FEW_TIMES = 5
 """Different values from which times and speeds are measured, and no setting."""
 _IDENTITY = ("device_kind", "device_name", "seed")
-"""Facts of which a different value makes equal bits incredible."""
+"""Facts of which a different value makes equal bits implausible."""
 
 
-def incredible(
+def data_caveats(
     baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned
 ) -> tuple[str, ...]:
     """Why agreement of these runs would say nothing, one line each; empty if nothing says so.

@@ -74,7 +74,7 @@ def is_other(name: str) -> bool:
     return not (told or takes_resources(name))
 
 
-def with_companions(aligned: Aligned, baseline: Sequence[Run], candidate: Sequence[Run]) -> Aligned:
+def with_auxiliary(aligned: Aligned, baseline: Sequence[Run], candidate: Sequence[Run]) -> Aligned:
     """The aligned series with every other series that some run of each side logged.
 
     The row of a run that lacks one is NaN.
