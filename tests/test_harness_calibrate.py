@@ -158,7 +158,7 @@ def test_the_command_prints_a_table_and_writes_csv_and_picture(tmp_path, systems
 def test_a_folder_without_two_systems_is_refused(tmp_path, systems):
     write(tmp_path / "runs" / "a", systems[0].runs)
     result = CliRunner().invoke(app, ["calibrate", str(tmp_path / "runs")])
-    assert "at least two are needed" in str(result.exception)
+    assert "expected at least 2" in str(result.exception)
     assert "no such folder" in str(
         CliRunner().invoke(app, ["calibrate", str(tmp_path / "none")]).exception
     )

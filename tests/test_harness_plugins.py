@@ -121,7 +121,9 @@ def test_what_is_no_class_is_no_format(install):
 def test_two_packages_may_not_add_one_name(install):
     install(READER, "others:Rows", "others")
     path = log_of(install())
-    with pytest.raises(ParseError, match=r"package rowlog 1.0: .* is also that of a format of others"):
+    with pytest.raises(
+        ParseError, match=r"package rowlog 1.0: .* is also that of a format of others"
+    ):
         read_run(path)
 
 

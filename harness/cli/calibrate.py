@@ -1,4 +1,4 @@
-"""The command `harness calibrate`: error rates of every rule on real systems."""
+"""The command `harness calibrate`, which measures the error rates of every rule on real systems."""
 
 from __future__ import annotations
 
@@ -18,23 +18,31 @@ if TYPE_CHECKING:
 
 def calibrate(
     folder: Annotated[
-        Path, typer.Argument(help="A folder of systems, each a folder of runs that differ by seed.")
+        Path,
+        typer.Argument(
+            help="A folder with a sub-folder per system; each holds runs that differ by seed."
+        ),
     ],
     *,
-    draws: Annotated[int, typer.Option(min=1, help="Half-splits drawn within systems.")] = 2000,
+    draws: Annotated[int, typer.Option(min=1, help="Number of half-splits drawn.")] = 2000,
     permutations: Annotated[
-        int, typer.Option(min=1, help="Random splits of one permutation test.")
+        int, typer.Option(min=1, help="Random splits per permutation test.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=1, help="Seed of all draws.")] = 1,
     metric: Annotated[str, typer.Option(help="Series to judge.")] = "loss",
     report: Annotated[
         Path | None,
-        typer.Option(help="Write calibration.csv and calibration.png there.", metavar="DIR"),
+        typer.Option(
+            help="Write calibration.csv and calibration.png into this folder.", metavar="DIR"
+        ),
     ] = None,
 ) -> None:
-    """Measure how often each rule rejects when nothing differs, and notices what does.
+    """Measure each rule's rates of false alarms and of detection on your own runs.
 
-    Pairs and half-splits are drawn from systems of one task. Example: harness calibrate runs/
+    All systems must have trained the same task. Two random halves of one system show the false
+    alarms; pairs of systems whose facts differ show the detections.
+
+    Example: harness calibrate runs/
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -66,12 +74,12 @@ def calibrate(
 
 
 def _ensembles(folder: Path, progress: Progress) -> list[Ensemble]:
-    """Every sub-folder with at least two runs."""
+    """Returns the runs of every sub-folder with at least two runs."""
     from harness.comparison.error_rates import Ensemble
     from harness.storage.logs import expand, read_runs
 
     if not folder.is_dir():
-        msg = "no such folder; give one whose sub-folders hold the runs of one system each"
+        msg = "no such folder; give a folder whose sub-folders each hold the runs of one system"
         raise PolicyError(msg, source=str(folder))
     ensembles = []
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
@@ -80,6 +88,6 @@ def _ensembles(folder: Path, progress: Progress) -> list[Ensemble]:
         if len(runs) > 1:
             ensembles.append(Ensemble(name=path.name, runs=runs))
     if len(ensembles) < 2:
-        msg = f"{len(ensembles)} systems with two runs or more; at least two are needed"
+        msg = f"{len(ensembles)} systems with two runs or more; expected at least 2. Add systems."
         raise PolicyError(msg, source=str(folder))
     return ensembles

@@ -1,4 +1,4 @@
-"""The command `harness explain`: which planted defect a difference resembles."""
+"""The command `harness explain`, which names the injected faults that a difference resembles."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ def explain(
     metric: Annotated[str, typer.Option(help="Series to compare.")] = "loss",
     rank: Annotated[int, typer.Option(min=0, help="Rank whose series is compared.")] = 0,
     allow: Annotated[
-        str, typer.Option(help="Facts that may differ, by comma, or all.", metavar="FACT,..")
+        str,
+        typer.Option(help="Facts that may differ, separated by commas, or all.", metavar="FACT,.."),
     ] = "",
     pattern: Pattern = None,
     baselines: Baselines = SHELF,
 ) -> None:
-    """Name the defects that a difference resembles, as hints for the search.
+    """Name known faults that a difference resembles.
 
-    They come from training runs with planted defects; how often the true one was named stands
-    below. The exit status is that of `harness compare`. Example: harness explain gpu/ port.log
+    They are hints for the search of the cause. The faults were injected into training runs; the
+    measured accuracy of such hints is printed below the table. The exit status is that of `harness
+    compare`.
+
+    Example: harness explain gpu/ port.log
     """
     from harness.comparison.diagnosis import diagnose, from_json
     from harness.comparison.judge import Policy
