@@ -204,7 +204,7 @@ RISING = {
     "HfState": ('"step": 10', "loss"),
     "JsonLines": ('"step": 3', "loss"),
     "Columns": ("1 ", "loss"),
-    "Plain": ("Iteration 12", "loss"),
+    "Grammar": ("Iteration 12", "loss"),
 }
 """What in the example counts the steps, and the series that it is of."""
 

@@ -26,7 +26,7 @@ from harness.parse.formats.mmcv_json import MmcvJson
 from harness.parse.formats.mmcv_text import MmcvText
 from harness.parse.formats.mmengine_text import MmengineText
 from harness.parse.formats.pattern import Pattern
-from harness.parse.formats.plain import Plain
+from harness.parse.grammar.reader import Grammar
 from harness.parse.formats.scalars_json import ScalarsJson
 from harness.parse.formats.tcappdll import Tcappdll
 from harness.parse.formats.tcappdll_json import TcappdllJson
@@ -50,7 +50,7 @@ FORMATS: tuple[type[Format], ...] = (
     Environment,
     CsvTable,
     Columns,
-    Plain,
+    Grammar,
 )
 """Asked in this order; the first that takes a line has it."""
 FACTS_ONLY = (ConfigBlock, Arguments, Environment)
