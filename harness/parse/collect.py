@@ -78,6 +78,7 @@ class Collector:
         self._epochs: dict[int, float] = {}
         self._parts: dict[str, Collector] = {}
         self.formats: dict[str, int] = {}  # with the first line of each
+        self.refusals: dict[str, str] = {}  # why the records of a format cannot be used
         self.window = MMENGINE_WINDOW
         self._last_step = -1
         self._notes = Notes()
@@ -250,6 +251,7 @@ class Collector:
     def disclaim(self, format_name: str) -> None:
         """Forgets a format with all its records: the log turned out to be something else."""
         self.formats.pop(format_name, None)
+        self.refusals.pop(format_name, None)
         self._notes.forget(format_name)
         self._skipped = [(of, skipped) for of, skipped in self._skipped if of != format_name]
         self._skipped_of.pop(format_name, None)

@@ -26,10 +26,10 @@ from harness.parse.formats.mmcv_json import MmcvJson
 from harness.parse.formats.mmcv_text import MmcvText
 from harness.parse.formats.mmengine_text import MmengineText
 from harness.parse.formats.pattern import Pattern
-from harness.parse.grammar.reader import Grammar
 from harness.parse.formats.scalars_json import ScalarsJson
 from harness.parse.formats.tcappdll import Tcappdll
 from harness.parse.formats.tcappdll_json import TcappdllJson
+from harness.parse.grammar.reader import Grammar
 from harness.parse.text import Chunk, chunks, decoded, pieces
 from harness.parse.tokens import respelled, unwrapped
 
@@ -278,9 +278,11 @@ def run_of(into: Collector, *, source: str, lines: int, notes: Sequence[str] = (
     """The run that was gathered, with what follows from its figures.
 
     Raises:
-        ParseError: no record was.
+        ParseError: no record was, or a reader refuses the log.
     """
     series, replaced, by_order = into.settle()
+    for refusal in into.refusals.values():
+        raise ParseError(refusal, source=source)
     if not series:
         raise _nothing_found(lines, into, source)
     derived, remarks = derive(into.facts(), series)

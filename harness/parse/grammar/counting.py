@@ -48,7 +48,9 @@ class Counting:
             return None
         whole = epoch is not None and epoch.is_integer()
         if epoch is None or not whole:
-            return At(place.counter, float(self.epochs_ended) if epoch is None else 0.0, place.length)
+            return At(
+                place.counter, float(self.epochs_ended) if epoch is None else 0.0, place.length
+            )
         if not place.length or place.fraction:
             return At(place.counter, epoch, place.length)
         return self._unrolled(int(epoch), place)

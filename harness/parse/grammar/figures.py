@@ -1,4 +1,4 @@
-"""Named figures of a line: `name: 1`, `name=1`, `name 1`, `'name': '1'`, `{1}`, `[1/2]`, `1 (2)`."""
+"""Named figures of a line: `name: 1`, `name=1`, `name 1`, `'name': '1'`, `[1/2]`, `1 (2)`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from harness.parse.grammar.words import (
 )
 from harness.parse.number import VALUE, number
 
+NO_FIGURES = (".py", ".cc", ".cpp", "/sec", "/s", "_time", "time", "_throughput", "_per_second")
+"""Ends of the names of source files, speeds and times."""
+
 _NAME = re.compile(
     r"(?<![\w./@])(?P<name>[^\W\d]\w{0,60}(?:[./@+-]\w{1,60}){0,8})['\"]?"
+    r"(?:\([A-Za-z]\w{0,40}\)|[^\S\n](?P<set>(?i:train|val|valid|test|eval))(?=[:=]))?"
     r"(?P<gap>[^\S\n]{0,8}[:=][^\S\n]{0,8}|[^\S\n]{1,8}(?:is[^\S\n]{1,8})?)"
 )
 _AT = re.compile(
@@ -61,7 +65,7 @@ def figures_of(text: str, floor: int = 0) -> list[Figure]:
         low = name.lower()
         stated = ":" in gap or "=" in gap
         loss = ("loss" in low and (stated or not low[-1].isdigit())) or low in OTHER_LOSSES
-        if not loss and (not _is_named(low, stated=stated) or low in POSITIONS or low in SPEEDS):
+        if not loss and (not _is_named(low, stated=stated) or _is_no_figure(low)):
             continue
         at = _AT.match(text, match.end())
         if at is None and not loss:
@@ -72,9 +76,16 @@ def figures_of(text: str, floor: int = 0) -> list[Figure]:
     return found
 
 
+def _is_no_figure(low: str) -> bool:
+    """Whether a word is a counter, a speed, a time or the name of a source file."""
+    return low in POSITIONS or low in SPEEDS or low.endswith(NO_FIGURES)
+
+
 def _is_named(low: str, *, stated: bool) -> bool:
     """Whether a number behind this word can be its figure."""
-    return stated or low in LEARNING_RATES or low in GRADIENT_NORMS or low in SPACED or low == "rate"
+    return (
+        stated or low in LEARNING_RATES or low in GRADIENT_NORMS or low in SPACED or low == "rate"
+    )
 
 
 def _figure(
@@ -82,6 +93,7 @@ def _figure(
 ) -> Figure | None:
     """The figure of a name; None where no number stands and no loss is missing."""
     name, start = full_name(text, match.start(), match["name"], floor)
+    name = f"{match['set']} {name}" if match["set"] else name
     low = name.lower()
     loss = is_loss(name) or low in OTHER_LOSSES
     if low in SPEEDS and not loss:

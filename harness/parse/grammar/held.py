@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from harness.parse.collect import Collector
 
@@ -23,7 +24,7 @@ class _Records:
     def by_epoch(self) -> bool:
         """Whether every line states an epoch, and none states that of the line before."""
         epochs = self.epochs
-        return min(epochs) >= 0 and all(a != b for a, b in zip(epochs, epochs[1:], strict=False))
+        return min(epochs) >= 0 and all(a != b for a, b in pairwise(epochs))
 
 
 class Held:

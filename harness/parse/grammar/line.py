@@ -24,7 +24,8 @@ class Parsed:
     """What one line says.
 
     `prefix` is the text of its prefixes. `rank` is None where the line states none. `figures` are
-    in the order of the line; `names` holds the series that each belongs to.
+    in the order of the line; `names` holds the series that each belongs to. `refreshed` says that
+    the line is a bar of tqdm, which may show one step several times while its figures change.
     """
 
     prefix: str
@@ -33,6 +34,7 @@ class Parsed:
     place: Place
     figures: tuple[Figure, ...]
     names: tuple[str, ...]
+    refreshed: bool = False
 
     def values(self) -> dict[str, float]:
         """Returns the first number of each series that the line states."""
@@ -41,6 +43,11 @@ class Parsed:
             if figure.value is not None:
                 values.setdefault(name, figure.value)
         return values
+
+    def means(self) -> dict[str, float]:
+        """Returns the means since the start of an epoch or an evaluation that the line states."""
+        named = zip(self.names, self.figures, strict=True)
+        return {name: figure.mean for name, figure in named if figure.mean is not None}
 
 
 def parsed(text: str) -> Parsed:
@@ -65,5 +72,11 @@ def parsed(text: str) -> Parsed:
     phase = phase_of(head)
     names = tuple(series_name(figure.name, phase) for figure in figures)
     return Parsed(
-        prefix=text[:end], rank=rank, phase=phase, place=place, figures=figures, names=names
+        prefix=text[:end],
+        rank=rank,
+        phase=phase,
+        place=place,
+        figures=figures,
+        names=names,
+        refreshed="%|" in text,
     )

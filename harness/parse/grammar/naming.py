@@ -22,6 +22,9 @@ MAX_WORDS = 3
 """Words before `loss` that may belong to its name."""
 
 _BEFORE = re.compile(r"(?:(?<![\w./])[A-Za-z][\w/]{0,30}[ -]){1,3}\Z", re.ASCII)
+_PHASE = re.compile(
+    rf"(?<![\w./])(?:{'|'.join(sorted(TRAINING | EVALUATION, key=len, reverse=True))})[ ]\Z", re.I
+)
 _PARTS = re.compile(r"[_./ -]+")
 _LOSS = re.compile(r"[a-z]*loss(?:es)?\d*")
 
@@ -45,6 +48,9 @@ def full_name(text: str, start: int, name: str, floor: int) -> tuple[str, int]:
     ('kl loss', 8)
     """
     low = name.lower()
+    phase = _PHASE.search(text[max(floor, start - 16) : start])
+    if phase is not None and low != "loss":
+        return text[start - len(phase[0]) : start + len(name)], start - len(phase[0])
     if low != "loss" and low not in TWO_WORDS and low not in OTHER_LOSSES:
         return name, start
     at = max(floor, start - 64)
@@ -89,9 +95,9 @@ def series_name(name: str, phase: Phase) -> str:
         return "lr"
     if low in GRADIENT_NORMS:
         return "grad_norm"
-    if phase != "eval" and "/" in name and low.partition("/")[0] not in EVALUATION:
-        if low.rpartition("/")[2] not in EVALUATION:
-            return name
+    ends = (low.partition("/")[0], low.rpartition("/")[2])
+    if phase != "eval" and "/" in name and EVALUATION.isdisjoint(ends):
+        return name
     parts = [part for part in re.split(r"[ -]", name) if part]
     if len(parts) > 1 and parts[-1].lower() == "value":
         parts.pop()

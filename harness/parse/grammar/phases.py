@@ -16,7 +16,9 @@ _EVALUATION = r"eval(?:uat(?:e|ion|ing))?|val(?:id(?:at(?:e|ion|ing))?)?|test(?:
 _WORDS = re.compile(
     rf"(?<![\w./])(?:(?P<train>{_TRAINING})|(?P<eval>{_EVALUATION}))(?![\w./=])", re.IGNORECASE
 )
-_SUMMARY = re.compile(r"[\W_]{0,8}(?:averaged? stats|summary)\b", re.IGNORECASE)
+_SUMMARY = re.compile(
+    r"[\W_]{0,8}(?:averaged? stats|summary)\b|\s{0,8}\[train\][^\n]{0,80}\[avg\]", re.IGNORECASE
+)
 
 
 def phase_of(head: str) -> Phase:

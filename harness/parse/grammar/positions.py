@@ -35,10 +35,12 @@ _STEP = re.compile(
     rf"(?P<step>{N}){_END}(?:\s{{0,8}}(?:/|of)\s{{0,8}}(?P<length>{N}))?",
     re.ASCII | re.IGNORECASE,
 )
-_TUTORIAL = re.compile(
-    rf"\s{{0,8}}\[\s{{0,8}}(?P<epoch>\d+),\s{{0,8}}(?P<step>{N})\]", re.ASCII
+_PAIR = re.compile(
+    rf"\s{{0,8}}(?:\[\s{{0,8}}(?P<epoch>\d+),\s{{0,8}}(?P<step>{N})\]"
+    rf"|(?P<bare>\d+)epoch:[a-z]{{1,12}}:\d+-(?P<last>{N})batch\b)",
+    re.ASCII,
 )
-"""`[1,  2000] loss: 2.2`: epoch and batch."""
+"""`[1,  2000] loss: 2.2`, and `10epoch:train:1-20batch:` of ESPnet: epoch and batch."""
 _FORMS = (
     re.compile(rf"^\s{{0,8}}(?P<step>{N})\s?(?:iter|it|step)\b(?!/)", re.ASCII | re.IGNORECASE),
     re.compile(rf"%\|[^|]{{0,400}}\|\s{{0,8}}(?P<step>{N})/(?P<length>{N}) \[", re.ASCII),
@@ -83,6 +85,11 @@ class Place(NamedTuple):
         """Whether a counter is stated."""
         return self.counter is not None or self.step is not None
 
+    @property
+    def whole_epoch(self) -> int | None:
+        """The epoch as a number without a fraction; None where a line states none."""
+        return None if self.epoch is None or self.fraction else int(self.epoch)
+
 
 def place_of(text: str, start: int = 0) -> Place:
     """Returns the position that a line states; `start` is where its prefixes end.
@@ -92,7 +99,7 @@ def place_of(text: str, start: int = 0) -> Place:
     """
     steps = list(_STEP.finditer(text))
     epoch = _EPOCH.search(text)
-    place = _with_epoch(_TRAIN.match(text, start) or epoch or _TUTORIAL.match(text, start))
+    place = _with_epoch(_TRAIN.match(text, start) or epoch or _PAIR.match(text, start))
     stated = len(steps) + (place.counter is not None)
     best = min(steps, key=_rank_of_word, default=None)
     if best is not None and _rank_of_word(best) == 0:
@@ -117,14 +124,14 @@ def _with_epoch(match: re.Match[str] | None) -> Place:
         return Place()
     groups = match.groupdict()
     shown = groups["epoch"] or groups.get("bare") or "0"
-    step, length = groups.get("step"), groups.get("length")
+    step, length = groups.get("step") or groups.get("last"), groups.get("length")
     damaged = step is not None and (_n(step) is None or _n(length or "0") is None)
     return Place(
         epoch=float(shown[:16]),
         fraction="." in shown,
         counter=None if step is None else _n(step),
         length=_n(length or "0") or 0,
-        within=bool(groups.get("epochs")) or step is not None,
+        within=step is not None or groups.get("epochs") is not None,
         damaged=damaged,
     )
 
@@ -152,15 +159,15 @@ def _without_word(
         match = form.search(text, start)
         if match is not None:
             return _of_step(match, place)._replace(stated=1)
-    match = _BEFORE_BAR.match(text, start) or batch or _bracket(text, epoch)
+    match = _BEFORE_BAR.match(text, start) or batch or _bracket(text, start, epoch)
     if match is None and epoch is None:
         match = _ALONE.match(text, start)
     return place if match is None else _of_step(match, place)._replace(stated=1)
 
 
-def _bracket(text: str, epoch: re.Match[str] | None) -> re.Match[str] | None:
+def _bracket(text: str, start: int, epoch: re.Match[str] | None) -> re.Match[str] | None:
     """A counter in brackets that no name claims: `[20/40]`, and not `mem: [10/80]`."""
-    for match in _BRACKET.finditer(text):
+    for match in _BRACKET.finditer(text, start):
         before = text[: match.start()].rstrip()
         word = before.rstrip(":=").rpartition(" ")[2].lower()
         named = before.endswith((":", "=")) and word not in TRAINING | EVALUATION

@@ -25,7 +25,10 @@ _PREFIX = re.compile(
     r"|(?i:rank)\s?(?P<named>\d{1,9}):"
     r"|\[default(?P<default>\d{1,9})\]:?"
     r"|\[\d{1,9},(?P<mpi>\d{1,9})\]<std(?:out|err)>:"
-    r"|\((?:[\w.-]{1,60}\.py[ :]{1,2}\d{1,6}|[^()\n]{0,60}\bpid=\d{1,12}[^()\n]{0,60})\):?"
+    r"|\((?:[\w.-]{1,60}\.py[ :]{1,2}\d{1,6}"
+    rf"|\w{{1,40}}:\d{{1,6}}(?=\)\s{{1,8}}{_LEVEL}\b)|[^()\n]{{0,60}}\bpid=\d{{1,12}}[^()\n]{{0,60}})\):?"
+    r"|\[[\w.-]{1,60}\.(?:py|cc|cpp|h):\d{1,6}(?::\w{1,40})?\]:?"
+    r"|\((?P<of>\d{1,6})/\d{1,6}\)(?=\s)"
     r"|\[(?P<word>[A-Za-z_][\w.]{0,40})\]:?"
     r"|(?P<srun>\d{1,6}):(?=\s)"
     r"|(?P<logger>[A-Za-z_][\w.]{0,60})(?:\s{0,4}:(?!\s{0,8}['\"\[{(]{0,2}[-+.\d])|"
@@ -35,7 +38,7 @@ _PREFIX = re.compile(
     r")",
     re.ASCII,
 )
-_RANKS = ("rank", "named", "default", "mpi")
+_RANKS = ("rank", "named", "default", "mpi", "of")
 
 
 class Prefix(NamedTuple):
@@ -64,9 +67,9 @@ def prefix_of(text: str) -> Prefix:
         kind = match.lastgroup
         if kind in ("word", "logger") and not _is_logger(match[kind], kind, end):
             break
+        if (kind == "srun" and turn) or (kind == "of" and not turn):
+            break
         if kind == "srun":
-            if turn:
-                break
             srun = count(match["srun"])
         elif kind in _RANKS:
             rank = count(match[kind])

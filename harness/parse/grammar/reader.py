@@ -10,17 +10,16 @@ Epoch: [0][ 20/40]  lr: 0.02  loss: 4.25 (4.31)  acc1: 2.0 (2.0)
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from math import isfinite
 
 from harness.parse.collect import Collector
-from harness.parse.grammar.counting import At, Counting
-from harness.parse.grammar.evaluating import Evaluating
 from harness.parse.grammar.figures import Figure
 from harness.parse.grammar.held import Held
 from harness.parse.grammar.line import Parsed, parsed
 from harness.parse.grammar.missing import Missing, spelled, value_of
 from harness.parse.grammar.positions import place_of
 from harness.parse.grammar.prefixes import prefix_of
+from harness.parse.grammar.process import Process
 from harness.parse.grammar.words import OTHER_LOSSES
 from harness.parse.number import number
 
@@ -28,23 +27,13 @@ MAX_LINE = 4000
 """Characters of a line that this format can be in."""
 MAX_PROCESSES = 10_000
 """Ranks of one log whose counters are followed."""
+MIN_AGAIN = 0.3
+"""Part of the lines from which on repeated steps are processes and no resumed run; two are half."""
 
 _HINTS = ("oss", "xent", "cost ", "cost:")
 _COUNTER = re.compile(r"step|iter", re.ASCII | re.IGNORECASE)
 _OTHER_EPOCH = re.compile(r"best|sav(?:ed|ing)|checkpoint|early|resum", re.IGNORECASE)
 """Words of a line whose epoch is not the one that begins."""
-
-
-class _Process:
-    """What is known of one rank: its counters, its evaluation, and where it stood last."""
-
-    def __init__(self) -> None:
-        self.counting = Counting()
-        self.evaluating = Evaluating()
-        self.last: tuple[At, tuple[str, ...]] | None = None
-        self.values: dict[str, float] = {}
-        self.step: int | None = None
-        self.bar: float | None = None
 
 
 class Grammar:
@@ -63,11 +52,9 @@ class Grammar:
     long_lines = False
 
     def __init__(self) -> None:
-        self._processes: dict[int, _Process] = {}
+        self._processes: dict[int, Process] = {}
         self._missing = Missing()
         self._held = Held()
-        self._placed = 0
-        self._again = 0
         self._summaries = 0
         self._ranked = False
 
@@ -94,10 +81,12 @@ class Grammar:
 
     def close(self, into: Collector) -> None:
         """Hands over what was held: evaluations, and losses without a step if no other has one."""
-        for rank, process in self._processes.items():
-            process.evaluating.end(rank, process.step, into)
+        processes = self._processes.values()
+        for process in processes:
+            process.close(into)
+        self._refuse(into)
         lines = self._held.lines
-        if self._placed and lines:
+        if lines and any(process.placed for process in processes):
             into.note(f"plain: {lines} losses without a step beside others with one are left out")
         elif lines:
             into.claim(self.name)
@@ -105,9 +94,20 @@ class Grammar:
             into.note(f"plain: {lines} losses without a step are numbered {way}")
         if self._summaries:
             into.note(f"plain: {self._summaries} lines of means over an epoch are left out")
-        left = sum(process.evaluating.left_out for process in self._processes.values())
+        left = sum(process.evaluating.left_out for process in processes)
         if left:
             into.note(f"plain: {left} lines inside evaluations state no mean and are left out")
+
+    def _refuse(self, into: Collector) -> None:
+        """Refuses a log of several processes that nothing tells apart."""
+        again = sum(process.again for process in self._processes.values())
+        if again > 1 and again >= MIN_AGAIN * sum(p.placed for p in self._processes.values()):
+            example = next(p.example for p in self._processes.values() if p.again)
+            into.refusals[self.name] = (
+                f"{again} lines state another loss for the step of the line before (first: "
+                f"{example}), and nothing says which process wrote each; expected one loss a step, "
+                "or a rank on each line such as `[rank1]:`. Give the log of one process."
+            )
 
     def _begin_epoch(self, line: str) -> None:
         """Takes the epoch of a line without a loss, such as `Epoch 2/10`."""
@@ -141,20 +141,16 @@ class Grammar:
     ) -> None:
         self._missing.learn(text, losses)
         reason = self._unusable(text, said, losses)
-        rank = said.rank or 0
-        process = self._process(rank)
+        process = self._process(said.rank or 0)
         if reason or process is None:
             into.skip(line, text, reason or f"more than {MAX_PROCESSES} ranks")
             return
-        figures = _values(said, losses)
         for loss, name in _odd(said, losses):
             into.odd(name, loss.text, spelled(loss), text)
         if said.phase == "summary":
             self._summaries += 1
-        elif said.phase == "eval":
-            self._evaluation(rank, process, said, figures, into)
         else:
-            self._training(rank, process, said, figures, text, into)
+            process.take(said, _values(said, losses), into)
 
     def _unusable(self, text: str, said: Parsed, losses: list[Figure]) -> str:
         """Why no record of a line can be trusted; empty where there is no reason."""
@@ -168,133 +164,11 @@ class Grammar:
             return "a loss without the rank that lines before it have"
         return "a loss whose step is no number of steps" if said.place.damaged else ""
 
-    def _process(self, rank: int) -> _Process | None:
+    def _process(self, rank: int) -> Process | None:
         process = self._processes.get(rank)
         if process is None and len(self._processes) < MAX_PROCESSES:
-            process = self._processes[rank] = _Process()
+            process = self._processes[rank] = Process(rank, self._held)
         return process
-
-    def _evaluation(
-        self,
-        rank: int,
-        process: _Process,
-        said: Parsed,
-        figures: Mapping[str, float],
-        into: Collector,
-    ) -> None:
-        """Takes a line of an evaluation: its progress, or its result."""
-        place = said.place
-        if place.step is None and place.length > 1:
-            process.evaluating.progress(_means(said))
-        elif place.is_stated:
-            step = place.step if place.step is not None else place.counter or 0
-            self._record(rank, At(step), figures, into)
-        elif process.step is not None:
-            self._record(rank, At(process.step), figures, into)
-        else:
-            self._hold(rank, process, said, figures)
-
-    def _training(
-        self,
-        rank: int,
-        process: _Process,
-        said: Parsed,
-        figures: dict[str, float],
-        text: str,
-        into: Collector,
-    ) -> None:
-        """Takes a line of training, with an evaluation beside it perhaps."""
-        place = said.place
-        at = process.counting.at(place)
-        trained = {n: v for n, v in figures.items() if not n.startswith("val.")}
-        if at is None and not trained and process.step is not None:
-            self._record(rank, At(process.step), figures, into)
-        elif at is None:
-            process.counting.epochs_ended += process.step is not None
-            self._hold(rank, process, said, figures)
-        elif not place.bar:
-            process.evaluating.end(rank, process.step, into)
-            self._count_again(process, at, trained, text)
-            self._record(rank, at, figures, into)
-            self._remember(rank, process, trained, into)
-        elif place.counter == place.length:  # a bar's figures are means since the epoch began
-            self._bar(rank, process, at, figures, into, window=place.length)
-
-    def _bar(
-        self,
-        rank: int,
-        process: _Process,
-        at: At,
-        figures: dict[str, float],
-        into: Collector,
-        *,
-        window: int,
-    ) -> None:
-        """Takes the last bar of an epoch; a second one in it is that of an evaluation."""
-        epoch = process.counting.epoch
-        if epoch is not None and epoch == process.bar and process.step is not None:
-            results = {f"val.{n}": v for n, v in figures.items() if not n.startswith("val.")}
-            self._record(rank, At(process.step), results, into)
-            return
-        process.bar = epoch
-        trained = {n: v for n, v in figures.items() if not n.startswith("val.")}
-        others = {n: v for n, v in figures.items() if n.startswith("val.")}
-        self._record(rank, at, trained, into, window=window)
-        self._remember(rank, process, trained, into, window=window)
-        self._record(rank, At(process.step or 0), others, into)
-
-    def _record(
-        self,
-        rank: int,
-        at: At,
-        figures: Mapping[str, float],
-        into: Collector,
-        *,
-        window: int = 1,
-    ) -> None:
-        into.claim(self.name)
-        for name, value in figures.items():
-            into.record(
-                name,
-                rank=rank,
-                iteration=at.iteration,
-                epoch=at.epoch,
-                total=at.total,
-                value=value,
-                window=window,
-            )
-
-    def _remember(
-        self,
-        rank: int,
-        process: _Process,
-        trained: Mapping[str, float],
-        into: Collector,
-        *,
-        window: int = 1,
-    ) -> None:
-        """Keeps the step that the training has reached."""
-        self._placed += 1
-        for name in trained:
-            track = into.track(name, rank=rank, window=window)
-            if track is not None:
-                process.step = track.last_step()
-                return
-
-    def _hold(
-        self, rank: int, process: _Process, said: Parsed, figures: Mapping[str, float]
-    ) -> None:
-        epoch = said.place.epoch
-        self._held.add(rank, None if epoch is None or said.place.fraction else int(epoch), figures)
-
-    def _count_again(
-        self, process: _Process, at: At, trained: dict[str, float], text: str
-    ) -> None:
-        """Counts lines of one position with other losses: ranks that nothing tells apart."""
-        here = (at, tuple(trained))
-        if here == process.last and trained != process.values and "%|" not in text:
-            self._again += 1
-        process.last, process.values = here, trained
 
 
 def _values(said: Parsed, losses: list[Figure]) -> dict[str, float]:
@@ -317,10 +191,12 @@ def _series(name: str, losses: list[Figure]) -> str:
 def _odd(said: Parsed, losses: list[Figure]) -> list[tuple[Figure, str]]:
     """The losses in whose place something else than a number stands, with their series."""
     named = zip(said.figures, said.names, strict=True)
-    return [(f, name) for f, name in named if f in losses and number(f.text) is None]
+    return [
+        (figure, name)
+        for figure, name in named
+        if figure in losses and not _is_finite(figure.value) and number(figure.text) is None
+    ]
 
 
-def _means(said: Parsed) -> dict[str, float]:
-    """The running means that a line of an evaluation states."""
-    named = zip(said.figures, said.names, strict=True)
-    return {name: f.mean for f, name in named if f.mean is not None}
+def _is_finite(value: float | None) -> bool:
+    return value is not None and isfinite(value)

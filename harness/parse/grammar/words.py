@@ -53,12 +53,26 @@ TWO_WORDS = {
 }
 """Second words of names, and the words before them that belong to the name."""
 
-POSITIONS = TRAINING | EVALUATION | frozenset(
-    {"epoch", "epochs", "ep", "step", "steps", "iter", "iters", "iteration", "iterations", "it"}
-    | {"batch", "batch_id", "batch_idx", "batches", "rank", "local_rank", "global_rank", "device"}
-    | {"global_step", "global_steps", "global step", "num_updates", "updates", "update", "up."}
-    | {"current_steps", "total_steps", "max_steps", "total", "pid", "size", "world_size", "up"}
-    | {"trainer/global_step", "train_step", "n_iter", "iter_num", "node", "worker", "seed"}
+POSITIONS = (
+    TRAINING
+    | EVALUATION
+    | frozenset(
+        {"epoch", "epochs", "ep", "step", "steps", "iter", "iters", "iteration", "iterations", "it"}
+        | {
+            "batch",
+            "batch_id",
+            "batch_idx",
+            "batches",
+            "rank",
+            "local_rank",
+            "global_rank",
+            "device",
+        }
+        | {"global_step", "global_steps", "global step", "num_updates", "updates", "update", "up."}
+        | {"current_steps", "total_steps", "max_steps", "total", "pid", "size", "world_size", "up"}
+        | {"trainer/global_step", "train_step", "n_iter", "iter_num", "node", "worker", "seed"}
+        | {"xla", "npu", "cuda", "sdaa", "mlu", "gpu", "rank"}
+    )
 )
 """Names of counters, phases and processes: a number behind them is no figure of the training."""
 SPEEDS = frozenset(
