@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from harness.parse.grammar.phases import Phase
 from harness.parse.grammar.words import (
@@ -20,6 +21,8 @@ from harness.parse.grammar.words import (
 
 MAX_WORDS = 3
 """Words before `loss` that may belong to its name."""
+CACHED = 4096
+"""Names whose meaning is remembered: a log prints the same few on every line."""
 
 _BEFORE = re.compile(r"(?:(?<![\w./])[A-Za-z][\w/]{0,30}[ -]){1,3}\Z", re.ASCII)
 _PHASE = re.compile(
@@ -29,6 +32,7 @@ _PARTS = re.compile(r"[_./ -]+")
 _LOSS = re.compile(r"[a-z]*loss(?:es)?\d*")
 
 
+@lru_cache(maxsize=CACHED)
 def is_loss(name: str) -> bool:
     """Whether a name is that of a loss.
 
@@ -82,6 +86,7 @@ def _two_words(
     return text[start - more : start + len(name)], start - more
 
 
+@lru_cache(maxsize=CACHED)
 def series_name(name: str, phase: Phase) -> str:
     """Returns the name of the series of a figure on a line of a phase.
 
