@@ -1,6 +1,6 @@
 """Criss-cross attention of ours against the einsum formulation that mmcv uses, in one run.
 
-    python benchmarks/attention.py [--size H W] [--batch N] [--channels C] [--recurrence R]
+    python -m benchmarks.attention [--size H W] [--batch N] [--channels C] [--recurrence R]
 
 Time: forward and backward of all variants in turn in one process, medians over the rounds. Memory:
 growth of the peak resident set over a warmed process, each variant in fresh processes, median of
@@ -14,7 +14,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -70,8 +69,8 @@ def times_ms(shape: list[int], recurrence: int, rounds: int) -> dict[str, list[f
 def memory_mib(name: str, shape: list[int], recurrence: int) -> float:
     """Return by how much one step grows the peak of a fresh process, in MiB, median of three."""
     script = (
-        f"import sys, json; sys.path.insert(0, {str(Path(__file__).resolve().parent)!r});"
-        "import attention; print(attention.peak_growth_mib(*json.loads(sys.argv[1])))"
+        "import sys, json; from benchmarks.attention import peak_growth_mib;"
+        "print(peak_growth_mib(*json.loads(sys.argv[1])))"
     )
     values = []
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""How long a large manifest takes: `python benchmarks/check.py [PORTS]` (1,000 unless given).
+"""How long a large manifest takes: `python -m benchmarks.check [PORTS]` (1,000 unless given).
 
 Writes pairs of logs of 500 steps, one of them damaged, checks them with one process and with one
 per core, and prints seconds, ports per second and the largest process.

@@ -1,6 +1,6 @@
 """What the attention is worth where a far-off sign decides a class: mIoU by recurrence and seed.
 
-    python benchmarks/cues.py [--seeds 5] [--recurrences 0 1 2] [--out logs/cues]
+    python -m benchmarks.cues [--seeds 5] [--recurrences 0 1 2] [--out logs/cues]
 
 Makes the scenes with cues, trains their config by the training command, one run at a time on one
 thread, and prints mIoU of the validation scenes after the last step: mean and standard deviation

@@ -1,4 +1,4 @@
-"""Record the demo's baseline: `python benchmarks/demo_baseline.py [--seeds 12] [--device cuda]`.
+"""Record the demo's baseline: `python -m benchmarks.demo_baseline [--seeds 12] [--device cuda]`.
 
 Trains the demo config once a seed (1, 2, ... on the best device here unless one is named), keeps
 each step log packed beside the figures in `baselines/ccnet_r18-d8_demo/`, and records them. A run
@@ -54,7 +54,7 @@ def main() -> None:
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True,
         check=False,
     ).stdout.strip()  # fmt: skip
-    origin = f"python benchmarks/demo_baseline.py {' '.join(sys.argv[1:])}".strip()
+    origin = f"python -m benchmarks.demo_baseline {' '.join(sys.argv[1:])}".strip()
     call(
         sys.executable, "-m", "harness", "baseline", "add", NAME, f"baselines/{NAME}",
         "--origin", f"{origin}, at commit {commit}", "--replace", "--description",

@@ -1,11 +1,11 @@
 """Does `harness explain` name the true fault on a network that its signatures do not come from?
 
-    python benchmarks/elsewhere.py [FAULT ...] [--out logs/elsewhere] [--seed 101]
+    python -m benchmarks.elsewhere [FAULT ...] [--out logs/elsewhere] [--seed 101]
 
 Trains the demo once with every fault that has a signature (or those named), a run a core, and sets
 each beside the demo's recorded seeds. The demo is another network than the corpus's (the backbone
 has a stride of 8, the scenes are plain) and its log has the loss alone. Prints the verdict of
-`another-seed`, how like the true fault a run is, its place among the hints, and the first hint;
+`seed-variation`, how like the true fault a run is, its place among the hints, and the first hint;
 below, how often the truth came first and among three, of the runs that failed. Curves with NaN get
 no hints. A run that is complete already is not repeated.
 """
@@ -18,8 +18,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cues import call
-
+from benchmarks.cues import call
 from harness import Policy, Verdict, compare, read_run
 from harness.comparison.hints import Hint, Hints, from_json, hints
 from harness.storage.inputs import load

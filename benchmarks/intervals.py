@@ -1,6 +1,6 @@
 """How often does the 95 % interval of `equivalence` hold the true difference?
 
-    python benchmarks/intervals.py [--draws 2000] [--seed 1]
+    python -m benchmarks.intervals [--draws 2000] [--seed 1]
 
 Curves fall from 4 to 1 with noise in proportion; the candidate's expected curve lies 3 % above the
 baseline's. Pairs: one run a side, noise of several kinds. Run sets: runs with a level of their own.

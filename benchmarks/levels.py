@@ -1,4 +1,4 @@
-"""How often `another-seed` errs on seeds that are not as it takes them: simulated, and real ones.
+"""How often `seed-variation` errs on seeds that are not as it takes them: simulated, and real ones.
 
 python -m benchmarks.levels [--draws N] [--half tuning|reported]
 python -m benchmarks.levels --data FOLDER [--half ..]    families of runs that differ by seed
@@ -230,7 +230,7 @@ def real(found: Sequence[Group], *, resolution: float, rule: str) -> dict[tuple[
 
 def corpus_at(device: str, resolution: float, *, alone: bool) -> tuple[float, float]:
     """Shares of benign runs left open and of costly faults passed, 10 v 1, settings alike."""
-    runs, call = by_setting(device), rule_call("another-seed", {"resolution": resolution})
+    runs, call = by_setting(device), rule_call("seed-variation", {"resolution": resolution})
     verdicts: dict[tuple[str, str], list[Verdict]] = {}
     for plan in plans(runs, runs, device, size=(10, 1)):
         if plan.group != "harmless":
@@ -280,7 +280,7 @@ def print_resolution(folder: Path | None) -> None:
                 still_open, passed = corpus_at(device, resolution, alone=alone)
                 what = "loss alone" if alone else "all"
                 cells.append(f"{device} {what}: open {still_open:.0%}, costly passed {passed:.0%}")
-        by_family = real(found, resolution=resolution, rule="another-seed")
+        by_family = real(found, resolution=resolution, rule="seed-variation")
         for (family, size), one in by_family.items():
             if size in {"9 v 1", "5 v 1"}:
                 cells.append(f"{family} {size}: open {one.open / one.comparisons:.0%}")
@@ -292,7 +292,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--half", choices=tuple(SEEDS), default="reported")
-    parser.add_argument("--rule", choices=("another-seed", "default"), default="another-seed")
+    parser.add_argument("--rule", choices=("seed-variation", "default"), default="seed-variation")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--resolution", action="store_true")
     given = parser.parse_args()

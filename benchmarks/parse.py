@@ -1,4 +1,4 @@
-"""How fast a large log is read: `python benchmarks/parse.py [MEGABYTES]` (1,000 unless given).
+"""How fast a large log is read: `python -m benchmarks.parse [MEGABYTES]` (1,000 unless given).
 
 Writes a log of four ranks, three figures a record, and reads it in one run by: the plain script's
 regular expression for one figure of rank 0 over the text already in memory, polars extracting
@@ -6,7 +6,7 @@ three figures of every line, counting newlines, and `harness`, which reads every
 rank; over the bytes in memory as the script does, and from the file, hashing it. Median of 3 after
 1 warm-up. Each is a process of its own, which prints its peak memory above that before it began.
 
-`python benchmarks/parse.py stream [GIGABYTES]` reads a log of 10 GB that is never on disk or whole
+`python -m benchmarks.parse stream [GIGABYTES]` reads a log of 10 GB that is never on disk or whole
 in memory, and prints the peak memory above the numbers kept.
 """
 
@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+ROOT = Path(__file__).resolve().parents[1]
 RUNS = 3
 RANKS = 4
 PIECE = 1 << 22
@@ -171,7 +172,8 @@ def main() -> None:
         path = Path(folder) / "port.log"
         write(path, megabytes)
         for way in WAYS:
-            subprocess.run([sys.executable, __file__, way, str(path)], check=False)
+            command = [sys.executable, "-m", "benchmarks.parse", way, str(path)]
+            subprocess.run(command, cwd=ROOT, check=False)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What can 10 runs a side show? Planted shifts in real seed noise.
 
-    python benchmarks/power.py DIR [--draws 500] [--seed 1]
+    python -m benchmarks.power DIR [--draws 500] [--seed 1]
 
 DIR holds systems, each a folder of runs (as for `harness calibrate`). The runs of every system,
 less its own mean curve, are pooled as noise (rescaled for the mean taken out); each draw takes 2 n

@@ -1,6 +1,6 @@
 """How fast the HTML report of a large comparison is written and opened.
 
-    python benchmarks/report.py [--runs 10] [--steps 40000] [--repeat 5]
+    python -m benchmarks.report [--runs 10] [--steps 40000] [--repeat 5]
 
 Writes the report of RUNS + RUNS made-up runs of STEPS steps, opens it in Chromium (CHROMIUM, by
 default /usr/bin/chromium, driven by playwright) from a file, as a new process each time, and zooms.

@@ -1,6 +1,6 @@
 """How long `harness calibrate` and one `harness compare` of 10 against 10 runs take.
 
-    python benchmarks/speed.py DIR
+    python -m benchmarks.speed DIR
 
 DIR holds systems, each a folder of runs. Both are timed as commands, start-up and reading included.
 """

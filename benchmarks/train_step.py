@@ -1,6 +1,6 @@
 """A training step of ours against the same network put together as mmsegmentation does it.
 
-    python benchmarks/train_step.py [--config NAME] [--size H W] [--batch N] [--rounds K]
+    python -m benchmarks.train_step [--config NAME] [--size H W] [--batch N] [--rounds K]
 
 Both train from the same weights on the same tensors (forward, losses, accuracy, backward, SGD), in
 turn in one process; medians over the rounds after one that warms. The other side is put together

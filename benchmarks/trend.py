@@ -1,6 +1,6 @@
 """How often a change point is named on flat histories, and how often a planted step is found.
 
-    python benchmarks/trend.py [--count 2000] [--seed 0]
+    python -m benchmarks.trend [--count 2000] [--seed 0]
 
 Noise has a standard deviation of 1 % of the loss; steps are in units of it.
 """

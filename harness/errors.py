@@ -5,7 +5,8 @@
     |-- AlignmentError      two logs have no series, or no step, in common
     |-- PolicyError         a rule, a limit, a fact or a manifest entry that does not exist or fit
     |-- BaselineError       a recorded baseline is missing, damaged, or would be overwritten
-    `-- HistoryError        a store of results cannot be opened, read or written
+    |-- HistoryError        a store of results cannot be opened, read or written
+    `-- ExtensionError      an installed package that adds a rule or a format cannot be loaded
 
 Every message says what was found, what was expected and what to do.
 """
@@ -56,3 +57,7 @@ class BaselineError(HarnessError):
 
 class HistoryError(HarnessError):
     """A store of results over time cannot be opened, read or written."""
+
+
+class ExtensionError(HarnessError):
+    """An installed package that adds a rule or a format cannot be loaded."""

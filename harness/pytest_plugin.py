@@ -75,7 +75,7 @@ class ManifestFile(pytest.File):
             raise self.CollectError(str(error)) from error
         for port in ports:
             shared = SharedComparison(port, self.path.parent)
-            for index, rule in enumerate(port.policy().rules):
+            for index, rule in enumerate(port.policy().calls):
                 item: PortItem = PortItem.from_parent(
                     self, name=f"{port.name}[{rule}]", shared=shared, index=index
                 )

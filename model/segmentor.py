@@ -20,7 +20,7 @@ from model.structures import SegDataSample
 
 # On a CPU channels-last images make a narrow network about 1.15 times as fast; a wide one loses
 # that to reordering its weights at every call. The demo has 7 parameters a pixel of its batch,
-# R50-D8 at 2x512x1024 has 47 (python benchmarks/train_step.py).
+# R50-D8 at 2x512x1024 has 47 (python -m benchmarks.train_step).
 _CHANNELS_LAST_PARAMETERS_PER_PIXEL = 20
 
 

@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 pytest_plugins = ["pytester"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+# `model` and `benchmarks` are in no wheel. Last, so that an installed `harness` is the one tested.
+sys.path.append(str(REPOSITORY))
 
 
 @pytest.fixture(scope="session")

@@ -1087,7 +1087,7 @@ QUESTIONS = (
     Question(rule="modelzoo"),
     Question(rule="equivalence"),
     Question(rule="ensemble:detect=0.1", runs=(10, 10), same_start=False),
-    Question(rule="another-seed", runs=(10, 1), same_start=False, by_default=True),
+    Question(rule="seed-variation", runs=(10, 1), same_start=False, by_default=True),
     Question(rule="default", by_default=True),
 )
 INCOMPLETE = ("ends", "validation", "schedule", "signals", "ranks")

@@ -72,12 +72,12 @@ def test_nothing_rejects_nothing_and_a_change_is_noticed(rows):
     assert share(rows, "bitwise", SAME) == 1
 
 
-def test_another_seed_is_asked_about_one_run(rows):
-    assert share(rows, "another-seed", HALVES) <= 0.04
+def test_seed_variation_is_asked_about_one_run(rows):
+    assert share(rows, "seed-variation", HALVES) <= 0.04
     for kind in ("batch size", "learning rate x2.00"):
-        assert share(rows, "another-seed", kind) >= 0.6  # the rest is asked for one more run
-        assert all(r.passed == 0 for r in rows if (r.rule, r.kind) == ("another-seed", kind))
-    (single,) = (row for row in rows if (row.rule, row.kind) == ("another-seed", SINGLES))
+        assert share(rows, "seed-variation", kind) >= 0.6  # the rest is asked for one more run
+        assert all(r.passed == 0 for r in rows if (r.rule, r.kind) == ("seed-variation", kind))
+    (single,) = (row for row in rows if (row.rule, row.kind) == ("seed-variation", SINGLES))
     assert (single.failed, single.passed) == (0, 0)  # one baseline run shows no spread
 
 

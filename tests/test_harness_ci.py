@@ -5,13 +5,17 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+import typer.main
 import xmlschema
 from loglines import decaying, records, run
 from portresults import HOSTILE, broken, result
 
+import harness.report.ports
 from harness import Policy, compare
+from harness.cli.main import app
 from harness.comparison.result import RuleResult, judged
 from harness.errors import HarnessError
+from harness.ports.outputs import OUTPUTS
 from harness.ports.publish import commit_of, publish
 from harness.report.comparison import failure
 from harness.report.ports import comment, github, gitlab, junit
@@ -37,7 +41,7 @@ name = "gone"
 baseline = "gpu.log"
 candidate = "no.log"
 """
-NOWHERE = {"junit": None, "gitlab": None, "comment": None, "history": ""}
+NOWHERE = {"outputs": {}, "history": ""}
 
 
 def problems(text):
@@ -228,7 +232,7 @@ def test_publish_writes_what_is_asked_for_and_makes_the_folders(tmp_path):
         "gitlab": tmp_path / "b" / "q.json",
         "comment": tmp_path / "c.md",
     }
-    publish(ALL, **places, history="", environ={})
+    publish(ALL, outputs=places, history="", environ={})
     SCHEMA.validate(places["junit"].read_text(encoding="utf-8"))
     assert len(json.loads(places["gitlab"].read_text(encoding="utf-8"))) == 4
     assert places["comment"].read_text(encoding="utf-8").startswith(comment.MARK)
@@ -265,7 +269,7 @@ def test_what_cannot_be_written_is_an_error_and_stops_nothing_else(tmp_path):
     wrong = tmp_path / "file" / "j.xml"
     right = tmp_path / "c.md"
     with pytest.raises(HarnessError, match=r"j\.xml: cannot be written"):
-        publish(ALL, junit=wrong, gitlab=None, comment=right, history="", environ={})
+        publish(ALL, outputs={"junit": wrong, "comment": right}, history="", environ={})
     assert right.exists()
 
 
@@ -274,3 +278,18 @@ def test_the_commit_is_what_ci_says_or_what_git_says(tmp_path):
     assert commit_of({"CI_COMMIT_SHA": "b" * 40}, folder=tmp_path) == "b" * 40
     assert commit_of({}, folder=tmp_path) == ""
     assert commit_of({}, folder=tmp_path / "absent") == ""
+
+
+def test_every_output_is_an_option_of_check_and_has_a_writer():
+    options = {p.name: p for p in typer.main.get_command(app).commands["check"].params}
+    for output in OUTPUTS:
+        assert options[output.name].help == output.help
+        assert output.render(ALL, {})
+
+
+def test_every_writer_of_a_check_is_an_output_or_is_listed_here():
+    """The others write what is asked for in another way: the screen, the index, the history."""
+    folder = Path(harness.report.ports.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    others = {"check_table", "github", "history_table", "oneline", "site", "trend"}
+    assert modules == {output.name for output in OUTPUTS} | others

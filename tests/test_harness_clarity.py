@@ -21,12 +21,12 @@ from harness.log.wording import counted
 from harness.report import calibration, run, screen
 from harness.report.comparison import html, markdown, plot, repeat, scale, tables, text
 from harness.report.ports import check_table, comment, oneline, site
-from harness.rules import RuleCall, parse_rule
+from harness.rules import parse_rule
 from harness.stats.interval import from_runs
 from harness.stats.signature import signature, words_of
 
 ROOT = Path(__file__).parents[1]
-TOLERANT = (RuleCall(name="tolerance", limits={"rtol": 10.0, "outside": 1.0, "cap": 100.0}),)
+TOLERANT = ("tolerance:rtol=0.5,outside=1,cap=100",)
 
 
 def made(base=None, cand=None, *, policy=None, rules=TOLERANT, **facts):
@@ -229,7 +229,7 @@ def test_two_ways_to_average_are_told_apart():
 
 def test_features_are_explained_where_they_are_named():
     runs = [make_run(decaying(100, seed=i), source=f"{i}", seed=i) for i in range(7)]
-    comparison = compare(runs[:6], runs[6], Policy(rules=(parse_rule("another-seed"),)))
+    comparison = compare(runs[:6], runs[6], Policy(rules=(parse_rule("seed-variation"),)))
     named = tables.legend(comparison)
     assert named
     for found in (on_screen(comparison), html.render(comparison, command="x")):
@@ -374,7 +374,14 @@ def test_no_message_leaves_the_number_open():
 
 
 def test_no_heading_of_a_wide_table_is_broken():
-    names = ("ensemble: loss", "published", "bitwise", "another-seed", "per step 5 %", "equiv. 2 %")
+    names = (
+        "ensemble: loss",
+        "published",
+        "bitwise",
+        "seed-variation",
+        "per step 5 %",
+        "equiv. 2 %",
+    )
     rows = [
         Row(rule=f"{name} {i}", kind="two runs of a system", comparisons=9, failed=1, passed=1)
         for name in names
@@ -386,7 +393,7 @@ def test_no_heading_of_a_wide_table_is_broken():
         screen_.print(screen.lay_out(calibration.table(rows), wide=True))
         found = out.getvalue().split()
         assert found.count("11/11") == 24
-        assert found.count("published") == found.count("another-seed") == 4
+        assert found.count("published") == found.count("seed-variation") == 4
         assert max(map(len, out.getvalue().splitlines())) <= width
         assert (out.getvalue().count("Percent of comparisons") == 1) == (width == 400)
 

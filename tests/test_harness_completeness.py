@@ -10,10 +10,9 @@ from harness import Policy, Verdict, compare
 from harness.errors import PolicyError
 from harness.log.facts import RunFacts
 from harness.log.run import Series
-from harness.rules import RuleCall
 
 N = 400
-LOOSE = Policy(rules=(RuleCall(name="tolerance", limits={"rtol": 0.9, "outside": 0.5}),))
+LOOSE = Policy(rules=("tolerance:rtol=0.5,outside=1",))
 STATED = {"world_size": 1, "learning_rate": 0.1, "optimizer": "sgd"}
 
 
@@ -232,7 +231,7 @@ def test_a_run_that_logs_the_loss_alone_does_not_hide_a_validation_ten_points_lo
 
     bad = [make(20, change=lower), make(21, change=lower)]
     alone = make(22, keep=lambda s: s.name == "loss")
-    policy = Policy(rules=(RuleCall(name="another-seed"),))
+    policy = Policy(rules=("seed-variation",))
     made = compare(baseline(10), [*bad, alone], policy)
     assert made.verdict is not Verdict.PASS
     assert "candidate 22.log logs no val.mIoU, which its siblings do" in " ".join(

@@ -10,9 +10,9 @@ from harness import Policy, Verdict, compare, read_run
 from harness.log.run import Series
 from harness.parse import parse_log
 from harness.quality.credible import moved
-from harness.rules import RULES, RuleCall
+from harness.rules import RULES
 
-POLICY = Policy(rules=(RuleCall(name="two-sided"),), min_steps=20)
+POLICY = Policy(rules=("two-sided",), min_steps=20)
 
 
 def verdict(base, cand, policy=POLICY):
@@ -55,7 +55,7 @@ def test_equal_bits_on_different_devices_or_seeds_never_pass(fact, ours, theirs)
 def test_a_first_loss_of_zero_never_passes(side, rule):
     curves = [decaying(100), decaying(100) * 1.0001]
     curves[side][0] = 0.0
-    policy = Policy(rules=(RuleCall(name=rule),))
+    policy = Policy(rules=(rule,))
     found, doubts = verdict(*(run(c) for c in curves), policy)
     assert found is not Verdict.PASS
     assert f"of the {('baseline', 'candidate')[side]} is exactly 0 (step 0)" in doubts
@@ -71,7 +71,7 @@ def test_zero_on_both_sides_is_no_agreement():
 def test_a_loss_that_never_left_its_plateau_is_inconclusive(rule):
     rng = np.random.default_rng(5)
     base = 6.908 + 0.02 * rng.standard_normal(101)
-    found, doubts = verdict(run(base), run(base + 1e-6), Policy(rules=(RuleCall(name=rule),)))
+    found, doubts = verdict(run(base), run(base + 1e-6), Policy(rules=(rule,)))
     assert found is not Verdict.PASS
     assert "has not left its starting plateau" in doubts
 
@@ -171,6 +171,6 @@ def test_a_plateau_printed_with_few_digits_is_one(decimals):
     noise = [np.round(rng.uniform(0.6, 0.7, 200), decimals) for _ in range(200)]
     assert sum(moved(curve) is True for curve in noise) <= 12  # of 200; ranks by position: 194
     sides = (run(noise[0]), run(noise[1]))
-    found, doubts = verdict(*sides, Policy(rules=(RuleCall(name="tolerance", limits={"rtol": 1}),)))
+    found, doubts = verdict(*sides, Policy(rules=("tolerance:rtol=0.5,outside=1",)))
     assert found is Verdict.INCONCLUSIVE
     assert "has not left its starting plateau" in doubts

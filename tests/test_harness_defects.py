@@ -17,15 +17,6 @@ from harness.rules import Verdict
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _benchmarks():
-    """The folder beside the package, which no wheel holds."""
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(ROOT)
-    yield
-    patch.undo()
-
-
 @pytest.fixture(scope="module")
 def corpora():
     from benchmarks.defects.corpus import load
@@ -188,7 +179,7 @@ def test_a_fault_of_the_other_corpus_is_among_the_hints(corpora, catalogue, name
 def test_likeness_is_the_cosine_over_the_features_that_both_have(corpora, catalogue):
     from dataclasses import replace
 
-    from harness.rules.another_seed import distances
+    from harness.rules.seed_variation import distances
     from harness.stats.signature import signature
 
     aligned = replace(
@@ -256,9 +247,9 @@ def test_simulated_levels_are_counted_with_their_interval():
     assert found == Rates(fail=1, open=1, passed=98)
     assert str(found) == "1.0 (0.0-5.4) / 1 / 98"
     for scenario in SCENARIOS:
-        one = simulated(scenario, (5, 2), 3, 0, "another-seed")
+        one = simulated(scenario, (5, 2), 3, 0, "seed-variation")
         assert one.comparisons == 3
-        assert one == simulated(scenario, (5, 2), 3, 0, "another-seed")
+        assert one == simulated(scenario, (5, 2), 3, 0, "seed-variation")
     groups = [Group(name=f, family=f, curves=np.zeros((1, 1))) for f in "bca"]
     assert [g.family for g in half_of(groups, "reported")] == ["c", "a"]
     assert [g.family for g in half_of(groups, "tuning")] == ["b"]

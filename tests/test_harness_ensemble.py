@@ -283,9 +283,9 @@ def test_holm_orders_tests_by_p_in_parts_of_their_levels():
         )
 
     for p in (0.012, 0.5):
-        _, second = holm([test("another-seed", p, 0.01), test("ensemble", 0.02, 0.05)])
+        _, second = holm([test("seed-variation", p, 0.01), test("ensemble", 0.02, 0.05)])
         assert second.verdict is Verdict.FAIL
-    first, second = holm([test("another-seed", 0.004, 0.01), test("ensemble", 0.049, 0.05)])
+    first, second = holm([test("seed-variation", 0.004, 0.01), test("ensemble", 0.049, 0.05)])
     assert (first.verdict, second.verdict) == (Verdict.FAIL, Verdict.FAIL)
-    _, second = holm([test("another-seed", 0.006, 0.01), test("ensemble", 0.049, 0.05)])
+    _, second = holm([test("seed-variation", 0.006, 0.01), test("ensemble", 0.049, 0.05)])
     assert second.verdict is Verdict.INCONCLUSIVE

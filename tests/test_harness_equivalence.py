@@ -65,7 +65,7 @@ def test_blocks_grow_with_the_memory_of_the_noise():
 
 @pytest.mark.parametrize(("phi", "seed"), [(0.0, 5), (0.6, 6)])
 def test_the_interval_of_a_pair_covers_the_truth(phi, seed):
-    """300 pairs of 200 steps, +-2.5 %; benchmarks/intervals.py has the long table."""
+    """300 pairs of 200 steps, +-2.5 %; `python -m benchmarks.intervals` has the long table."""
     rng = np.random.default_rng(seed)
     base = noisy(rng, 200, runs=300, noise=0.2, phi=phi)
     cand = 1.03 * noisy(rng, 200, runs=300, noise=0.2, phi=phi)

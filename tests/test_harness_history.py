@@ -13,9 +13,8 @@ from urllib.parse import quote
 
 import postgres
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from portresults import HOSTILE, START, broken, entries, result
+from sqlalchemy import inspect
 
 from harness.comparison.result import RuleResult
 from harness.errors import HistoryError
@@ -107,7 +106,7 @@ def test_a_port_that_was_never_checked_has_no_entries(where):
 APPEND = """
 import sys
 from datetime import UTC, datetime
-import alembic.command, alembic.script, psycopg, sqlalchemy.dialects.postgresql
+import psycopg, sqlalchemy.dialects.postgresql
 from harness.ports.history.store import open_history
 from harness.comparison.result import PortResult
 import harness.ports.history.schema
@@ -122,7 +121,7 @@ for turn in range(4):
 
 
 def test_checks_that_append_at_the_same_time_all_land(where):
-    """Four processes meet on a store that does not exist yet, so they race to migrate it too."""
+    """Four processes open a store that does not exist yet: they race to create its tables too."""
     running = [
         subprocess.Popen(
             [sys.executable, "-c", APPEND, where, str(who)],
@@ -153,56 +152,104 @@ def test_the_results_of_a_check_land_all_or_none(where):
         assert history.recent(1) == {}
 
 
-def test_the_migrations_make_the_table_that_the_code_describes(where):
-    with open_history(where) as history, history.engine.connect() as connection:
-        options = {"version_table": schema.VERSION_TABLE}
-        context = MigrationContext.configure(connection, opts=options)
-        assert compare_metadata(context, schema.metadata) == []
+EARLIER = """
+CREATE TABLE harness_history (
+    id {id} NOT NULL, port TEXT NOT NULL, moment TEXT NOT NULL, "commit" TEXT NOT NULL,
+    verdict TEXT NOT NULL, effect {double}, result TEXT NOT NULL, PRIMARY KEY (id)
+);
+CREATE TABLE harness_history_version (
+    version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT harness_history_version_pkc PRIMARY KEY (version_num)
+);
+CREATE INDEX harness_history_port_moment ON harness_history (port, moment);
+INSERT INTO harness_history_version VALUES ('0001');
+INSERT INTO harness_history (port, moment, "commit", verdict, effect, result)
+VALUES ('p', '2026-01-01T05:00:00.000000+00:00', 'old', 'pass', 0.001, '{result}');
+"""
+"""What a store held that the harness made through Alembic, with one result in it."""
 
 
-NEXT = '''
-"""A revision of the future."""
-import sqlalchemy as sa
-from alembic import op
-revision, down_revision = "0002", "0001"
-def upgrade():
-    op.add_column("harness_history", sa.Column("extra", sa.Text(), server_default="x"))
-def downgrade():
-    op.drop_column("harness_history", "extra")
-'''
+def execute(where, script):
+    """Runs statements in the database of a history, outside the harness."""
+    engine, _ = connect(where, wait_s=1)
+    with engine.begin() as connection:
+        for statement in script.split(";"):
+            if statement.strip():
+                connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
-def test_a_store_of_a_newer_harness_is_refused_and_an_older_one_keeps_its_rows(
-    where, tmp_path, monkeypatch
-):
+def described(where):
+    """The columns, keys and indexes of every table of a database, types as text."""
+    engine, _ = connect(where, wait_s=1)
+    with engine.connect() as connection:
+        inspector = inspect(connection)
+        return {
+            table: (
+                [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(table)],
+                inspector.get_pk_constraint(table),
+                inspector.get_indexes(table),
+            )
+            for table in inspector.get_table_names()
+        }
+
+
+def earlier(where):
+    """Makes the store of an earlier version at a place."""
+    sqlite = "://" not in where
+    kinds = ("INTEGER", "DOUBLE") if sqlite else ("BIGSERIAL", "DOUBLE PRECISION")
+    kept = lean(result("p")).to_json()
+    execute(where, EARLIER.format(id=kinds[0], double=kinds[1], result=kept))
+
+
+def test_a_store_of_an_earlier_version_opens_and_takes_new_results(where):
+    earlier(where)
+    with open_history(where) as history:
+        history.append([result("p")], commit="new", when=START)
+        assert [entry.commit for entry in history.read("p")] == ["old", "new"]
+        assert history.read("p")[0].result == lean(result("p"))
+
+
+def test_a_new_store_has_the_tables_of_an_earlier_version(where):
+    with open_history(where):
+        new = described(where)
+    with open_history(where) as history:
+        schema.metadata.drop_all(history.engine)
+    earlier(where)
+    assert described(where) == new
+
+
+def test_a_store_of_a_newer_harness_is_refused(where):
     with open_history(where) as history:
         history.append([result("p")], commit="old", when=START)
-    versions = tmp_path / "versions"
-    versions.mkdir()
-    (versions / "r0002.py").write_text(NEXT)
-    config = schema._config
-
-    def later():
-        made = config()
-        old = schema.MIGRATIONS / "versions"
-        made.set_main_option("version_locations", f"{old}{os.pathsep}{versions}")
-        return made
-
-    with monkeypatch.context() as patch:
-        patch.setattr(schema, "_config", later)
-        with open_history(where) as history:
-            assert [entry.commit for entry in history.read("p")] == ["old"]
-            with history.engine.connect() as connection:
-                assert (
-                    connection.exec_driver_sql("SELECT extra FROM harness_history").scalar_one()
-                    == "x"
-                )
+    execute(where, "UPDATE harness_history_version SET version_num = '0002'")
     with pytest.raises(HistoryError) as refused, open_history(where):
         pass
     assert "its schema is revision 0002, which this version does not know (it knows 0001)" in str(
         refused.value
     )
     assert "update the harness" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (
+            "INSERT INTO harness_history_version VALUES ('0000')",
+            "its schema has 2 revisions; expected one",
+        ),
+        ("DROP TABLE harness_history_version", "cannot be used: .*already exists"),
+        (
+            "DROP TABLE harness_history; CREATE VIEW harness_history AS SELECT 1 AS id",
+            "harness_history is a view; expected a table",
+        ),
+    ],
+)
+def test_a_store_that_was_changed_by_hand_is_refused(where, script, message):
+    with open_history(where):
+        pass
+    execute(where, script)
+    with pytest.raises(HistoryError, match=message), open_history(where):
+        pass
 
 
 def test_a_password_is_never_shown(database):
@@ -282,7 +329,8 @@ def test_the_driver_is_named_where_it_is_missing(monkeypatch):
 
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "alembic", None)
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    monkeypatch.delitem(sys.modules, "harness.ports.history.connect", raising=False)
     words = r"pip install '\.\[history\]'"
     with pytest.raises(HistoryError, match=words), open_history(str(tmp_path / "h.sqlite")):
         pass
@@ -297,9 +345,7 @@ def test_postgres_is_taken_for_postgresql():
 def test_publish_appends_to_the_history(where):
     environ = {"CI_COMMIT_SHA": "c" * 40}
     for _ in range(2):
-        publish(
-            [result("p")], junit=None, gitlab=None, comment=None, history=where, environ=environ
-        )
+        publish([result("p")], outputs={}, history=where, environ=environ)
     with open_history(where) as history:
         assert [entry.commit for entry in history.read("p")] == ["c" * 40] * 2
 

@@ -9,9 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 STAGES = [
-    "version",
     "log",
     "errors",
+    "version",
     "parse",
     "align",
     "stats",

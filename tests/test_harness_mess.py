@@ -170,7 +170,7 @@ def test_a_log_that_is_still_written_gives_what_is_there_and_more_later():
     assert points(parse(whole), "ips") == {0: 4.0, 1: 4.0, 2: 4.0}
 
 
-def test_a_run_that_died_and_began_again_with_another_seed_is_the_second_one():
+def test_a_run_that_died_and_began_again_with_seed_variation_is_the_second_one():
     text = header(seed=5) + records([4.0, 3.0]) + header(seed=6) + records([4.5, 3.5, 2.5])
     run = parse(text)
     assert points(run) == {0: 4.5, 1: 3.5, 2: 2.5}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from loglines import run
 
 from harness import HarnessError, Policy, Verdict, compare
-from harness.rules import RULES, RuleCall
+from harness.rules import RULES
 
 SETTINGS = settings(
     max_examples=40,
@@ -20,7 +20,7 @@ BAD = st.sampled_from([float("nan"), float("inf"), float("-inf")])
 
 
 def verdict(rule, base, cand, **fields):
-    return compare(base, cand, Policy(rules=(RuleCall(name=rule),), **fields)).verdict
+    return compare(base, cand, Policy(rules=(rule,), **fields)).verdict
 
 
 STEPS, RUNS = st.integers(50, 90), st.integers(1, 5)

@@ -8,10 +8,9 @@ from loglines import decaying, run
 
 from harness import Policy, Verdict, compare
 from harness.log.run import Series
-from harness.rules import RuleCall
 
 N, RANKS = 200, 4
-LOOSE = Policy(rules=(RuleCall(name="tolerance", limits={"rtol": 0.9, "outside": 0.5}),))
+LOOSE = Policy(rules=("tolerance:rtol=0.5,outside=1",))
 RATE = 0.1 * (1 - np.arange(N) / N)
 
 

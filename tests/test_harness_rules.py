@@ -219,7 +219,7 @@ def test_a_fraction_may_be_given_in_percent(text):
         ("ensemble:seed=1e400", "expected a whole number from 1 to 4294967295"),
         ("equivalence:confidence=7", "expected a number between 0 and 1"),
         ("equivalence:margin=1e999999999%", "expected a fraction from 0 to 0.5"),
-        ("another-seed:level=0", "expected a number between 0 and 1"),
+        ("seed-variation:level=0", "expected a number between 0 and 1"),
         ("exact:rtol=1", "it takes: none"),
     ],
 )

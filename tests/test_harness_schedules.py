@@ -9,7 +9,7 @@ from loglines import decaying, run
 from harness import Policy, Verdict, compare
 from harness.log.run import Series
 from harness.quality.schedules import differs
-from harness.rules import RULES, RuleCall
+from harness.rules import RULES
 
 N = 200
 STEPS = np.arange(N)
@@ -25,7 +25,7 @@ def make(seed, rate, *, name="lr", steps=STEPS):
 def judged(rate, *, b=1, c=1, rule="two-sided", **fields):
     base = [make(i, POLY) for i in range(1, b + 1)]
     cand = [make(50 + i, rate) for i in range(c)]
-    made = compare(base, cand, Policy(rules=(RuleCall(name=rule),), **fields))
+    made = compare(base, cand, Policy(rules=(rule,), **fields))
     return made.verdict, made.judgement.reasons[0], made.judgement.failures
 
 
@@ -69,7 +69,12 @@ def test_waivers_allow_a_multiple_or_another_shape():
 
 
 def test_a_waived_rate_is_not_asked_for_by_a_rule_either():
-    policy = {"b": 10, "rule": "another-seed", "allow": ("learning_rate",), "allow_reason": "batch"}
+    policy = {
+        "b": 10,
+        "rule": "seed-variation",
+        "allow": ("learning_rate",),
+        "allow_reason": "batch",
+    }
     assert judged(2 * POLY, **policy)[0] is not Verdict.FAIL
 
 
@@ -96,7 +101,7 @@ def test_a_rate_printed_with_few_significant_digits_is_the_same(digits, side):
 def test_a_rate_one_record_late_throughout_is_a_doubt_about_counters(shift):
     full = 0.1 * (1 - np.arange(-1, N + 1) / N) ** 0.9
     rate = full[1 - shift : 1 - shift + N] if shift == 1 else full[2 : 2 + N]
-    made = compare(make(1, POLY), make(50, rate), Policy(rules=(RuleCall(name="two-sided"),)))
+    made = compare(make(1, POLY), make(50, rate), Policy(rules=("two-sided",)))
     assert made.verdict is Verdict.INCONCLUSIVE
     assert any("one record late or early throughout" in doubt for doubt in made.judgement.doubts)
 

@@ -45,6 +45,7 @@ from harness.report import (
     noise,
     published,
     recording,
+    rules,
     run,
     screen,
 )
@@ -60,7 +61,7 @@ from harness.report.ports import (
     site,
     trend,
 )
-from harness.rules import Finding, RuleCall, Verdict
+from harness.rules import Finding, Verdict
 from harness.rules.modelzoo import published as judge_published
 from harness.stats.noise import NoiseFloor, Phase
 
@@ -115,7 +116,7 @@ ALL = "".join(PIECES)
 def honest():
     """A comparison of two plain runs, into which hostile text is put."""
     sides = (make_run(decaying(60), source="b"), make_run(decaying(60, seed=1), source="c"))
-    return compare(*sides, Policy(rules=(RuleCall(name="tolerance"),)))
+    return compare(*sides, Policy(rules=("tolerance",)))
 
 
 def infected(h, verdict=Verdict.INCONCLUSIVE):
@@ -216,6 +217,7 @@ def screens(h):
         "check_table": lambda to: check_table.write(ports(h), to),
         "hints": lambda to: hints.write(failed, faults(h), to),
         "formats": formats.write,
+        "rules": rules.write,
         "history_table": lambda to: to.print(screen.lay_out(found), screen.lay_out(many)),
         "noise": lambda to: to.print(screen.lay_out(noise.table(floor(h)))),
         "calibration": lambda to: to.print(screen.lay_out(calibration.table(rows(h)), wide=True)),

@@ -69,7 +69,7 @@ def test_a_run_killed_at_any_step_and_resumed_gives_the_same_bits(whole, scenes,
     assert resumed[0].iteration in (step - step % 2 - 2, step - step % 2, step + 1)
 
 
-def test_one_seed_gives_one_curve_whatever_the_workers_and_another_seed_another(
+def test_one_seed_gives_one_curve_whatever_the_workers_and_seed_variation_another(
     whole, scenes, tmp_path
 ):
     train(tmp_path / "again", run_options(scenes, workers=2))
@@ -147,7 +147,7 @@ def test_histories_become_lists_and_numbers_plain():
     }
 
 
-def test_resuming_with_another_seed_or_from_nothing_is_refused(whole, scenes, tmp_path, capfd):
+def test_resuming_with_seed_variation_or_from_nothing_is_refused(whole, scenes, tmp_path, capfd):
     base = ["--config", "ccnet_r18-d8_demo", "--device", "cpu", "--work-dir", str(tmp_path / "r")]
     data = ["--cfg-options", *options(scenes)]
     assert main([*base, "--resume", str(whole / "iter_4.pth"), "--seed", "9", *data]) == 2

@@ -20,14 +20,14 @@ SIZES = ((1, 1), (10, 1), (10, 3))
 """Baseline runs and candidate runs of a comparison."""
 ONE_MORE = "10 v 1+1"
 """Ten against one, and where that is inconclusive against that one and the setting's next run."""
-ASKED_AGAIN = ("default policy", "another-seed", "another-seed: loss alone", "equivalence 2 %")
+ASKED_AGAIN = ("default policy", "seed-variation", "seed-variation: loss alone", "equivalence 2 %")
 """Judges that are asked in this way."""
 COSTLY = 1.0
 """Points of mIoU from which a fault counts as costly."""
 PARTS = (0.1, 0.25, 0.5, 0.75, 1.0)
 """Parts of the run after which a judge is asked, to see how many steps it needs."""
 NEW_BENIGN = ("fresh-seeds", "threads-2", "baseline-2x2")
-SLOW = ("equivalence 5 %", "ensemble", "ensemble: loss alone", "another-seed: loss alone")
+SLOW = ("equivalence 5 %", "ensemble", "ensemble: loss alone", "seed-variation: loss alone")
 """Judges that are asked about whole runs only, to keep the table within a minute."""
 
 Runs = Mapping[str, Sequence[Trained]]

@@ -17,8 +17,8 @@ from benchmarks.defects.corpus import ROOT, Trained
 from benchmarks.defects.judges import Case, case
 from benchmarks.defects.score import by_setting, cost_of
 from harness.comparison.hints import Catalogue, Known, cut, hints
-from harness.rules.another_seed import another_seed
 from harness.rules.finding import nonfinite
+from harness.rules.seed_variation import seed_variation
 from harness.stats.seeds import distances
 from harness.stats.signature import signature
 from model.faults import parse_fault
@@ -101,7 +101,7 @@ def _catalogue(
 
 def _fails(one: Case) -> bool:
     """Whether the run fails, or is asked for once more."""
-    p_value = another_seed(one.aligned).observed["p_value"]
+    p_value = seed_variation(one.aligned).observed["p_value"]
     return isinstance(p_value, float) and p_value <= LEVEL
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import EXIT, CommentTo, GitlabTo, JunitTo, Quiet, Where
+from harness.cli.options import EXIT, Quiet, Where, with_outputs
+
+Outputs = Mapping[str, Path]
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from harness.ports.journal import Journal
 
 
+@with_outputs
 def check(
     manifest: Annotated[Path, typer.Argument(help="The manifest.")] = Path("ports.toml"),
     *,
@@ -39,9 +44,7 @@ def check(
             metavar="SECONDS",
         ),
     ] = None,
-    junit: JunitTo = None,
-    gitlab: GitlabTo = None,
-    comment: CommentTo = None,
+    outputs: Outputs = MappingProxyType({}),
     history: Where = "",
     quiet: Quiet = False,
 ) -> None:
@@ -64,8 +67,8 @@ def check(
     from harness.report.screen import console
 
     ports = read_manifest(manifest).port
-    for output in (junit, gitlab, comment):
-        if output is not None and output.resolve() == manifest.resolve():
+    for output in outputs.values():
+        if output.resolve() == manifest.resolve():
             msg = "is the manifest, which an output would replace; choose another file"
             raise PolicyError(msg, source=str(output))
     tasks = [
@@ -77,10 +80,9 @@ def check(
             typer.echo(f"note: nothing can be remembered: {journal.unwritable}", err=True)
         results = _judge(tasks, journal, report=report, limit_s=limit)
     journal.finish()
-    places = {"junit": junit, "gitlab": gitlab, "comment": comment}
     errors = []
     try:
-        publish(results, **places, history=history, environ=os.environ)
+        publish(results, outputs=outputs, history=history, environ=os.environ)
     except HarnessError as error:
         errors.append(error)
     if report is not None:

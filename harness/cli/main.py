@@ -76,10 +76,10 @@ def compare(
     rule: Annotated[
         list[str] | None,
         typer.Option(
-            help="Rule that must pass, with limits: two-sided:rtol=0.02. Repeat for several. "
-            "Known: another-seed, equivalence, ensemble, tolerance, two-sided, exact, modelzoo. "
-            "Default: another-seed where the baseline has 5 seeds or more (with 5 candidate runs "
-            "or more, equivalence must not fail either), else equivalence within 2 %."
+            help="Rule that must pass, with parameters: two-sided:rtol=0.02. Repeat for several. "
+            "`harness rules` lists them. Default: seed-variation where the baseline has 5 seeds "
+            "or more (with 5 candidate runs or more, equivalence must not fail either), else "
+            "equivalence within 2 %."
         ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Judge the last N common steps.")] = None,
@@ -139,14 +139,13 @@ def compare(
     from harness.ports.files import save_report
     from harness.report.comparison import json
     from harness.report.comparison.repeat import repeat_command
-    from harness.rules import parse_rule
     from harness.storage.inputs import load_sides
     from harness.system.whole import write_text
 
     policy = Policy(
         metric=metric,
         rank=rank,
-        rules=tuple(parse_rule(text) for text in rule) if rule else DEFAULT_RULES,
+        rules=rule or DEFAULT_RULES,
         allow=tuple(name.strip() for name in allow.split(",") if name.strip()),
         last=last,
         steps=None if until is None else (0, until),
@@ -230,6 +229,18 @@ app.command()(calibrate)
 def formats() -> None:
     """List the log formats that are recognised, with a line of each."""
     from harness.report import formats as writer
+    from harness.report.screen import console
+
+    writer.write(console())
+
+
+@app.command()
+def rules() -> None:
+    """List the rules with their parameters, those of installed packages included.
+
+    Example: harness rules
+    """
+    from harness.report import rules as writer
     from harness.report.screen import console
 
     writer.write(console())

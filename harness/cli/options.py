@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from harness.ports.outputs import OUTPUTS
 
 EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3, "incomparable": 4}
 
@@ -29,15 +34,33 @@ Pattern = Annotated[
         metavar="REGEX",
     ),
 ]
-JunitTo = Annotated[
-    Path | None,
-    typer.Option("--junit", help="Write JUnit XML, a test case per rule.", metavar="FILE"),
-]
-GitlabTo = Annotated[
-    Path | None,
-    typer.Option("--gitlab", help="Write GitLab's code-quality JSON.", metavar="FILE"),
-]
-CommentTo = Annotated[
-    Path | None,
-    typer.Option("--comment", help="Write a Markdown comment of one screen.", metavar="FILE"),
-]
+
+
+def with_outputs(command: Callable[..., None]) -> Callable[..., None]:
+    """Returns a command with an option `--NAME FILE` for every output.
+
+    The command itself takes them as `outputs`, a mapping of names to the files that are asked for.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    options = {
+        output.name: inspect.Parameter(
+            output.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                Path | None, typer.Option(f"--{output.name}", help=output.help, metavar="FILE")
+            ],
+        )
+        for output in OUTPUTS
+    }
+    shown = [p for p in signature.parameters.values() if p.name != "outputs"]
+
+    @wraps(command)
+    def taking(**given: Any) -> None:
+        files = {name: given.pop(name) for name in options}
+        command(**given, outputs={name: path for name, path in files.items() if path is not None})
+
+    parameters = [*shown, *options.values()]
+    taking.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    taking.__annotations__ = {p.name: p.annotation for p in parameters}
+    return taking

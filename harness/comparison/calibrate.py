@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from harness.align.aligned import Aligned, Curves, align
 from harness.align.companions import with_companions
 from harness.align.comparable import Comparability, blocking, compare_facts
-from harness.align.measure import relative_error
+from harness.comparison.judges import Judge, judges
 from harness.log.run import Run
-from harness.rules import Verdict, rule_call
+from harness.rules import Verdict
 
-Judge = Callable[[Aligned], Verdict]
 AnyCurves = TypeVar("AnyCurves", bound=Curves)
 HALVES = "halves of a system"
 SINGLES = "two runs of a system"
@@ -30,6 +29,21 @@ SAME = "same facts"
 SPLITTING = frozenset({"world_size", "batch_per_device", "grad_accumulation"})
 """How an effective batch is put together: no change of the experiment where the product agrees."""
 MOST_SINGLES = 100
+HEADS = MappingProxyType(
+    {
+        "ensemble: loss alone": "ensemble: loss",
+        "ensemble": "ensemble",
+        "seed-variation": "seed-variation",
+        "equivalence 2 %": "equiv. 2 %",
+        "equivalence 0.5 %": "equiv. 0.5 %",
+        "two-sided": "two-sided",
+        "|mean| <= 2 %": "|mean| 2 %",
+        "per step 5 %, 1 % forgiven": "per step 5 %",
+        "one-sided 5 % of the last 50 (published)": "published",
+        "bitwise": "bitwise",
+    }
+)
+"""The judges of the table, in its order, with the heads of their columns."""
 NAMED = MappingProxyType({"effective_batch": "batch size", "schedule": "schedule"})
 
 
@@ -62,38 +76,15 @@ class Row:
         return self.passed / self.comparisons
 
 
-def judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
-    """The rules in the order of the table: this project's, then conventions in use elsewhere.
+def asked(*, permutations: int, seed: int) -> Mapping[str, Judge]:
+    """Returns the judges of the table by the heads of their columns.
 
-    `ensemble: loss` sees the loss curves only, `ensemble` the logged schedule and validation too.
-    `another-seed` is asked about one candidate run, as `default` asks it. `per step 5 %` forgives
-    1 % of the steps; `published` is one-sided on the last 50 records.
+    `seed-variation` is asked about one candidate run, as `default` asks it.
     """
-
-    def rule(name: str, **limits: float) -> Judge:
-        call = rule_call(name, limits)
-        return lambda aligned: call(aligned).verdict
-
-    ensemble = rule("ensemble", permutations=permutations, seed=seed)
-    another = rule("another-seed")
-    return {
-        "ensemble: loss": lambda aligned: ensemble(replace(aligned, schedules=(), validation=())),
-        "ensemble": ensemble,
-        "another-seed": lambda aligned: another(_one_candidate(aligned)),
-        "equiv. 2 %": rule("equivalence", margin=0.02),
-        "equiv. 0.5 %": rule("equivalence", margin=0.005),
-        "two-sided": rule("two-sided"),
-        "|mean| 2 %": mean_within,
-        "per step 5 %": rule("tolerance", rtol=0.05, outside=0.01),
-        "published": rule("modelzoo"),
-        "bitwise": rule("exact"),
-    }
-
-
-def mean_within(aligned: Aligned) -> Verdict:
-    """The verdict of the convention |mean((c - b) / b)| <= 2 % on the mean curves."""
-    mean = abs(float(relative_error(aligned.baseline_mean, aligned.candidate_mean).mean()))
-    return Verdict.PASS if mean <= 0.02 else Verdict.FAIL
+    every = judges(permutations=permutations, seed=seed)
+    another = every["seed-variation"]
+    rules = {head: every[name] for name, head in HEADS.items()}
+    return {**rules, "seed-variation": lambda aligned: another(_one_candidate(aligned))}
 
 
 def kind_of(rows: Sequence[Comparability]) -> str:
@@ -155,7 +146,7 @@ def calibrate(
     conventions that fail nearly all of them. The same seed gives the same table.
     """
     rng = np.random.default_rng(seed)
-    tally = _Tally(rules=judges(permutations=permutations, seed=seed), counts={})
+    tally = _Tally(rules=asked(permutations=permutations, seed=seed), counts={})
     whole = [_together(system, metric) for system in systems]
     for _ in range(draws):
         one = whole[int(rng.integers(len(whole)))]

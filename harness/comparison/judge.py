@@ -10,7 +10,7 @@ from harness.align.aligned import Aligned, interval
 from harness.align.comparable import Comparability, SideValue, blocking
 from harness.errors import PolicyError
 from harness.log.wording import counted
-from harness.rules import Finding, RuleCall, Verdict
+from harness.rules import Finding, RuleCall, Verdict, parse_rule, rule_call
 from harness.rules.equivalence import same_start
 from harness.rules.holm import holm
 from harness.stats.seeds import FEWEST
@@ -25,6 +25,7 @@ MIN_STEPS = 50
 class Policy:
     """What a port must satisfy. Every rule must pass; rules that are tests fail by Holm's method.
 
+    `rules` are texts, as on the command line, or rules that `parse_rule` has made of them.
     `allow` waives facts, and by `series`, `series.NAME` and `ranks` what the candidate does not
     log. `steps` judges the part of the run from the first to the second step on purpose, `last` the
     last N common steps only. `min_steps` is the number of common records (steps times the runs of
@@ -33,12 +34,15 @@ class Policy:
     that may be missing on one side.
 
     Raises:
-        PolicyError: a number that cannot be met.
+        PolicyError: a number that cannot be met, or a rule or limit that does not exist or fit.
+
+    >>> Policy(rules=("equivalence:margin=1%",)).calls[0].limits["margin"]
+    0.01
     """
 
     metric: str = "loss"
     rank: int = 0
-    rules: tuple[RuleCall, ...] = DEFAULT_RULES
+    rules: Sequence[str | RuleCall] = DEFAULT_RULES
     allow: tuple[str, ...] = ()
     allow_reason: str = ""
     last: int | None = None
@@ -47,6 +51,10 @@ class Policy:
     max_missing: float = 0.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.rules, str):
+            msg = f"rules is the text {self.rules!r}; expected several: ({self.rules!r},)"
+            raise PolicyError(msg)
+        object.__setattr__(self, "rules", tuple(map(_call, self.rules)))
         first, last = self.steps or (0, 0)
         for name, found, fits, expected in (
             ("last", self.last, self.last is None or self.last >= 1, "1 or more"),
@@ -60,11 +68,20 @@ class Policy:
                 raise PolicyError(msg)
 
     @property
+    def calls(self) -> tuple[RuleCall, ...]:
+        """The rules, checked."""
+        return tuple(map(_call, self.rules))
+
+    @property
     def records(self) -> int:
         """Common records that a verdict needs."""
         if self.min_steps is not None:
             return self.min_steps
         return 1 if self.metric.startswith(VALIDATION) else MIN_STEPS
+
+
+def _call(rule: str | RuleCall) -> RuleCall:
+    return parse_rule(rule) if isinstance(rule, str) else rule_call(rule.name, rule.limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +161,7 @@ def judge(
             doubts=evidence.unplaced,
             scope=scope,
         )
-    findings = tuple(rule(aligned) for rule in policy.rules)
+    findings = tuple(rule(aligned) for rule in policy.calls)
     findings = tuple(map(_undecided, findings)) if evidence.no_sample else holm(findings)
     doubts = (*evidence.doubts, *evidence.no_sample, *too_little(aligned, policy))
     failed = [f for f in findings if f.verdict is Verdict.FAIL]

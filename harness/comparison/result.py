@@ -191,13 +191,13 @@ def _rules(comparison: Comparison) -> tuple[RuleResult, ...]:
     if not judgement.findings:
         word, why = str(comparison.verdict), shown("; ".join(judgement.reasons))
         return tuple(
-            RuleResult(rule=str(call), verdict=word, reason=why) for call in comparison.policy.rules
+            RuleResult(rule=str(call), verdict=word, reason=why) for call in comparison.policy.calls
         )
     said = [judgement.of_rule(i) for i in range(len(judgement.findings))]
     return tuple(
         RuleResult(rule=str(call), verdict=str(verdict), reason=shown(_reason(call, finding, why)))
         for call, finding, (verdict, why) in zip(
-            comparison.policy.rules, judgement.findings, said, strict=True
+            comparison.policy.calls, judgement.findings, said, strict=True
         )
     )
 

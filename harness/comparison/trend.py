@@ -55,10 +55,10 @@ def find_changes(entries: Sequence[Entry]) -> tuple[Change, ...]:
     Method: PELT on ranks, levels of 3 runs or more, penalty 3.25 log(runs); levels whose medians
     lie within 0.1 % of the loss are merged. Assumes that runs are independent between changes.
 
-    Measured by `benchmarks/trend.py --seed 1` (2000 histories a figure). Flat histories of 6 to 100
-    runs with a change: at most 1.2 % (none below 9 runs, 0.9 % at 20, 0.1 % at 100), whether the
-    noise is normal, uniform, Student's t3, or normal with 5 % wild runs. Looking after each of 100
-    runs, 7 % of histories show one at some time. Planted steps named to within one run, and no
+    Measured by `python -m benchmarks.trend --seed 1`, 2000 histories a figure. Flat histories of 6
+    to 100 runs with a change: at most 1.2 % (none below 9 runs, 0.9 % at 20, 0.1 % at 100), whether
+    the noise is normal, uniform, Student's t3, or normal with 5 % wild runs. Looking after each of
+    100 runs, 7 % of histories show one at some time. Planted steps named to within one run, and no
     other: 95 % (5 runs at 5 sigma after 10), 90 % (after 20), 74 % (5 at 3 sigma after 20), 92 %
     (10 at 3 sigma after 30). Of 20 runs and 4 at 5 sigma it is 13 %: a long noisy history needs
     the fifth run; one without noise needs the third.

@@ -92,7 +92,7 @@ def failed(task: Task, message: str) -> PortResult:
     """The result of a port that could not be judged."""
     rules = tuple(
         RuleResult(rule=str(rule), verdict=ERROR, reason=message)
-        for rule in task.port.policy().rules
+        for rule in task.port.policy().calls
     )
     return PortResult(
         port=task.port.name,

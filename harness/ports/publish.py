@@ -7,19 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from harness.comparison.result import PortResult
 from harness.errors import HarnessError
+from harness.ports.outputs import OUTPUTS, PICTURES, Output
 from harness.report.ports import comment as comments
 from harness.report.ports import github
-from harness.report.ports.gitlab import render as code_quality
-from harness.report.ports.junit import render as junit_xml
 from harness.system.running import internal
 from harness.system.whole import append_text, write_text
 
-PICTURES = "HARNESS_PICTURES"
-"""The variable that says under which address the report folder can be seen."""
 SUMMARY_PORTS = 200
 """Ports in a step summary, of which GitHub takes 1 MiB."""
 GIT_S = 10
@@ -28,9 +26,7 @@ GIT_S = 10
 def publish(
     results: Sequence[PortResult],
     *,
-    junit: Path | None,
-    gitlab: Path | None,
-    comment: Path | None,
+    outputs: Mapping[str, Path],
     history: str,
     environ: Mapping[str, str],
 ) -> None:
@@ -42,14 +38,11 @@ def publish(
         HarnessError: the first thing that could not be written.
     """
     placed = _placed(results, environ)
-    jobs: list[Callable[[], None]] = []
-    if junit is not None:
-        jobs.append(lambda: write_text(junit, junit_xml(placed)))
-    if gitlab is not None:
-        jobs.append(lambda: write_text(gitlab, code_quality(placed)))
-    if comment is not None:
-        text = comments.render(placed, pictures=environ.get(PICTURES, ""))
-        jobs.append(lambda: write_text(comment, text))
+    jobs: list[Callable[[], None]] = [
+        partial(_write, output, placed, outputs[output.name], environ)
+        for output in OUTPUTS
+        if output.name in outputs
+    ]
     if history:
         jobs.append(lambda: _append(results, history, environ))
     if environ.get("GITHUB_ACTIONS"):
@@ -72,6 +65,12 @@ def commit_of(environ: Mapping[str, str], *, folder: Path) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
+
+
+def _write(
+    output: Output, results: Sequence[PortResult], path: Path, environ: Mapping[str, str]
+) -> None:
+    write_text(path, output.render(results, environ))
 
 
 def _attempt(job: Callable[[], None]) -> HarnessError | None:

@@ -1,7 +1,7 @@
 """Synthetic street scenes in Cityscapes' folder layout: `python -m model.data.synthetic OUT`.
 
-Seeded and byte-identical on every run and machine; nothing is downloaded. The labels are written as
-`*_gtFine_labelIds.png`, so that a run on them goes the way of the real data set.
+A seed gives the same pixels on every run and machine; nothing is downloaded. The labels are written
+as `*_gtFine_labelIds.png`, so that a run on them goes the way of the real data set.
 """
 
 import argparse
@@ -11,13 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from model.command import ended
 from model.data.cues import VEHICLES, draw_cued_scene
-from model.data.png import encode_png
 from model.data.scene import Array, draw_scene
 from model.errors import DataError
 
@@ -77,8 +77,13 @@ def _write(
     image, labels = _draw(kind, index, size, rng)
     images, annotations = _folders(out, split)
     stem = f"{CITY}_{index:06d}_000000"
-    (images / f"{stem}_leftImg8bit.png").write_bytes(encode_png(image))
+    (images / f"{stem}_leftImg8bit.png").write_bytes(encode_png(image[..., ::-1]))  # BGR
     (annotations / f"{stem}_gtFine_labelIds.png").write_bytes(encode_png(labels))
+
+
+def encode_png(pixels: Array) -> bytes:
+    """Returns the file of an image: uint8 [H, W] (grey) or [H, W, 3] (BGR)."""
+    return cv2.imencode(".png", pixels)[1].tobytes()
 
 
 def _draw(

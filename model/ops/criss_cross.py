@@ -2,7 +2,7 @@
 
 Letters: N batch, C channel, D channel of query and key, H height, W width, S = H + W.
 
-What is done, and why (figures: `python benchmarks/attention.py`):
+What is done, and why (figures: `python -m benchmarks.attention`):
 
 - query, key and value come from one matrix product and lie in memory as [N, H, W, 2D + C], so that
   rows and columns are strided views and no branch copies them;

@@ -1,1 +1,1 @@
-"""Results of ports over time in SQLite or PostgreSQL; the schema migrates itself on opening."""
+"""Results of ports over time, kept in SQLite or PostgreSQL."""

@@ -1,13 +1,11 @@
-"""The table of the history, and how a database comes to its present form."""
+"""The tables of the history, and the check that a database has their present form.
+
+There has been one revision so far. A second one must convert the rows of the first in
+`ensure_schema` before it writes its own number.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -15,8 +13,11 @@ from sqlalchemy import (
     Double,
     Engine,
     Index,
+    Inspector,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
+    String,
     Table,
     Text,
     inspect,
@@ -25,10 +26,9 @@ from sqlalchemy import (
 
 from harness.errors import HistoryError
 
-VERSION_TABLE = "harness_history_version"
-MIGRATIONS = Path(__file__).parent / "migrations"
+REVISION = "0001"
 LOCK = 0x6861726E657373
-"""The advisory lock under which PostgreSQL migrates: 'harness' in ASCII."""
+"""The advisory lock under which PostgreSQL creates the tables: 'harness' in ASCII."""
 
 metadata = MetaData()
 entries = Table(
@@ -44,55 +44,62 @@ entries = Table(
     Index("harness_history_port_moment", "port", "moment"),
 )
 """`moment` is ISO 8601 in UTC and sorts as text; `result` is the JSON of a `PortResult`."""
+# Names and types are those of Alembic's version table: earlier versions of the harness wrote it.
+revisions = Table(
+    "harness_history_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="harness_history_version_pkc"),
+)
 
 
-def migrate(engine: Engine, *, shown: str) -> None:
-    """Brings a database to the newest schema; one that has it is only read.
+def ensure_schema(engine: Engine, *, shown: str) -> None:
+    """Creates the tables in an empty database; a database that has them is only read.
 
     Raises:
         HistoryError: the database has a schema that this version does not know.
     """
-    config = _config()
-    script = ScriptDirectory.from_config(config)
     with engine.execution_options(reading=True).connect() as connection:
-        if inspect(connection).has_table(entries.name) and entries.name in (
-            inspect(connection).get_view_names()
-        ):
-            msg = f"{entries.name} is a view, and no table that this tool made; restore the history"
-            raise HistoryError(msg, source=shown)
-        if _revision(connection, script, shown) == script.get_current_head():
+        if _is_current(connection, shown):
             return
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
-        _revision(connection, script, shown)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        # Another process may have created them since; only the lock makes the answer final.
+        if not _is_current(connection, shown):
+            # A table of this name without a revision is not ours: creating it again is an error.
+            metadata.create_all(connection, checkfirst=False)
+            connection.execute(revisions.insert(), {"version_num": REVISION})
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
+def _is_current(connection: Connection, shown: str) -> bool:
+    """Returns False for a database without our tables, and True for one that has them.
 
-
-def _revision(connection: Connection, script: ScriptDirectory, shown: str) -> str | None:
-    """The revision of a database, None of one without our table."""
-    options = {"version_table": VERSION_TABLE}
-    heads = MigrationContext.configure(connection, opts=options).get_current_heads()
-    if len(heads) > 1:
+    Raises:
+        HistoryError: the tables are not those of this version.
+    """
+    inspector = inspect(connection)
+    _refuse_view(inspector, shown)
+    if not inspector.has_table(revisions.name):
+        return False
+    written = connection.execute(revisions.select()).scalars().all()
+    if len(written) > 1:
         msg = (
-            f"its schema has {len(heads)} revisions; expected one. The table {VERSION_TABLE} was "
-            "changed by hand; restore it from a copy."
+            f"its schema has {len(written)} revisions; expected one. The table {revisions.name} "
+            "was changed by hand; restore it from a copy."
         )
         raise HistoryError(msg, source=shown)
-    found = heads[0] if heads else None
-    known = {one.revision for one in script.walk_revisions()}
-    if found is not None and found not in known:
+    if written and written[0] != REVISION:
         msg = (
-            f"its schema is revision {found}, which this version does not know (it knows "
-            f"{script.get_current_head()}): a newer harness wrote it; update the harness"
+            f"its schema is revision {written[0]}, which this version does not know (it knows "
+            f"{REVISION}): a newer harness wrote it; update the harness"
         )
         raise HistoryError(msg, source=shown)
-    return found
+    return bool(written)
+
+
+def _refuse_view(inspector: Inspector, shown: str) -> None:
+    """Raises HistoryError if a view has the name of our table: nothing can be written to it."""
+    if entries.name in inspector.get_view_names():
+        msg = f"{entries.name} is a view; expected a table that the harness made; restore a copy"
+        raise HistoryError(msg, source=shown)

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 WAIT_S = 30
 """Seconds that a check waits for another one that is writing to the same SQLite file."""
-EXTRA = (
-    "the history needs SQLAlchemy and Alembic: install the harness with its extra, "
-    "pip install '.[history]'"
-)
+EXTRA = "the history needs SQLAlchemy: install the harness with its extra, pip install '.[history]'"
 DRIVER = (
     "PostgreSQL needs psycopg: install the harness with its extras, "
     "pip install '.[history,postgres]'"
@@ -94,10 +91,8 @@ def open_history(where: str) -> Iterator[History]:
             message holds no password.
     """
     try:
-        import alembic  # noqa: F401, PLC0415
-
         from harness.ports.history.connect import connect  # noqa: PLC0415
-        from harness.ports.history.schema import migrate  # noqa: PLC0415
+        from harness.ports.history.schema import ensure_schema  # noqa: PLC0415
     except ImportError as error:
         raise HistoryError(EXTRA) from error
     try:
@@ -107,7 +102,7 @@ def open_history(where: str) -> Iterator[History]:
     history = History(engine=engine, shown=shown)
     try:
         with _said(shown):
-            migrate(engine, shown=shown)
+            ensure_schema(engine, shown=shown)
         yield history
     finally:
         history.close()
@@ -128,12 +123,11 @@ def check_exists(where: str) -> None:
 @contextmanager
 def _said(shown: str) -> Iterator[None]:
     """Errors of the database in one line that a user can act on."""
-    from alembic.util import CommandError  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     try:
         yield
-    except (SQLAlchemyError, CommandError, ValueError, TypeError, OverflowError) as error:
+    except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
         cause = getattr(error, "orig", None) or error
         line = " ".join(f"{cause!s:.300}".split()).rstrip(".?")
         msg = f"the history cannot be used: {line}. Check the place, the rights and the server."

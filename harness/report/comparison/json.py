@@ -95,7 +95,7 @@ def _run(run: Run) -> dict[str, Any]:
 def _policy(comparison: Comparison) -> dict[str, Any]:
     policy = comparison.policy
     return {
-        "rules": [{"name": rule.name, "limits": rule.in_force} for rule in policy.rules],
+        "rules": [{"name": rule.name, "limits": rule.in_force} for rule in policy.calls],
         "allow": list(policy.allow),
         "allow_reason": policy.allow_reason,
         "last": policy.last,

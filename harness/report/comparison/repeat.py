@@ -53,8 +53,8 @@ def _options(policy: Policy) -> list[str]:
         words += ["--metric", policy.metric]
     if policy.rank != _PLAIN.rank:
         words += ["--rank", str(policy.rank)]
-    if policy.rules != DEFAULT_RULES:
-        for rule in policy.rules:
+    if policy.calls != DEFAULT_RULES:
+        for rule in policy.calls:
             words += ["--rule", str(rule)]
     if policy.last is not None:
         words += ["--last", str(policy.last)]

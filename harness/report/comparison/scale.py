@@ -43,7 +43,7 @@ def limits(comparison: Comparison) -> tuple[Limit, ...]:
     """
     findings = comparison.judgement.findings
     thresholds = [(f.rule, f.threshold) for f in findings] or [
-        (call.name, _asked(call.in_force)) for call in comparison.policy.rules
+        (call.name, _asked(call.in_force)) for call in comparison.policy.calls
     ]
     found = [
         Limit(rule=rule, size=limit.size, one_sided=limit.one_sided)

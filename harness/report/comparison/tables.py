@@ -223,7 +223,7 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
     policy = comparison.policy
     lines = [
         *(f"rule {text}" for text in asked(comparison)),
-        "every rule must pass" if len(policy.rules) > 1 else "the rule must pass",
+        "every rule must pass" if len(policy.calls) > 1 else "the rule must pass",
         f"at least {counted(policy.records, 'common record')}, at most {policy.max_missing:.1%} "
         "missing",
     ]
@@ -236,10 +236,10 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
 def asked(comparison: Comparison) -> tuple[str, ...]:
     """The rules of the policy with their limits; behind `default`, the rule that it chose."""
     findings = comparison.judgement.findings
-    chosen = [finding.rule for finding in findings] or [r.name for r in comparison.policy.rules]
+    chosen = [finding.rule for finding in findings] or [r.name for r in comparison.policy.calls]
     return tuple(
         f"{rule.name}{_limits(rule)}" + (f", which is {name} here" if name != rule.name else "")
-        for rule, name in zip(comparison.policy.rules, chosen, strict=True)
+        for rule, name in zip(comparison.policy.calls, chosen, strict=True)
     )
 
 

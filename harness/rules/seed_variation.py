@@ -38,7 +38,7 @@ from harness.stats.seeds import (
 )
 from harness.stats.signature import Signature, signature
 
-RULE = "another-seed"
+RULE = "seed-variation"
 NAMED = 3
 
 
@@ -62,7 +62,7 @@ class _Case:
         return f"{counted(c, 'candidate run')} against {counted(b, 'seed')} of the baseline"
 
 
-def another_seed(aligned: Aligned, *, level: float = 0.01, resolution: float = 0.1) -> Finding:
+def seed_variation(aligned: Aligned, *, level: float = 0.01, resolution: float = 0.1) -> Finding:
     """Whether a feature of the candidate's curves lies beyond what seeds explain."""
     if not 0 < level < 1:
         msg = f"limit 'level' of rule {RULE!r} is {level!r}; expected a number between 0 and 1"

@@ -22,7 +22,7 @@ from harness.stats.seeds import CONFIRM, STRICT, distances, odds
 from harness.stats.signature import FEW, MOVES_TRIMMED, STRETCHES, TRIMMED, signature
 from harness.stats.tails import tail_degrees
 
-another_seed, default = RULES["another-seed"], RULES["default"]
+seed_variation, default = RULES["seed-variation"], RULES["default"]
 
 
 def curves(rng, runs, n=120, *, level=0.02, noise=0.05):
@@ -120,7 +120,7 @@ def test_one_run_fails_by_itself_far_beyond_the_level_only(seed):
     assert apart.t == pytest.approx(ratios[0] / math.sqrt(1 / 8 + 1))
     assert run_p[0] == pytest.approx(mean_p)
     assert odds(found, apart).failing == pytest.approx(min(1, run_p.min() / STRICT))
-    finding = another_seed(one)
+    finding = seed_variation(one)
     assert finding.p_value == odds(found, apart).failing
     assert finding.observed["p_value"] == pytest.approx(run_p.min())
     assert (finding.verdict is Verdict.FAIL) == (run_p.min() <= STRICT * 0.01)
@@ -148,9 +148,9 @@ def test_several_runs_fail_where_most_of_them_or_their_mean_do(c, seed):
         least.append(min(*sides, max(mean_p[f], middle_p / CONFIRM)))
     own = sorted(run_p.min(axis=1))[most - 1] * c
     if c < 5:  # from five runs on what is immaterial is left out
-        assert another_seed(one).p_value == pytest.approx(min(1, own, *least))
+        assert seed_variation(one).p_value == pytest.approx(min(1, own, *least))
     else:
-        assert another_seed(one).p_value >= min(1, own, *least) * (1 - 1e-9)
+        assert seed_variation(one).p_value >= min(1, own, *least) * (1 - 1e-9)
 
 
 def test_the_detectable_shift_is_noticed_as_often_as_it_says():
@@ -172,7 +172,7 @@ def test_seeds_alone_fail_no_more_often_than_the_level(b, c):
     """400 comparisons at 5 %, below which the rule keeps: at most 34 by the binomial's 99.9 %."""
     rng, one = np.random.default_rng(4), pair(b=b, c=c)
     failed = sum(
-        another_seed(drawn(one, rng), level=0.05).verdict is Verdict.FAIL for _ in range(400)
+        seed_variation(drawn(one, rng), level=0.05).verdict is Verdict.FAIL for _ in range(400)
     )
     assert failed <= stats.binom.ppf(0.999, 400, 0.05)
 
@@ -201,14 +201,14 @@ def test_seeds_with_heavy_tails_hardly_fail(kind, b, c):
     for _ in range(300):
         rows = tailed(kind, rng, b + c)
         drawn_one = replace(one, baseline=rows[:b], candidate=rows[b:])
-        failed += another_seed(drawn_one).verdict is Verdict.FAIL
+        failed += seed_variation(drawn_one).verdict is Verdict.FAIL
     assert failed <= stats.binom.ppf(0.999, 300, 0.02)
 
 
 def test_a_planted_shift_is_noticed_and_a_larger_one_more_often():
     rng, one = np.random.default_rng(5), pair(c=3)
     found = [
-        sum(another_seed(drawn(one, rng, shift)).verdict is Verdict.FAIL for _ in range(60))
+        sum(seed_variation(drawn(one, rng, shift)).verdict is Verdict.FAIL for _ in range(60))
         for shift in (1.0, 1.05, 1.1)
     ]
     assert found[0] <= 3
@@ -219,14 +219,14 @@ def test_a_planted_shift_is_noticed_and_a_larger_one_more_often():
 def test_one_run_that_is_unlucky_is_asked_for_again_and_fails_if_the_next_bears_it_out():
     rng = np.random.default_rng(50)
     base, odd, healthy = curves(rng, 10), 1.1 * curves(rng, 1), curves(rng, 1)
-    alone = another_seed(aligned(base, odd))
+    alone = seed_variation(aligned(base, odd))
     assert alone.verdict is Verdict.INCONCLUSIVE
     assert STRICT * 0.01 < alone.observed["p_value"] <= 0.01
     assert "run the candidate once more with another seed" in alone.reason
     assert "it fails if the same feature lies beyond seeds again" in alone.reason
-    again = another_seed(aligned(base, np.vstack([odd, 1.1 * curves(rng, 1)])))
+    again = seed_variation(aligned(base, np.vstack([odd, 1.1 * curves(rng, 1)])))
     assert again.verdict is Verdict.FAIL
-    assert another_seed(aligned(base, np.vstack([odd, healthy]))).verdict is not Verdict.FAIL
+    assert seed_variation(aligned(base, np.vstack([odd, healthy]))).verdict is not Verdict.FAIL
 
 
 @pytest.mark.parametrize(("up", "down"), [(1.22, 0.82), (1.49, 0.67)])
@@ -234,14 +234,14 @@ def test_two_runs_that_lie_on_either_side_do_not_hide_each_other(up, down):
     for seed in range(20):
         rng = np.random.default_rng(60 + seed)
         base, two = curves(rng, 10), curves(rng, 2) * [[up], [down]]
-        assert another_seed(aligned(base, two)).verdict is not Verdict.PASS
+        assert seed_variation(aligned(base, two)).verdict is not Verdict.PASS
 
 
 def test_one_bad_run_of_three_is_named_and_does_not_pass():
     for seed in range(40):
         rng = np.random.default_rng(80 + seed)
         base, three = curves(rng, 10), curves(rng, 3) * [[1], [1 + 12 * 0.02], [1]]
-        finding = another_seed(aligned(base, three))
+        finding = seed_variation(aligned(base, three))
         assert finding.verdict is not Verdict.PASS
         assert finding.verdict is Verdict.FAIL or "in candidate run 2 of 3" in finding.reason
 
@@ -251,7 +251,7 @@ def test_one_late_seed_of_ten_does_not_fail_the_others():
     rows = tailed("", rng, 20)
     rows[13, 15:] = rows[13, :-15]
     rows[13, :15] = 3.5
-    finding = another_seed(aligned(rows[:10], rows[10:]))
+    finding = seed_variation(aligned(rows[:10], rows[10:]))
     assert finding.verdict is Verdict.INCONCLUSIVE
     assert "in candidate run 4 of 10" in finding.reason
 
@@ -260,12 +260,12 @@ def test_a_difference_that_only_many_runs_show_is_named_and_is_no_failure():
     """0.3 %, six spreads of seeds: real, and below the 0.5 % that matters."""
     rng = np.random.default_rng(91)
     base, cand = (curves(rng, c, level=0.0005, noise=0.001) for c in (10, 10))
-    finding = another_seed(aligned(base, 1.003 * cand))
+    finding = seed_variation(aligned(base, 1.003 * cand))
     assert finding.verdict is Verdict.PASS
     assert "no seed explains that the " in finding.reason
     assert "less than 0.5% is no failure" in finding.reason
-    assert another_seed(aligned(base, 1.003 * cand[:3])).verdict is Verdict.FAIL
-    assert another_seed(aligned(base, 1.008 * cand)).verdict is Verdict.FAIL
+    assert seed_variation(aligned(base, 1.003 * cand[:3])).verdict is Verdict.FAIL
+    assert seed_variation(aligned(base, 1.008 * cand)).verdict is Verdict.FAIL
 
 
 # What differs
@@ -275,7 +275,7 @@ def test_noise_that_grows_late_is_noticed():
     rng = np.random.default_rng(6)
     base, cand = curves(rng, 10), curves(rng, 1)
     cand[:, 60:] *= np.exp(0.5 * rng.choice([-1, 1], 60))
-    finding = another_seed(aligned(base, cand))
+    finding = seed_variation(aligned(base, cand))
     assert finding.verdict is Verdict.FAIL
     assert finding.observed["largest_at"] == "loss: late noise"
 
@@ -288,8 +288,8 @@ def test_a_schedule_that_differs_in_one_record_fails(n, name):
     other[n // 3] *= 1.002
     same = pair(seed=7, n=n, **{name: ([rate] * 10, [rate])})
     differs = pair(seed=7, n=n, **{name: ([rate] * 10, [other])})
-    assert another_seed(same).verdict is not Verdict.FAIL
-    finding = another_seed(differs)
+    assert seed_variation(same).verdict is not Verdict.FAIL
+    finding = seed_variation(differs)
     assert finding.verdict is Verdict.FAIL
     assert finding.p_value == 0
     assert f"{name} at step {n // 3} is 0.2% higher (the same in every seed)" in finding.reason
@@ -300,7 +300,7 @@ def test_one_of_several_candidates_with_another_schedule_fails_though_their_mean
     lower, higher = rate.copy(), rate.copy()
     lower[50], higher[50] = 0.9 * rate[50], 1.1 * rate[50]
     one = pair(seed=8, c=2, lr=([rate] * 10, [lower, higher]))
-    assert another_seed(one).verdict is Verdict.FAIL
+    assert seed_variation(one).verdict is Verdict.FAIL
 
 
 def test_rounding_in_a_schedule_is_no_difference():
@@ -309,21 +309,24 @@ def test_rounding_in_a_schedule_is_no_difference():
     for rounded in (rate.astype(np.float32).astype(float), [float(f"{x:.3e}") for x in rate]):
         rounded[-1] = 3e-18
         one = pair(seed=9, lr=([rate] * 10, [rounded]))
-        assert another_seed(one).verdict is Verdict.PASS
+        assert seed_variation(one).verdict is Verdict.PASS
 
 
 def test_a_schedule_is_no_test_and_costs_no_power():
     rate = np.linspace(0.1, 0.01, 120)
-    alone, beside = another_seed(pair(seed=9)), another_seed(pair(seed=9, lr=([rate] * 10, [rate])))
+    alone, beside = (
+        seed_variation(pair(seed=9)),
+        seed_variation(pair(seed=9, lr=([rate] * 10, [rate]))),
+    )
     assert beside.p_value == alone.p_value
     assert beside.observed["resolution"] == alone.observed["resolution"]
 
 
 def test_a_measured_figure_without_spread_leaves_the_question_open():
     """All ten seeds reach 100 %, the candidate 99.9 %: no seed shows how far one may lie."""
-    everywhere = another_seed(pair(seed=9, **{"val.acc": ([[1.0]] * 10, [[1.0]])}))
+    everywhere = seed_variation(pair(seed=9, **{"val.acc": ([[1.0]] * 10, [[1.0]])}))
     assert everywhere.verdict is Verdict.PASS
-    finding = another_seed(pair(seed=9, **{"val.acc": ([[1.0]] * 10, [[0.999]])}))
+    finding = seed_variation(pair(seed=9, **{"val.acc": ([[1.0]] * 10, [[0.999]])}))
     assert finding.verdict is Verdict.INCONCLUSIVE
     assert "the seeds show no spread to judge by where the last val.acc is 0.1% lower" in (
         finding.reason
@@ -333,7 +336,7 @@ def test_a_measured_figure_without_spread_leaves_the_question_open():
 def test_a_signal_that_differs_is_named_while_the_loss_agrees():
     rng = np.random.default_rng(10)
     norms = (3 * curves(rng, 10), 6 * curves(rng, 1))
-    finding = another_seed(pair(seed=10, grad_norm=norms))
+    finding = seed_variation(pair(seed=10, grad_norm=norms))
     assert finding.verdict is Verdict.FAIL
     assert str(finding.observed["largest_at"]).startswith("grad_norm: ")
     assert "no seed explains that the mean grad_norm " in finding.reason
@@ -357,7 +360,7 @@ def of_ranks(rng, drift=0.0, n=120, source="a.log"):
 def test_ranks_that_drift_apart_are_noticed():
     rng = np.random.default_rng(11)
     base = [of_ranks(rng, source=f"{i}.log") for i in range(10)]
-    policy = Policy(rules=(parse_rule("another-seed"),))
+    policy = Policy(rules=(parse_rule("seed-variation"),))
     same = compare(base, of_ranks(rng, source="c.log"), policy)
     assert same.verdict is Verdict.PASS
     drifted = compare(base, of_ranks(rng, 0.1, source="c.log"), policy)
@@ -374,13 +377,13 @@ def test_a_value_that_is_not_finite_never_passes(bad):
     base, cand = curves(rng, 10), curves(rng, 1)
     sick = cand.copy()
     sick[0, 60] = bad
-    assert another_seed(aligned(base, sick)).verdict is Verdict.FAIL
+    assert seed_variation(aligned(base, sick)).verdict is Verdict.FAIL
     # one overflow of a signal is no failure of this rule, and nothing else is hidden by it
-    assert another_seed(aligned(base, cand, grad_norm=(base, sick))).verdict is Verdict.PASS
-    assert another_seed(aligned(base, cand, grad_norm=(base, 2 * sick))).verdict is Verdict.FAIL
+    assert seed_variation(aligned(base, cand, grad_norm=(base, sick))).verdict is Verdict.PASS
+    assert seed_variation(aligned(base, cand, grad_norm=(base, 2 * sick))).verdict is Verdict.FAIL
     worse = base.copy()
     worse[3, 60] = bad
-    assert another_seed(aligned(worse, cand)).verdict is Verdict.INCONCLUSIVE
+    assert seed_variation(aligned(worse, cand)).verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_record_that_is_not_finite_in_a_signal_of_the_baseline_hides_nothing_else():
@@ -388,16 +391,16 @@ def test_a_record_that_is_not_finite_in_a_signal_of_the_baseline_hides_nothing_e
     base, cand = curves(rng, 10), curves(rng, 1)
     sick = base.copy()
     sick[3, 60] = math.nan
-    assert another_seed(aligned(base, cand, grad_norm=(sick, cand))).verdict is Verdict.PASS
-    assert another_seed(aligned(base, cand, grad_norm=(sick, 2 * cand))).verdict is Verdict.FAIL
+    assert seed_variation(aligned(base, cand, grad_norm=(sick, cand))).verdict is Verdict.PASS
+    assert seed_variation(aligned(base, cand, grad_norm=(sick, 2 * cand))).verdict is Verdict.FAIL
     nothing = np.full_like(base, math.nan)
-    alone = another_seed(aligned(base, cand))
-    assert another_seed(aligned(base, cand, grad_norm=(nothing, cand))).reason == alone.reason
+    alone = seed_variation(aligned(base, cand))
+    assert seed_variation(aligned(base, cand, grad_norm=(nothing, cand))).reason == alone.reason
 
 
 @pytest.mark.parametrize("b", [1, 2, 4])
 def test_a_few_seeds_of_the_baseline_are_inconclusive(b):
-    finding = another_seed(pair(seed=14, b=b))
+    finding = seed_variation(pair(seed=14, b=b))
     assert finding.verdict is Verdict.INCONCLUSIVE
     assert finding.p_value is None
     assert f"log {5 - b} more of the baseline" in finding.reason
@@ -409,9 +412,9 @@ def test_a_signal_that_some_runs_do_not_log_is_judged_by_those_that_do():
     norms = [curves(rng, 10), curves(rng, 3)]
     norms[0][[1, 4]] = math.nan
     norms[1][2] = math.nan
-    same = another_seed(aligned(base, cand, grad_norm=norms))
+    same = seed_variation(aligned(base, cand, grad_norm=norms))
     assert same.verdict is Verdict.PASS
-    finding = another_seed(aligned(base, cand, grad_norm=(norms[0], 2 * norms[1])))
+    finding = seed_variation(aligned(base, cand, grad_norm=(norms[0], 2 * norms[1])))
     assert finding.verdict is Verdict.FAIL
     one = signature(aligned(base, cand, grad_norm=norms))
     fewer = signature(
@@ -427,8 +430,8 @@ def test_a_signal_that_too_few_runs_log_is_not_judged(side):
     base, cand = curves(rng, 10), curves(rng, 1)
     norms = [curves(rng, 10), 9 * curves(rng, 1)]
     norms[side][: 6 if side == 0 else 1] = math.nan
-    alone = another_seed(aligned(base, cand))
-    beside = another_seed(aligned(base, cand, grad_norm=norms))
+    alone = seed_variation(aligned(base, cand))
+    beside = seed_variation(aligned(base, cand, grad_norm=norms))
     assert (beside.verdict, beside.p_value) == (alone.verdict, alone.p_value)
 
 
@@ -437,7 +440,7 @@ def test_a_signal_that_too_few_runs_log_is_not_judged(side):
 
 def test_a_pass_needs_that_a_difference_is_ruled_out():
     one = pair(seed=15)
-    finding = another_seed(one)
+    finding = seed_variation(one)
     assert finding.verdict is Verdict.PASS
     reached = finding.observed["resolution"]
     assert finding.observed["resolution_in"] == "loss: level 5"
@@ -445,11 +448,11 @@ def test_a_pass_needs_that_a_difference_is_ruled_out():
         f"a difference of the mean loss of the last 35 % of steps of {reached:.1%} or more is "
         "ruled out with 90% confidence (resolution 10%)" in finding.reason
     )
-    blunt = another_seed(one, resolution=0.95 * reached)
+    blunt = seed_variation(one, resolution=0.95 * reached)
     assert blunt.verdict is Verdict.INCONCLUSIVE
     assert "no difference was seen, but only one of the mean loss" in blunt.reason
     assert "no feasible number of runs" in blunt.reason or "would show it" in blunt.reason
-    assert another_seed(one, resolution=reached).verdict is Verdict.PASS
+    assert seed_variation(one, resolution=reached).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(("b", "c"), [(5, 1), (10, 1), (10, 3), (5, 5)])
@@ -462,7 +465,7 @@ def test_a_difference_by_the_resolution_passes_one_time_in_ten_at_most(b, c):
         for _ in range(400):
             base, cand = (curves(rng, runs, level=spread) for runs in (b, c))
             cand[:, 78:] *= factor
-            found = another_seed(
+            found = seed_variation(
                 replace(one, baseline=base, candidate=cand), level=1e-9, resolution=reach
             )
             passed += found.verdict is Verdict.PASS
@@ -498,7 +501,7 @@ def test_a_loss_that_lies_beyond_the_resolution_never_passes(b, factor):
     rng = np.random.default_rng(97)
     for _ in range(20):
         base, cand = curves(rng, b, level=0.05), factor * curves(rng, 1, level=0.05)
-        finding = another_seed(aligned(base, cand))
+        finding = seed_variation(aligned(base, cand))
         if finding.verdict is Verdict.PASS:
             assert abs(finding.observed["difference"]) <= 0.1
             assert abs(finding.observed["last_difference"]) <= 0.1
@@ -509,12 +512,12 @@ def test_a_validation_figure_carries_no_pass_of_a_loss_that_lies_far_off():
     scores = ([[x] for x in 0.9 + 0.002 * rng.standard_normal(10)], [[0.9]])
     wide = curves(rng, 10, level=0.15)
     near, far = (wide.mean(axis=0, keepdims=True) * factor for factor in (1.0, 1.18))
-    finding = another_seed(
+    finding = seed_variation(
         aligned(wide, near * np.exp(0.05 * rng.normal(size=(1, 120))), **{"val.mIoU": scores})
     )
     assert finding.verdict is Verdict.PASS
     assert finding.observed["resolution_in"] == "val.mIoU: last"
-    finding = another_seed(
+    finding = seed_variation(
         aligned(wide, far * np.exp(0.05 * rng.normal(size=(1, 120))), **{"val.mIoU": scores})
     )
     assert finding.verdict is Verdict.INCONCLUSIVE
@@ -525,9 +528,9 @@ def test_a_judged_series_of_two_records_is_judged_by_its_last():
     rng = np.random.default_rng(99)
     scores = [[0.5, x] for x in 0.9 + 0.004 * rng.standard_normal(12)]
     one = replace(aligned(np.array(scores[:10]), np.array(scores[10:11])), metric="val.mIoU")
-    assert another_seed(one).verdict is Verdict.PASS
+    assert seed_variation(one).verdict is Verdict.PASS
     lower = replace(one, candidate=np.array([[0.5, 0.8]]))
-    assert another_seed(lower).verdict is Verdict.FAIL
+    assert seed_variation(lower).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize("name", ["level_loss", "late noise", "last loss", "first"])
@@ -541,7 +544,7 @@ def test_an_empty_level_shows_nothing():
     rng = np.random.default_rng(16)
     base = rng.standard_normal((10, 120))
     base -= base[:, 78:].mean()
-    finding = another_seed(aligned(base, rng.standard_normal((1, 120))))
+    finding = seed_variation(aligned(base, rng.standard_normal((1, 120))))
     assert finding.verdict is not Verdict.PASS
 
 
@@ -554,10 +557,10 @@ def test_a_wider_limit_never_turns_a_pass_into_a_fail(seed):
     one = aligned(curves(rng, 10), (1 + 0.01 * seed) * curves(rng, 1))
     order = [Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS]
     wider = [
-        order.index(another_seed(one, resolution=size).verdict) for size in (0.01, 0.1, 0.25, 1.0)
+        order.index(seed_variation(one, resolution=size).verdict) for size in (0.01, 0.1, 0.25, 1.0)
     ]
     assert wider == sorted(wider)
-    stricter = [another_seed(one, level=level).verdict for level in (0.5, 0.05, 0.02, 1e-6)]
+    stricter = [seed_variation(one, level=level).verdict for level in (0.5, 0.05, 0.02, 1e-6)]
     failed = [verdict is Verdict.FAIL for verdict in stricter]
     assert failed == sorted(failed, reverse=True)
 
@@ -565,7 +568,10 @@ def test_a_wider_limit_never_turns_a_pass_into_a_fail(seed):
 def test_the_order_of_the_runs_changes_nothing():
     rng = np.random.default_rng(17)
     base, cand = curves(rng, 10), 1.1 * curves(rng, 3)
-    one, other = another_seed(aligned(base, cand)), another_seed(aligned(base[::-1], cand[::-1]))
+    one, other = (
+        seed_variation(aligned(base, cand)),
+        seed_variation(aligned(base[::-1], cand[::-1])),
+    )
     assert one.verdict is other.verdict
     assert one.reason == other.reason
     assert other.p_value == pytest.approx(one.p_value)
@@ -576,8 +582,8 @@ def test_the_order_of_the_runs_changes_nothing():
 def test_the_unit_changes_nothing(scale):
     rng = np.random.default_rng(18)
     base, cand = curves(rng, 10), curves(rng, 1)
-    one = another_seed(aligned(base, cand, grad_norm=(base, 1.3 * cand)))
-    two = another_seed(aligned(scale * base, scale * cand, grad_norm=(base, 1.3 * cand)))
+    one = seed_variation(aligned(base, cand, grad_norm=(base, 1.3 * cand)))
+    two = seed_variation(aligned(scale * base, scale * cand, grad_norm=(base, 1.3 * cand)))
     assert one.verdict is two.verdict
     assert two.p_value == pytest.approx(one.p_value, rel=1e-6)
 
@@ -588,9 +594,9 @@ def test_a_series_that_crosses_zero_is_judged_in_any_unit(scale):
     base, cand = rng.uniform(-1, 1, (11, 120))[:10], rng.uniform(-1, 1, (1, 120))
     loss = curves(rng, 11)
     same = aligned(loss[:10], loss[10:], aux_loss=(scale * base, scale * cand))
-    assert another_seed(same).verdict is Verdict.PASS
+    assert seed_variation(same).verdict is Verdict.PASS
     higher = aligned(loss[:10], loss[10:], aux_loss=(scale * base, scale * (cand + 1)))
-    finding = another_seed(higher)
+    finding = seed_variation(higher)
     assert finding.verdict is Verdict.FAIL
     assert "aux_loss: level" in str(finding.observed["largest_at"])
 
@@ -599,12 +605,12 @@ def test_values_at_the_ends_of_the_range_are_judged():
     rng = np.random.default_rng(20)
     base = curves(rng, 10)
     for cand in (np.full((1, 120), 1e300), np.full((1, 120), 1e-300), np.zeros((1, 120))):
-        assert another_seed(aligned(base, cand)).verdict is Verdict.FAIL
-        assert another_seed(aligned(base, -cand)).verdict is Verdict.FAIL
-    assert another_seed(aligned(1e-300 * base, np.full((3, 120), -1e300))).verdict is Verdict.FAIL
+        assert seed_variation(aligned(base, cand)).verdict is Verdict.FAIL
+        assert seed_variation(aligned(base, -cand)).verdict is Verdict.FAIL
+    assert seed_variation(aligned(1e-300 * base, np.full((3, 120), -1e300))).verdict is Verdict.FAIL
     zero = np.zeros((10, 120))
-    assert another_seed(aligned(zero, np.full((1, 120), 1e300))).verdict is Verdict.FAIL
-    assert another_seed(aligned(zero, np.full((1, 120), 1e-300))).verdict is Verdict.FAIL
+    assert seed_variation(aligned(zero, np.full((1, 120), 1e300))).verdict is Verdict.FAIL
+    assert seed_variation(aligned(zero, np.full((1, 120), 1e-300))).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, FEW - 1, FEW, FEW + 1])
@@ -612,17 +618,17 @@ def test_any_number_of_records_is_judged(n):
     one = pair(seed=21, n=n)
     found = signature(one)
     assert found.names == ("loss: last",) if n < FEW else "loss: late noise" in found.names
-    assert another_seed(one).verdict is not Verdict.FAIL
+    assert seed_variation(one).verdict is not Verdict.FAIL
     rng = np.random.default_rng(21)
     far = aligned(curves(rng, 10, n), 2 * curves(rng, 1, n))
-    assert another_seed(far).verdict is Verdict.FAIL
+    assert seed_variation(far).verdict is Verdict.FAIL
 
 
 def test_a_tail_of_a_few_records_is_judged_by_its_last_value():
     rng = np.random.default_rng(22)
     base = [run(row, source=f"{i}.log") for i, row in enumerate(curves(rng, 10))]
     cand = run(curves(rng, 1)[0])
-    policy = Policy(rules=(parse_rule("another-seed"),), last=7)
+    policy = Policy(rules=(parse_rule("seed-variation"),), last=7)
     comparison = compare(base, cand, policy)
     assert comparison.judgement.findings[0].observed["features"] == 1
     assert comparison.verdict is Verdict.INCONCLUSIVE  # by min_steps, whatever the rule found
@@ -632,23 +638,23 @@ def test_a_tail_of_a_few_records_is_judged_by_its_last_value():
 
 def test_a_metric_of_any_name_is_judged():
     one = replace(pair(seed=23), metric="train: lm loss")
-    finding = another_seed(one)
+    finding = seed_variation(one)
     assert finding.verdict is Verdict.PASS
     assert str(finding.observed["largest_at"]).startswith("train: lm loss: ")
-    assert finding.observed["resolution"] == another_seed(pair(seed=23)).observed["resolution"]
+    assert finding.observed["resolution"] == seed_variation(pair(seed=23)).observed["resolution"]
 
 
 @pytest.mark.parametrize("level", ["0", "1", "1.5"])
 def test_a_level_that_is_no_probability_is_refused(level):
     with pytest.raises(PolicyError, match="expected a number between 0 and 1"):
-        parse_rule(f"another-seed:level={level}")(pair(seed=24))
+        parse_rule(f"seed-variation:level={level}")(pair(seed=24))
 
 
 def test_repeated_seeds_leave_it_without_a_word():
     rng = np.random.default_rng(25)
     base = [run(row, seed=i % 9, source=f"b{i}.log") for i, row in enumerate(curves(rng, 10))]
     comparison = compare(base, run(3 * curves(rng, 1)[0], seed=100))
-    assert comparison.judgement.findings[0].rule == "another-seed"
+    assert comparison.judgement.findings[0].rule == "seed-variation"
     assert comparison.verdict is Verdict.INCONCLUSIVE
 
 
@@ -670,7 +676,7 @@ def test_an_infinite_distance_is_json_that_fits_the_schema():
     made = json.loads(render(compare(base, logged(curves(rng, 1)[0], 1.5 * rate, "c.log"))))
     schema = Path(__file__).parents[1] / "docs" / "comparison.schema.json"
     jsonschema.validate(made, json.loads(schema.read_text(encoding="utf-8")))
-    assert made["findings"][0]["rule"] == "another-seed"
+    assert made["findings"][0]["rule"] == "seed-variation"
     assert made["findings"][0]["observed"]["largest_t"] == "inf"
 
 
@@ -680,10 +686,10 @@ def test_an_infinite_distance_is_json_that_fits_the_schema():
         (1, 1, "equivalence"),
         (4, 1, "equivalence"),
         (4, 4, "equivalence"),
-        (5, 1, "another-seed"),
-        (10, 4, "another-seed"),
-        (5, 5, "another-seed"),
-        (10, 10, "another-seed"),
+        (5, 1, "seed-variation"),
+        (10, 4, "seed-variation"),
+        (5, 5, "seed-variation"),
+        (10, 10, "seed-variation"),
     ],
 )
 def test_the_default_is_the_rule_that_fits_the_number_of_runs(b, c, rule):
@@ -725,7 +731,7 @@ def test_a_difference_beyond_the_margin_fails_where_seeds_would_explain_it():
     base = own * curves(rng, 1, level=0)
     base = base * np.exp(0.002 * rng.standard_normal(base.shape))
     one = aligned(base, 1.07 * base[::-1])
-    seeds, found = another_seed(one, level=1e-6), default(one)
+    seeds, found = seed_variation(one, level=1e-6), default(one)
     assert seeds.verdict is not Verdict.FAIL
     assert found.verdict is Verdict.FAIL
 
@@ -740,17 +746,17 @@ def test_a_report_says_which_rule_the_default_chose():
     rng = np.random.default_rng(27)
     base = [run(row, source=f"{i}.log") for i, row in enumerate(curves(rng, 10))]
     many = compare(base, run(2 * curves(rng, 1)[0]))
-    assert tables.policy_lines(many)[0] == "rule default, which is another-seed here"
-    assert "rule default, which is another\\-seed" in markdown.render(many).replace("-", "\\-")
-    assert document(many)["findings"][0]["rule"] == "another-seed"
+    assert tables.policy_lines(many)[0] == "rule default, which is seed-variation here"
+    assert "rule default, which is seed\\-variation" in markdown.render(many).replace("-", "\\-")
+    assert document(many)["findings"][0]["rule"] == "seed-variation"
     assert document(many)["policy"]["rules"] == [{"name": "default", "limits": {}}]
-    assert "asked: default, which is another-seed here" in failure.of_rule(many, 0)
+    assert "asked: default, which is seed-variation here" in failure.of_rule(many, 0)
     (case,) = cases(judged("p", many))
     assert case.name == "default"
-    assert case.message.startswith("another-seed: 1 candidate run against 10 seeds")
+    assert case.message.startswith("seed-variation: 1 candidate run against 10 seeds")
     single = compare(base[0], run(2 * curves(rng, 1)[0]))
     assert tables.policy_lines(single)[0] == "rule default, which is equivalence here"
     assert [limit.text for limit in limits(single)] == ["equivalence ±2 %"]
-    named = compare(base, run(curves(rng, 1)[0]), Policy(rules=(parse_rule("another-seed"),)))
-    assert tables.policy_lines(named)[0] == "rule another-seed with level 0.01, resolution 0.1"
+    named = compare(base, run(curves(rng, 1)[0]), Policy(rules=(parse_rule("seed-variation"),)))
+    assert tables.policy_lines(named)[0] == "rule seed-variation with level 0.01, resolution 0.1"
     assert judged("p", named).rules[0].reason.startswith("1 candidate run")

@@ -1,0 +1,1 @@
+"""Commands that measure the project, run from the clone as `python -m benchmarks.NAME`."""

@@ -1,1 +1,0 @@
-"""Migrations of the history, run by `harness.ports.history.schema.migrate`."""

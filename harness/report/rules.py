@@ -1,0 +1,38 @@
+"""The list of rules, for `harness rules`."""
+
+from __future__ import annotations
+
+from inspect import getdoc, getmodule
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.report.escape import terminal
+from harness.rules import PRESETS, RULES, default_limits
+from harness.rules.registry import added, rule_named
+
+
+def write(console: Console) -> None:
+    """Prints every rule with the question that it answers and its parameters with their defaults.
+
+    Raises:
+        HarnessError: an installed package adds a rule that cannot be loaded.
+    """
+    console.print(
+        Text(
+            "A policy names the rules that a port must satisfy: --rule NAME[:PARAMETER=VALUE,..]\n"
+        )
+    )
+    for name in RULES:
+        _print(console, name, origin="")
+    for name, extension in added().items():
+        _print(console, name, origin=f" (from the package {extension.package})")
+
+
+def _print(console: Console, name: str, *, origin: str) -> None:
+    rule = rule_named(name)
+    about = (getattr(getmodule(rule), "__doc__", "") or getdoc(rule) or "").partition("\n")[0]
+    console.print(Text.assemble((name, "bold"), terminal(f"{origin}: {about}")), soft_wrap=True)
+    for key, value in default_limits(name).items():
+        names = ", ".join(f"{k} {v:g}" for k, v in PRESETS.get((name, key), {}).items())
+        console.print(Text(f"    {key}={value:g}" + (f"  ({names})" if names else ""), style="dim"))

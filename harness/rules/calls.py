@@ -1,0 +1,90 @@
+"""A rule as a policy asks for it: its name, and the limits that differ from the defaults."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from harness.align.aligned import Aligned
+from harness.errors import PolicyError
+from harness.rules.finding import Finding
+from harness.rules.ranges import checked
+from harness.rules.registry import rule_named, today
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleCall:
+    """A rule with the limits that a policy gives it; those not given keep their defaults.
+
+    `in_force` has them all. A name of an earlier version becomes the present one.
+
+    Raises:
+        PolicyError: no such rule.
+    """
+
+    name: str
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", today(self.name))
+        object.__setattr__(self, "limits", MappingProxyType(dict(self.limits)))
+
+    def __call__(self, aligned: Aligned) -> Finding:
+        """The finding of the rule on aligned curves."""
+        return rule_named(self.name)(aligned, **self.limits)
+
+    @property
+    def in_force(self) -> dict[str, float]:
+        """Every limit of the rule, given or by default."""
+        return {**default_limits(self.name), **self.limits}
+
+    def __str__(self) -> str:
+        given = ",".join(f"{name}={value!r}" for name, value in self.limits.items())
+        return f"{self.name}:{given}" if given else self.name
+
+
+def default_limits(name: str) -> dict[str, float]:
+    """The limits of a rule with their defaults.
+
+    Raises:
+        PolicyError: no such rule.
+    """
+    return {
+        key: parameter.default
+        for key, parameter in inspect.signature(rule_named(name)).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def parse_rule(text: str) -> RuleCall:
+    """A rule as the command line has it: `two-sided` or `two-sided:rtol=2%,atol=0.001`.
+
+    Raises:
+        PolicyError: no such rule or limit, or a limit that is no number or out of its range.
+    """
+    name, _, given = text.partition(":")
+    limits: dict[str, object] = {}
+    for item in given.split(",") if given else ():
+        key, _, value = item.partition("=")
+        limits[key.strip()] = value.strip()
+    return rule_call(name.strip(), limits)
+
+
+def rule_call(name: str, limits: Mapping[str, object]) -> RuleCall:
+    """A rule by name with limits as numbers or their text; a fraction may be text like `2%`.
+
+    Raises:
+        PolicyError: as `parse_rule`.
+    """
+    name = today(name)
+    known = default_limits(name)
+    given: dict[str, float] = {}
+    for key, value in limits.items():
+        if key not in known:
+            expected = ", ".join(f"{k} (default {v:g})" for k, v in known.items()) or "none"
+            msg = f"rule {name!r} has no limit {key!r}; it takes: {expected}"
+            raise PolicyError(msg)
+        given[key] = checked(name, key, value, whole=isinstance(known[key], int))
+    return RuleCall(name=name, limits=given)

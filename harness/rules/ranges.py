@@ -1,0 +1,84 @@
+"""Parameters of rules: what a policy may give, and the errors where it does not fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from types import MappingProxyType
+
+from harness.errors import PolicyError
+from harness.rules.equivalence import MARGINS
+
+PRESETS: Mapping[tuple[str, str], Mapping[str, float]] = MappingProxyType(
+    {("equivalence", "margin"): MARGINS}
+)
+"""Limits that may be given by the name of a convention, `equivalence:margin=strict`."""
+DEVIATIONS = frozenset({"margin", "rtol", "detect"})
+"""Limits of a relative difference. Above a half, somebody meant percent."""
+LARGEST_DEVIATION = 0.5
+SHARES = frozenset({"outside", "resolution"})
+"""Limits that are fractions from 0 to 1."""
+PROBABILITIES = frozenset({"level", "confidence"})
+"""Limits between 0 and 1."""
+WHOLE: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"window": (2, 1_000_000), "permutations": (1, 1_000_000), "seed": (1, 2**32 - 1)}
+)
+"""The smallest and the largest of a limit that is a whole number."""
+
+
+def checked(rule: str, key: str, value: object, *, whole: bool) -> float:
+    """Returns a parameter as a number that is in its range.
+
+    Raises:
+        PolicyError: it is not a number, or out of its range.
+    """
+    names = PRESETS.get((rule, key), {})
+    number = _number(names.get(str(value), value), percent=not whole and key in _fractions())
+    low, high = WHOLE.get(key, (1, 2**53)) if whole else (0, math.inf)
+    if whole:
+        expected = f"a whole number from {low} to {high}"
+        fits = low <= number <= high and number.is_integer()
+    elif key in DEVIATIONS:
+        expected = f"a fraction from 0 to {LARGEST_DEVIATION}"
+        fits = 0 <= number <= LARGEST_DEVIATION
+    elif key in SHARES:
+        expected = "a fraction from 0 to 1"
+        fits = 0 <= number <= 1
+    elif key in PROBABILITIES:
+        expected = "a number between 0 and 1"
+        fits = 0 < number < 1
+    else:
+        expected = "a finite number of at least 0"
+        fits = 0 <= number < math.inf
+    if not fits:
+        expected += f", or one of: {', '.join(names)}" if names else ""
+        expected += _meant(number) if key in DEVIATIONS | SHARES else ""
+        msg = f"limit {key!r} of rule {rule!r} is {value!r:.60}; expected {expected}"
+        raise PolicyError(msg)
+    return int(number) if whole else number
+
+
+def _fractions() -> frozenset[str]:
+    return DEVIATIONS | SHARES | PROBABILITIES
+
+
+def _meant(number: float) -> str:
+    """What one who wrote percent should have written; empty where it cannot be that."""
+    if not 1 <= number <= 100:
+        return ""
+    percent = Decimal(repr(number)).normalize()
+    return f"; for {percent:f} % write {percent:f}% or {percent / 100:f}"
+
+
+def _number(value: object, *, percent: bool) -> float:
+    """The number that a value or its text is, `2%` as 0.02; NaN if it is none."""
+    if isinstance(value, bool):
+        return math.nan
+    text = str(value).strip() if isinstance(value, str | int | float) else ""
+    try:
+        if percent and text.endswith("%"):
+            return float(Decimal(text[:-1].strip()) / 100)
+        return float(text)
+    except (ValueError, ArithmeticError):
+        return math.nan

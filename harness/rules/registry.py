@@ -1,0 +1,125 @@
+"""The rules by name: the project's, and those that installed packages add.
+
+A rule is a function `rule(aligned, *, parameter=default) -> Finding`. One of the project is a file
+of this folder with a function of the file's name: `two_sided.py` holds `two_sided`, the rule
+`two-sided`. Another package adds its own by an entry point of the group `harness.rules`:
+
+    [project.entry-points."harness.rules"]
+    median-shift = "my_rules.median:median_shift"
+
+A package cannot replace a rule of the project.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache, update_wrapper
+from importlib import import_module
+from pkgutil import iter_modules
+from types import MappingProxyType
+
+from harness.align.aligned import Aligned
+from harness.errors import PolicyError
+from harness.rules.finding import Finding
+from harness.version import Extension, extensions
+
+GROUP = "harness.rules"
+"""The group of the entry points."""
+SHARED = frozenset({"calls", "finding", "holm", "ranges", "registry"})
+"""Files of this folder that hold no rule."""
+
+
+def _rules() -> dict[str, Callable[..., Finding]]:
+    """The rules in this folder, in the order of their names."""
+    folder = __name__.rpartition(".")[0]
+    files = sorted(m.name for m in iter_modules(import_module(folder).__path__))
+    return {
+        name.replace("_", "-"): getattr(import_module(f"{folder}.{name}"), name)
+        for name in files
+        if name not in SHARED
+    }
+
+
+RULES: Mapping[str, Callable[..., Finding]] = MappingProxyType(_rules())
+"""The project's rules; `default` chooses among them."""
+OLD_NAMES: Mapping[str, str] = MappingProxyType({"another-seed": "seed-variation"})
+"""Names of earlier versions, which manifests may still use."""
+
+
+def today(name: str) -> str:
+    """Returns the present name of a rule, given that or an old one.
+
+    Raises:
+        PolicyError: no such rule.
+    """
+    name = OLD_NAMES.get(name, name)
+    if name not in RULES and name not in added():
+        msg = f"no rule {name!r}; expected one of: {', '.join((*RULES, *added()))}"
+        raise PolicyError(msg)
+    return name
+
+
+def rule_named(name: str) -> Callable[..., Finding]:
+    """Returns the function of a rule.
+
+    Raises:
+        PolicyError: no such rule, or the package that adds it cannot be loaded.
+    """
+    name = today(name)
+    return RULES[name] if name in RULES else _loaded(added()[name])
+
+
+def added() -> Mapping[str, Extension]:
+    """Returns the rules of other packages, which are not loaded yet.
+
+    Raises:
+        PolicyError: two packages add a rule of one name, or one that the project has.
+    """
+    found: dict[str, Extension] = {}
+    for extension in extensions(GROUP):
+        name = extension.name
+        other = "this package" if name in {*RULES, *OLD_NAMES} else ""
+        if name in found:
+            other = found[name].package
+        if other:
+            msg = (
+                f"the package {extension.package} adds a rule {name!r}, and so does {other}: "
+                "uninstall one of them"
+            )
+            raise PolicyError(msg)
+        found[name] = extension
+    return found
+
+
+@cache
+def _loaded(extension: Extension) -> Callable[..., Finding]:
+    """The function behind an entry point, whose signature is checked."""
+    rule = extension.load()
+    try:
+        aligned, *parameters = inspect.signature(rule).parameters.values()
+        fits = aligned.kind is not inspect.Parameter.KEYWORD_ONLY
+    except (TypeError, ValueError):  # not a function, or it takes nothing
+        fits, parameters = False, []
+    fits = fits and all(
+        p.kind is inspect.Parameter.KEYWORD_ONLY and type(p.default) in (int, float)
+        for p in parameters
+    )
+    if not fits:
+        msg = (
+            f"the rule {extension.name!r} of the package {extension.package} is not a function of "
+            "the aligned curves and of keyword-only parameters that have numbers as defaults"
+        )
+        raise PolicyError(msg)
+
+    def asked(aligned: Aligned, **parameters: float) -> Finding:
+        finding = rule(aligned, **parameters)
+        if not isinstance(finding, Finding):
+            msg = (
+                f"the rule {extension.name!r} of the package {extension.package} returned "
+                f"{type(finding).__name__}; expected a Finding"
+            )
+            raise PolicyError(msg)
+        return finding
+
+    return update_wrapper(asked, rule)
