@@ -12,6 +12,7 @@ from harness.log.run import Run
 from harness.parse.blocks.arguments import Arguments
 from harness.parse.blocks.config_block import ConfigBlock
 from harness.parse.blocks.environment import Environment
+from harness.parse.blocks.launch import Launch
 from harness.parse.collect import Collector, Format
 from harness.parse.derive import derive
 from harness.parse.fast.bulk import THREADS, Bulk, Sorted, is_loaded
@@ -47,13 +48,14 @@ FORMATS: tuple[type[Format], ...] = (
     HfState,
     JsonLines,
     Arguments,
+    Launch,
     Environment,
     CsvTable,
     Columns,
     Grammar,
 )
 """Asked in this order; the first that takes a line has it."""
-FACTS_ONLY = (ConfigBlock, Arguments, Environment)
+FACTS_ONLY = (ConfigBlock, Arguments, Launch, Environment)
 """Blocks that state facts and hold no record."""
 OF_JSON = (Mllog, MmcvJson, ScalarsJson, HfState, JsonLines)
 """Those that see a value as it is spelled, and say so themselves."""

@@ -41,6 +41,9 @@ class JsonLines:
             if "loss" in flat:
                 into.skip(number, line, "a loss without a step; expected step, iteration or iter")
             return False
+        planned = flat.get("total_steps")
+        if isinstance(planned, int) and planned > 0:
+            into.fact("planned_steps", planned, line=number)
         epoch = next((flat[e] for e in EPOCHS if e in flat), 0)
         rank = count(str(flat.get("rank", 0))) or 0
         cells = {name: v for name, v in flat.items() if name != key and name not in NO_SERIES}

@@ -18,6 +18,10 @@ _LINE = re.compile(r"\biteration\s{1,20}(?P<done>\d+)/\s{0,20}(?P<total>\d+) \|"
 _FIELD = re.compile(rf"\s*(?P<name>[A-Za-z][^|:]{{0,60}}):\s*(?P<value>{VALUE})\s*", re.ASCII)
 _OTHER = re.compile(r"\s*(?P<name>[A-Za-z][^|:]{0,60}):\s*(?P<value>[^|]{0,60}?)\s*", re.ASCII)
 """A field in which no number stands."""
+_VALIDATION = re.compile(
+    r"\bvalidation loss at iteration (?P<step>\d+)(?: on validation set)? \| ", re.ASCII
+)
+_RESULT = re.compile(rf"(?P<name>[A-Za-z][^|:]{{0,60}}) (?P<kind>value|PPL): (?P<value>{VALUE})")
 _STAMP = re.compile(r"\s{0,8}\[[\d :.-]{8,40}\]\s{0,8}")
 """The time that stands before an iteration."""
 _NAMES = {"consumed samples": "samples", "lm loss": "loss", "grad norm": "grad_norm"}
@@ -43,7 +47,11 @@ class Megatron:
         self._fields: set[str] = set()
 
     def feed(self, number: int, line: str, into: Collector) -> bool:
-        """Takes a line of the training log."""
+        """Takes a line of the training log, or the result of a validation."""
+        result = _VALIDATION.search(line) if "validation loss at" in line else None
+        if result is not None:
+            self._validation(number, result, line, into)
+            return True
         heads = list(_LINE.finditer(line)) if "iteration " in line else []
         ends = [*(head.start() for head in heads[1:]), len(line)]
         for head, end in zip(heads, ends, strict=False):
@@ -69,6 +77,22 @@ class Megatron:
             into.fact("planned_steps", total, line=line)
         into.claim(self.name)
         self._averaged.add(step, values, into, done=step)
+
+    def _validation(self, line: int, head: re.Match[str], text: str, into: Collector) -> None:
+        """Hands over the results of a validation; a field that its bar does not end was cut off."""
+        step = count(head["step"])
+        fields = text[head.end() :].split("|")[:-1]
+        results = [m for field in fields if (m := _RESULT.fullmatch(field.strip()))]
+        if step is None or not results:
+            into.skip(line, text, "a validation without 'name value: number' between bars")
+            return
+        into.claim(self.name)
+        for result in results:
+            value = number(result["value"])
+            if value is not None:
+                name = _NAMES.get(result["name"], result["name"])
+                series = name if result["kind"] == "value" else f"{name} PPL"
+                into.record(f"val.{series}", rank=0, iteration=step, value=value)
 
     def _values(self, line: int, fields: list[str], into: Collector) -> list[Value]:
         values = []

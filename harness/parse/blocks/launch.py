@@ -1,0 +1,103 @@
+"""Settings that training programs print before they start: Megatron's and the Trainer's.
+
+  global_batch_size ............................... 64                     (Megatron, MindSpeed)
+using world size: 8, data-parallel size: 8, tensor-model-parallel size: 1
+  Instantaneous batch size per device = 2                                  (Hugging Face Trainer)
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.log.facts import FactValue
+from harness.parse.blocks.arguments import ARGUMENTS
+from harness.parse.collect import Collector
+from harness.parse.number import count, number
+
+MAX_LINE = 1000
+
+_DOTTED = re.compile(
+    r"(?:^|[\s:\]])(?P<name>[a-z]\w{0,60}) \.{4,60} (?P<value>[^\s].{0,300}?)\s*$", re.ASCII
+)
+_WORLD = re.compile(r"\busing world size: (?P<size>\d{1,9}),", re.ASCII)
+_TRAINER = re.compile(
+    r"(?P<name>Instantaneous batch size per device|Gradient Accumulation steps"
+    r"|Total train batch size \(w\. parallel[^)]{0,60}\)|Total optimization steps)"
+    r" = (?P<value>[\d,]{1,16})\s*$",
+    re.ASCII,
+)
+_OF_TRAINER = {
+    "Instantaneous batch size per device": "batch_per_device",
+    "Gradient Accumulation steps": "grad_accumulation",
+    "Total optimization steps": "planned_steps",
+}
+_OF_MEGATRON = {
+    "world_size": "world_size",
+    "global_batch_size": "effective_batch",
+    "micro_batch_size": "batch_per_device",
+    "seed": "seed",
+    "weight_decay": "weight_decay",
+    "lr": "learning_rate",
+    "optimizer": "optimizer",
+    "lr_decay_style": "schedule",
+    "train_iters": "planned_steps",
+}
+_COUNTS = frozenset({"world_size", "effective_batch", "batch_per_device", "planned_steps"})
+
+
+class Launch:
+    """Reads settings, one a line; those without a name in the vocabulary are `config.args.NAME`."""
+
+    name = "launch settings"
+    example = "  global_batch_size ............................... 64"
+    fallback = False
+    long_lines = False
+
+    def feed(self, number: int, line: str, into: Collector) -> bool:
+        """Takes a line with a setting; one without its end may be cut inside its value."""
+        if not line.endswith("\n") or len(line) > MAX_LINE:
+            return False
+        if " ...." in line and (dotted := _DOTTED.search(line)):
+            _megatron(number, dotted["name"], dotted["value"], into)
+            return True
+        if "using world size: " in line and (world := _WORLD.search(line)):
+            into.fact("world_size", int(world["size"]), line=number)
+            return True
+        stated = _TRAINER.search(line) if " = " in line else None
+        value = None if stated is None else count(stated["value"].replace(",", ""))
+        if stated is None or value is None:
+            return False
+        into.fact(_OF_TRAINER.get(stated["name"], "effective_batch"), value, line=number)
+        return True
+
+    def close(self, into: Collector) -> None:
+        """Nothing stays open between lines."""
+
+
+def _megatron(line: int, name: str, text: str, into: Collector) -> None:
+    """States one of Megatron's arguments."""
+    if name in {"bf16", "fp16"}:
+        if text == "True":
+            kind = "bfloat16" if name == "bf16" else "float16"
+            into.fact("precision", f"amp-{kind}", line=line)
+        return
+    value = _value(text)
+    fact = _OF_MEGATRON.get(name, "")
+    if value is None:
+        return
+    if not fact or (fact in _COUNTS and type(value) is not int):
+        fact = ARGUMENTS + name
+    into.fact(fact, value, line=line)
+
+
+def _value(text: str) -> FactValue | None:
+    """The value of an argument; None for `None`, which states nothing."""
+    if text in {"True", "False"}:
+        return text == "True"
+    if text == "None":
+        return None
+    whole = count(text)
+    if whole is not None:
+        return whole
+    read = number(text)
+    return text if read is None else read
