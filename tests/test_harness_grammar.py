@@ -552,6 +552,7 @@ def test_the_name_of_a_series_is_what_its_words_mean(name, phase, series):
         ("Epoch(val) [3]", "eval"),
         ("| INFO | valid | epoch 1 |", "eval"),
         ("[Eval][Epoch 1]", "eval"),
+        ("Epoch 2 training done, eval ", "eval"),
         ("Averaged stats: ", "summary"),
         ("Epoch 3 ", ""),
         ("writes to runs/test/log ", ""),
