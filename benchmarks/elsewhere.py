@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.cues import call
 from harness import Policy, Verdict, compare, read_run
-from harness.comparison.hints import Hint, Hints, from_json, hints
+from harness.comparison.diagnosis import Diagnosis, SimilarFault, diagnose, from_json
 from harness.storage.inputs import load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +42,7 @@ def train(fault: str, seed: int, out: Path) -> Path:
 
 
 def kind(name: str) -> str:
-    """A fault without its dose."""
+    """A fault without its severity."""
     return name.partition("=")[0]
 
 
@@ -62,13 +62,13 @@ def main() -> None:
     call("-m", "model.data.synthetic", "data/synthetic")
     baseline = load(NAME, baselines=ROOT / "baselines")
     places = []
-    print(f"{'planted':26s} {'verdict':13s} {'alike':>5s} {'place':>5s}  first hint")
+    print(f"{'injected':26s} {'verdict':13s} {'alike':>5s} {'place':>5s}  first hint")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         logs = pool.map(lambda fault: train(fault, args.seed, args.out), args.faults)
         for fault, log in zip(args.faults, logs, strict=True):
             found = compare(baseline, [read_run(log)], Policy(allow=("all",)))
-            named = hints(found.aligned, catalogue, most=len(catalogue.faults))
-            place = place_of(fault, named.hints)
+            named = diagnose(found.aligned, catalogue, most=len(catalogue.faults))
+            place = place_of(fault, named.similar)
             if found.verdict is Verdict.FAIL and place:
                 places.append(place)
             print(line(fault, found.verdict, named, place), flush=True)
@@ -79,17 +79,17 @@ def main() -> None:
     )
 
 
-def place_of(fault: str, ranked: tuple[Hint, ...]) -> int:
+def place_of(fault: str, ranked: tuple[SimilarFault, ...]) -> int:
     """The place of the true kind of fault, from 1; 0 where there are no hints."""
     return next((i for i, one in enumerate(ranked, 1) if kind(one.fault.name) == kind(fault)), 0)
 
 
-def line(fault: str, verdict: Verdict, named: Hints, place: int) -> str:
+def line(fault: str, verdict: Verdict, named: Diagnosis, place: int) -> str:
     """A row of the table."""
     if not place:
-        return f"{fault:26s} {verdict:13s}     -     -  none: {named.why_none}"
-    true, best = named.hints[place - 1], named.hints[0]
-    found = f"{true.alike:5.2f} {place:5d}  {best.fault.name} ({best.alike:.2f})"
+        return f"{fault:26s} {verdict:13s}     -     -  none: {named.why_empty}"
+    true, best = named.similar[place - 1], named.similar[0]
+    found = f"{true.similarity:5.2f} {place:5d}  {best.fault.name} ({best.similarity:.2f})"
     return f"{fault:26s} {verdict:13s} {found}"
 
 

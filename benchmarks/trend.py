@@ -1,4 +1,4 @@
-"""How often a change point is named on flat histories, and how often a planted step is found.
+"""How often a change point is named on flat histories, and how often an injected step is named.
 
     python -m benchmarks.trend [--count 2000] [--seed 0]
 
@@ -27,7 +27,11 @@ STEPS = ((10, 5, 5), (20, 3, 5), (20, 4, 5), (20, 5, 3), (20, 5, 5), (30, 10, 2)
 def history(effects: np.ndarray) -> list[Entry]:
     """A history with these effects."""
     return [
-        Entry(result=PortResult(port="p", verdict="pass", effect=float(e)), commit="", when="")
+        Entry(
+            result=PortResult(port="p", verdict="pass", relative_difference=float(e)),
+            commit="",
+            when="",
+        )
         for e in effects
     ]
 

@@ -13,7 +13,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from types import NoneType
@@ -29,7 +29,8 @@ from harness.parse.formats.pattern import Pattern
 from harness.parse.formats.tcappdll_json import TcappdllJson
 from harness.parse.formats.tensorboard import TensorBoard
 from harness.ports.manifest import Port
-from harness.rules import PRESETS, RULES, default_limits
+from harness.rules import PRESETS, RULES, default_parameters
+from harness.system.plugins import InstalledFormat, installed_formats
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -39,8 +40,9 @@ TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """The page with its parts filled in; an unknown part is an error."""
-    return ASKED.sub(lambda asked: PARTS[asked["name"]](), markdown)
+    """The page with its parts filled in, installed formats too; an unknown part is an error."""
+    parts = {**PARTS, "formats": lambda: formats(installed_formats())}
+    return ASKED.sub(lambda asked: parts[asked["name"]](), markdown)
 
 
 def written(markdown: str) -> str:
@@ -154,13 +156,13 @@ def default(parameter: Any) -> str:
 
 
 def rules() -> str:
-    """Every rule with its limits, their defaults, and the names that stand for values."""
+    """Every rule with its parameters, their defaults, and the names that stand for values."""
     rows = []
     for name in RULES:
-        limits = default_limits(name)
-        rows += [(code(name), code(k), number(v), presets(name, k)) for k, v in limits.items()]
-        rows += [] if limits else [(code(name), "none", "", "")]
-    return table(("rule", "limit", "default", "by name"), rows)
+        parameters = default_parameters(name)
+        rows += [(code(name), code(k), number(v), presets(name, k)) for k, v in parameters.items()]
+        rows += [] if parameters else [(code(name), "none", "", "")]
+    return table(("rule", "parameter", "default", "by name"), rows)
 
 
 def number(value: float) -> str:
@@ -168,14 +170,15 @@ def number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
-def presets(rule: str, limit: str) -> str:
-    """The names that stand for values of a limit."""
-    return ", ".join(f"`{k}` {v:g}" for k, v in PRESETS.get((rule, limit), {}).items())
+def presets(rule: str, parameter: str) -> str:
+    """The names that stand for values of a parameter."""
+    return ", ".join(f"`{k}` {v:g}" for k, v in PRESETS.get((rule, parameter), {}).items())
 
 
-def formats() -> str:
+def formats(installed: Sequence[InstalledFormat] = ()) -> str:
     """A section for every log format: what it is, how it is read, and lines of it."""
-    return "\n".join(format_section(one) for one in (*FORMATS, TensorBoard, Pattern))
+    kinds = (*FORMATS, TensorBoard, Pattern, *(more.kind for more in installed))
+    return "\n".join(format_section(kind) for kind in kinds)
 
 
 def format_section(reader: Any) -> str:

@@ -1,7 +1,8 @@
 """Does training on the target accelerator reproduce training on the GPU?
 
-Reads training logs, compares a candidate (the port) with a baseline (the GPU), and gives a verdict
-with its reasons. `harness --help` is the command line; the names below are the library.
+Reads training logs, compares a candidate (the port) with a baseline (the GPU), and returns a
+verdict with its reasons. `harness --help` documents the command line; the names below are the
+library.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Loads a public name when it is first used, so that `harness --help` need not load numpy."""
+    """Returns a public name, imported at its first use so that `harness --help` loads no numpy."""
     if name not in _HOMES:
         msg = f"module 'harness' has no attribute {name!r}"
         raise AttributeError(msg)

@@ -1,14 +1,14 @@
-"""What can go wrong, as one tree of exceptions.
+"""The exceptions that a user can act on.
 
-    HarnessError            anything the user can mend; the command line turns it into exit status 2
-    |-- ParseError          a log cannot be read, or says nothing that can be judged
+    HarnessError            the base class; the command line turns it into exit status 2
+    |-- ParseError          a log cannot be read, or holds nothing that can be judged
     |-- AlignmentError      two logs have no series, or no step, in common
-    |-- PolicyError         a rule, a limit, a fact or a manifest entry that does not exist or fit
+    |-- PolicyError         a rule, parameter, fact or manifest entry does not exist or is invalid
     |-- BaselineError       a recorded baseline is missing, damaged, or would be overwritten
     |-- HistoryError        a store of results cannot be opened, read or written
     `-- ExtensionError      an installed package that adds a rule or a format cannot be loaded
 
-Every message says what was found, what was expected and what to do.
+Each message states the actual value, the expected value and the remedy.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from __future__ import annotations
 from harness.log.shown import shown
 
 LONGEST = 4000
-"""Characters of a message; what a stranger put into it may be longer."""
+"""Longest message in characters; names from a log may be longer."""
 
 
 class HarnessError(Exception):
-    """An error whose message a user can act on. `source` and `line` say where, when known.
+    """An error whose message a user can act on.
 
-    As text it is one line without secrets, whatever the names and messages in it hold.
+    `source` and `line` name the place, if known. `str()` of the error is one line without control
+    characters and secrets.
     """
 
     def __init__(self, message: str, *, source: str | None = None, line: int | None = None) -> None:
@@ -48,7 +49,7 @@ class AlignmentError(HarnessError):
 
 
 class PolicyError(HarnessError):
-    """A rule, limit, fact or manifest entry does not exist or does not fit."""
+    """A rule, parameter, fact or manifest entry does not exist or is invalid."""
 
 
 class BaselineError(HarnessError):

@@ -1,4 +1,7 @@
-"""Golden loss curves for tests: missing -> written and failed; different -> failed with a table."""
+"""Golden loss curves for tests.
+
+A missing golden file is written and the test fails once; a different curve fails with a table.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,16 @@ from harness.system.whole import write_text
 
 FLAG = "--harness-rebaseline"
 SHOWN = 10
+"""Largest number of differing steps in a failure's table."""
 LONGEST = 100
-"""Characters of the name of a golden file."""
+"""Longest name of a golden file, in characters."""
 _UNFIT = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]')
 
 
 def file_name(*parts: str) -> str:
-    """The name of the golden file of a test, from its classes, its name and that of its curve.
+    """Returns the name of a golden file, from the test's classes, its name and the curve's name.
 
-    What a folder cannot hold, or would part, becomes `_`, and a part of a hash keeps names apart.
+    A character that a file name cannot hold becomes `_`; a part of a hash then keeps names unique.
 
     >>> file_name("TestPort", "test_curve[a]"), file_name("test_par[a/b]")
     ('TestPort.test_curve[a].csv', 'test_par[a_b]-60c6a418.csv')
@@ -43,8 +47,8 @@ def file_name(*parts: str) -> str:
 class LossRegression:
     """Compares curves of a test with golden files in `folder` by a rule.
 
-    `test` names the test, after its classes. `rebaseline` rewrites the files, and fails all the
-    same, so that nobody re-baselines by accident.
+    `test` holds the names of the test's classes and of the test. With `rebaseline` the files are
+    rewritten and the test fails once, so that nobody rewrites them by accident.
     """
 
     folder: Path
@@ -56,10 +60,13 @@ class LossRegression:
     def check(
         self, losses: Sequence[float], *, steps: Sequence[int] | None = None, name: str = ""
     ) -> None:
-        """Raises AssertionError unless the losses (n,) are those of the golden file by the rule.
+        """Compares losses (n,) with the golden file.
 
-        `steps` (n,) rise strictly and default to 0, 1, ... n - 1. A test with several curves gives
-        each a `name`, and each has a file.
+        `steps` (n,) rise strictly and default to 0, 1, ... n - 1. A test with more than one curve
+        gives each a `name`; each curve has its own file.
+
+        Raises:
+            AssertionError: the rule does not pass, steps differ, or the file was just written.
         """
         __tracebackhide__ = True
         if name in self._checked:
@@ -80,7 +87,7 @@ class LossRegression:
             word = "rewrote" if path.exists() else "wrote the missing"
             write_text(path, _csv(candidate))
             obtained.unlink(missing_ok=True)
-            msg = f"{word} golden curve {path}; look at it, commit it, and run again"
+            msg = f"{word} golden curve {path}; review it, commit it, and run again"
             raise AssertionError(msg)
         aligned = align([_run(str(path), _read(path))], [_run("this test", candidate)])
         finding = rule(aligned)
@@ -88,11 +95,11 @@ class LossRegression:
         if finding.verdict is Verdict.PASS and not alone:
             obtained.unlink(missing_ok=True)
             return
-        write_text(obtained, _csv(candidate))  # for a look; tests ignore it
-        told = finding.verdict is not Verdict.PASS and rule.name == "exact"
+        write_text(obtained, _csv(candidate))  # for review; no test reads it
+        in_reason = finding.verdict is not Verdict.PASS and rule.name == "exact"
         count = f"{counted(alone, 'step')} on one side only"
         parts = [
-            finding.reason + (f"; {count}" if alone and not told else ""),
+            finding.reason + (f"; {count}" if alone and not in_reason else ""),
             difference_table(aligned),
             f"golden curve: {path}",
             f"candidate: {obtained}",
@@ -113,7 +120,10 @@ def _read(path: Path) -> Series:
 
 
 def difference_table(aligned: Aligned) -> str:
-    """The first differing steps: step, baseline, candidate, difference; empty if none differs."""
+    """Returns a table of the first differing steps; empty if no step differs.
+
+    Its columns are step, baseline, candidate, difference.
+    """
     base, cand = aligned.baseline[0].tolist(), aligned.candidate[0].tolist()
     at = np.flatnonzero(~(aligned.baseline[0] == aligned.candidate[0]))
     if not at.size:

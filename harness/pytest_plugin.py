@@ -1,8 +1,8 @@
-"""pytest: `pytest ports.toml` runs a manifest; `loss_regression` keeps a curve in a golden file.
+"""The pytest plugin: `pytest ports.toml` runs a manifest; `loss_regression` checks a golden file.
 
-An item per port and rule is collected from a file named ports.toml, and from any other .toml file
-with a [[port]] that is named on the command line. A port's verdict is a test result like any other:
-anything but `pass` fails, with the finding's table as its text.
+pytest collects a test per port and rule from a file named ports.toml, and from another .toml file
+with a [[port]] if the command line names it. Any verdict other than `pass` fails the test; its text
+is the finding's table.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ MANIFEST = "ports.toml"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the flag that re-records golden curves."""
+    """Adds the option that rewrites golden curves."""
     group = parser.getgroup("harness", "training-log comparisons")
     group.addoption(
         "--harness-rebaseline",
         action="store_true",
-        help="rewrite the golden curves of loss_regression; the tests fail once, then pass",
+        help="rewrite the golden curves of loss_regression; these tests fail once, then pass",
     )
 
 
@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ManifestFile | None:
-    """Collects a manifest."""
+    """Returns the collector of a manifest; None for any other file."""
     if file_path.name != MANIFEST and not (
         file_path.suffix == ".toml"
         and parent.session.isinitpath(file_path)
@@ -54,7 +54,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ManifestFi
 
 
 def _has_entries(path: Path) -> bool:
-    """Whether a file has an entry of a manifest in its first MiB."""
+    """Returns whether a file has an entry of a manifest in its first MiB."""
     try:
         with path.open("rb") as file:
             return b"[[port]]" in file.read(1 << 20)
@@ -66,7 +66,7 @@ class ManifestFile(pytest.File):
     """A manifest: one item per port and rule."""
 
     def collect(self) -> Iterable[pytest.Item]:
-        """Reads the manifest; a damaged one is a collection error with its one-line message."""
+        """Yields the tests; a damaged manifest is a collection error with a one-line message."""
         from harness.ports.manifest import read_manifest
 
         try:
@@ -91,14 +91,14 @@ class SharedComparison:
 
     @cached_property
     def comparison(self) -> Comparison:
-        """The comparison; a HarnessError if the logs cannot be read or aligned."""
+        """The comparison. Raises HarnessError if the logs cannot be read or aligned."""
         from harness.ports.manifest import compare_port
 
         return compare_port(self._port, self._root)
 
 
 class PortFailedError(Exception):
-    """A port that does not pass a rule; its text is the failure report."""
+    """The failure of a port that does not pass a rule; its text is the finding's table."""
 
 
 class PortItem(pytest.Item):
@@ -120,32 +120,32 @@ class PortItem(pytest.Item):
             raise PortFailedError(message)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
-        """The finding's table; no traceback for what a user can mend."""
+        """Returns the finding's table, or the one-line message of a user's error."""
         if isinstance(excinfo.value, PortFailedError | HarnessError):
             return str(excinfo.value)
         return str(super().repr_failure(excinfo, style))
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """The manifest and the name of the item."""
+        """Returns the manifest and the name of the test."""
         return self.path, None, self.name
 
 
 @pytest.fixture
 def loss_regression(request: pytest.FixtureRequest) -> LossRegression:
-    """Checks a loss curve against the golden file beside the test.
+    """Compares a loss curve with the golden file beside the test.
 
-    A complete use, with the rule that judges it (default `exact`)::
+    A complete example, with the rule that judges the curve (default `exact`)::
 
         @pytest.mark.harness_rule("tolerance:rtol=0.001")
         def test_training_reproduces(loss_regression):
             losses = train(steps=100, seed=0)
             loss_regression.check(losses)
 
-    The golden file is `<test module>/<test name>.csv`; of a test in a class its name begins with
-    `<class>.`, of a curve with a name, `check(losses, name="validation")`, it ends with
-    `.validation`. Missing: it is written, and the test fails once. Different: the test fails with a
-    table of step, baseline, candidate and difference. With `--harness-rebaseline` it is rewritten,
-    and the test fails once.
+    The golden file is `<test module>/<test name>.csv`. For a test in a class, its name begins with
+    `<class>.`; for a named curve, `check(losses, name="validation")`, it ends with `.validation`.
+    If the file is missing, it is written and the test fails once. If the curve differs, the test
+    fails with a table of step, baseline, candidate and difference. With `--harness-rebaseline` the
+    file is rewritten and the test fails once.
     """
     from harness.golden import LossRegression
 

@@ -11,7 +11,9 @@ HOSTILE = "<b>&\"']]>\x00\x1b[31m\udc80 ::error::x\r\n| `@all` 100%, a: b\u2028"
 START = datetime(2026, 1, 1, 6, tzinfo=UTC)
 
 
-def result(port="p", verdict="pass", *, effect=0.001, rules=None, reasons=None, **fields):
+def result(
+    port="p", verdict="pass", *, relative_difference=0.001, rules=None, reasons=None, **fields
+):
     """A result; its single rule has the verdict of the port unless `rules` are given."""
     if rules is None:
         asked = verdict not in {"error", "incomparable"}
@@ -30,7 +32,13 @@ def result(port="p", verdict="pass", *, effect=0.001, rules=None, reasons=None, 
         "elapsed_s": 0.5,
         "tool_version": "0.1.0",
     }
-    return PortResult(port=port, verdict=verdict, effect=effect, rules=rules, **(given | fields))
+    return PortResult(
+        port=port,
+        verdict=verdict,
+        relative_difference=relative_difference,
+        rules=rules,
+        **(given | fields),
+    )
 
 
 def broken(port="gone"):
@@ -44,13 +52,13 @@ def broken(port="gone"):
     )
 
 
-def entries(effects, *, port="p", verdict="pass"):
-    """A history with these effects, a run a day; None is a run that could not be judged."""
+def entries(differences, *, port="p", verdict="pass"):
+    """A history with these differences, a run a day; None is a run that could not be judged."""
     return tuple(
         Entry(
-            result=result(port, verdict if e is not None else "error", effect=e),
+            result=result(port, verdict if e is not None else "error", relative_difference=e),
             commit=f"{i:040x}",
             when=(START + timedelta(days=i)).isoformat(timespec="microseconds"),
         )
-        for i, e in enumerate(effects)
+        for i, e in enumerate(differences)
     )

@@ -19,7 +19,7 @@ from harness.errors import HarnessError
 from harness.log.run import same_series
 from harness.parse import parse_log, text
 from harness.parse.fast.bulk import Bulk
-from harness.parse.formats.tcappdll import shape_of
+from harness.parse.fast.shape import shape_of
 from harness.parse.growing import Growing
 from harness.parse.number import number
 from harness.parse.track import Track, turning_points
@@ -306,20 +306,20 @@ def test_a_line_of_the_usual_shape_with_one_odd_character_is_left_to_the_readers
 
     lines = [record(i, 1.5) + end for i in range(20)]
     found = sort(lines)
-    assert cold_lines(found) == [18, 19]
-    usual = found.hot[0].shape
+    assert unmatched_lines(found) == [18, 19]
+    usual = found.matched[0].shape
     lines[7] = lines[7].replace(old, new, 1)
     odd = sort(lines)
-    assert 7 not in [i for part in odd.hot if part.shape == usual for i in part.lines.tolist()]
-    assert 7 in cold_lines(odd) or shape_of(lines[7]) is not None
+    assert 7 not in [i for part in odd.matched if part.shape == usual for i in part.lines.tolist()]
+    assert 7 in unmatched_lines(odd) or shape_of(lines[7]) is not None
 
 
 def whole(lines):
     return text.Chunk(b"", lines.encode(), 0, len(lines.encode()))
 
 
-def cold_lines(found):
-    return [line for line, _ in found.cold]
+def unmatched_lines(found):
+    return [line for line, _ in found.unmatched]
 
 
 SPELLINGS = (
@@ -351,8 +351,8 @@ def test_a_number_read_in_bulk_is_the_one_that_float_reads_to_the_last_bit(texts
     texts = [text for text in texts if number(text) is not None]
     lines = [head(0, i, 0) + f"  train.loss : {text}\n" for i, text in enumerate([*texts, 0, 0])]
     found = Bulk()._sort(whole("".join([record(0, 1.5) + "\n", *lines])))
-    assert cold_lines(found) == [len(lines) - 1, len(lines)]
-    read = [part.values[0] for part in found.hot if len(part.values) == 1]
+    assert unmatched_lines(found) == [len(lines) - 1, len(lines)]
+    read = [part.values[0] for part in found.matched if len(part.values) == 1]
     expected = np.array([float(text) for text in texts])
     assert b"".join(values.tobytes() for values in read) == expected.tobytes()
 

@@ -14,18 +14,18 @@ from typer.testing import CliRunner
 from harness.align.aligned import align
 from harness.align.comparable import compare_facts
 from harness.cli.main import app
-from harness.comparison.calibrate import (
+from harness.comparison.error_rates import (
     HALVES,
     SAME,
     SINGLES,
-    System,
+    Ensemble,
     _taken,
-    calibrate,
     comparisons,
+    error_rates,
     kind_of,
 )
 from harness.errors import BaselineError
-from harness.report import calibration
+from harness.report import error_rates as writer
 from harness.stats.noise import from_meta, noise_floor, to_meta
 from harness.storage.baselines import open_recording, open_unsealed, record, recorded_spread
 
@@ -38,7 +38,7 @@ def system(name, rng, *, factor=1.0, runs=10, **facts):
         (1 + np.exp(-np.arange(48) / 10)) * level * (1 + 0.02 * rng.standard_normal((runs, 48)))
     )
     stated = {**FACTS, **facts}
-    return System(name=name, runs=tuple(run(c, seed=i, **stated) for i, c in enumerate(curves)))
+    return Ensemble(name=name, runs=tuple(run(c, seed=i, **stated) for i, c in enumerate(curves)))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def systems():
 
 @pytest.fixture(scope="module")
 def rows(systems):
-    return calibrate(systems, draws=150, permutations=200, seed=3)
+    return error_rates(systems, draws=150, permutations=200, seed=3)
 
 
 def share(rows, rule, kind):
@@ -97,7 +97,7 @@ def test_the_published_rule_sees_a_higher_loss_only(rows):
 
 def test_one_seed_gives_one_table(systems):
     one, two, other = (
-        calibrate(systems, draws=12, permutations=50, seed=seed) for seed in (3, 3, 4)
+        error_rates(systems, draws=12, permutations=50, seed=seed) for seed in (3, 3, 4)
     )
     assert one == two
     assert one != other
@@ -105,7 +105,7 @@ def test_one_seed_gives_one_table(systems):
 
 def test_every_comparison_ticks_once(systems):
     ticks = []
-    calibrate(systems, draws=5, permutations=20, tick=lambda: ticks.append(1))
+    error_rates(systems, draws=5, permutations=20, tick=lambda: ticks.append(1))
     assert len(ticks) == comparisons(len(systems), 5) == 5 + 5 + 6
 
 
@@ -128,7 +128,7 @@ def test_the_weightiest_fact_names_the_change(change, kind):
 
 
 def test_the_csv_holds_every_row(rows):
-    table = list(csv.DictReader(io.StringIO(calibration.to_csv(rows))))
+    table = list(csv.DictReader(io.StringIO(writer.to_csv(rows))))
     assert len(table) == len(rows)
     for line, row in zip(table, rows, strict=True):
         assert int(line["failed"]) + int(line["passed"]) + int(line["open"]) == row.comparisons
@@ -158,7 +158,7 @@ def test_the_command_prints_a_table_and_writes_csv_and_picture(tmp_path, systems
 def test_a_folder_without_two_systems_is_refused(tmp_path, systems):
     write(tmp_path / "runs" / "a", systems[0].runs)
     result = CliRunner().invoke(app, ["calibrate", str(tmp_path / "runs")])
-    assert "at least two are needed" in str(result.exception)
+    assert "expected at least 2" in str(result.exception)
     assert "no such folder" in str(
         CliRunner().invoke(app, ["calibrate", str(tmp_path / "none")]).exception
     )
@@ -240,11 +240,11 @@ def shared_rows(shared_data):
 
     root = shared_data / "mlperf" / "llama2_70b_lora"
     found = [
-        System(name=p.name, runs=tuple(read_run(log) for log in expand(str(p))))
+        Ensemble(name=p.name, runs=tuple(read_run(log) for log in expand(str(p))))
         for p in sorted(root.iterdir())
         if p.is_dir()
     ]
-    return calibrate(found, draws=2000, permutations=400, seed=1)
+    return error_rates(found, draws=2000, permutations=400, seed=1)
 
 
 @pytest.mark.shared

@@ -75,10 +75,12 @@ def test_results_of_two_processes_are_those_of_one(project, monkeypatch):
         "harness.ports.check.each", lambda *a, **k: started.append(k["workers"]) or each(*a, **k)
     )
     alone = {
-        r.port: (r.verdict, r.reasons, r.effect) for r in check_ports(tasks(project), workers=1)
+        r.port: (r.verdict, r.reasons, r.relative_difference)
+        for r in check_ports(tasks(project), workers=1)
     }
     both = {
-        r.port: (r.verdict, r.reasons, r.effect) for r in check_ports(tasks(project), workers=2)
+        r.port: (r.verdict, r.reasons, r.relative_difference)
+        for r in check_ports(tasks(project), workers=2)
     }
     assert alone == both
     assert started == [2]  # one pool for all of them
@@ -126,7 +128,7 @@ def test_what_was_judged_before_an_interruption_is_not_judged_again(project):
             kept = PortResult(port=task.port.name, verdict="pass", reasons=("kept",))
             journal.add(task, kept, content(task.port, project))
     done = check(project, "--resume")
-    assert "3 of 12 ports were judged before" in done.stderr
+    assert "3 of 12 ports were already judged" in done.stderr
     assert done.returncode == 2  # p3 cannot be read
     assert not journal_path(project / "ports.toml").exists()
     with Journal(project / "ports.toml", resume=True) as journal:
@@ -170,7 +172,7 @@ def test_a_folder_that_cannot_be_written_to_stops_no_check(project):
     (project / "cache").write_text("a file where the folder should be")
     done = check(project, "--resume")
     assert done.returncode == 2
-    assert "nothing can be remembered" in done.stderr
+    assert "results cannot be kept for --resume" in done.stderr
     assert "p11" in done.stdout
 
 
@@ -198,12 +200,12 @@ def test_control_c_ends_with_130_and_the_check_goes_on(project):
     _, errors = running.communicate(timeout=120)
     assert running.returncode == 130
     assert "Traceback" not in errors
-    assert re.search(r"interrupted: (9|10) of 12 ports are judged; go on with --resume", errors)
+    assert re.search(r"interrupted: (9|10) of 12 ports are judged; continue with --resume", errors)
     for i in (10, 11):
         (project / f"{i}.log").unlink()
         (project / f"{i}.log").write_text(records(decaying(60) * 1.001))
     done = check(project, "--resume")
-    assert "9 of 12 ports were judged before" in done.stderr  # the error is tried again
+    assert "9 of 12 ports were already judged" in done.stderr  # the error is tried again
     assert done.stdout.count("pass") >= 11
 
 
@@ -219,7 +221,7 @@ def test_check_writes_an_index_that_links_every_report(project):
     for i in range(12):
         assert (f"./p{i}/report.html" in page) is (i != 3)
         assert (project / "out" / f"p{i}" / "report.html").is_file() is (i != 3)
-    assert "effect over time" in page
+    assert "difference over time" in page
     assert 'class="trend"' in page
 
 
@@ -254,7 +256,7 @@ def test_a_pattern_in_the_manifest_reads_both_sides(tmp_path):
     lost = port.model_copy(update={"pattern": r"nowhere (?P<loss>\d)"})
     (tmp_path / "gpu.log").write_text(records(base))
     (tmp_path / "port.log").write_text(records(base))
-    with pytest.raises(HarnessError, match="is found in no line of either side"):
+    with pytest.raises(HarnessError, match="no line of either side matches"):
         compare_port(lost, tmp_path)
 
 

@@ -13,12 +13,12 @@ from loglines import run as make_run
 from portresults import result
 
 from harness import Policy, compare
-from harness.comparison.calibrate import Row
+from harness.comparison.error_rates import Row
 from harness.comparison.result import PortResult, judged, qualifier
 from harness.log.facts import RunFacts
 from harness.log.run import Series
 from harness.log.wording import counted
-from harness.report import calibration, run, screen
+from harness.report import error_rates, run, screen
 from harness.report.comparison import html, markdown, plot, repeat, scale, tables, text
 from harness.report.ports import check_table, comment, oneline, site
 from harness.rules import parse_rule
@@ -230,14 +230,18 @@ def test_two_ways_to_average_are_told_apart():
 def test_features_are_explained_where_they_are_named():
     runs = [make_run(decaying(100, seed=i), source=f"{i}", seed=i) for i in range(7)]
     comparison = compare(runs[:6], runs[6], Policy(rules=(parse_rule("seed-variation"),)))
-    named = tables.legend(comparison)
-    assert named
-    for found in (on_screen(comparison), html.render(comparison, command="x")):
-        for name, words in named.items():
-            assert name in found
-            assert words in found
-    assert "<abbr title=" in html.render(comparison, command="x")
-    for feature in signature(comparison.aligned).features:
+    (finding,) = comparison.judgement.findings
+    words = {feature.words for feature in signature(comparison.aligned).features}
+    for key in ("largest_at", "resolution_in"):
+        assert finding.observed[key] in words
+        for page in (on_screen(comparison), html.render(comparison, command="x")):
+            assert str(finding.observed[key]) in " ".join(page.split())
+    assert not any("level 1" in value for value in map(str, finding.observed.values()))
+
+
+def test_the_words_of_a_feature_follow_from_its_name():
+    runs = [make_run(decaying(100, seed=i), source=f"{i}", seed=i) for i in range(3)]
+    for feature in signature(compare(runs[:2], runs[2]).aligned).features:
         assert words_of(feature.name) == feature.words
 
 
@@ -390,7 +394,7 @@ def test_no_heading_of_a_wide_table_is_broken():
     for width in (60, 120, 400):
         out = io.StringIO()
         screen_ = screen.Screen(out, width=width)
-        screen_.print(screen.lay_out(calibration.table(rows), wide=True))
+        screen_.print(screen.lay_out(error_rates.table(rows), wide=True))
         found = out.getvalue().split()
         assert found.count("11/11") == 24
         assert found.count("published") == found.count("seed-variation") == 4

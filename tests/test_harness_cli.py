@@ -116,7 +116,7 @@ def test_a_verdict_is_an_exit_status_with_its_reason(
         (("loss", "--sdaa-log", "words.log", "--cuda-log", "gpu.log"), "error: words.log: no trai"),
         (("check",), "error: ports.toml: no such file"),
         (("baseline", "show", "x"), "error: baselines/x: no such baseline; recorded here: none"),
-        (("baseline", "add", "../x", "gpu.log", "--origin", "o"), "'../x' is no name for a folder"),
+        (("baseline", "add", "../x", "gpu.log", "--origin", "o"), "'../x' cannot name a folder"),
     ],
 )
 def test_a_user_error_is_one_line_and_status_2(harness, logs, args, message):
@@ -237,7 +237,7 @@ def test_check_finds_the_logs_beside_the_manifest_from_anywhere(harness, logs, t
         ("[[port]", "ports.toml: is not TOML: "),
         (
             "[[port]]\nname = 'x'\nbaseline = 'a'\ncandidate = 'b'\nallow = ['world_size']",
-            "port x: allows world_size without saying why; add reason",
+            "port x: allows world_size without a reason; add reason",
         ),
         (
             "[[port]]\nname = 'x'\nbaseline = 'a'\ncandidate = 'b'\nrules = ['good']",
@@ -297,8 +297,8 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
     with pytest.raises(SystemExit) as info:
         main()
     assert info.value.code == 2
-    expected = "error: shelf/baseline.toml: Permission denied. Check path and permission.\n"
-    assert capsys.readouterr().err == expected
+    expected = "error: shelf/baseline.toml: Permission denied. Check the path and its permissions."
+    assert capsys.readouterr().err == f"{expected}\n"
 
 
 def test_a_table_of_several_runs_is_shown_recorded_and_compared_as_runs(harness, tmp_path):

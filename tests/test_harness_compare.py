@@ -50,7 +50,7 @@ def test_waived_the_published_rule_passes_it_and_the_two_sided_rule_does_not(pai
     assert found["modelzoo"].observed["mean_absolute_error"] == -0.7589329922199249
     assert found["modelzoo"].observed["mean_abs_relative_error"] == pytest.approx(0.4149, abs=5e-5)
     assert found["modelzoo"].observed["mean_abs_absolute_error"] == pytest.approx(0.9089, abs=5e-5)
-    assert "proves nothing" in found["modelzoo"].blind
+    assert "proves nothing" in found["modelzoo"].caveat
     assert found["two-sided"].verdict is Verdict.FAIL
     assert any("world_size, effective_batch" in note for note in comparison.notes)
 

@@ -1,4 +1,4 @@
-"""The corpus of planted defects, as stored: what it holds, and what the rules make of it."""
+"""The corpus of injected faults, as stored: what it holds, and what the rules make of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.comparison.hints import from_json, hints
+from harness.comparison.diagnosis import diagnose, from_json
 from harness.comparison.judge import DEFAULT_RULES
 from harness.rules import Verdict
 
@@ -170,8 +170,8 @@ def _aligned(runs, name, count):
 @pytest.mark.parametrize("count", [1, 10])
 @pytest.mark.parametrize("name", ["frozen_stem", "auxiliary_weight=0", "flip_without_labels"])
 def test_a_fault_of_the_other_corpus_is_among_the_hints(corpora, catalogue, name, count):
-    found = hints(_aligned(corpora["cpu"], name, count), catalogue)
-    kinds = [hint.fault.name.partition("=")[0] for hint in found.hints]
+    found = diagnose(_aligned(corpora["cpu"], name, count), catalogue)
+    kinds = [hint.fault.name.partition("=")[0] for hint in found.similar]
     assert name.partition("=")[0] in kinds[:3]
     assert found.spread_of == ("baseline" if count == 10 else "corpus")
 
@@ -185,18 +185,18 @@ def test_likeness_is_the_cosine_over_the_features_that_both_have(corpora, catalo
     aligned = replace(
         _aligned(corpora["cpu"], "frozen_head", 10), schedules=(), validation=(), auxiliary=()
     )
-    best = hints(aligned, catalogue).hints[0]
+    best = diagnose(aligned, catalogue).similar[0]
     mine = signature(aligned)
     t = dict(zip(mine.names, distances(mine).t, strict=True))
-    theirs = dict(zip(catalogue.features, best.fault.moved, strict=True))
+    theirs = dict(zip(catalogue.features, best.fault.signature, strict=True))
     a = np.array([min(max(t[name], -10), 10) for name in t])
     b = np.array([theirs[name] for name in t])
-    assert best.alike == pytest.approx(a @ b / np.sqrt((a @ a) * (b @ b)))
+    assert best.similarity == pytest.approx(a @ b / np.sqrt((a @ a) * (b @ b)))
 
 
 def test_a_catalogue_names_a_kind_of_fault_once_and_states_its_rates(corpora, catalogue):
-    found = hints(_aligned(corpora["cpu"], "hidden_update=2", 10), catalogue)
-    kinds = [hint.fault.name.partition("=")[0] for hint in found.hints]
+    found = diagnose(_aligned(corpora["cpu"], "hidden_update=2", 10), catalogue)
+    kinds = [hint.fault.name.partition("=")[0] for hint in found.similar]
     assert len(kinds) == len(set(kinds)) == 5
     for first, three in catalogue.rates.values():
         assert 0 < first <= three <= 1
@@ -206,9 +206,9 @@ def test_curves_that_do_not_differ_give_no_hint(settled, catalogue):
     from benchmarks.defects.judges import case
 
     run = settled["cpu"]["baseline"][0].run
-    found = hints(case([run], [run]).aligned, catalogue)
-    assert found.hints == ()
-    assert found.why_none == "the curves do not differ"
+    found = diagnose(case([run], [run]).aligned, catalogue)
+    assert found.similar == ()
+    assert found.why_empty == "the curves do not differ"
 
 
 @pytest.mark.parametrize(

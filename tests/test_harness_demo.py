@@ -80,7 +80,7 @@ def test_the_demo_judges_what_it_trained_and_lists_both_reports_in_one_index(
 def test_a_training_that_fails_ends_the_demo_with_its_last_line_and_status(
     demo, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(demo, "LOOK_S", 0.01)
+    monkeypatch.setattr(demo, "POLL_S", 0.01)
     monkeypatch.setattr(demo.sys, "executable", shutil.which("sh"))
     (tmp_path / "sh").write_text("")
     popen = subprocess.Popen

@@ -164,10 +164,12 @@ def test_drifts_that_cancel_do_not_pass():
 
 def test_a_single_pair_says_that_seeds_are_unknown():
     rng = np.random.default_rng(11)
-    assert "not the spread from seed to" in equivalence(sides(noisy(rng, 90), noisy(rng, 90))).blind
+    assert (
+        "not the spread from seed to" in equivalence(sides(noisy(rng, 90), noisy(rng, 90))).caveat
+    )
     few = equivalence(sides(noisy(rng, 9, runs=3), noisy(rng, 9, runs=5)))
-    assert "both sides are taken to spread by the same fraction" in few.blind
-    assert equivalence(sides(noisy(rng, 9, runs=5), noisy(rng, 9, runs=5))).blind == ""
+    assert "both sides are taken to spread by the same fraction" in few.caveat
+    assert equivalence(sides(noisy(rng, 9, runs=5), noisy(rng, 9, runs=5))).caveat == ""
 
 
 def test_too_short_a_pair_gives_no_interval():
@@ -204,8 +206,9 @@ def test_losses_rounded_to_whole_numbers_or_zero_have_an_answer(runs):
 
 
 def test_margins_have_names():
-    assert parse_rule("equivalence:margin=strict").limits["margin"] == MARGINS["strict"] == 0.005
-    assert parse_rule("equivalence:margin=0.01").limits["margin"] == 0.01
+    strict = parse_rule("equivalence:margin=strict").parameters["margin"]
+    assert strict == MARGINS["strict"] == 0.005
+    assert parse_rule("equivalence:margin=0.01").parameters["margin"] == 0.01
     with pytest.raises(PolicyError, match="or one of: strict, default, modelzoo"):
         parse_rule("equivalence:margin=lenient")
 
@@ -242,5 +245,5 @@ def test_two_vendors_of_one_recipe_pass_and_the_cancelling_signs_are_explained(s
     comparison = compare(*pair, policy)
     assert comparison.verdict is Verdict.PASS
     finding = comparison.judgement.findings[0]
-    assert "differs by 0.67% on average and by +3.22% at worst (step 70)" in finding.blind
-    assert "changes at 33 of 99 steps, fewer than in noise" in finding.blind
+    assert "differs by 0.67% on average and by +3.22% at worst (step 70)" in finding.caveat
+    assert "changes at 33 of 99 steps, fewer than in noise" in finding.caveat

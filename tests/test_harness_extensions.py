@@ -13,7 +13,7 @@ from loglines import decaying, run
 from harness import HarnessError, Policy, Verdict, compare
 from harness.report import rules as writer
 from harness.report.screen import Screen
-from harness.rules import RULES, default_limits, parse_rule
+from harness.rules import RULES, default_parameters, parse_rule
 from harness.rules.registry import SHARED
 from harness.version import extensions
 
@@ -28,7 +28,7 @@ def last_value(aligned, *, allowed=0.1):
         rule="last-value",
         verdict=Verdict.PASS if within(error, allowed) else Verdict.FAIL,
         observed={"last_error": error},
-        limits={"allowed": allowed},
+        parameters={"allowed": allowed},
         reason=f"the last values differ by {error:.3g}, allowed are {allowed:g}",
     )
 
@@ -71,7 +71,7 @@ def pair(shift=0.0):
 
 def test_a_rule_of_another_package_judges_by_its_name_and_parameters(package):
     package("last-value = extras:last_value")
-    assert default_limits("last-value") == {"allowed": 0.1}
+    assert default_parameters("last-value") == {"allowed": 0.1}
     base, cand = pair(0.05)
     assert compare(base, cand, Policy(rules=("last-value",))).verdict is Verdict.PASS
     strict = compare(base, cand, Policy(rules=("last-value:allowed=0.01",)))
@@ -151,8 +151,8 @@ def test_the_old_name_of_a_rule_is_the_rule():
     ("rules", "message"),
     [
         (("absent",), "no rule 'absent'"),
-        (("equivalence:margin=3",), "limit 'margin' of rule 'equivalence' is '3'"),
-        (("equivalence:width=3",), "has no limit 'width'"),
+        (("equivalence:margin=3",), "parameter 'margin' of rule 'equivalence' is '3'"),
+        (("equivalence:width=3",), "has no parameter 'width'"),
         ("equivalence", "rules is the text 'equivalence'; expected several"),
     ],
 )

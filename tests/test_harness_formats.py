@@ -1,6 +1,8 @@
 """Every format in the spellings of the programs that write it: the series, windows and facts."""
 
 import re
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from logforms import BLOCKS, LOGS, SPELLINGS
 from loglines import header, record, records
 
 from harness.errors import HarnessError
-from harness.parse import FORMATS, parse_log, reading
+from harness.parse import FORMATS, formats, parse_log, reading
+from harness.parse.formats.pattern import Pattern
+from harness.parse.grammar.reader import Grammar
 
 
 def parse(text, **options):
@@ -207,6 +211,47 @@ RISING = {
     "Grammar": ("Iteration 12", "loss"),
 }
 """What in the example counts the steps, and the series that it is of."""
+NO_COUNTER = {
+    "ConfigBlock": "states facts",
+    "Arguments": "states facts",
+    "Environment": "states facts",
+    "Launch": "states facts",
+    "CsvTable": "its example is a heading",
+}
+"""Formats whose example counts no step."""
+
+
+def classes_in_the_folder():
+    """The classes with `feed` in the files of the folder of formats."""
+    folder = Path(formats.__file__).parent
+    modules = [
+        import_module(f"{formats.__name__}.{path.stem}")
+        for path in sorted(folder.glob("*.py"))
+        if path.stem != "__init__"
+    ]
+    return {
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type) and kind.__module__ == module.__name__ and hasattr(kind, "feed")
+    }
+
+
+def test_every_format_in_the_folder_is_in_the_list():
+    beside = set(formats.FACTS_ONLY) | {Grammar}  # the grammar has a folder of its modules
+    assert classes_in_the_folder() - {Pattern} == set(FORMATS) - beside
+
+
+def test_fallback_formats_come_last():
+    assert [kind.fallback for kind in FORMATS] == sorted(kind.fallback for kind in FORMATS)
+
+
+def test_every_format_has_a_log_among_the_cases_and_an_example_that_is_tried():
+    names = {FORMAT_OF.get(name, name) for name in LOGS}
+    assert {kind.name for kind in FORMATS} - {kind.name for kind in formats.FACTS_ONLY} == names
+    assert {kind.name for kind in formats.FACTS_ONLY} == set(BLOCKS)
+    assert {*LOGS, *SPELLINGS} == set(EXPECTED)
+    assert {kind.__name__ for kind in FORMATS} == RISING.keys() | NO_COUNTER.keys()
 
 
 @pytest.mark.parametrize("kind", [k for k in FORMATS if k.__name__ in RISING])

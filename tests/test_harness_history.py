@@ -59,7 +59,10 @@ def lean(one):
 
 
 def test_what_goes_in_comes_out_in_order_and_without_its_curves(where):
-    first, second = result("p", effect=0.1 + 0.2), result("p", "fail", effect=-1e-300)
+    first, second = (
+        result("p", relative_difference=0.1 + 0.2),
+        result("p", "fail", relative_difference=-1e-300),
+    )
     with open_history(where) as history:
         history.append([first, broken("q")], commit="a" * 40, when=START)
     with open_history(where) as history:
@@ -90,7 +93,7 @@ def test_hostile_text_comes_out_as_it_went_in(where):
 def test_the_newest_of_every_port(where):
     with open_history(where) as history:
         for day in range(5):
-            results = [result(name, effect=day / 100) for name in ("b", "a")]
+            results = [result(name, relative_difference=day / 100) for name in ("b", "a")]
             history.append(results, commit=str(day), when=START + timedelta(days=day))
         found = history.recent(2)
     assert list(found) == ["a", "b"]
@@ -365,9 +368,9 @@ def harness(tmp_path):
     return call
 
 
-def filled(where, effects, *, port="p"):
+def filled(where, differences, *, port="p"):
     with open_history(where) as history:
-        for entry in entries(effects, port=port):
+        for entry in entries(differences, port=port):
             when = datetime.fromisoformat(entry.when)
             history.append([entry.result], commit=entry.commit, when=when)
 
@@ -379,9 +382,9 @@ def test_the_command_shows_a_port_and_names_the_run_where_it_changed(harness, tm
     lines = done.stdout.splitlines()
     assert sum("2026-01-" in line and " pass " in line for line in lines) == 5
     assert sum(line.strip().startswith("> 2026-01-11") for line in lines) == 1
-    assert "effect ▁▁▁▁▁▁▁▁▁▁████" in done.stdout
+    assert "difference ▁▁▁▁▁▁▁▁▁▁████" in done.stdout
     assert (
-        "the effect moved from +1.00% to +8.00% at the run of 2026-01-11 06:00 (0000000000)"
+        "the difference moved from +1.00% to +8.00% at the run of 2026-01-11 06:00 (0000000000)"
         in done.stdout
     )
 
@@ -402,7 +405,7 @@ def test_the_command_gives_json(harness, tmp_path):
     done = harness("history", "p", "--history", "h.sqlite", "--json", "-", "--last", "4")
     document = json.loads(done.stdout)
     (port,) = document["ports"]
-    assert [run["effect"] for run in port["runs"]] == [None, 0.08, 0.08, 0.08]
+    assert [run["relative_difference"] for run in port["runs"]] == [None, 0.08, 0.08, 0.08]
     assert port["changes"] == [
         {
             "when": "2026-01-12T06:00:00.000000+00:00",

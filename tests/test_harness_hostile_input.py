@@ -147,21 +147,21 @@ def test_the_check_of_an_outcome_can_fail():
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("file", "leads to a place that is no http"),
-        ("nowhere", "leads to a place that is no http"),
+        ("file", "redirects to something other than an http"),
+        ("nowhere", "redirects to something other than an http"),
         ("loop", "more than 5 redirects"),
         ("short", r"the connection closed after \d+ of 99999 bytes"),
-        ("negative", "states a length that is none"),
+        ("negative", "states an invalid length"),
         ("absurd", "states more than 1 MiB"),
-        ("torn", "the connection closed inside the log"),
-        ("garbage", "the server's answer is no HTTP"),
-        ("headers", "the server's answer is no HTTP"),
-        ("brotli", "packs its answer as 'br'"),
+        ("torn", "the connection closed within the log"),
+        ("garbage", "the server's answer is not HTTP"),
+        ("headers", "the server's answer is not HTTP"),
+        ("brotli", "uses the encoding 'br'"),
         ("404", "the server answers 404 Not Found"),
         ("stall", "took more than 0.5 s to send its next byte"),
         ("silent", "took more than 0.5 s to send its next byte"),
-        ("drip", "not read to its end within 1.5 s"),
-        ("dripping-head", "not read to its end within 1.5 s"),
+        ("drip", "did not end within 1.5 s"),
+        ("dripping-head", "did not end within 1.5 s"),
         ("endless", "more than 1 MiB"),
     ],
 )
@@ -329,11 +329,11 @@ def test_an_archive_that_becomes_too_much_is_refused_before_it_is_read(
     monkeypatch.setattr(unpack, "FLOOR_BYTES", 1 << 20)
     path = tmp_path / f"a.log{suffix}"
     path.write_bytes(pack(TEXT.encode() + b"step 1 loss 1.0\n" * 1_000_000))
-    with pytest.raises(ParseError, match=r"packed bytes become more than .* over 100 to one"):
+    with pytest.raises(ParseError, match=r"compressed bytes give more than .* a ratio above 100"):
         read_run(path)
     noise = random.Random(1).randbytes(1 << 20).hex().encode()  # packs little, and so allows much
     path.write_bytes(pack(TEXT.encode() + b"step 1 loss 1.0\n" * 1_000_000 + noise))
-    with pytest.raises(ParseError, match=r"packed bytes become more than .* over 100 to one"):
+    with pytest.raises(ParseError, match=r"compressed bytes give more than .* a ratio above 100"):
         read_run(path)
     lines = "".join(f"step {i} loss {1 / (i + 1)}\n" for i in range(100_000))
     path.write_bytes(pack(lines.encode()))  # 3 MB, and no more than logs pack
@@ -344,7 +344,7 @@ def test_unpacking_without_a_line_ends(tmp_path, monkeypatch):
     monkeypatch.setattr(unpack, "PATIENCE_S", 0.0)
     path = tmp_path / "a.log.gz"
     path.write_bytes(gzip.compress(b"x" * 100))
-    with pytest.raises(ParseError, match="no line ends in 0 s of unpacking"):
+    with pytest.raises(ParseError, match="no line ends within 0 s of decompression"):
         read_run(path)
 
 
@@ -371,7 +371,7 @@ def test_a_pattern_below_a_folder_with_brackets_finds_its_files(tmp_path):
 def test_a_folder_of_very_many_logs_is_one_line(tmp_path):
     for i in range(1001):
         (tmp_path / f"{i}.log").touch()
-    with pytest.raises(ParseError, match="1001 logs; expected 1000 at most"):
+    with pytest.raises(ParseError, match="1001 logs; expected at most 1000"):
         expand(str(tmp_path))
 
 

@@ -173,7 +173,7 @@ def test_without_arguments_three_commands_are_shown():
     status, out, err = harness()
     text = " ".join((out + err).split())
     assert status == 2
-    for start in ("harness compare cuda.log", "harness baseline add", "harness check --report"):
+    for start in ("harness compare gpu.log", "harness baseline add", "harness check --report"):
         assert start in text
     assert harness("--version")[0] == 0
 
@@ -311,7 +311,7 @@ def test_a_result_is_kept_for_the_bytes_that_were_judged(place, monkeypatch):
     unfinished(place, monkeypatch)
     status, _, err = harness("check", "--resume")
     assert status == 0
-    assert "1 of 2 ports were judged before" in err
+    assert "1 of 2 ports were already judged" in err
 
 
 def test_a_log_of_the_same_size_and_time_is_judged_again(place, monkeypatch):
@@ -323,7 +323,7 @@ def test_a_log_of_the_same_size_and_time_is_judged_again(place, monkeypatch):
     assert other != text
     log.write_text(other)
     os.utime(log, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert "were judged before" not in harness("check", "--resume")[2]
+    assert "were already judged" not in harness("check", "--resume")[2]
 
 
 def test_a_log_that_changes_while_it_is_judged_is_judged_again(place, monkeypatch):
@@ -345,7 +345,7 @@ def test_a_log_that_changes_while_it_is_judged_is_judged_again(place, monkeypatc
         patched.setattr(checking, "compare_port", compare_port)
         assert harness("check")[0] == 130
     status, _, err = harness("check", "--resume")
-    assert "were judged before" not in err
+    assert "were already judged" not in err
     assert status == 2
 
 
@@ -355,14 +355,14 @@ def test_a_recording_that_changes_is_judged_again(place, monkeypatch):
     unfinished(place, monkeypatch)
     Path("gpu.log").write_text(header(seed=1) + records(decaying(60) * 2))
     harness("baseline", "add", "gpu", "gpu.log", "--origin", "o", "--replace")
-    assert "were judged before" not in harness("check", "--resume")[2]
+    assert "were already judged" not in harness("check", "--resume")[2]
 
 
 def test_results_in_a_checkout_and_other_reports_are_not_believed(place, monkeypatch):
     unfinished(place, monkeypatch)
     Path("rep/p").mkdir(parents=True)
     Path("rep/p/comparison.json").write_text("{}")
-    assert "were judged before" not in harness("check", "--resume", "--report", "rep")[2]
+    assert "were already judged" not in harness("check", "--resume", "--report", "rep")[2]
     unfinished(place, monkeypatch)
     assert not Path(".harness_cache").exists()
     (journal,) = Path(".cache").rglob("*.jsonl")
@@ -400,8 +400,8 @@ def manifest_error(text):
         (ENTRY + 'rules = "exact"', "rules is 'exact'; write rules = [\"exact\"]"),
         (ENTRY + "rules = []", "rules holds []; expected a list of rules"),
         (ENTRY + "rules = [1]", "rules holds 1; expected a list of rules"),
-        (ENTRY + 'rules = ["two-sided:window=1"]', "port p: limit 'window' of rule 'two-sided'"),
-        (ENTRY + 'rules = ["equivalence:confidence=7"]', "limit 'confidence' of rule"),
+        (ENTRY + 'rules = ["two-sided:window=1"]', "p: parameter 'window' of rule 'two-sided'"),
+        (ENTRY + 'rules = ["equivalence:confidence=7"]', "parameter 'confidence' of rule"),
         (ENTRY + "rules = [{ name = 'equivalence', margin = 2 }]", "for 2 % write 2% or 0.02"),
         (ENTRY + "last = true", "last holds true; expected a whole number of at least 1"),
         (ENTRY + "last = 1.0", "last holds 1.0; expected a whole number"),
@@ -416,7 +416,7 @@ def manifest_error(text):
         (ENTRY.replace('"port.log"', '"a\\u0000b"'), r"candidate holds 'a\x00b'; expected a log"),
         (ENTRY.replace('candidate = "port.log"\n', ""), "port p: lacks candidate; expected a log"),
         (ENTRY + ENTRY, "two ports are named p"),
-        (ENTRY + ENTRY.replace('"p"', '"P"'), "the names p and P are one folder"),
+        (ENTRY + ENTRY.replace('"p"', '"P"'), "the names p and P are the same folder"),
         (ENTRY + "last = " + "9" * 5000, "a number or a nesting that is too large"),
         (ENTRY + "last = " + "9" * 4000, "last holds 999"),
         ("a = " + "[" * 100_000, "nests brackets more than 50 deep"),
@@ -503,8 +503,9 @@ DAMAGES = {
     "'\"verdict\": [1]')",
     "an unknown verdict": "UPDATE harness_history SET result = replace(result, '\"pass\"', "
     "'\"ok\"')",
-    "a text for an effect": "UPDATE harness_history SET result = replace(result, '\"effect\": ', "
-    '\'"effect": "x", "was": \')',
+    "a text for a difference": "UPDATE harness_history SET result = "
+    "replace(result, '\"relative_difference\": ', "
+    '\'"relative_difference": "x", "was": \')',
     "a moment that is none": "UPDATE harness_history SET moment = 'yesterday'",
     "no such column": "ALTER TABLE harness_history DROP COLUMN effect",
     "no table": "DROP TABLE harness_history",

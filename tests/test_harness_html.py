@@ -322,7 +322,7 @@ def test_the_index_lists_every_port_the_worst_first():
 
 
 def test_the_index_shows_effect_coverage_and_time():
-    words = Page(site.render_index([result(effect=-0.298, coverage=0.448)])).text
+    words = Page(site.render_index([result(relative_difference=-0.298, coverage=0.448)])).text
     for shown in ("-29.80%", "44.8%", "2026-11-25 19:42", "80"):
         assert shown in words
 

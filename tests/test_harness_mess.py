@@ -275,7 +275,7 @@ def test_an_empty_file_is_one_line(tmp_path):
 
 
 def test_a_directory_is_one_line(tmp_path):
-    with pytest.raises(ParseError, match="a folder; give the log file in it"):
+    with pytest.raises(ParseError, match="a folder; name the log file in it"):
         read_run(tmp_path)
 
 

@@ -9,6 +9,7 @@ from loglines import header, record, records
 from harness.errors import ParseError
 from harness.parse import FORMATS, parse_log
 from harness.parse.blocks.config_block import read_config
+from harness.parse.line import Line
 from harness.storage.logs import read_run
 
 
@@ -349,10 +350,9 @@ def test_every_format_reads_the_example_that_it_shows(kind):
             return lambda *args, **fields: seen.append(name)
 
         window = 10
-        last_step = 0
 
     seen: list[str] = []
     reader = kind()
     line = reader.example.split(" / ")[0]
-    assert reader.feed(1, line + "\n", Spy())
+    assert reader.feed(Line.of(1, line + "\n"), Spy())
     assert "skip" not in seen

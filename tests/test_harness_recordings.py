@@ -153,7 +153,7 @@ def test_runs_that_were_cut_off_are_noticed_where_the_logs_lie_beside(tmp_path, 
     recording = record(logs[0].parent, runs, origin="o", description="d")
     assert len(verify(recording)) == 4
     record(logs[0].parent, runs[:2], origin="o", description="d", replace=True)
-    assert "seed_2.log lies beside baseline.toml and is not recorded" in attempt(logs[0].parent)
+    assert "seed_2.log is beside baseline.toml but not recorded" in attempt(logs[0].parent)
 
 
 def test_one_that_is_not_sealed_is_refused_until_it_is_sealed(recording):
@@ -171,9 +171,9 @@ def test_figures_behind_a_link_or_in_another_folder_are_refused(recording, targe
     series = recording.folder / "series.csv"
     series.unlink()
     series.symlink_to(target)
-    assert re.search("no regular file|SHA-256|cannot be read", attempt(recording.folder))
+    assert re.search("not a regular file|SHA-256|cannot be read", attempt(recording.folder))
     sealed(recording.folder, changed(recording.meta, ("series",), target))
-    assert "expected the name of a file here" in attempt(recording.folder)
+    assert "expected a file name such as series.csv" in attempt(recording.folder)
 
 
 def test_figures_that_unpack_without_end_are_refused(recording, monkeypatch):
@@ -303,9 +303,9 @@ def test_a_recording_holds_no_secret_and_is_not_written_through_a_link(tmp_path,
 
 def test_what_cannot_be_recorded_is_said(tmp_path, logs):
     run = read_run(logs[0])
-    with pytest.raises(BaselineError, match="no origin; say where the logs come from"):
+    with pytest.raises(BaselineError, match="the origin is empty; state where the logs come from"):
         record(tmp_path / "x", [run], origin=" ", description="")
-    with pytest.raises(BaselineError, match="no run is given"):
+    with pytest.raises(BaselineError, match="no run was passed"):
         record(tmp_path / "x", [], origin="o", description="")
     from dataclasses import replace
 

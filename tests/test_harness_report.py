@@ -12,6 +12,7 @@ from loglines import run as make_run
 from rich.console import Console
 
 from harness import Policy, compare
+from harness.align.thinning import extremes
 from harness.report import published, run
 from harness.report.comparison import json, markdown, plot, text
 from harness.report.comparison.failure import of_rule
@@ -42,13 +43,13 @@ def test_json_fits_its_schema_and_is_strict_json(bad):
     text_ = json.render(comparison(cand=cand))
     document = stdjson.loads(text_, parse_constant=lambda name: pytest.fail(name))
     jsonschema.validate(document, SCHEMA)
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert document["verdict"] == "fail" if bad != 1.0 else document["verdict"]
 
 
 def test_the_schema_refuses_what_is_no_comparison():
     document = stdjson.loads(json.render(comparison()))
-    for change in ({"verdict": "ok"}, {"schema_version": 2}, {"findings": [{"rule": "x"}]}):
+    for change in ({"verdict": "ok"}, {"schema_version": 1}, {"findings": [{"rule": "x"}]}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(document | change, SCHEMA)
 
@@ -59,7 +60,7 @@ def test_json_says_the_same_as_the_comparison():
     assert document["verdict"] == made.verdict
     assert document["alignment"]["steps"] == 80
     assert [f["rule"] for f in document["findings"]] == [r.name for r in RULES]
-    assert document["findings"][1]["limits"]["rtol"] == 0.05
+    assert document["findings"][1]["parameters"]["rtol"] == 0.05
     rows = {row["fact"]: row for row in document["comparability"]}
     assert rows["world_size"]["class"] == "same"
     assert rows["seed"] == {
@@ -70,6 +71,19 @@ def test_json_says_the_same_as_the_comparison():
         "waived": False,
     }
     assert document["policy"]["rules"][0]["name"] == "modelzoo"
+
+
+def test_json_has_the_intervals_beside_the_threshold_that_they_met():
+    made = compare(
+        make_run(decaying(80)), make_run(decaying(80)), Policy(rules=(parse_rule("equivalence"),))
+    )
+    (margin,) = json.document(made)["findings"]
+    (known,) = made.judgement.findings
+    assert margin["threshold"] == {"size": 0.02, "one_sided": False}
+    assert [e["part"] for e in margin["estimates"]] == [e.part for e in known.estimates]
+    assert all(e["low"] <= e["value"] <= e["high"] for e in margin["estimates"])
+    assert len(margin["estimates"]) == 2
+    assert json.document(comparison())["findings"][0]["threshold"]["one_sided"]
 
 
 HOSTILE = "<script>alert(1)</script>|[red]x[/red] *b* `c`"
@@ -83,8 +97,8 @@ def test_the_policy_in_force_is_shown_even_where_no_rule_was_asked():
     )
     assert made.verdict == "incomparable"
     assert "rule two-sided with rtol 0.02, atol 0.0002, window 5" in markdown.render(made)
-    limits = json.document(made)["policy"]["rules"][0]["limits"]
-    assert limits == {"rtol": 0.02, "atol": 0.0002, "window": 5}
+    parameters = json.document(made)["policy"]["rules"][0]["parameters"]
+    assert parameters == {"rtol": 0.02, "atol": 0.0002, "window": 5}
 
 
 def test_every_step_left_out_is_listed():
@@ -147,7 +161,7 @@ def test_the_plot_shows_curves_limits_and_judged_window():
 @pytest.mark.parametrize("count", [80, 2600, 2601, 40_003])
 def test_a_long_line_is_thinned_and_keeps_its_extremes(count):
     values = np.random.default_rng(count).standard_normal(count)
-    steps, kept = plot.thinned(np.arange(count), values)
+    steps, kept = extremes(np.arange(count), values, most=plot.COLUMNS)
     assert np.array_equal(values[steps], kept)
     assert steps.size <= 2 * plot.COLUMNS + count // 1000
     length = -(-count // plot.COLUMNS) if count > 2 * plot.COLUMNS else 1
@@ -161,7 +175,7 @@ def test_a_long_line_is_thinned_and_keeps_its_extremes(count):
 def test_a_thinned_line_shows_its_gap():
     values = np.zeros(40_000)
     values[17_777] = np.nan
-    steps, kept = plot.thinned(np.arange(40_000), values)
+    steps, kept = extremes(np.arange(40_000), values, most=plot.COLUMNS)
     assert steps[np.isnan(kept)].tolist() == [17_777]
 
 

@@ -1,10 +1,12 @@
 """The result of a port: plain, and the same after JSON."""
 
+import json
+
 import numpy as np
 import pytest
 
 from harness.comparison.pipeline import compare
-from harness.comparison.result import PortResult, effect, judged, worst
+from harness.comparison.result import PortResult, judged, relative_difference
 from harness.comparison.trend import Entry
 from harness.errors import HarnessError
 from harness.log.run import Run, Series
@@ -24,7 +26,7 @@ def test_a_result_is_the_same_after_json():
     result = judged("p", compare(run(base, "b"), run(base * 9.0, "c")), line=7, started="now")
     assert PortResult.from_json(result.to_json()) == result
     assert result.verdict == "fail"
-    assert result.effect == pytest.approx(8.0)
+    assert result.relative_difference == pytest.approx(8.0)
     assert result.line == 7
     assert (
         len(result.curve_steps) == len(result.baseline_curve) == len(result.candidate_curve) == 80
@@ -43,20 +45,22 @@ def test_what_is_not_finite_is_none_and_never_a_number():
     cand = base.copy()
     cand[50:] = np.nan
     result = judged("p", compare(run(base, "b"), run(cand, "c")))
-    assert result.effect is None
+    assert result.relative_difference is None
     assert None in result.candidate_curve
     assert PortResult.from_json(result.to_json()) == result
 
 
-def test_the_effect_of_a_negative_loss_keeps_its_sign():
-    assert effect(np.array([-2.0, -2.0]), np.array([-1.0, -1.0])) == pytest.approx(0.5)
-    assert effect(np.array([0.0]), np.array([1.0])) is None
+def test_the_difference_of_a_negative_loss_keeps_its_sign():
+    assert relative_difference(np.array([-2.0, -2.0]), np.array([-1.0, -1.0])) == pytest.approx(0.5)
+    assert relative_difference(np.array([0.0]), np.array([1.0])) is None
 
 
-def test_the_worst_is_an_error_then_a_fail():
-    words = ["pass", "inconclusive", "incomparable", "fail", "error"]
-    for i, word in enumerate(words):
-        assert worst([PortResult(port="p", verdict=w) for w in words[: i + 1]]) == word
+def test_a_result_that_an_earlier_version_stored_is_read():
+    result = PortResult(port="p", verdict="fail", relative_difference=0.2)
+    old = json.loads(result.to_json())
+    old["effect"] = old.pop("relative_difference")
+    assert PortResult.from_json(json.dumps(old)) == result
+    assert "effect" not in json.loads(result.to_json())
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"rules": 3}', '{"rules": [], "port": "x"}'])

@@ -47,8 +47,8 @@ def test_the_published_rule_passes_any_lower_loss_and_says_that_it_proves_nothin
     finding = judge("modelzoo", base, base * factor)
     assert finding.verdict == word
     if factor < 1:
-        assert "proves nothing" in finding.blind
-        assert f"{1 - factor:.2%}" in finding.blind
+        assert "proves nothing" in finding.caveat
+        assert f"{1 - factor:.2%}" in finding.caveat
 
 
 def test_either_limit_of_the_published_rule_is_enough():
@@ -194,17 +194,17 @@ def test_a_step_more_on_one_side_never_improves_a_verdict(dropped):
 
 @pytest.mark.parametrize("text", ["2%", "2 %", " 2% ", "0.02", "2.0%"])
 def test_a_fraction_may_be_given_in_percent(text):
-    assert parse_rule(f"equivalence:margin={text}").limits == {"margin": 0.02}
-    assert rule_call("equivalence", {"margin": text}).limits == {"margin": 0.02}
-    assert parse_rule("two-sided:rtol=2.3%").limits == {"rtol": 0.023}  # as 0.023 is read
+    assert parse_rule(f"equivalence:margin={text}").parameters == {"margin": 0.02}
+    assert rule_call("equivalence", {"margin": text}).parameters == {"margin": 0.02}
+    assert parse_rule("two-sided:rtol=2.3%").parameters == {"rtol": 0.023}  # as 0.023 is read
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("twosided", "no rule 'twosided'; expected one of: modelzoo, two-sided"),
-        ("two-sided:tol=1", "rule 'two-sided' has no limit 'tol'; it takes: rtol"),
-        ("two-sided:rtol=x", "limit 'rtol' of rule 'two-sided' is 'x'; expected a fraction"),
+        ("two-sided:tol=1", "rule 'two-sided' has no parameter 'tol'; it takes: rtol"),
+        ("two-sided:rtol=x", "parameter 'rtol' of rule 'two-sided' is 'x'; expected a fraction"),
         ("two-sided:rtol=nan", "expected a fraction from 0 to 0.5"),
         ("two-sided:rtol=-1", "expected a fraction from 0 to 0.5"),
         ("two-sided:rtol=inf", "expected a fraction from 0 to 0.5"),
@@ -237,7 +237,7 @@ def test_a_switch_is_no_limit():
 def test_findings_carry_every_limit_of_their_rule():
     for name in PAIRWISE:
         finding = judge(name, decaying(80), decaying(80))
-        assert finding.limits
+        assert finding.parameters
         assert finding.observed
         assert finding.reason
         assert name in RULES

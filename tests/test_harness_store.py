@@ -99,10 +99,10 @@ def test_a_damaged_archive_is_one_line(tmp_path, suffix, pack, cut):
     ("name", "message"),
     [
         ("no.log", "no.log: no such file; check the path"),
-        ("folder", "folder: a folder; give the log file in it"),
+        ("folder", "folder: a folder; name the log file in it"),
         (
             "s9://bucket/a.log",
-            "s9://bucket/a.log: the protocol 's9' is not read here; expected a path",
+            "s9://bucket/a.log: the protocol 's9' is not supported; expected a path",
         ),
     ],
 )
@@ -164,7 +164,7 @@ def test_a_folder_gives_its_logs_or_those_of_its_sub_folders(tmp_path):
         (tmp_path / "seeds" / str(seed) / "port.log").touch()
     assert len(expand(str(tmp_path / "seeds"))) == 2
     (tmp_path / "seeds" / "1" / "other.log").touch()
-    with pytest.raises(ParseError, match=r"2 logs \(other\.log, port\.log\); expected one a run"):
+    with pytest.raises(ParseError, match=r"2 logs \(other\.log, port\.log\); expected one log"):
         expand(str(tmp_path / "seeds"))
 
 
@@ -204,7 +204,7 @@ def test_a_large_recording_is_packed(tmp_path, log):
 def test_a_recording_is_not_overwritten_by_accident(tmp_path, log):
     runs = [read_run(log)]
     record(tmp_path / "one", runs, origin="x", description="")
-    with pytest.raises(BaselineError, match="recorded already; pass --replace"):
+    with pytest.raises(BaselineError, match="already recorded; pass --replace"):
         record(tmp_path / "one", runs, origin="x", description="")
     again = record(tmp_path / "one", runs * 2, origin="x", description="", replace=True)
     assert len(load_runs(again)) == 2

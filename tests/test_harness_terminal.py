@@ -20,7 +20,7 @@ from harness.report.sparkline import ASCII, BLOCKS, levels, sparklines
 VALUES = st.lists(st.none() | st.floats(allow_nan=True, allow_infinity=True), max_size=60)
 ALL = [
     result("good"),
-    result("bad", "fail", effect=0.2),
+    result("bad", "fail", relative_difference=0.2),
     result("short", "inconclusive"),
     result("wide", "incomparable"),
     broken(),
@@ -73,13 +73,13 @@ def shown(width, results=ALL, **options):
     ("width", "columns"),
     [
         (40, ["port", "verdict"]),
-        (80, ["port", "verdict", "effect", "rules"]),
+        (80, ["port", "verdict", "difference", "rules"]),
         (
             200,
             [
                 "port",
                 "verdict",
-                "effect",
+                "difference",
                 "rules",
                 "coverage",
                 "steps",
@@ -133,9 +133,9 @@ def test_both_curves_of_a_comparison_fit_the_screen(width):
 
 
 def test_one_line_says_verdict_effect_and_reason():
-    assert oneline.one_line(result("", "fail", effect=-0.298, reasons=("so\nit is",))) == (
-        "fail -29.80%, so it is"
-    )
+    assert oneline.one_line(
+        result("", "fail", relative_difference=-0.298, reasons=("so\nit is",))
+    ) == ("fail -29.80%, so it is")
     assert oneline.summary_line(ALL) == (
         "5 ports: 1 pass, 1 fail, 1 inconclusive, 1 incomparable, 1 error; "
         "gone: error, no.log: no such file"

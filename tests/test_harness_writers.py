@@ -30,15 +30,15 @@ import harness.report
 from harness import Policy, compare
 from harness.align.comparable import Comparability
 from harness.cli.main import app
-from harness.comparison.calibrate import Row
-from harness.comparison.hints import Hint, Hints, Known
+from harness.comparison.diagnosis import Diagnosis, KnownFault, SimilarFault
+from harness.comparison.error_rates import Row
 from harness.comparison.judge import Judgement
 from harness.comparison.result import RuleResult, judged
 from harness.comparison.trend import Change
 from harness.log.facts import RunFacts
 from harness.log.run import Series, Skipped
 from harness.report import (
-    calibration,
+    error_rates,
     escape,
     figures,
     formats,
@@ -49,7 +49,7 @@ from harness.report import (
     run,
     screen,
 )
-from harness.report.comparison import failure, hints, html, json, markdown, plot, repeat, text
+from harness.report.comparison import diagnosis, failure, html, json, markdown, plot, repeat, text
 from harness.report.ports import (
     check_table,
     comment,
@@ -142,9 +142,9 @@ def infected(h, verdict=Verdict.INCONCLUSIVE):
         rule=h,
         verdict=verdict,
         observed={h: h, "low": 0.0, "difference": 0.1, "high": 0.2},
-        limits={h: 1.0, "margin": 0.02},
+        parameters={h: 1.0, "margin": 0.02},
         reason=h,
-        blind=h,
+        caveat=h,
     )
     judgement = Judgement(
         verdict=verdict, findings=(finding,), reasons=(h, h), failures=(), doubts=(h,), scope=h
@@ -190,9 +190,9 @@ def printed(write, *, terminal=False):
 
 
 def faults(h):
-    fault = Known(name=h, summary=h, origin=h, cost=1.0, moved=np.zeros(2))
-    one = Hint(fault=fault, alike=0.5, features=(h,))
-    return Hints(hints=(one,), shared=2, spread_of="baseline", rates=(0.5, 0.7))
+    fault = KnownFault(name=h, summary=h, origin=h, miou_lost=1.0, signature=np.zeros(2))
+    one = SimilarFault(fault=fault, similarity=0.5, features=(h,))
+    return Diagnosis(similar=(one,), shared=2, spread_of="baseline", rates=(0.5, 0.7))
 
 
 def rows(h):
@@ -215,12 +215,12 @@ def screens(h):
         "run": lambda to: run.write(made.baseline[0], to),
         "recording": lambda to: recording.write(made.baseline, to),
         "check_table": lambda to: check_table.write(ports(h), to),
-        "hints": lambda to: hints.write(failed, faults(h), to),
+        "diagnosis": lambda to: diagnosis.write(failed, faults(h), to),
         "formats": formats.write,
         "rules": rules.write,
         "history_table": lambda to: to.print(screen.lay_out(found), screen.lay_out(many)),
         "noise": lambda to: to.print(screen.lay_out(noise.table(floor(h)))),
-        "calibration": lambda to: to.print(screen.lay_out(calibration.table(rows(h)), wide=True)),
+        "error_rates": lambda to: to.print(screen.lay_out(error_rates.table(rows(h)), wide=True)),
         "trend": lambda to: to.print(*map(screen.words, trend.describe(*past(h)))),
     }
 
@@ -257,7 +257,7 @@ JSON = {
     "run": lambda h: run.render_json(*infected(h).baseline),
     "gitlab": lambda h: gitlab.render(ports(h)),
 }
-OTHERS = {"repeat", "github", "junit", "plot", "figures", "calibration", "published"}
+OTHERS = {"repeat", "github", "junit", "plot", "figures", "error_rates", "published"}
 """Writers with a test of their own below."""
 PARTS = {
     "chart_data",
@@ -269,6 +269,7 @@ PARTS = {
     "sparkline",
     "table",
     "tables",
+    "verdicts",
 }
 """Modules that write nothing by themselves: what they make goes out through the others."""
 
@@ -500,7 +501,7 @@ def test_junit_is_xml_with_our_elements(h):
 @example(h=ALL)
 @given(h=hostile)
 def test_no_cell_of_csv_is_a_formula(h):
-    out = calibration.to_csv(rows(h))
+    out = error_rates.to_csv(rows(h))
     assert_shown(out)
     head, cells = csv.reader(io.StringIO(out, newline=""))
     assert len(cells) == len(head)
@@ -537,7 +538,7 @@ def test_numbers_and_words_stay_what_they_are_in_csv(cell):
 def test_a_picture_reads_no_formula(h, tmp_path):
     figure = plot.draw(infected(h))
     plot.save(infected(h), tmp_path)
-    calibration.save(rows(h[:200]), tmp_path)
+    error_rates.save(rows(h[:200]), tmp_path)
     label = figure.axes[0].get_ylabel()
     assert label.replace("\\$", "$").removesuffix("…") == escape.shown(h)[:99]
     assert "hunter2" not in (tmp_path / "comparison.svg").read_text(encoding="utf-8")
@@ -553,11 +554,11 @@ def test_a_matplotlibrc_of_the_folder_is_not_obeyed(content, tmp_path):
 
     draw = (
         "import hashlib, pathlib, sys\n"
-        "from harness.report import calibration, published\n"
-        "from harness.comparison.calibrate import Row\n"
+        "from harness.report import error_rates, published\n"
+        "from harness.comparison.error_rates import Row\n"
         "from harness.log.run import Series\n"
         "rows = [Row(rule='a', kind='b', comparisons=3, failed=1, passed=1)]\n"
-        "calibration.save(rows, pathlib.Path(sys.argv[1]))\n"
+        "error_rates.save(rows, pathlib.Path(sys.argv[1]))\n"
         "one = Series(name='loss', rank=0, steps=range(60), values=[1.0] * 60)\n"
         "published.plot(one, one, pathlib.Path(sys.argv[1]) / 'loss.png')\n"
         "for path in sorted(pathlib.Path(sys.argv[1]).glob('*.png')):\n"
@@ -583,7 +584,7 @@ def test_settings_of_a_user_reach_no_picture(tmp_path):
         folder.mkdir()
         one = Series(name="loss", rank=0, steps=range(60), values=decaying(60))
         published.plot(one, one, folder / "loss.png")
-        calibration.save(rows("x"), folder)
+        error_rates.save(rows("x"), folder)
         plot.save(honest(), folder)
         return [path.read_bytes() for path in sorted(folder.glob("*.png"))]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, align
-from harness.align.companions import with_companions
+from harness.align.auxiliary import with_auxiliary
 from harness.comparison.judge import Policy
 from harness.comparison.judges import judges as comparison_judges
 from harness.comparison.pipeline import compare
@@ -35,7 +35,7 @@ class Case:
 
 def case(baseline: Sequence[Run], candidate: Sequence[Run], waived: Sequence[str] = ()) -> Case:
     """A comparison of the loss, with what else both sides logged."""
-    whole = with_companions(align(baseline, candidate), baseline, candidate)
+    whole = with_auxiliary(align(baseline, candidate), baseline, candidate)
     return Case(
         baseline=tuple(baseline), candidate=tuple(candidate), waived=tuple(waived), aligned=whole
     )

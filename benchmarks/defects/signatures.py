@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.defects.corpus import ROOT, Trained
 from benchmarks.defects.judges import Case, case
 from benchmarks.defects.score import by_setting, cost_of
-from harness.comparison.hints import Catalogue, Known, cut, hints
+from harness.comparison.diagnosis import Catalogue, KnownFault, cut, diagnose
 from harness.rules.finding import nonfinite
 from harness.rules.seed_variation import seed_variation
 from harness.stats.seeds import distances
@@ -83,12 +83,12 @@ def _catalogue(
         if mine and np.mean(failed) >= NOTICED:
             fault = parse_fault(name).fault
             known.append(
-                Known(
+                KnownFault(
                     name=name,
                     summary=fault.summary.rstrip("."),
                     origin=fault.origin.rstrip("."),
-                    cost=cost_of(several, base),
-                    moved=np.mean(mine, axis=0),
+                    miou_lost=cost_of(several, base),
+                    signature=np.mean(mine, axis=0),
                 )
             )
     return Catalogue(
@@ -117,7 +117,7 @@ def _rates(
         without = replace(
             catalogue,
             faults=tuple(
-                replace(fault, moved=np.mean(others, axis=0))
+                replace(fault, signature=np.mean(others, axis=0))
                 for fault in catalogue.faults
                 if (others := _others(moved, fault.name, seed=seed, half=half))
             ),
@@ -126,7 +126,7 @@ def _rates(
         for of, aligned in (("baseline", one.aligned), ("corpus", single.aligned)):
             alone = replace(aligned, schedules=(), validation=(), auxiliary=())
             for what, compared in (("everything", aligned), ("loss", alone)):
-                found = hints(compared, without, most=len(catalogue.faults)).hints
+                found = diagnose(compared, without, most=len(catalogue.faults)).similar
                 kinds = [hint.fault.name.partition("=")[0] for hint in found]
                 kind = name.partition("=")[0]
                 hits[of, what].append(kinds.index(kind) if kind in kinds else len(kinds))
@@ -156,8 +156,8 @@ def _json(catalogue: Catalogue) -> str:
                 "name": fault.name,
                 "summary": fault.summary,
                 "origin": fault.origin,
-                "cost": round(fault.cost, 2),
-                "moved": [round(float(x), 2) for x in fault.moved],
+                "cost": round(fault.miou_lost, 2),
+                "moved": [round(float(x), 2) for x in fault.signature],
             }
             for fault in catalogue.faults
         ],

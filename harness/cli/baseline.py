@@ -1,4 +1,4 @@
-"""The commands `harness baseline ...`: record runs, list, show and verify them."""
+"""The commands `harness baseline ...`, which record runs, list, show and verify them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from harness.storage.recording import Recording
 
-baseline_app = typer.Typer(no_args_is_help=True, help="Record runs as baselines, and look at them.")
+baseline_app = typer.Typer(
+    no_args_is_help=True,
+    help="Record the GPU's runs, and list, show and verify recorded baselines.",
+)
 
 Baselines = Annotated[
     Path, typer.Option("--baselines", help="Folder of recorded baselines.", metavar="DIR")
@@ -27,18 +30,27 @@ SHELF = Path("baselines")
 @baseline_app.command("add")
 def baseline_add(
     name: Annotated[str, typer.Argument(help="Name of the baseline: model, data set, device.")],
-    logs: Annotated[list[str], typer.Argument(help="The logs, one a run; globs and folders too.")],
+    logs: Annotated[
+        list[str], typer.Argument(help="The logs, one per run; globs and folders are accepted.")
+    ],
     *,
     origin: Annotated[
         str, typer.Option(help="Where the logs come from: a URL, a command, a commit.")
     ],
-    description: Annotated[str, typer.Option(help="One line for `harness baseline list`.")] = "",
+    description: Annotated[
+        str, typer.Option(help="One line that `harness baseline list` shows.")
+    ] = "",
     replace: Annotated[
-        bool, typer.Option("--replace", help="Overwrite a recorded baseline.")
+        bool, typer.Option("--replace", help="Overwrite the baseline of this name.")
     ] = False,
     baselines: Baselines = SHELF,
 ) -> None:
-    """Record the runs of some logs: figures, facts and hashes; the logs themselves stay out."""
+    """Record runs as a baseline: figures, facts and hashes, without the logs.
+
+    Prints the noise floor: how far the runs differ by seed, and which differences that hides.
+
+    Example: harness baseline add ccnet_gpu gpu_seed_*.log --origin "GPU, our lab"
+    """
     from harness.quality.runset import mixed
     from harness.storage.baselines import record
     from harness.storage.logs import expand, read_runs
@@ -46,18 +58,18 @@ def baseline_add(
 
     reason = unfit(name)
     if reason:
-        msg = f"{shortened(name)!r} is no name for a folder: it {reason}; use letters, digits, -, _"
+        msg = f"{shortened(name)!r} cannot name a folder: it {reason}; use letters, digits, -, _"
         raise PolicyError(msg)
     paths = [
         path
         for spec in logs
         for path in expand(spec)
         if not (SERIES_NAME.fullmatch(Path(path).name) and Path(path).with_name(TOML).is_file())
-    ]  # the figures of a recording in the same folder are no log
+    ]  # series.csv of a recording in the same folder is not a log
     runs = [run for path in paths for run in read_runs(path)]
     mixture = mixed(runs)
     if mixture:
-        msg = f"not repetitions of one experiment: {mixture}; record each experiment by itself"
+        msg = f"the runs are not one experiment: {mixture}; record each experiment separately"
         raise PolicyError(msg)
     recording = record(
         baselines / name, runs, origin=origin, description=description, replace=replace
@@ -69,7 +81,12 @@ def baseline_add(
 
 @baseline_app.command("list")
 def baseline_list(*, baselines: Baselines = SHELF) -> None:
-    """List the recorded baselines. A damaged one is an error, and stops no other."""
+    """List the recorded baselines.
+
+    A damaged baseline is an error; the others are listed all the same.
+
+    Example: harness baseline list
+    """
     folders = _each(baselines, (), lambda recording: [_in_list(recording)])
     if not folders:
         typer.echo(f"no baseline in {baselines}; record one with `harness baseline add`")
@@ -85,11 +102,14 @@ def baseline_show(
     name: Annotated[str, typer.Argument(help="Name of the baseline.")],
     *,
     whole: Annotated[
-        bool, typer.Option("--all", help="Show facts and series of every run.")
+        bool, typer.Option("--all", help="Show the facts and series of every run.")
     ] = False,
     baselines: Baselines = SHELF,
 ) -> None:
-    """Show what a baseline holds: provenance, noise floor, facts, and what differs by run."""
+    """Show a baseline's provenance, noise floor, facts, and differences between its runs.
+
+    Example: harness baseline show ccnet_gpu
+    """
     from harness.report import recording as summary
     from harness.report import run
     from harness.report.escape import terminal
@@ -105,12 +125,12 @@ def baseline_show(
     if not whole:
         summary.write(runs, console())
         return
-    for one in runs:
-        run.write(one, console())
+    for recorded in runs:
+        run.write(recorded, console())
 
 
 def _noise_floor(recording: Recording) -> None:
-    """Prints what the seeds of a baseline change, and what they hide."""
+    """Prints how far a baseline's runs differ by seed, and which differences that hides."""
     from harness.report import noise
     from harness.report.screen import console, lay_out
     from harness.storage.baselines import recorded_spread
@@ -124,16 +144,21 @@ def _noise_floor(recording: Recording) -> None:
 
 @baseline_app.command("verify")
 def baseline_verify(
-    names: Annotated[list[str] | None, typer.Argument(help="Names; all if none is given.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of baselines. Default: all of them.")
+    ] = None,
     *,
     logs: Annotated[
         Path | None, typer.Option(help="Folder with the source logs.", metavar="DIR")
     ] = None,
     baselines: Baselines = SHELF,
 ) -> None:
-    """Check seal, facts and figures, and read the source logs again where they are.
+    """Check recorded baselines, and their source logs if present.
 
-    All baselines are checked, however many are damaged.
+    Checks the seal, the facts and the figures, and reads the logs again. A damaged baseline does
+    not stop the check of the others.
+
+    Example: harness baseline verify ccnet_gpu --logs runs/gpu
     """
     from harness.storage.verifying import verify
 
@@ -148,23 +173,28 @@ def baseline_seal(
     *,
     baselines: Baselines = SHELF,
 ) -> None:
-    """Seal a baseline as it stands: one of an older version, or one that was edited on purpose.
+    """Seal a baseline with its present content.
 
-    Verify it with its logs before you commit it.
+    Use it for a baseline that an older version recorded, or that was edited on purpose. Verify the
+    baseline with its logs before you commit it.
+
+    Example: harness baseline seal ccnet_gpu
     """
     from harness.storage.baselines import seal
 
     recording = seal(baselines / name)
-    typer.echo(f"{recording.name}: sealed; look at what changed before you commit it")
+    typer.echo(f"{recording.name}: sealed; review the changes before you commit them")
 
 
 def _each(
-    shelf: Path, names: Sequence[str], say: Callable[[Recording], Sequence[str]]
+    shelf: Path, names: Sequence[str], describe: Callable[[Recording], Sequence[str]]
 ) -> list[Path]:
-    """Prints what `say` says of baselines, errors of some to the end; returns their folders.
+    """Prints the lines of `describe` for each baseline, and returns the folders.
+
+    A damaged baseline does not stop the others.
 
     Raises:
-        HarnessError: the first error, after all were looked at.
+        HarnessError: the first error, after all baselines were visited.
     """
     from harness.report.escape import terminal
     from harness.storage.baselines import open_recording, recording_folders
@@ -173,7 +203,7 @@ def _each(
     errors: list[HarnessError] = []
     for folder in folders:
         try:
-            for line in say(open_recording(folder)):
+            for line in describe(open_recording(folder)):
                 typer.echo(terminal(line))
         except HarnessError as error:
             errors.append(error)

@@ -1,4 +1,4 @@
-"""The command `harness check`: every port of a manifest."""
+"""The command `harness check`, which judges every port of a manifest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import EXIT, Quiet, Where, with_outputs
+from harness.cli.options import Quiet, Where, with_outputs
 
 Outputs = Mapping[str, Path]
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 @with_outputs
 def check(
-    manifest: Annotated[Path, typer.Argument(help="The manifest.")] = Path("ports.toml"),
+    manifest: Annotated[Path, typer.Argument(help="The manifest to check.")] = Path("ports.toml"),
     *,
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Write a report of every port, and an index, into a folder.", metavar="DIR"
+            help="Write a report of every port, and an index, into this folder.", metavar="DIR"
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an interrupted check stopped.")
+        bool, typer.Option("--resume", help="Continue an interrupted check.")
     ] = False,
     limit: Annotated[
         float | None,
         typer.Option(
             min=1,
-            help="Seconds that each port may take; one that takes longer is an error. Default: "
-            "3600 where there are 4 ports or more, which are judged side by side.",
+            help="Time limit for each port in seconds; a port that exceeds it is an error. "
+            "Default: 3600 if ports are judged in parallel (4 ports or more), otherwise none.",
             metavar="SECONDS",
         ),
     ] = None,
@@ -48,28 +48,30 @@ def check(
     history: Where = "",
     quiet: Quiet = False,
 ) -> None:
-    """Check every port of a manifest. The exit status is that of the worst port.
+    """Judge every port of a manifest. The exit status is that of the worst port.
 
-    Ports are judged side by side, one process per core. A port whose logs cannot be read is an
-    error, and does not stop the others. A check that was interrupted goes on with --resume: ports
-    whose entry and logs did not change are not judged again. Where GITHUB_ACTIONS is set,
+    Ports are judged in parallel, one process per core. A port whose logs cannot be read is an
+    error; the others are judged all the same. --resume continues an interrupted check: ports whose
+    entry and logs did not change are not judged again. On GitHub Actions (GITHUB_ACTIONS is set),
     annotations and a step summary are written too.
+
+    Example: harness check ports.toml --report reports --junit junit.xml
     """
     import os
 
-    from harness.comparison.result import worst
     from harness.errors import HarnessError, PolicyError
     from harness.ports.check import Task
     from harness.ports.journal import Journal
     from harness.ports.manifest import entry_lines, read_manifest
     from harness.ports.publish import publish
+    from harness.report import verdicts
     from harness.report.ports import check_table, oneline
     from harness.report.screen import console
 
     ports = read_manifest(manifest).port
     for output in outputs.values():
         if output.resolve() == manifest.resolve():
-            msg = "is the manifest, which an output would replace; choose another file"
+            msg = "is the manifest, and the output would overwrite it; choose another file"
             raise PolicyError(msg, source=str(output))
     tasks = [
         Task(port=p, manifest=manifest, line=n, report=report / p.name if report else None)
@@ -77,7 +79,7 @@ def check(
     ]
     with Journal(manifest, resume=resume) as journal:
         if journal.unwritable and resume:
-            typer.echo(f"note: nothing can be remembered: {journal.unwritable}", err=True)
+            typer.echo(f"note: results cannot be kept for --resume: {journal.unwritable}", err=True)
         results = _judge(tasks, journal, report=report, limit_s=limit)
     journal.finish()
     errors = []
@@ -98,11 +100,11 @@ def check(
             typer.echo(f"reports: {report / 'index.html'}")
     if errors:
         raise errors[0]
-    raise typer.Exit(EXIT[worst(results)])
+    raise typer.Exit(verdicts.row(verdicts.worst(result.verdict for result in results)).exit_status)
 
 
 def _write_index(results: Sequence[PortResult], report: Path, history: str) -> None:
-    """The page that lists the reports, with the trend of each port where there is a history."""
+    """Writes the page that lists the reports, with the trend of each port if there is a history."""
     from harness.report.ports.site import render_index
     from harness.system.whole import write_text
 
@@ -118,7 +120,10 @@ def _write_index(results: Sequence[PortResult], report: Path, history: str) -> N
 def _judge(
     tasks: Sequence[Task], journal: Journal, *, report: Path | None, limit_s: float | None
 ) -> list[PortResult]:
-    """The results in the order of the manifest; Control-C ends it, and what is done is kept."""
+    """Returns the results in the order of the manifest.
+
+    Control-C ends the process; the results so far stay in the journal.
+    """
     from contextlib import closing
 
     from rich.console import Console
@@ -137,7 +142,7 @@ def _judge(
     kept = {task.port.name: journal.done(task) for task in tasks}
     results = {name: result for name, result in kept.items() if result is not None}
     if results:
-        typer.echo(f"{len(results)} of {len(tasks)} ports were judged before", err=True)
+        typer.echo(f"{len(results)} of {len(tasks)} ports were already judged", err=True)
     afresh = [task for task in tasks if task.port.name not in results]
     if report is not None:
         _remove_old(tasks, afresh, report)
@@ -155,14 +160,14 @@ def _judge(
             *columns, console=screen, transient=True, disable=not screen.is_terminal
         ) as bar:
             shown = bar.add_task("", total=len(tasks), completed=len(results))
-            with closing(check_tasks(afresh, limit_s=limit_s)) as found:
-                for checked in found:
+            with closing(check_tasks(afresh, limit_s=limit_s)) as stream:
+                for checked in stream:
                     results[checked.task.port.name] = checked.result
                     journal.add(checked.task, checked.result, checked.seen)
                     bar.advance(shown)
     except KeyboardInterrupt:
         done = f"interrupted: {len(results)} of {len(tasks)} ports are judged"
-        keep = "" if journal.unwritable else "; go on with --resume"
+        keep = "" if journal.unwritable else "; continue with --resume"
         typer.echo(done + keep, err=True)
         if report is not None:
             rest = (
@@ -174,9 +179,9 @@ def _judge(
 
 
 def _remove_old(tasks: Sequence[Task], afresh: Sequence[Task], report: Path) -> None:
-    """Takes away the index, and the reports of ports that are judged now or left the manifest.
+    """Removes the index, and the reports of ports that are judged now or left the manifest.
 
-    A check that is killed leaves no page that says `pass` of yesterday's logs.
+    Otherwise a check that is killed would leave a page that says `pass` for yesterday's logs.
     """
     from harness.errors import HarnessError
     from harness.ports.check import owner_of
@@ -189,5 +194,5 @@ def _remove_old(tasks: Sequence[Task], afresh: Sequence[Task], report: Path) -> 
     for folder in (*left, *(task.report for task in afresh if task.report is not None)):
         try:
             remove_report(folder)
-        except HarnessError:  # a link, or a folder of another user: judging the port will say so
+        except HarnessError:  # a link, or another user's folder: judging the port reports it
             continue

@@ -1,4 +1,4 @@
-"""The command `harness explain`: which planted defect a difference resembles."""
+"""The command `harness explain`, which names the injected faults that a difference resembles."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Annotated
 import typer
 
 from harness.cli.baseline import SHELF, Baselines
-from harness.cli.options import EXIT, Pattern
+from harness.cli.options import Baseline, Candidate, Pattern
+from harness.report import verdicts
 
 SIGNATURES = "signatures.json"
 
 
 def explain(
-    baseline: Annotated[
-        str,
-        typer.Argument(
-            help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/."
-        ),
-    ],
-    candidate: Annotated[str, typer.Argument(help="The port's logs, given in the same ways.")],
+    baseline: Baseline,
+    candidate: Candidate,
     *,
     metric: Annotated[str, typer.Option(help="Series to compare.")] = "loss",
     rank: Annotated[int, typer.Option(min=0, help="Rank whose series is compared.")] = 0,
     allow: Annotated[
-        str, typer.Option(help="Facts that may differ, by comma, or all.", metavar="FACT,..")
+        str,
+        typer.Option(help="Facts that may differ, separated by commas, or all.", metavar="FACT,.."),
     ] = "",
     pattern: Pattern = None,
     baselines: Baselines = SHELF,
 ) -> None:
-    """Name the defects that a difference resembles, as hints for the search.
+    """Name known faults that a difference resembles.
 
-    They come from training runs with planted defects; how often the true one was named stands
-    below. The exit status is that of `harness compare`. Example: harness explain gpu/ port.log
+    They are hints for the search of the cause. The faults were injected into training runs; the
+    measured accuracy of such hints is printed below the table. The exit status is that of `harness
+    compare`.
+
+    Example: harness explain gpu/ port.log
     """
-    from harness.comparison.hints import from_json, hints
+    from harness.comparison.diagnosis import diagnose, from_json
     from harness.comparison.judge import Policy
     from harness.comparison.pipeline import compare
-    from harness.report.comparison import hints as writer
+    from harness.report.comparison import diagnosis as writer
     from harness.report.screen import console
     from harness.storage.inputs import load_sides
 
@@ -47,6 +47,6 @@ def explain(
     sides = load_sides(baseline, candidate, baselines=baselines, pattern=pattern)
     comparison = compare(*sides, Policy(metric=metric, rank=rank, allow=allowed))
     text = (files("harness.comparison") / SIGNATURES).read_text(encoding="utf-8")
-    found = hints(comparison.aligned, from_json(json.loads(text)))
-    writer.write(comparison, found, console())
-    raise typer.Exit(EXIT[comparison.verdict])
+    diagnosis = diagnose(comparison.aligned, from_json(json.loads(text)))
+    writer.write(comparison, diagnosis, console())
+    raise typer.Exit(verdicts.row(comparison.verdict).exit_status)

@@ -1,4 +1,4 @@
-"""The command `harness history`: a port over time."""
+"""The command `harness history`, which shows a port over time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import Where
+from harness.cli.options import JsonTo, Where
 from harness.errors import HistoryError
 
 if TYPE_CHECKING:
@@ -19,46 +19,46 @@ if TYPE_CHECKING:
 
 DEFAULT = "history.sqlite"
 LOOKED_AT = 200
-"""Newest runs of every port in which a change is looked for, where all ports are listed."""
+"""Newest checks of each port that are searched for a change when all ports are listed."""
 
 
 def history(
-    port: Annotated[str, typer.Argument(help="The port; without it, one line a port.")] = "",
+    port: Annotated[
+        str, typer.Argument(help="Name of the port. Default: all ports, one line each.")
+    ] = "",
     *,
     where: Where = DEFAULT,
-    last: Annotated[int, typer.Option(min=1, help="Show the last N runs.")] = 20,
-    json_to: Annotated[
-        str,
-        typer.Option(
-            "--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"
-        ),
-    ] = "",
+    last: Annotated[int, typer.Option(min=1, help="Show the last N checks.")] = 20,
+    json_to: JsonTo = "",
 ) -> None:
-    """Show ports over time: verdicts, effects, and the run where the effect changed.
+    """Show the verdicts and relative differences of ports over time.
 
-    `harness check --history FILE` writes what is shown. Example: harness history ccnet-sdaa
+    Names the check at which the relative difference of a port changed. `harness check --history
+    FILE` stores the results that this command shows.
+
+    Example: harness history ccnet-sdaa
     """
     from harness.ports.history.store import check_exists, open_history
 
     check_exists(where)
     with open_history(where) as store:
-        found = {port: store.read(port)} if port else store.recent(LOOKED_AT)
+        histories = {port: store.read(port)} if port else store.recent(LOOKED_AT)
         shown = store.shown
-    if port and not found[port]:
+    if port and not histories[port]:
         msg = f"no result of a port {port!r}; `harness history` lists the ports"
         raise HistoryError(msg, source=shown)
     if json_to:
-        _write_json(found, json_to, last=last)
+        _write_json(histories, json_to, last=last)
     if json_to == "-":
         return
     if port:
-        _show(found[port], last=last)
+        _show(histories[port], last=last)
     else:
-        _list(found, last=last)
+        _list(histories, last=last)
 
 
 def _show(entries: Sequence[Entry], *, last: int) -> None:
-    """The table of one port, its effect as a line of blocks, and its changes in words."""
+    """Prints the table of one port, a sparkline of its relative difference, and its changes."""
     from rich.text import Text
 
     from harness.comparison.trend import find_changes
@@ -70,16 +70,16 @@ def _show(entries: Sequence[Entry], *, last: int) -> None:
     changes = find_changes(entries)
     table = history_table.of_port(entries, changes, first=max(len(entries) - last, 0))
     out.print(lay_out(history_table.fitted(table, out.width)))
-    effects = [entry.result.effect for entry in entries]
+    differences = [entry.result.relative_difference for entry in entries]
     marks = sparkline.levels(out.encoding)
-    (line,) = sparkline.sparklines(effects, width=out.width - len("effect "), marks=marks)
-    out.print(Text(f"effect {line}", no_wrap=True))
+    (line,) = sparkline.sparklines(differences, width=out.width - len("difference "), marks=marks)
+    out.print(Text(f"difference {line}", no_wrap=True))
     for words in trend.describe(entries, changes):
         out.print(Text(words))
 
 
-def _list(found: dict[str, tuple[Entry, ...]], *, last: int) -> None:
-    """One line a port."""
+def _list(histories: dict[str, tuple[Entry, ...]], *, last: int) -> None:
+    """Prints one line per port."""
     from rich.text import Text
 
     from harness.comparison.trend import find_changes
@@ -88,21 +88,21 @@ def _list(found: dict[str, tuple[Entry, ...]], *, last: int) -> None:
     from harness.report.screen import console, lay_out
 
     out = console()
-    if not found:
+    if not histories:
         out.print(Text("the history is empty"))
         return
     marks = sparkline.levels(out.encoding)
-    changes = {name: find_changes(entries) for name, entries in found.items()}
-    table = history_table.overview(found, changes, last=last, marks=marks)
+    changes = {name: find_changes(entries) for name, entries in histories.items()}
+    table = history_table.overview(histories, changes, last=last, marks=marks)
     out.print(lay_out(history_table.fitted(table, out.width)))
 
 
-def _write_json(found: dict[str, tuple[Entry, ...]], to: str, *, last: int) -> None:
+def _write_json(histories: dict[str, tuple[Entry, ...]], to: str, *, last: int) -> None:
     from harness.comparison.trend import find_changes
     from harness.system.whole import write_text
 
-    ports = [_document(name, es, find_changes(es), last) for name, es in found.items()]
-    text = json.dumps({"schema_version": 1, "ports": ports}, indent=1) + "\n"
+    ports = [_document(name, es, find_changes(es), last) for name, es in histories.items()]
+    text = json.dumps({"schema_version": 2, "ports": ports}, indent=1) + "\n"
     if to == "-":
         sys.stdout.write(text)
         return
@@ -112,7 +112,7 @@ def _write_json(found: dict[str, tuple[Entry, ...]], to: str, *, last: int) -> N
 def _document(
     name: str, entries: Sequence[Entry], changes: Sequence[Change], last: int
 ) -> dict[str, Any]:
-    """A port's runs, the last N of them, and its changes named by their runs."""
+    """Returns a port's last N checks and its changes, each with the time and commit of a check."""
     return {
         "port": name,
         "runs": [

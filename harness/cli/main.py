@@ -13,7 +13,8 @@ from harness.cli.calibrate import calibrate
 from harness.cli.check import check
 from harness.cli.explain import explain
 from harness.cli.history import history as show_history
-from harness.cli.options import EXIT, Pattern, Quiet
+from harness.cli.options import Baseline, Candidate, JsonTo, Pattern, Quiet
+from harness.report import verdicts
 
 if TYPE_CHECKING:
     from harness.comparison.pipeline import Comparison
@@ -23,12 +24,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Does training on the target accelerator reproduce training on the GPU?\n\n"
-    "Compares training logs and gives a verdict. Exit status: 0 pass, 1 fail, 2 unreadable input "
-    "or bad usage, 3 inconclusive (the data cannot tell), 4 incomparable (not the same "
-    "experiment).\n\nStart with one of these three:\n\n"
-    "harness compare cuda.log sdaa.log --report reports/first  (judge a pair)\n\n"
-    "harness baseline add NAME gpu_seed_*.log --origin URL  (record the GPU's seeds)\n\n"
-    "harness check --report reports  (judge every port of ports.toml)",
+    "Compares the training logs of a port with those of the GPU. The exit status is the verdict:"
+    "\n\n\b\n"
+    "0  pass          evidence that the port reproduces the baseline\n"
+    "1  fail          evidence that it does not\n"
+    "2  -             unreadable input, bad usage, or an error\n"
+    "3  inconclusive  the data cannot decide; the report says which data would\n"
+    "4  incomparable  the two sides are different experiments\n\n"
+    "Start with one of these commands:\n\n\b\n"
+    "harness compare gpu.log port.log --report reports/first\n"
+    "    judges a pair of logs and writes a report\n"
+    "harness baseline add NAME gpu_seed_*.log --origin URL\n"
+    "    records runs of the GPU with different seeds as a baseline\n"
+    "harness check --report reports\n"
+    "    judges every port that ports.toml lists",
 )
 
 
@@ -49,37 +58,28 @@ def common(
         ),
     ] = False,
 ) -> None:
-    """Has the options that stand before a command."""
+    """Declares the options that precede a command."""
 
 
 @app.command()
 def compare(
-    baseline: Annotated[
-        str,
-        typer.Argument(
-            help="A log, several by comma, a quoted glob, a folder of seeds, a name in baselines/; "
-            "- for standard input; a URL, read within 120 s and 8 GiB (10 s for each answer)."
-        ),
-    ],
-    candidate: Annotated[
-        str,
-        typer.Argument(
-            help="The port's logs: one, several by comma, a quoted glob or a folder of seeds."
-        ),
-    ],
+    baseline: Baseline,
+    candidate: Candidate,
     *,
     metric: Annotated[
         str,
-        typer.Option(help="Series to judge; A=B: the baseline's A against the candidate's B."),
+        typer.Option(
+            help="Series to judge. A=B compares A of the baseline with B of the candidate."
+        ),
     ] = "loss",
     rank: Annotated[int, typer.Option(min=0, help="Rank whose series is judged.")] = 0,
     rule: Annotated[
         list[str] | None,
         typer.Option(
-            help="Rule that must pass, with parameters: two-sided:rtol=0.02. Repeat for several. "
-            "`harness rules` lists them. Default: seed-variation where the baseline has 5 seeds "
-            "or more (with 5 candidate runs or more, equivalence must not fail either), else "
-            "equivalence within 2 %."
+            help="Rule that must pass, with its parameters: two-sided:rtol=0.02. Repeat the option "
+            "to require more rules. `harness rules` lists them. Default: seed-variation if the "
+            "baseline has 5 seeds or more (equivalence must not fail either if the candidate has 5 "
+            "runs or more), otherwise equivalence within 2 %."
         ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Judge the last N common steps.")] = None,
@@ -87,42 +87,37 @@ def compare(
         int | None,
         typer.Option(
             min=0,
-            help="Judge the run up to this step on purpose, where a log ends before the run does. "
-            "The verdict carries it.",
+            help="Judge only the steps up to this one, for a log that ends before the training "
+            "does. The verdict states the step.",
         ),
     ] = None,
     min_steps: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Common records (steps times the runs of the smaller side) below which nothing "
-            "passes. Default: 50; 1 for a validation figure.",
+            help="Smallest number of common records (steps times the runs of the smaller side) "
+            "for a pass. Default: 50; 1 for a validation metric.",
         ),
     ] = None,
     max_missing: Annotated[
         float,
         typer.Option(
-            min=0, max=1, help="Fraction of the common range that may be missing on one side."
+            min=0, max=1, help="Fraction of the common steps that may be missing on one side."
         ),
     ] = 0.0,
     allow: Annotated[
         str,
         typer.Option(
-            help="Facts that may differ, by comma, or all; series.NAME or ranks: what the "
-            "candidate need not log.",
+            help="Facts that may differ, separated by commas, or all. series.NAME and ranks waive "
+            "series and ranks that the candidate does not log.",
             metavar="FACT,..",
         ),
     ] = "",
-    json_to: Annotated[
-        str,
-        typer.Option(
-            "--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"
-        ),
-    ] = "",
+    json_to: JsonTo = "",
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Write report.html, report.md, comparison.json and plots into a folder.",
+            help="Write report.html, report.md, comparison.json and plots into this folder.",
             metavar="DIR",
         ),
     ] = None,
@@ -130,9 +125,12 @@ def compare(
     quiet: Quiet = False,
     baselines: Baselines = SHELF,
 ) -> None:
-    """Compare a candidate's log with a baseline's, judge, and report.
+    """Judge whether a port reproduces a baseline, and print why.
 
-    Example: harness compare cuda.log sdaa.log --rule equivalence --report reports/ccnet
+    Prints the verdict with its reasons, both curves, the facts of both sides, the figures of every
+    rule, the errors, the steps that were left out, and the inputs. --quiet prints one line.
+
+    Example: harness compare gpu.log port.log --rule equivalence --report reports/ccnet
     """
     from harness.comparison.judge import DEFAULT_RULES, Policy
     from harness.comparison.pipeline import compare as compare_runs
@@ -170,7 +168,7 @@ def compare(
         _print_report(comparison)
         if report is not None:
             typer.echo(f"report: {report / 'report.html'}, picture: {report / 'comparison.png'}")
-    raise typer.Exit(EXIT[comparison.verdict])
+    raise typer.Exit(verdicts.row(comparison.verdict).exit_status)
 
 
 @app.command()
@@ -178,23 +176,25 @@ def parse(
     log: Annotated[
         str,
         typer.Argument(
-            help="The log to read: a path, - for standard input, or a URL, read within 120 s and "
-            "8 GiB (10 s for each answer)."
+            help="The log to read: a path, - for standard input, or a URL (at most 120 s and "
+            "8 GiB; 10 s for each answer)."
         ),
     ],
     *,
-    json_to: Annotated[
-        str,
-        typer.Option(
-            "--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"
-        ),
-    ] = "",
+    json_to: JsonTo = "",
     csv: Annotated[
-        Path | None, typer.Option(help="Write all records as a tidy table.", metavar="FILE")
+        Path | None,
+        typer.Option(help="Write all records as a tidy CSV table to this file.", metavar="FILE"),
     ] = None,
     pattern: Pattern = None,
 ) -> None:
-    """Show what a log says: facts, series, counts, and what was skipped and why."""
+    """Show what was read from a log, what was skipped, and why.
+
+    Prints facts, series, counts and skipped lines. Use it before a comparison, to see whether the
+    log was read as you expect.
+
+    Example: harness parse port.log
+    """
     from harness.errors import PolicyError
     from harness.parse.formats.pattern import Pattern as OwnFormat
     from harness.report import run as writer
@@ -202,20 +202,20 @@ def parse(
     from harness.storage.logs import read_runs
     from harness.system.whole import write_text
 
-    found = read_runs(log, pattern=pattern)
-    if pattern and not any(OwnFormat.name in read.formats for read in found):
-        msg = f"no line matches the pattern {pattern!r}; other formats were found in it"
+    runs = read_runs(log, pattern=pattern)
+    if pattern and not any(OwnFormat.name in run.formats for run in runs):
+        msg = f"no line matches the pattern {pattern!r}, but lines match other formats; correct it"
         raise PolicyError(msg, source=log)
-    text = writer.render_json(*found) if json_to else ""
+    text = writer.render_json(*runs) if json_to else ""
     if json_to not in {"", "-"}:
         write_text(Path(json_to), text)
     if csv is not None:
-        write_text(csv, writer.table(found).to_csv(index=False))
+        write_text(csv, writer.table(runs).to_csv(index=False))
     if json_to == "-":
         sys.stdout.write(text)
         return
-    for read in found:
-        writer.write(read, console())
+    for run in runs:
+        writer.write(run, console())
 
 
 app.command()(check)
@@ -227,11 +227,15 @@ app.command()(calibrate)
 
 @app.command()
 def formats() -> None:
-    """List the log formats that are recognised, with a line of each."""
+    """List the log formats that are recognised, each with an example line.
+
+    Example: harness formats
+    """
     from harness.report import formats as writer
     from harness.report.screen import console
+    from harness.system.plugins import installed_formats
 
-    writer.write(console())
+    writer.write(console(), installed_formats())
 
 
 @app.command()
@@ -251,10 +255,13 @@ def loss(
     sdaa_log: Annotated[str, typer.Option("--sdaa-log", help="Log of the port.", metavar="F")],
     cuda_log: Annotated[str, typer.Option("--cuda-log", help="Log of the GPU.", metavar="F")],
 ) -> None:
-    """Print what the published loss.py prints, and write loss.jpg into the current folder.
+    """Reproduce a verdict of the published loss.py, bug for bug.
 
-    The rule is kept bug for bug (signed means, one of two one-sided limits) so that old verdicts
-    can be reproduced; `harness compare` says where it is blind.
+    Prints the same lines and writes loss.jpg into the current folder. The rule keeps the bugs: its
+    means are signed, and either of two one-sided limits suffices. `harness compare --rule modelzoo`
+    prints what the rule cannot see.
+
+    Example: harness loss --sdaa-log port.log --cuda-log gpu.log
     """
     from harness.align.aligned import select
     from harness.report import published as writer
@@ -274,7 +281,7 @@ def loss(
     )
     for line in writer.lines(result):
         typer.echo(line)
-    raise typer.Exit(EXIT["pass" if result.passes else "fail"])
+    raise typer.Exit(verdicts.row("pass" if result.passes else "fail").exit_status)
 
 
 def _print_report(comparison: Comparison) -> None:

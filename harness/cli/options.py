@@ -1,4 +1,4 @@
-"""Options and exit statuses that several commands share."""
+"""The options that commands share."""
 
 from __future__ import annotations
 
@@ -12,25 +12,43 @@ import typer
 
 from harness.ports.outputs import OUTPUTS
 
-EXIT = {"pass": 0, "fail": 1, "error": 2, "inconclusive": 3, "incomparable": 4}
-
+Baseline = Annotated[
+    str,
+    typer.Argument(
+        help="The GPU's runs: a log, logs separated by commas, a quoted glob, a folder with one "
+        "log per seed, the name of a recorded baseline, - for standard input, or a URL (at most "
+        "120 s and 8 GiB; 10 s for each answer)."
+    ),
+]
+Candidate = Annotated[
+    str,
+    typer.Argument(help="The port's runs, named in the same ways."),
+]
+JsonTo = Annotated[
+    str,
+    typer.Option("--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"),
+]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print one line: verdict, effect, main reason.")
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="Print one line: verdict, relative difference, main reason."
+    ),
 ]
 Where = Annotated[
     str,
     typer.Option(
         "--history",
         envvar="HARNESS_HISTORY",
-        help="Store of results over time: an SQLite file, or postgresql://user@host/database.",
+        help="Database of results over time: an SQLite file or postgresql://user@host/database.",
         metavar="FILE|URL",
     ),
 ]
 Pattern = Annotated[
     str | None,
     typer.Option(
-        help="A log format of your own: a regular expression (RE2) with named groups, "
-        r"'(?P<step>\d+)\] cost=(?P<loss>\S+)'; also epoch, rank, total, and any series.",
+        help="Your own log format: a regular expression (RE2) with named groups, such as "
+        r"'(?P<step>\d+)\] cost=(?P<loss>\S+)'. Groups: step, epoch, rank, total, and the name of "
+        "any series.",
         metavar="REGEX",
     ),
 ]

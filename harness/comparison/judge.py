@@ -34,9 +34,9 @@ class Policy:
     that may be missing on one side.
 
     Raises:
-        PolicyError: a number that cannot be met, or a rule or limit that does not exist or fit.
+        PolicyError: a number that cannot be met, or a rule or parameter that does not exist or fit.
 
-    >>> Policy(rules=("equivalence:margin=1%",)).calls[0].limits["margin"]
+    >>> Policy(rules=("equivalence:margin=1%",)).calls[0].parameters["margin"]
     0.01
     """
 
@@ -81,7 +81,7 @@ class Policy:
 
 
 def _call(rule: str | RuleCall) -> RuleCall:
-    return parse_rule(rule) if isinstance(rule, str) else rule_call(rule.name, rule.limits)
+    return parse_rule(rule) if isinstance(rule, str) else rule_call(rule.name, rule.parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.align.aligned import Aligned, align, interval, select
-from harness.align.companions import with_companions
+from harness.align.auxiliary import with_auxiliary
 from harness.align.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
 from harness.align.measure import Measures, measure
 from harness.comparison.judge import Evidence, Judgement, Policy, judge
 from harness.errors import AlignmentError, PolicyError
 from harness.log.run import Run
 from harness.log.wording import counted
+from harness.quality.caveats import data_caveats
 from harness.quality.completeness import WHOLE, by_order, incomplete
-from harness.quality.credible import incredible
 from harness.quality.ranks import check_rank, other_ranks, repeated_ranks
 from harness.quality.records import check_records
 from harness.quality.runset import check_runs
@@ -69,7 +69,7 @@ def compare(
         raise PolicyError(msg)
     check_allow(policy.allow)
     metric, cand = _one_name(policy, base, cand)
-    whole = with_companions(align(base, cand, metric=metric, rank=policy.rank), base, cand)
+    whole = with_auxiliary(align(base, cand, metric=metric, rank=policy.rank), base, cand)
     part = whole if policy.steps is None else _part(whole, policy.steps)
     aligned = part if policy.last is None else part.tail(policy.last)
     rows = compare_facts([r.facts for r in base], [r.facts for r in cand], allow=policy.allow)
@@ -87,7 +87,7 @@ def compare(
         ),
         doubts=(
             *incomplete(base, cand, aligned, policy.allow),
-            *incredible(base, cand, part),
+            *data_caveats(base, cand, part),
             *records.doubts,
             *schedules.doubts,
             *repeated_ranks(base, cand, aligned),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.align.measure import relative_difference as measured_difference
+from harness.align.thinning import stretches
 from harness.comparison.pipeline import Comparison
 from harness.errors import HarnessError
 from harness.log.shown import shown
@@ -20,7 +22,6 @@ from harness.rules import Finding, RuleCall, Verdict
 
 ERROR = "error"
 """The word for a port whose logs could not be read or compared; no verdict."""
-WORST_FIRST = (ERROR, "fail", "incomparable", "inconclusive", "pass")
 LARGE = 0.05
 """A difference of the mean level that a reader must not miss beside `pass`."""
 POINTS = 80
@@ -29,7 +30,7 @@ POINTS = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleResult:
-    """One rule of a port. `rule` is the rule with its limits, as the manifest could have it."""
+    """One rule of a port. `rule` is the rule with its parameters, as the manifest could have it."""
 
     rule: str
     verdict: str
@@ -41,7 +42,7 @@ class PortResult:
     """One port, judged. The same after JSON and back, bit for bit.
 
     `verdict` is a `Verdict` or `error`; of an error `reasons` holds the message and the figures
-    are None or empty. `effect` is the relative difference of the mean level over the judged steps,
+    are None or empty. `relative_difference` is that of the mean level over the judged steps,
     signed, a fraction. `coverage` is a fraction. `curve_steps`, `baseline_curve` and
     `candidate_curve` have the same length, at most 80: means over equal stretches of the common
     steps, None where one is not finite. `line` is the line of the port's entry in `manifest`.
@@ -56,7 +57,7 @@ class PortResult:
     metric: str = "loss"
     steps: int = 0
     coverage: float | None = None
-    effect: float | None = None
+    relative_difference: float | None = None
     curve_steps: tuple[int, ...] = ()
     baseline_curve: tuple[float | None, ...] = ()
     candidate_curve: tuple[float | None, ...] = ()
@@ -87,6 +88,8 @@ class PortResult:
             entry = json.loads(text)
             rules = tuple(_rule_of(rule) for rule in entry["rules"])
             known = {field.name: field for field in dataclasses.fields(cls)}
+            if "effect" in entry:  # the name that earlier versions stored
+                entry.setdefault("relative_difference", entry["effect"])
             given: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value
                 for name, value in entry.items()
@@ -114,11 +117,15 @@ def _misfits(result: PortResult) -> Iterator[str]:
     if not all(isinstance(text, str) for text in (*texts, *rules, *_tuple(result.reasons))):
         yield "a text that is none"
     words = {result.verdict, *(rule.verdict for rule in result.rules)}
-    if not words <= set(WORST_FIRST):
-        yield f"a verdict {sorted(words - set(WORST_FIRST))[0]!r:.40}"
+    if unknown := words - {*Verdict, ERROR}:
+        yield f"a verdict {sorted(unknown)[0]!r:.40}"
     curves = (result.baseline_curve, result.candidate_curve)
     counts = (result.steps, result.line, *_tuple(result.curve_steps))
-    figures = (result.coverage, result.effect, *(v for curve in curves for v in _tuple(curve)))
+    figures = (
+        result.coverage,
+        result.relative_difference,
+        *(v for curve in curves for v in _tuple(curve)),
+    )
     if not all(type(n) is int and abs(n) < 2**63 for n in counts):
         yield "a count that is none"
     if not all(v is None or _is_figure(v) for v in figures) or not _is_figure(result.elapsed_s):
@@ -135,12 +142,6 @@ def _is_figure(value: object) -> bool:
     return type(value) in {int, float} and math.isfinite(value)  # type: ignore[arg-type]
 
 
-def worst(results: Sequence[PortResult]) -> str:
-    """The word that weighs most among the verdicts of several ports; at least one."""
-    verdicts = {result.verdict for result in results}
-    return next(word for word in WORST_FIRST if word in verdicts)
-
-
 def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
     """The result of a port that was compared. `where` sets manifest, line, started and so on."""
     aligned, whole = comparison.aligned, comparison.whole
@@ -153,7 +154,7 @@ def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
         metric=comparison.policy.metric,
         steps=int(aligned.steps.size),
         coverage=whole.coverage,
-        effect=effect(aligned.baseline_mean, aligned.candidate_mean),
+        relative_difference=relative_difference(aligned.baseline_mean, aligned.candidate_mean),
         qualifier=qualifier(comparison),
         curve_steps=steps,
         baseline_curve=base,
@@ -174,7 +175,7 @@ def qualifier(comparison: Comparison) -> str:
     waived = sum(row.waived for row in comparison.comparability)
     schedules = len(comparison.waived_schedules)
     logs = [item for item in allow if item.split(".")[0] in {"series", "ranks"}]
-    level = effect(aligned.baseline_mean, aligned.candidate_mean)
+    level = relative_difference(aligned.baseline_mean, aligned.candidate_mean)
     parts = [
         comparison.judgement.scope,
         f"{counted(waived, 'fact')} waived" if waived else "",
@@ -193,11 +194,11 @@ def _rules(comparison: Comparison) -> tuple[RuleResult, ...]:
         return tuple(
             RuleResult(rule=str(call), verdict=word, reason=why) for call in comparison.policy.calls
         )
-    said = [judgement.of_rule(i) for i in range(len(judgement.findings))]
+    outcomes = [judgement.of_rule(i) for i in range(len(judgement.findings))]
     return tuple(
         RuleResult(rule=str(call), verdict=str(verdict), reason=shown(_reason(call, finding, why)))
         for call, finding, (verdict, why) in zip(
-            comparison.policy.calls, judgement.findings, said, strict=True
+            comparison.policy.calls, judgement.findings, outcomes, strict=True
         )
     )
 
@@ -208,21 +209,23 @@ def _reason(call: RuleCall, finding: Finding, why: str) -> str:
     return f"{finding.rule}: {why}" if own else why
 
 
-def effect(baseline: NDArray[np.float64], candidate: NDArray[np.float64]) -> float | None:
-    """Relative difference of the mean levels of two curves (n,); None where it is not finite."""
-    with np.errstate(all="ignore"):
-        difference = (float(candidate.mean()) - float(baseline.mean())) / abs(
-            np.float64(baseline.mean())
-        )
-    return float(difference) if math.isfinite(difference) else None
+def relative_difference(
+    baseline: NDArray[np.float64], candidate: NDArray[np.float64]
+) -> float | None:
+    """Returns that of the mean levels of two curves (n,); None where it is not finite."""
+    difference = measured_difference(baseline, candidate)
+    return difference if math.isfinite(difference) else None
 
 
 def _thinned(
     steps: NDArray[np.int64], *curves: NDArray[np.float64]
 ) -> tuple[tuple[int, ...], tuple[float | None, ...], tuple[float | None, ...]]:
-    """Means over at most 80 equal stretches, each at its middle step."""
-    parts = np.array_split(np.arange(steps.size), min(POINTS, steps.size))
-    at = tuple(int(steps[part[part.size // 2]]) for part in parts)
+    """Means over at most 80 equal stretches, each at its middle step.
+
+    The mean of a stretch that holds a value that is not finite is None: the gap is kept.
+    """
+    parts = stretches(steps.size, POINTS)
+    at = tuple(int(steps[(part.start + part.stop) // 2]) for part in parts)
     with np.errstate(all="ignore"):
         means = [[float(curve[part].mean()) for part in parts] for curve in curves]
     base, cand = (tuple(v if math.isfinite(v) else None for v in curve) for curve in means)

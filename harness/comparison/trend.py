@@ -1,8 +1,8 @@
 """A port over time: what each check found, and the run where the result changed.
 
 The change points come from ruptures (Truong, Oudre & Vayatis 2020): exact PELT with the squared
-cost on the ranks of the effects. Ranks make the rate of false alarms independent of how the noise
-is distributed, so one wild run is no change.
+cost on the ranks of the differences. Ranks make the rate of false alarms independent of how the
+noise is distributed, so one wild run is no change.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The effect moved: `at` is the index of the first entry of the new level.
+    """The difference moved: `at` is the index of the first entry of the new level.
 
-    `before` and `after` are the medians of the effect on either side, fractions.
+    `before` and `after` are the medians of the difference on either side, fractions.
     """
 
     at: int
@@ -46,11 +46,11 @@ class Change:
     after: float
 
     def __str__(self) -> str:
-        return f"the effect moved from {self.before:+.2%} to {self.after:+.2%}"
+        return f"the difference moved from {self.before:+.2%} to {self.after:+.2%}"
 
 
 def find_changes(entries: Sequence[Entry]) -> tuple[Change, ...]:
-    """The changes of the effect in a history, the oldest first; entries without one are skipped.
+    """Returns the changes in a history, the oldest first; entries without a difference are skipped.
 
     Method: PELT on ranks, levels of 3 runs or more, penalty 3.25 log(runs); levels whose medians
     lie within 0.1 % of the loss are merged. Assumes that runs are independent between changes.
@@ -63,8 +63,8 @@ def find_changes(entries: Sequence[Entry]) -> tuple[Change, ...]:
     (10 at 3 sigma after 30). Of 20 runs and 4 at 5 sigma it is 13 %: a long noisy history needs
     the fifth run; one without noise needs the third.
     """
-    where = [i for i, e in enumerate(entries) if _finite(e.result.effect)]
-    values = np.array([entries[i].result.effect for i in where], dtype=np.float64)
+    where = [i for i, e in enumerate(entries) if _finite(e.result.relative_difference)]
+    values = np.array([entries[i].result.relative_difference for i in where], dtype=np.float64)
     bounds = _merged(values, _bounds(values))
     changes = []
     for left, at, right in zip(bounds, bounds[1:], bounds[2:], strict=False):
@@ -73,8 +73,8 @@ def find_changes(entries: Sequence[Entry]) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def _finite(effect: float | None) -> bool:
-    return effect is not None and math.isfinite(effect)
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _bounds(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:

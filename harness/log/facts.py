@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from harness.log.fact_table import TABLE
 from harness.log.shown import printable
 
 FactValue = str | int | float | bool
@@ -28,45 +29,13 @@ CONFIG = "config."
 """Prefix of the facts that are single settings of a config block, `config.model.type`."""
 
 MUST_MATCH: Mapping[str, str] = MappingProxyType(
-    {
-        "world_size": "number of processes that train together",
-        "batch_per_device": "samples of one process in one forward pass",
-        "grad_accumulation": "forward passes per optimizer step",
-        "effective_batch": "samples per optimizer step, over all processes",
-        "precision": "float32, amp-float16, amp-bfloat16",
-        "optimizer": "type of the optimizer",
-        "learning_rate": "initial learning rate",
-        "momentum": "momentum of the optimizer",
-        "weight_decay": "weight decay of the optimizer",
-        "schedule": "learning-rate schedule with its settings",
-        "planned_steps": "optimizer steps that the run was meant to take",
-        "crop_size": "height and width of a training sample",
-        "model": "network, backbone and heads",
-        "dataset": "type of the training data set",
-    }
+    {fact.name: fact.meaning for fact in TABLE if fact.must_match}
 )
-
 MAY_DIFFER: Mapping[str, str] = MappingProxyType(
-    {
-        "device_kind": "cuda, rocm, sdaa, npu, mlu, musa, xpu, mps, cpu",
-        "device_name": "name of the device",
-        "device_count": "devices that the process could see",
-        "driver": "version of the device driver",
-        "runtime": "version of the device runtime",
-        "backend": "collective library",
-        "launcher": "what started the processes",
-        "seed": "seed of the random number generators",
-        "deterministic": "deterministic kernels were asked for",
-        "num_threads": "CPU threads of one process",
-        "data_root": "folder of the training data",
-        "python": "version of Python",
-        "torch": "version of PyTorch",
-        "mmengine": "version of mmengine",
-        "model_code": "version of the code that trained",
-    }
+    {fact.name: fact.meaning for fact in TABLE if not fact.must_match}
 )
-
 FACTS: Mapping[str, str] = MappingProxyType({**MUST_MATCH, **MAY_DIFFER})
+"""Facts with their meaning; `fact_table` holds them."""
 
 
 def must_match(name: str) -> bool:

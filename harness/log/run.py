@@ -1,4 +1,4 @@
-"""What one log says: its series, its facts, and what could not be read."""
+"""The content of one log: its series, its facts, and the lines that could not be read."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Series:
     """One logged quantity of one rank. `steps` and `values` have shape (n,); steps rise strictly.
 
-    `window` is the number of steps, this one included, whose mean a value is: 1 for a per-step
-    loss, 10 for the loss that mmengine prints. Values may be NaN or infinite: a log says so.
+    A value is the mean over the last `window` steps, its own included: 1 for a per-step loss, 10
+    for the loss that mmengine prints. Values may be NaN or infinite, because logs contain those.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Series:
 
     @property
     def key(self) -> str:
-        """The name with its window, `loss` or `loss@10`."""
+        """The name with its window: `loss`, or `loss@10`."""
         return self.name if self.window == 1 else f"{self.name}@{self.window}"
 
     def __len__(self) -> int:
@@ -54,7 +54,7 @@ class Series:
 
 
 def _owned(data: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
-    """The array as it is if nobody can change it, else a read-only copy."""
+    """Returns the array itself if it is read-only, otherwise a read-only copy."""
     if isinstance(data, np.ndarray) and data.dtype == kind and not data.flags.writeable:
         return data
     copy = np.array(data, dtype=kind)
@@ -64,7 +64,7 @@ def _owned(data: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """A line that looked like a record and was not, with the reason; both without controls."""
+    """A line that looked like a record but is not, with the reason, as printable text."""
 
     line: int
     text: str
@@ -77,17 +77,16 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
-    """What one log says. `sha256` and `size_bytes` belong to the file as it is stored.
+    """The content of one log. `sha256` and `size_bytes` describe the stored file.
 
-    `replaced` holds the records that later ones replaced: those of steps that a resumed run logged
-    again, and those of attempts before the last: of each step the earliest, NaN included.
-    `by_order` names the series whose steps number their records, since the log states no step: two
-    such logs meet at their steps only if they print at the same interval. `epochs` are the epochs
-    that a log states in their place, at the steps of those records; None if it states none.
-    `unread_end` is the last line that looked like a record and was none, where no record follows.
+    `replaced` holds records that later records replaced, because a resumed run logged their steps
+    again or an attempt was restarted. It keeps the earliest record of each such step, NaN included.
+    `by_order` names the series whose records were numbered in order, because the log states no
+    step; two such logs align only if they print at the same interval. `epochs` holds the epochs
+    that such a log states, at the steps of its records; None if it states none. `unread_end` is
+    the last line that looked like a record but is not; None if a record follows it.
 
-    What the log's author or its URL put into texts can be shown anywhere: `source` and `notes` hold
-    no control, and no user, password or value of a query of a URL.
+    All texts are printable. `source` and `notes` contain no user, password or query value of a URL.
     """
 
     source: str
@@ -110,9 +109,9 @@ class Run:
         object.__setattr__(self, "by_order", tuple(map(printable, self.by_order)))
 
     def find(self, name: str, rank: int) -> tuple[Series, ...]:
-        """The series of this name and rank, the narrowest window first."""
-        found = [s for s in self.series if s.name == name and s.rank == rank]
-        return tuple(sorted(found, key=lambda s: s.window))
+        """Returns the series of this name and rank, the narrowest window first."""
+        named = [s for s in self.series if s.name == name and s.rank == rank]
+        return tuple(sorted(named, key=lambda s: s.window))
 
     @property
     def ranks(self) -> tuple[int, ...]:
@@ -120,8 +119,8 @@ class Run:
         return tuple(sorted({s.rank for s in self.series}))
 
     def frame(self) -> pd.DataFrame:
-        """All records as a tidy table with columns rank, step, name, value."""
-        import pandas as pd  # noqa: PLC0415  (half a second, and most commands need no table)
+        """Returns all records as a tidy table with columns rank, step, name, value."""
+        import pandas as pd  # noqa: PLC0415  (takes 0.5 s, and most commands need no table)
 
         parts = [
             pd.DataFrame({"rank": s.rank, "step": s.steps, "name": s.key, "value": s.values})
@@ -132,12 +131,12 @@ class Run:
 
 
 def place_text(place: str) -> str:
-    """A path or a URL as it may be shown."""
+    """Returns a path or a URL as printable text without secrets."""
     return shown(place) if "://" in place else printable(place)
 
 
 def same_series(a: Iterable[Series], b: Iterable[Series]) -> bool:
-    """Whether two sets of series hold the same records, bit for bit (NaN equals NaN)."""
+    """Returns whether two sets of series hold the same records, bit for bit (NaN equals NaN)."""
     left = {(s.key, s.rank): s for s in a}
     right = {(s.key, s.rank): s for s in b}
     return left.keys() == right.keys() and all(

@@ -1,8 +1,8 @@
-r"""What a log, a path or a URL says, as text that can be shown anywhere: no control, no secret.
+r"""Makes untrusted text safe to show: without control characters and without secrets.
 
-A log is written by others, and so are names of files and messages of libraries. What is shown of
-them goes to terminals, CI systems, browsers and spreadsheets, each of which obeys some characters.
-Here those go that no text needs; `report/escape.py` has what each language of output needs besides.
+The text of logs, file names and library messages is untrusted. It is shown in terminals, CI
+systems, browsers and spreadsheets, each of which interprets some characters. This module escapes
+the control characters; `report/escape.py` escapes what each output format interprets besides.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import unicodedata
 MASK = "***"
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,20}://"
 _URL = re.compile(rf"(?P<scheme>{_SCHEME})(?P<rest>(?:(?!{_SCHEME})\S)+)")
-"""A URL may stand anywhere in a text, and in the path of another. Schemes of any length would take
-a time that grows with the square of a text."""
+"""A URL anywhere in a text, also in the path of another URL. The scheme's length is bounded,
+because unbounded schemes took time quadratic in the text's length."""
 _AROUND = ":.,;'\"`)]}>|"
-"""What may stand behind a URL in a sentence."""
+"""Characters that may follow a URL in a sentence."""
 _USER = re.compile(r"(?:[^/?#]*|[^/?#:]*:(?!\d+[/?#]).*)@")
-"""User and password of a URL: up to the last @ of the host's part, and of the whole where a
-password holds what had to be escaped (`user:pa/ss@host`)."""
+"""User and password of a URL: up to the last @ of the host part, or of the whole URL if the
+password contains a character that should have been escaped (`user:pa/ss@host`)."""
 _VALUE = re.compile(r"(?<==)[^&;#]*")
 _PARAMETER = re.compile(r"(?<=;)([^=;/?]{1,40}=)[^;/?]*")
-"""A parameter of a part of a path, `;sig=...`."""
+"""A parameter within a path, such as `;sig=...`."""
 _LOOSE = re.compile(r"(?<![\w/])((?:[A-Za-z][A-Za-z0-9+.-]{0,20}:)?/{1,2})[^\s/@:]+:[^\s/@]+@")
-"""User and password behind a scheme that is written wrong: `http:/user:pw@host`."""
+"""User and password after a mistyped scheme: `http:/user:pw@host`."""
 _WORD = re.compile(
     r"(?i)(?P<name>\b(?:password|passwd|pwd|secret|token|api_?key|access_?key|signature)\s*=\s*)"
     r"(?P<value>'(?:[^'\\]|\\.)*'?|\"(?:[^\"\\]|\\.)*\"?|[^\s,;&]+)"
@@ -32,7 +32,7 @@ _WORD = re.compile(
 
 
 def printable(text: str) -> str:
-    r"""Text in which every character can be seen: controls, line ends, bidi marks are escaped.
+    r"""Returns the text with control characters, line ends and bidirectional marks escaped.
 
     >>> print(printable("loss\x1b[2J\u202e\n"))
     loss\x1b[2J\u202e\n
@@ -45,13 +45,13 @@ def printable(text: str) -> str:
 def _seen(character: str) -> str:
     if character.isprintable() or character == "\N{IDEOGRAPHIC SPACE}":
         return character
-    if unicodedata.category(character) == "Zs":  # a blank of another width
+    if unicodedata.category(character) == "Zs":  # a space of another width
         return " "
     return character.encode("unicode_escape").decode("ascii")
 
 
 def masked(text: str) -> str:
-    """Text whose URLs hold no user, no password, no value of a query; nor `password=...`.
+    """Returns the text with users, passwords and query values of URLs, and `password=...`, masked.
 
     >>> masked("http://ann:pw@host/a.log?sig=x&part=2: no answer")
     'http://***@host/a.log?sig=***&part=***: no answer'
@@ -76,5 +76,5 @@ def _without_secrets(url: re.Match[str]) -> str:
 
 
 def shown(text: str) -> str:
-    """Text as it may be shown: without secrets, and with every character to be seen."""
+    """Returns the text masked (`masked`) and escaped (`printable`)."""
     return printable(masked(text))

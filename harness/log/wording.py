@@ -1,10 +1,10 @@
-"""Words around numbers: one helper, so that a message says `1 step` and `2 steps`."""
+"""Words around numbers: `1 step`, `2 steps`."""
 
 from __future__ import annotations
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """A number with its noun.
+    """Returns a number with its noun in the singular or plural.
 
     >>> counted(1, "step"), counted(2, "baseline run"), counted(0, "entry", "entries")
     ('1 step', '2 baseline runs', '0 entries')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from harness.parse.reading import FORMATS, parse_log, parse_logs
+from harness.parse.formats import FORMATS
+from harness.parse.reading import parse_log, parse_logs
 
 __all__ = ["FORMATS", "parse_log", "parse_logs"]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from math import gcd
 from typing import NamedTuple
 
 from harness.parse.collect import Collector
-
-Value = tuple[str, float, bool]
-"""Name, value, and whether it is a mean over the interval."""
+from harness.parse.line import Place
 
 
 class _Line(NamedTuple):
     step: int
     done: int
-    values: Sequence[Value]
+    values: Mapping[str, float]
+    instant: Collection[str]
 
 
 class Averaged:
@@ -35,11 +34,21 @@ class Averaged:
         self._held: list[_Line] = []
 
     def add(
-        self, step: int, values: Sequence[Value], into: Collector, *, done: int, epoch: int = 0
+        self,
+        step: int,
+        values: Mapping[str, float],
+        into: Collector,
+        *,
+        done: int,
+        epoch: int = 0,
+        instant: Collection[str] = (),
     ) -> None:
-        """Takes the values of one line; `done` steps were finished when it was written."""
+        """Takes the values of one line; `done` steps were finished when it was written.
+
+        Values named in `instant` are no means.
+        """
         before, self._before = self._before, (epoch, done)
-        line = _Line(step, done, values)
+        line = _Line(step, done, values, instant)
         if self._interval:
             self._adapt(done - before[1] if before[0] == epoch else 0)
             self._emit(line, into)
@@ -74,7 +83,4 @@ class Averaged:
 
     def _emit(self, line: _Line, into: Collector) -> None:
         window = 1 if line.done == 1 else self._interval
-        for name, value, mean in line.values:
-            into.record(
-                name, rank=0, iteration=line.step, value=value, window=window if mean else 1
-            )
+        into.record(Place(line.step, window=window), line.values, instant=line.instant)

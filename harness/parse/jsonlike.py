@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from harness.parse.collect import Collector
+from harness.parse.line import Line
 from harness.parse.tokens import is_spelled
 
 MAX_JSON = 1 << 22
@@ -25,11 +26,11 @@ _BARE = re.compile(
 )
 
 
-def json_object(number: int, line: str, into: Collector) -> dict[str, Any] | None:
+def json_object(line: Line, into: Collector) -> dict[str, Any] | None:
     """The object that a line holds; None, and a skipped line, if it only begins like one."""
-    entry = loads(line)
+    entry = loads(line.spelled)
     if not isinstance(entry, dict):
-        into.skip(number, line, "starts like a JSON object and is none")
+        into.skip(line.number, line.spelled, "starts like a JSON object and is none")
         return None
     return entry
 

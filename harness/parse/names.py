@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from itertools import chain, count
 
 STEPS = (
@@ -65,10 +65,11 @@ class Names:
         self._names: dict[str, str] = {}
         self._taken: set[str] = set()
 
-    def learn(self, columns: Iterable[str]) -> None:
+    def learn(self, columns: Collection[str]) -> None:
         """Names columns that stand side by side: those with a plain name already come first."""
-        for column in sorted(columns, key=lambda column: canonical(column) != column):
-            self.of(column)
+        if not all(column in self._names for column in columns):
+            for column in sorted(columns, key=lambda column: canonical(column) != column):
+                self.of(column)
 
     def of(self, column: str) -> str:
         """The name of the series of a column.

@@ -1,4 +1,4 @@
-"""Text -> number, as strictly as a log deserves.
+"""Text, or a value of JSON -> number, as strictly as a log deserves.
 
 `float` reads `1_000`, digits of other scripts and blanks; a log that holds them is damaged. What
 `float` does not read but programs print is a thousands separator, `1,234.5`.
@@ -37,6 +37,47 @@ def as_float(value: int | float) -> float:
         return float(value)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
+
+
+def json_number(value: object) -> float | None:
+    """The number that a value of JSON is; None for text, true, false and null.
+
+    >>> json_number(3), json_number(0.5), json_number("3"), json_number(True)
+    (3.0, 0.5, None, None)
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return as_float(value)
+    return None
+
+
+def json_count(value: object) -> int | None:
+    """The step, epoch or rank that a value of JSON is; None for text and what is not whole.
+
+    >>> json_count(12), json_count(-1), json_count(1.0), json_count("12"), json_count(True)
+    (12, None, None, None, None)
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= MAX_COUNT else None
+
+
+def json_counter(value: object) -> int | None:
+    """The same, also of a text of digits: programs quote their counters.
+
+    >>> json_counter(12), json_counter("12"), json_counter(True), json_counter("1.0")
+    (12, 12, None, None)
+    """
+    return count(value) if isinstance(value, str) else json_count(value)
+
+
+def json_epoch(value: object) -> float:
+    """The epoch that a value of JSON is; 0 for what is not a finite number from 0 on.
+
+    >>> json_epoch(0.5), json_epoch(float("inf")), json_epoch("3"), json_epoch(None)
+    (0.5, 0.0, 0.0, 0.0)
+    """
+    epoch = json_number(value)
+    return epoch if epoch is not None and 0 <= epoch < float("inf") else 0.0
 
 
 def count(text: str) -> int | None:

@@ -3,62 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from math import nan
 
 from harness.errors import ParseError
 from harness.log.run import Run
-from harness.parse.blocks.arguments import Arguments
-from harness.parse.blocks.config_block import ConfigBlock
-from harness.parse.blocks.environment import Environment
-from harness.parse.blocks.launch import Launch
-from harness.parse.collect import Collector, Format
-from harness.parse.derive import derive
+from harness.parse.collect import Collector
 from harness.parse.fast.bulk import THREADS, Bulk, Sorted, is_loaded
-from harness.parse.formats.columns import Columns
-from harness.parse.formats.csv_table import CsvTable
-from harness.parse.formats.hf_state import HfState
-from harness.parse.formats.hf_trainer import HfTrainer
-from harness.parse.formats.json_lines import JsonLines
-from harness.parse.formats.megatron import Megatron
-from harness.parse.formats.mllog import Mllog
-from harness.parse.formats.mmcv_json import MmcvJson
-from harness.parse.formats.mmcv_text import MmcvText
-from harness.parse.formats.mmengine_text import MmengineText
+from harness.parse.fast.pending import Pending
+from harness.parse.finish import runs_of
+from harness.parse.format import Format
+from harness.parse.formats import AS_SPELLED, FACTS_ONLY, FORMATS
 from harness.parse.formats.pattern import Pattern
-from harness.parse.formats.scalars_json import ScalarsJson
-from harness.parse.formats.tcappdll import Tcappdll
-from harness.parse.formats.tcappdll_json import TcappdllJson
-from harness.parse.grammar.reader import Grammar
+from harness.parse.line import Line
 from harness.parse.text import Chunk, chunks, decoded, pieces
 from harness.parse.tokens import respelled, unwrapped
-
-FORMATS: tuple[type[Format], ...] = (
-    ConfigBlock,
-    TcappdllJson,
-    Tcappdll,
-    MmengineText,
-    MmcvText,
-    HfTrainer,
-    Megatron,
-    Mllog,
-    MmcvJson,
-    ScalarsJson,
-    HfState,
-    JsonLines,
-    Arguments,
-    Launch,
-    Environment,
-    CsvTable,
-    Columns,
-    Grammar,
-)
-"""Asked in this order; the first that takes a line has it."""
-FACTS_ONLY = (ConfigBlock, Arguments, Launch, Environment)
-"""Blocks that state facts and hold no record."""
-OF_JSON = (Mllog, MmcvJson, ScalarsJson, HfState, JsonLines)
-"""Those that see a value as it is spelled, and say so themselves."""
 
 BULK_AFTER = 4_000_000
 """Bytes from which on a log counts as large: line by line they take half a second, and so does
@@ -77,20 +37,24 @@ def parse_log(
     source: str,
     pattern: str | None = None,
     bulk_after: int | None = None,
+    formats: Sequence[Callable[[], Format]] = (),
 ) -> Run:
     """What a log says, in one pass; only numbers and facts are kept.
 
     `text` is the log in pieces, cut anywhere. Bytes may be UTF-8, UTF-16, GBK or a mixture. A last
     line without line end was cut off while it was written, and its last number is not trusted. A
     carriage return inside a line (a progress bar) splits it. `pattern` is a user's own format.
-    From `bulk_after` bytes on a log is read in bulk, which changes its speed alone.
+    From `bulk_after` bytes on a log is read in bulk, which changes its speed alone. `formats` are
+    more formats, which are asked before the fallback ones.
 
     Raises:
         ParseError: the log is empty, is not text, holds no record of any known format, or holds
             several runs.
         PolicyError: `pattern` is none.
     """
-    first, *others = parse_logs(text, source=source, pattern=pattern, bulk_after=bulk_after)
+    first, *others = parse_logs(
+        text, source=source, pattern=pattern, bulk_after=bulk_after, formats=formats
+    )
     if others:
         msg = (
             f"holds {len(others) + 1} runs (its column `run`); expected one. Give the file to "
@@ -106,6 +70,7 @@ def parse_logs(
     source: str,
     pattern: str | None = None,
     bulk_after: int | None = None,
+    formats: Sequence[Callable[[], Format]] = (),
 ) -> tuple[Run, ...]:
     """What each run of a log says, mostly one: as `parse_log`, which takes one alone.
 
@@ -114,7 +79,7 @@ def parse_logs(
     Raises:
         ParseError, PolicyError: as `parse_log`.
     """
-    reading = _Reading(pattern)
+    reading = _Reading(pattern, formats)
     blocks = (part if isinstance(part, bytes) else part.encode("utf-8", "replace") for part in text)
     read = 0
     if bulk_after is None:
@@ -135,13 +100,21 @@ def parse_logs(
 class _Reading:
     """The state of one pass."""
 
-    def __init__(self, pattern: str | None) -> None:
+    def __init__(self, pattern: str | None, formats: Sequence[Callable[[], Format]]) -> None:
         self.into = Collector()
         self._bulk = Bulk()
         own: list[Format] = [Pattern(pattern)] if pattern else []
-        self._readers = [*own, *(kind() for kind in FORMATS)]
+        known = [kind() for kind in FORMATS]
+        more = [kind() for kind in formats]
+        self._readers = [
+            *own,
+            *(reader for reader in known if not reader.fallback),
+            *more,
+            *(reader for reader in known if reader.fallback),
+        ]
         self.into.fallbacks = {reader.name for reader in self._readers if reader.fallback}
         self._jobs: deque[Future[Sorted]] = deque()
+        self._pending: Pending | None = None
         self.number = 1
         self._open = False  # the last line has no line end yet
         self._foreign = 0
@@ -181,11 +154,16 @@ class _Reading:
             self._take_over(self._jobs.popleft())
 
     def _take_over(self, job: Future[Sorted]) -> None:
-        first, found = self.number, job.result()
-        for number, raw in found.hand_over(first, self.into):
-            self.number = number
+        first, chunk = self.number, job.result()
+        end = first + chunk.lines
+        self._pending = Pending(chunk.matched, first, self.into) if chunk.matched else None
+        for at, raw in chunk.unmatched:
+            self.number = first + at
             self._line(raw, "\n")
-        self.number = first + found.lines
+        if self._pending is not None:
+            self._pending.merge(before=end)
+            self._pending = None
+        self.number = end
         self._open = False
 
     def close(self) -> None:
@@ -206,27 +184,38 @@ class _Reading:
             before = piece
             if alike > MAX_ALIKE and (not self._taken or piece.isspace()):
                 continue
-            self._taken = False
-            odd: list[str] = []
-            inner = unwrapped(piece, odd)
-            part = respelled(inner, odd)
-            long = len(part) > LONG_LINE
-            for reader in self._readers:
-                if long and not reader.long_lines:
-                    continue
-                into.reader, into.reader_is_fallback = reader.name, reader.fallback
-                if isinstance(reader, OF_JSON):
-                    taken = reader.feed(self.number, inner, into)
-                elif isinstance(reader, Pattern):
-                    taken = reader.feed(self.number, piece, into)
-                else:
-                    taken = reader.feed(self.number, part, into)
-                if taken:
-                    self._taken = True
-                    self._tell(reader, piece, odd)
-                    break
-            else:
-                self._unread += long
+            self._taken = self._piece(piece)
+
+    def _piece(self, piece: str) -> bool:
+        """Offers a line to each format, and writes its records; returns whether one took it."""
+        odd: list[str] = []
+        spelled = text = piece
+        if "(" in piece or ".#" in piece:
+            spelled = unwrapped(piece, odd)
+            text = respelled(spelled, odd)
+        line = Line(self.number, text, spelled, piece)
+        reader = self._reader_of(line)
+        if odd and reader is not None and not isinstance(reader, (*FACTS_ONLY, *AS_SPELLED)):
+            for was in odd:
+                self.into.odd("", was, nan, piece)
+        if self.into.waiting:
+            if self._pending is not None:
+                self._pending.merge(before=self.number)
+            self.into.write()
+        return reader is not None
+
+    def _reader_of(self, line: Line) -> Format | None:
+        """The first format that takes a line; None if none does."""
+        into = self.into
+        long = len(line.text) > LONG_LINE
+        for reader in self._readers:
+            if long and not reader.long_lines:
+                continue
+            into.reader = reader.name
+            if reader.feed(line, into):
+                return reader
+        self._unread += long
+        return None
 
     def _is_more_of_the_same(self, raw: bytes) -> bool:
         """Whether many lines in a row are blank, or equal one another and are of no format."""
@@ -239,19 +228,14 @@ class _Reading:
         self._before = raw
         return self._alike > MAX_ALIKE
 
-    def _tell(self, reader: Format, line: str, odd: list[str]) -> None:
-        """Says what on a line with a record is another spelling of NaN."""
-        if odd and not isinstance(reader, (*FACTS_ONLY, *OF_JSON, Pattern)):
-            for was in odd:
-                self.into.odd("", was, nan, line)
-
     def results(self, source: str) -> tuple[Run, ...]:
         """The runs, once the log has ended."""
         into = self.into
         self.finish()
         for reader in self._readers:
-            into.reader, into.reader_is_fallback = reader.name, reader.fallback
+            into.reader = reader.name
             reader.close(into)
+            into.write()
         notes = []
         if self._foreign:
             notes.append(f"{self._foreign} lines are not UTF-8; read as GBK where they are that")
@@ -263,58 +247,5 @@ class _Reading:
                 f"({self._bulk.no_compiler}); the extra [fast] reads it many times as fast"
             )
         lines = self.number - 1 + self._open
-        if len(into.parts) < 2:
-            (one,) = into.parts.values() or (into,)
-            one.take_over(into)
-            return (run_of(one, source=source, lines=lines, notes=notes),)
-        return tuple(_part(into, label, source, lines, notes) for label in into.parts)
-
-
-def _part(into: Collector, label: str, source: str, lines: int, notes: Sequence[str]) -> Run:
-    part = into.parts[label]
-    part.take_over(into)
-    return run_of(part, source=f"{source} [run {label}]", lines=lines, notes=notes)
-
-
-def run_of(into: Collector, *, source: str, lines: int, notes: Sequence[str] = ()) -> Run:
-    """The run that was gathered, with what follows from its figures.
-
-    Raises:
-        ParseError: no record was, or a reader refuses the log.
-    """
-    series, replaced, by_order = into.settle()
-    for refusal in into.refusals.values():
-        raise ParseError(refusal, source=source)
-    if not series:
-        raise _nothing_found(lines, into, source)
-    derived, remarks = derive(into.facts(), series)
-    if into.skipped_count > len(into.skipped):
-        remarks.append(f"{into.skipped_count} damaged records; {len(into.skipped)} are listed")
-    return Run(
-        source=source,
-        series=series,
-        replaced=replaced,
-        facts=into.facts(derived),
-        formats=tuple(sorted(into.formats, key=into.formats.__getitem__)),
-        lines=lines,
-        skipped=tuple(into.skipped),
-        notes=(*into.notes, *notes, *remarks),
-        by_order=by_order,
-        unread_end=into.unread_end,
-        epochs=into.epochs() if any(of == HfTrainer.name for of in into.formats) else None,
-    )
-
-
-def _nothing_found(lines: int, into: Collector, source: str) -> ParseError:
-    if lines == 0:
-        return ParseError("the file is empty; expected a training log.", source=source)
-    if into.skipped:
-        first = into.skipped[0]
-        msg = f"{into.skipped_count} damaged records and no whole one; the first: {first.reason}"
-        return ParseError(msg, source=source, line=first.line)
-    known = ", ".join(dict.fromkeys(k.name for k in FORMATS if k not in FACTS_ONLY))
-    msg = (
-        f"no training record in {lines} lines; expected one of: {known}. "
-        "Give the log that holds the loss of each step (`harness formats` shows a line of each)."
-    )
-    return ParseError(msg, source=source)
+        known = [reader.name for reader in self._readers if not isinstance(reader, FACTS_ONLY)]
+        return runs_of(into, source=source, lines=lines, notes=notes, known=known)

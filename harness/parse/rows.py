@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from harness.parse.collect import Collector
 from harness.parse.names import is_loss, is_validation
-from harness.parse.number import as_float, number
+from harness.parse.number import json_number, number
 from harness.parse.tokens import instead, is_absent, is_spelled
 
 MAX_PATTERNS = 200
@@ -106,8 +106,9 @@ class _Row:
 
     def take(self, name: str, value: object) -> None:
         """Sorts one value in."""
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            self.values[name] = as_float(value)
+        figure = json_number(value)
+        if figure is not None:
+            self.values[name] = figure
         elif value is None:
             self.blank[name] = "null"
         elif isinstance(value, str):

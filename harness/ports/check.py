@@ -1,7 +1,7 @@
-"""Judges the ports of a manifest side by side, and remembers what is done.
+"""Judges the ports of a manifest in parallel.
 
-Each port is judged in a process of its own pool, so that one that is killed or goes wrong becomes
-an error of that port and of no other.
+Worker processes judge the ports, so that a process that is killed or fails is an error of its port
+only.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from harness.system.workers import Lost, each
 from harness.version import tool_version
 
 ALONE_BELOW = 4
-"""Ports that are judged in this process: starting others takes longer."""
+"""Below this number of ports, this process judges them: starting workers would take longer."""
 DIED = (
     "the process that judged it died (killed, or out of memory); check the size of its logs, and "
     "run it alone with `harness compare`"
 )
 LIMIT_S = 3600
-"""Seconds that a port may take, where ports are judged in processes of their own."""
-LATE = "not judged within {limit_s:g} s; give more time with --limit, or look at its logs"
+"""Default time limit for a port in a worker process, in seconds."""
+LATE = "not judged within {limit_s:g} s; raise --limit, or check the size of its logs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One port to judge. `line` is that of its entry; `report` the folder for its report."""
+    """One port to judge. `line` is the line of its entry, `report` the folder for its report."""
 
     port: Port
     manifest: Path
@@ -48,7 +48,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A task, its result, and the content of the logs it was given on; None where not sure."""
+    """A task with its result. `seen` is the content that was judged; None if that is uncertain."""
 
     task: Task
     result: PortResult
@@ -56,7 +56,7 @@ class Checked:
 
 
 def check_port(task: Task) -> Checked:
-    """The result of one port; whatever goes wrong with it is a result of its own."""
+    """Returns the result of one port. Any error is a result with the verdict `error`."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
     begun = time.monotonic()
     seen: Content | None = None
@@ -71,7 +71,7 @@ def check_port(task: Task) -> Checked:
             save_report(comparison, task.report, command=command, owner=owner_of(task))
     except HarnessError as error:
         result = failed(task, str(error))
-    except Exception as error:  # a fault of this program must not hide the other ports' verdicts
+    except Exception as error:  # a bug of this program must not hide the other ports' verdicts
         result = failed(task, internal(error))
     elapsed = round(time.monotonic() - begun, 3)
     where: dict[str, Any] = {"manifest": str(task.manifest), "line": task.line}
@@ -81,7 +81,7 @@ def check_port(task: Task) -> Checked:
 
 
 def owner_of(task: Task) -> str:
-    """The manifest of a port, as a path from the report folder, which may be carried elsewhere."""
+    """Returns the manifest's path relative to the report folder, since both may move together."""
     try:
         return os.path.relpath(task.manifest, task.report.parent if task.report else None)
     except ValueError:  # Windows: another drive
@@ -89,7 +89,7 @@ def owner_of(task: Task) -> str:
 
 
 def failed(task: Task, message: str) -> PortResult:
-    """The result of a port that could not be judged."""
+    """Returns the result of a port that could not be judged."""
     rules = tuple(
         RuleResult(rule=str(rule), verdict=ERROR, reason=message)
         for rule in task.port.policy().calls
@@ -109,27 +109,27 @@ def failed(task: Task, message: str) -> PortResult:
 def check_ports(
     tasks: Sequence[Task], *, workers: int | None = None, limit_s: float | None = None
 ) -> Generator[PortResult, None, None]:
-    """The results as they come, in no order; see `check_tasks`."""
-    with closing(check_tasks(tasks, workers=workers, limit_s=limit_s)) as found:
-        for checked in found:
+    """Yields the results as they arrive, in no order; see `check_tasks`."""
+    with closing(check_tasks(tasks, workers=workers, limit_s=limit_s)) as stream:
+        for checked in stream:
             yield checked.result
 
 
 def check_tasks(
     tasks: Sequence[Task], *, workers: int | None = None, limit_s: float | None = None
 ) -> Generator[Checked, None, None]:
-    """What is checked as it comes, in no order; one process per core, unless `workers` says else.
+    """Yields the checked ports as they arrive, in no order; `workers` defaults to one per core.
 
-    A few ports are judged in this process, unless each has at most `limit_s` seconds. Closing it
-    ends the processes.
+    This process judges fewer than `ALONE_BELOW` ports itself, unless `limit_s` is given. Close the
+    generator to end the workers.
     """
     workers = workers or _cores()
     if limit_s is None and (workers == 1 or len(tasks) < ALONE_BELOW):
         yield from map(check_port, tasks)
         return
     limit_s = limit_s or LIMIT_S
-    with closing(each(check_port, tasks, workers=workers, limit_s=limit_s)) as found:
-        for task, checked in found:
+    with closing(each(check_port, tasks, workers=workers, limit_s=limit_s)) as stream:
+        for task, checked in stream:
             if isinstance(checked, Checked):
                 yield checked
                 continue
@@ -138,5 +138,5 @@ def check_tasks(
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

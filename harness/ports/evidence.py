@@ -1,4 +1,4 @@
-"""What a verdict was given on: the hashes of the bytes of both sides, to know it again."""
+"""Hashes of the bytes on which a verdict rests, so that a later check can recognise them."""
 
 from __future__ import annotations
 
@@ -19,25 +19,24 @@ from harness.storage.places import is_url, parts_of
 from harness.storage.recording import TOML
 
 Content = tuple[tuple[str, str], ...]
-"""Paths with the SHA-256 of what is in them."""
+"""Paths, each with the SHA-256 of its content."""
 
 
 def content(port: Port, root: Path) -> Content | None:
-    """What both sides of a port name, with the hashes of the bytes that are there now.
+    """Returns the files of both sides of a port, with the hashes of their present content.
 
-    None where it cannot be told without reading it anew: an address, a pipe, a file that is not
-    there.
+    None if the content may differ at the next reading (a URL, a pipe), or if a file is absent.
     """
     return _absolute(_content(port, root, {}))
 
 
-def _absolute(found: Content | None) -> Content | None:
-    """The same from wherever the check is started."""
-    return found and tuple((str(Path(path).absolute()), sha) for path, sha in found)
+def _absolute(pairs: Content | None) -> Content | None:
+    """Returns the content with absolute paths, so that it is the same from any folder."""
+    return pairs and tuple((str(Path(path).absolute()), sha) for path, sha in pairs)
 
 
 def _content(port: Port, root: Path, known: Mapping[str, str]) -> Content | None:
-    """As `content`; files whose hashes are `known` are not read again."""
+    """Returns what `content` returns, without reading the files whose hashes are `known`."""
     try:
         return tuple(
             (path, known.get(path) or _hash(Path(path)))
@@ -49,7 +48,7 @@ def _content(port: Port, root: Path, known: Mapping[str, str]) -> Content | None
 
 
 def recorded(port: Port, root: Path) -> Content | None:
-    """The part of `content` from recorded baselines, to be taken before they are read."""
+    """Returns the part of `content` that is recorded baselines. Call it before they are read."""
     both = (port.baseline, port.candidate)
     try:
         folders = [folder for spec in both for part in _parts(spec, root)
@@ -62,16 +61,16 @@ def recorded(port: Port, root: Path) -> Content | None:
 def judged_on(
     comparison: Comparison, port: Port, root: Path, before: Content | None
 ) -> Content | None:
-    """The content on which a comparison was made; None where that is not sure.
+    """Returns the content on which a comparison rests; None if that is uncertain.
 
-    The hashes of logs are those that were taken while they were read. `before` is what `recorded`
-    said before that: a recording that changed meanwhile is not sure.
+    The hashes of logs were computed while the logs were read. `before` is the result of `recorded`
+    before the comparison: if a recording changed in between, the content is uncertain.
     """
     runs = (*comparison.baseline, *comparison.candidate)
-    found = _content(port, root, {run.source: run.sha256 for run in runs if run.sha256})
-    if found is None or before is None or not set(before) <= set(found):
+    pairs = _content(port, root, {run.source: run.sha256 for run in runs if run.sha256})
+    if pairs is None or before is None or not set(before) <= set(pairs):
         return None
-    now = dict(found)
+    now = dict(pairs)
     in_recordings = {str(Path(path).parent.name) for path, _ in before}
     for run in runs:
         place = next((path for path in now if run.source.startswith(path)), None)
@@ -82,7 +81,7 @@ def judged_on(
         label = run.source.removeprefix(place)
         if label and hashlib.sha256(f"{now[place]}{label}".encode()).hexdigest() != run.sha256:
             return None
-    return _absolute(found)
+    return _absolute(pairs)
 
 
 def _paths(spec: str, root: Path) -> Iterator[str]:
@@ -92,7 +91,7 @@ def _paths(spec: str, root: Path) -> Iterator[str]:
             yield from map(str, _files(folder))
             continue
         if is_url(part):
-            msg = "an address may give something else next time"
+            msg = "a URL may return other bytes next time"
             raise ValueError(msg)
         yield from expand(part, root=root)
 
@@ -110,19 +109,19 @@ def _recording(spec: str, root: Path) -> Path | None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files of a recording: what says which figures it has, and all figures there."""
+    """Returns the files of a recording: `baseline.toml` and every file of figures in its folder."""
     return [folder / TOML, *sorted(folder.glob("series*.csv*"))]
 
 
 def _hash(path: Path) -> str:
-    """The SHA-256 of a file, or of the event files of a folder one after the other."""
+    """Returns the SHA-256 of a file, or of the event files of a folder, concatenated."""
     files = sorted(f for f in path.iterdir() if NAME in f.name) if path.is_dir() else [path]
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for file in files:
         if not stat.S_ISREG(file.stat().st_mode):
-            msg = "a pipe or a device gives something else next time"
+            msg = "a pipe or a device returns other bytes next time"
             raise ValueError(msg)
         with file.open("rb") as opened:
             while block := opened.read(1 << 20):
-                found.update(block)
-    return found.hexdigest()
+                sha256.update(block)
+    return sha256.hexdigest()

@@ -1,4 +1,4 @@
-"""Writes the report of a comparison into a folder, and takes an old report away."""
+"""Writes the report of a comparison into a folder, and removes an old report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DATA, PAGE = "comparison.json", "report.html"
 PICTURE = "comparison.png"
 OWNER = ".harness-port"
-"""Names the manifest whose check wrote the folder of a port."""
+"""A file in the report folder of a port, with the path of the manifest whose check wrote it."""
 REPORT_FILES = frozenset({DATA, PAGE, "report.md", PICTURE, "comparison.svg", OWNER})
 
 
@@ -23,12 +23,12 @@ def save_report(
 ) -> None:
     """Writes the report of a comparison, with its data and pictures, into a folder.
 
-    All of it is made first and put into place at the end: a disk that is full leaves the report
-    that was there. `command` is the line that repeats the comparison. `owner` is the manifest of a
-    check, in whose report folder the folder may be no symbolic link.
+    All files are made first and moved into place at the end, so that a full disk leaves the old
+    report. `command` is the command that repeats the comparison. `owner` is the manifest of a
+    check; with it, the folder must not be a symbolic link.
 
     Raises:
-        HarnessError: it cannot be written there.
+        HarnessError: the report cannot be written there.
     """
     from harness.report.comparison import html, json, markdown, plot  # noqa: PLC0415  (matplotlib takes a while)
 
@@ -51,10 +51,10 @@ def save_report(
 
 
 def remove_report(folder: Path) -> None:
-    """Takes away the files of a report, and the folder if nothing else is in it.
+    """Removes the files of a report, and the folder if nothing else is in it.
 
     Raises:
-        HarnessError: they cannot be removed, or the folder is a symbolic link.
+        HarnessError: a file cannot be removed, or the folder is a symbolic link.
     """
 
     def remove(path: Path) -> None:
@@ -66,7 +66,7 @@ def remove_report(folder: Path) -> None:
             if file.name in REPORT_FILES and (file.is_symlink() or not file.is_dir()):
                 file.unlink()
             elif file.name.startswith(UNFINISHED) and not file.is_symlink():
-                shutil.rmtree(file, ignore_errors=True)  # of a check that was killed
+                shutil.rmtree(file, ignore_errors=True)  # left by a check that was killed
         if not any(path.iterdir()):
             path.rmdir()
 
@@ -74,7 +74,7 @@ def remove_report(folder: Path) -> None:
 
 
 def reports_of(owner: str, folder: Path) -> list[Path]:
-    """The folders in a report folder that checks of a manifest wrote, by their marks."""
+    """Returns the sub-folders of a report folder that checks of the manifest `owner` wrote."""
     try:
         inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
         return [path for path in inner if _owner(path) == owner]

@@ -1,4 +1,4 @@
-"""Remembers the results of an unfinished check, so that the next one can go on."""
+"""Keeps the results of an unfinished check, so that `--resume` can continue it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from harness.version import PACKAGE, tool_version
 
 
 def cache_folder() -> Path:
-    """The folder of this user and program for what may be lost: $XDG_CACHE_HOME, or the system's.
+    """Returns this user's cache folder for the harness: in $XDG_CACHE_HOME, or the system's place.
 
-    It lies outside every checkout, so that nobody's checkout can bring results of its own.
+    The folder is outside every checkout, so that a checkout cannot supply results.
 
     Raises:
-        RuntimeError: the user has no home.
+        RuntimeError: the user has no home folder.
     """
     given = os.environ.get("XDG_CACHE_HOME", "")
     if Path(given).is_absolute():
@@ -38,18 +38,17 @@ def cache_folder() -> Path:
 
 
 def journal_path(manifest: Path) -> Path:
-    """The file that remembers the unfinished check of a manifest."""
+    """Returns the file for the unfinished check of a manifest."""
     name = hashlib.sha256(os.fsencode(manifest.resolve())).hexdigest()[:32]
     return cache_folder() / f"check-{name}.jsonl"
 
 
 class Journal:
-    """A file in the user's cache, one line a result, written as they come.
+    """A file in the user's cache with one line per result, written as results arrive.
 
-    A result counts for a later check only if the entry of the port, the tool's version and the
-    bytes of every log are as they were when it was judged, and its report is the one that was
-    written. Errors are tried again; logs at an address are read again. Where the folder cannot be
-    written to, nothing is remembered, and `unwritable` says why.
+    A later check reuses a result only if the port's entry, the tool's version, the bytes of every
+    log and the report are unchanged. Errors, and ports with URLs, are judged again. If the folder
+    is not writable, nothing is kept, and `unwritable` holds the reason.
     """
 
     def __init__(self, manifest: Path, *, resume: bool) -> None:
@@ -64,12 +63,12 @@ class Journal:
             flags |= os.O_APPEND if resume else os.O_TRUNC
             self._file = os.fdopen(os.open(self._path, flags, 0o600), "a", encoding="utf-8")
         except RuntimeError as error:
-            self.unwritable = f"no folder for a cache: {error}"
+            self.unwritable = f"no cache folder: {error}"
         except OSError as error:
             self.unwritable = f"{error.filename or self._path}: {error.strerror or error}"
 
     def done(self, task: Task) -> PortResult | None:
-        """The result of a port that needs no second look; None if it needs one."""
+        """Returns the kept result of a port; None if the port must be judged again."""
         entry = self._done.get(_key(task))
         if entry is None or (task.report is not None and entry["report"] != _report(task)):
             return None
@@ -83,7 +82,7 @@ class Journal:
         return replace(known, line=task.line) if known.port == task.port.name else None
 
     def add(self, task: Task, result: PortResult, seen: Content | None) -> None:
-        """Remembers a result and the content on which it was given; nothing where that is None."""
+        """Keeps a result with the content that was judged; keeps nothing if that is None."""
         if self.unwritable or result.verdict == ERROR or seen is None:
             return
         entry = {
@@ -95,11 +94,11 @@ class Journal:
         try:
             self._file.write(json.dumps(entry) + "\n")
             self._file.flush()
-        except OSError as error:  # a full disk: the check goes on, and cannot be resumed from here
+        except OSError as error:  # a full disk: the check continues, but --resume cannot use this
             self.unwritable = f"{self._path}: {error.strerror or error}"
 
     def finish(self) -> None:
-        """Forgets everything: the check is complete."""
+        """Removes the file after a complete check."""
         if not self.unwritable:
             self._path.unlink(missing_ok=True)
 
@@ -113,7 +112,7 @@ class Journal:
                 entry = json.loads(line)
                 yield str(entry["key"]), {k: entry[k] for k in ("content", "report", "result")}
             except (ValueError, KeyError, TypeError, RecursionError):
-                continue  # the last line of a check that was killed while it wrote
+                continue  # the last line, cut off when a check was killed
 
     def __enter__(self) -> Journal:
         return self
@@ -129,12 +128,12 @@ class Journal:
 
 
 def _key(task: Task) -> str:
-    """What a result depends on besides the logs."""
+    """Returns a hash of the inputs of a result other than the logs: entry and tool version."""
     return hashlib.sha256(f"{task.port.model_dump_json()}\n{tool_version()}".encode()).hexdigest()
 
 
 def _report(task: Task) -> str:
-    """The hash of a port's report; empty where it has none."""
+    """Returns the hash of a port's report; empty if no report was asked for."""
     if task.report is None:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""`ports.toml`: the ports of a project and what each must satisfy.
+"""Reads `ports.toml`: the ports of a project, and the policy that each must satisfy.
 
 [[port]]
 name = "ccnet-sdaa"
@@ -30,7 +30,7 @@ from harness.system.filenames import alike, shortened, unfit
 from harness.system.toml_text import MANIFEST_BYTES, TomlError, read_toml
 
 LARGEST = 2**53
-"""Largest whole number of a manifest."""
+"""Largest whole number that a manifest may hold."""
 
 
 def _fit(name: str) -> str:
@@ -42,7 +42,7 @@ def _fit(name: str) -> str:
 
 def _place(text: str) -> str:
     if "\0" in text or not text.strip():
-        msg = "no place of a log"
+        msg = "not the name of a log"
         raise ValueError(msg)
     return text
 
@@ -59,26 +59,26 @@ DEFAULT = tuple(str(rule) for rule in DEFAULT_RULES)
 
 
 class Port(BaseModel):
-    """One entry. Unknown keys are errors, and so is `true` for 1; a waiver needs its reason.
+    """One entry. An unknown key is an error, and so is `true` for 1. A waiver requires a reason.
 
     Attributes:
-        name: what the port is called in tables, reports and the history
-        baseline: the GPU's side: a name in `baselines/` beside the manifest, a log, several by
-            comma, a glob, or a folder of seeds
-        candidate: the port's side, named in the same ways
-        rules: the rules that must all pass, as `"name"`, `"name:limit=value"` or
-            `{ name = "name", limit = value }`
-        metric: the series that is judged; `A=B`: the baseline's A against the candidate's B
+        name: the port's name in tables, reports and the history
+        baseline: the GPU's runs: the name of a baseline in `baselines/` beside the manifest, a log,
+            logs separated by commas, a glob, or a folder with one log per seed
+        candidate: the port's runs, named in the same ways
+        rules: the rules that must all pass, as `"name"`, `"name:parameter=value"` or
+            `{ name = "name", parameter = value }`
+        metric: the series to judge; `A=B` compares A of the baseline with B of the candidate
         rank: the rank whose series is judged
-        allow: facts that may differ, or `["all"]`; needs `reason`
-        reason: why these facts may differ; stands in every report
-        steps: judge the part of the run from the first to the second of two steps on purpose, as
-            `[0, 999]`; the verdict carries it
-        last: judge the last so many common steps only
-        min_steps: common records, steps times the runs of the smaller side, below which nothing
-            passes; 50 unless given, 1 for a validation figure
-        max_missing: fraction of the steps inside the common range that may be missing on one side
-        pattern: a log format of your own, as a regular expression with named groups
+        allow: facts that may differ, or `["all"]`; requires `reason`
+        reason: why these facts may differ; every report repeats it
+        steps: judge only the steps from the first to the second of this pair, such as `[0, 999]`;
+            the verdict states the steps
+        last: judge only the last N common steps
+        min_steps: smallest number of common records (steps times the runs of the smaller side) for
+            a pass; default 50, or 1 for a validation metric
+        max_missing: fraction of the common steps that may be missing on one side
+        pattern: your own log format, as a regular expression with named groups
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -100,17 +100,17 @@ class Port(BaseModel):
     max_missing: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     def policy(self) -> Policy:
-        """The policy of this entry.
+        """Returns the policy of this entry.
 
         Raises:
-            PolicyError: a rule, a limit or an allowed fact that does not exist; a waiver without
-                its reason; a pattern that is none.
+            PolicyError: a rule, a parameter or an allowed fact does not exist, a waiver has no
+                reason, or the pattern is invalid.
         """
         check_allow(self.allow)
         if self.pattern is not None:
             compiled(self.pattern)
         if self.allow and not self.reason.strip():
-            msg = f"allows {', '.join(self.allow)} without saying why; add reason = '...'"
+            msg = f"allows {', '.join(self.allow)} without a reason; add reason = '...'"
             raise PolicyError(msg)
         if self.steps is not None and self.steps[1] < self.steps[0]:
             msg = f"steps = {list(self.steps)} ends before it begins; give the earlier step first"
@@ -137,11 +137,11 @@ class Manifest(BaseModel):
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest in a file, with every policy checked.
+    """Returns the manifest in a file, with every policy checked.
 
     Raises:
-        PolicyError: the file cannot be read, is no TOML, or an entry does not fit; the message
-            names the entry and the key, and has all mistakes up to ten.
+        PolicyError: the file cannot be read, is not TOML, or has an invalid entry. The message
+            names the entry and the key, and lists up to ten mistakes.
     """
     source = str(path)
     content, text = _read(path)
@@ -176,8 +176,8 @@ def _check_names(names: Sequence[str], source: str) -> None:
     close = alike(names)
     if close:
         msg = (
-            f"the names {' and '.join(close[0][:2])} are one folder where capitals count for "
-            "nothing; give each its own name"
+            f"the names {' and '.join(close[0][:2])} are the same folder on systems that ignore "
+            "case; give each its own name"
         )
         raise PolicyError(msg, source=source)
 
@@ -191,7 +191,7 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
         return read_toml(path, most_bytes=MANIFEST_BYTES)
     except FileNotFoundError as error:
-        msg = "no such file; name the manifest, or write one as README shows"
+        msg = "no such file; pass the manifest's path, or write a manifest as the README shows"
         raise PolicyError(msg, source=str(path)) from error
     except TomlError as error:
         raise PolicyError(str(error), source=str(path)) from error
@@ -202,24 +202,28 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def entry_lines(path: Path, count: int) -> list[int]:
-    """The lines on which the entries of a manifest begin; all 1 where they are not so written."""
+    """Returns the line of each `[[port]]` of a manifest; all 1 if the entries are inline tables."""
     try:
         return _lines(_read(path)[1], count)
-    except PolicyError:  # a pipe, which has been read
+    except PolicyError:  # a pipe, which cannot be read a second time
         return [1] * count
 
 
 def _lines(text: str, count: int) -> list[int]:
-    found = [
+    lines = [
         number
         for number, line in enumerate(text.split("\n"), 1)
         if "".join(line.partition("#")[0].split()) == "[[port]]"
     ]
-    return found if len(found) == count else [1] * count
+    return lines if len(lines) == count else [1] * count
 
 
 def compare_port(port: Port, root: Path) -> Comparison:
-    """The comparison of one entry; relative paths start from `root`, the manifest's folder."""
+    """Returns the comparison of one entry; relative paths start from `root`, the manifest's folder.
+
+    Raises:
+        HarnessError: the logs cannot be read or aligned.
+    """
     base, cand = load_sides(port.baseline, port.candidate, root=root, pattern=port.pattern)
     return compare(base, cand, port.policy())
 
@@ -227,9 +231,9 @@ def compare_port(port: Port, root: Path) -> Comparison:
 def _rule(entry: str | dict[str, Any]) -> RuleCall:
     if isinstance(entry, str):
         return parse_rule(entry)
-    limits = dict(entry)
-    name = limits.pop("name", None)
+    parameters = dict(entry)
+    name = parameters.pop("name", None)
     if not isinstance(name, str):
         msg = f"a rule without a name: {entry!r}; expected {{ name = 'two-sided', rtol = 0.05 }}"
         raise PolicyError(msg)
-    return rule_call(name, limits)
+    return rule_call(name, parameters)

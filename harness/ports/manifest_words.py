@@ -1,4 +1,4 @@
-"""What is wrong with a manifest, in words for the one who wrote it."""
+"""Error messages about a manifest, for its author."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ EXPECTED: Mapping[str, str] = MappingProxyType(
         "max_missing": "a fraction from 0 to 1, such as max_missing = 0.05",
     }
 )
-"""What each key takes."""
+"""The kind of value that each key expects."""
 LISTS = ("rules", "allow")
 SHOWN = 60
-"""Characters of a value in a message."""
+"""Longest value that a message quotes, in characters."""
 MOST = 10
-"""Mistakes that a message lists; it counts the rest."""
+"""Largest number of mistakes that a message lists; it counts the others."""
 
 
 def of_entry(error: ValidationError) -> list[str]:
-    """The mistakes in an entry, one a key."""
-    said: dict[str, str] = {}
-    for one in error.errors(include_url=False):
-        key = str(one["loc"][0]) if one["loc"] else "entry"
-        said.setdefault(
-            key, _of_key(key, one["type"] if len(one["loc"]) == 1 else "part", one["input"])
-        )
-    return list(said.values())
+    """Returns the messages about an entry, one per key."""
+    messages: dict[str, str] = {}
+    for detail in error.errors(include_url=False):
+        place = detail["loc"]
+        key = str(place[0]) if place else "entry"
+        kind = detail["type"] if len(place) == 1 else "part"  # "part": inside the key's value
+        messages.setdefault(key, _of_key(key, kind, detail["input"]))
+    return list(messages.values())
 
 
-def _of_key(key: str, kind: str, found: Any) -> str:
+def _of_key(key: str, kind: str, value: Any) -> str:
     if kind == "missing":
         return f"lacks {key}; expected {EXPECTED[key]}"
     if key not in EXPECTED:
         return unknown_key(key)
-    if key in LISTS and isinstance(found, str) and kind in {"tuple_type", "list_type"}:
-        return f'{key} is {_value(found)}; write {key} = ["{found[:SHOWN]}"]'
-    if key == "name" and isinstance(found, str):
-        return f"name {shortened(found)!r} {unfit(found)}; expected {EXPECTED[key]}"
-    return f"{key} holds {_value(found)}; expected {EXPECTED[key]}"
+    if key in LISTS and isinstance(value, str) and kind in {"tuple_type", "list_type"}:
+        return f'{key} is {_value(value)}; write {key} = ["{value[:SHOWN]}"]'
+    if key == "name" and isinstance(value, str):
+        return f"name {shortened(value)!r} {unfit(value)}; expected {EXPECTED[key]}"
+    return f"{key} holds {_value(value)}; expected {EXPECTED[key]}"
 
 
 def unknown_key(key: str) -> str:
-    """What a key that is none should have been."""
+    """Returns the message about an unknown key, with the nearest known key if any is near."""
     near = get_close_matches(key.lower(), EXPECTED, n=1)
     if near:
         return f"unknown key {shortened(key)!r}; did you mean {near[0]!r}?"
@@ -68,7 +68,7 @@ def unknown_key(key: str) -> str:
 
 
 def of_document(content: Mapping[str, Any]) -> str:
-    """What is wrong with the whole: no entries, or none in the form that is expected."""
+    """Returns the message about a document without valid entries; empty if it has them."""
     return next(_of_document(content), "")
 
 
@@ -96,7 +96,7 @@ def _of_document(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def together(mistakes: Sequence[tuple[int, str]]) -> tuple[str, int | None]:
-    """The mistakes with their lines as one message, and the line if there is one mistake."""
+    """Returns the mistakes as a single message, and the line if there is only one mistake."""
     if len(mistakes) == 1:
         ((line, text),) = mistakes
         return text, line
@@ -105,11 +105,11 @@ def together(mistakes: Sequence[tuple[int, str]]) -> tuple[str, int | None]:
     return f"{len(mistakes)} mistakes: {listed}{more}", None
 
 
-def _value(found: Any) -> str:
-    if isinstance(found, bool):
-        return str(found).lower()
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     try:
-        text = repr(list(found) if isinstance(found, tuple) else found)
-    except ValueError:  # a number of more digits than Python writes
+        text = repr(list(value) if isinstance(value, tuple) else value)
+    except ValueError:  # Python refuses to print an integer of more than 4,300 digits
         text = "a number of thousands of digits"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -19,7 +19,7 @@ PICTURES = "HARNESS_PICTURES"
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file that a check writes. `linked`: its writer takes the address of the pictures."""
+    """A file that a check writes. `linked`: its writer takes the URL of the pictures."""
 
     name: str
     help: str
@@ -33,7 +33,7 @@ class Output:
 
 
 OUTPUTS = (
-    Output("junit", "Write JUnit XML, a test case per rule."),
-    Output("gitlab", "Write GitLab's code-quality JSON."),
-    Output("comment", "Write a Markdown comment of one screen.", linked=True),
+    Output("junit", "Write JUnit XML with a test case per port and rule."),
+    Output("gitlab", "Write a GitLab code-quality report (JSON)."),
+    Output("comment", "Write a short Markdown comment for a pull request.", linked=True),
 )

@@ -1,4 +1,4 @@
-"""Everything that a check leaves behind for others: CI's files, GitHub's notes, the history."""
+"""Writes the results of a check for other systems: CI files, GitHub annotations, the history."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.system.running import internal
 from harness.system.whole import append_text, write_text
 
 SUMMARY_PORTS = 200
-"""Ports in a step summary, of which GitHub takes 1 MiB."""
+"""Largest number of ports in a step summary: GitHub accepts 1 MiB."""
 GIT_S = 10
 
 
@@ -30,12 +30,13 @@ def publish(
     history: str,
     environ: Mapping[str, str],
 ) -> None:
-    """Writes the files that are asked for, the history, and GitHub's notes where it runs.
+    """Writes the requested files, the history and, on GitHub Actions, annotations and a summary.
 
-    What cannot be written stops nothing else. Standard output comes last: its reader may be gone.
+    An output that cannot be written does not stop the others. Standard output comes last, because
+    its reader may be gone.
 
     Raises:
-        HarnessError: the first thing that could not be written.
+        HarnessError: the first error, after all outputs were tried.
     """
     placed = _placed(results, environ)
     jobs: list[Callable[[], None]] = [
@@ -53,7 +54,7 @@ def publish(
 
 
 def commit_of(environ: Mapping[str, str], *, folder: Path) -> str:
-    """The commit that is checked: what CI says, or git says of a folder, or nothing."""
+    """Returns the commit that is checked, from CI's variables or from git; empty if unknown."""
     for name in ("HARNESS_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA"):
         if environ.get(name):
             return environ[name]
@@ -78,13 +79,13 @@ def _attempt(job: Callable[[], None]) -> HarnessError | None:
         job()
     except HarnessError as error:
         return error
-    except Exception as error:  # a fault of one writer must not take the others' files
+    except Exception as error:  # a bug in one writer must not stop the others
         return HarnessError(internal(error))
     return None
 
 
 def _placed(results: Sequence[PortResult], environ: Mapping[str, str]) -> tuple[PortResult, ...]:
-    """The results with their manifest as a path from the top of the checkout, where CI has one."""
+    """Returns the results with the manifest's path relative to CI's checkout, if there is one."""
     top = environ.get("GITHUB_WORKSPACE") or environ.get("CI_PROJECT_DIR")
     if not top:
         return tuple(results)

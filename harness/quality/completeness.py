@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, interval
-from harness.align.companions import takes_resources
+from harness.align.auxiliary import takes_resources
 from harness.align.comparable import RANKS, SERIES
 from harness.log.facts import CONFIG, MUST_MATCH, must_match
 from harness.log.run import Run, Series

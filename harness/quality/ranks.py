@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, align
-from harness.align.companions import with_companions
+from harness.align.auxiliary import with_auxiliary
 from harness.errors import AlignmentError
 from harness.log.run import Run, Series
 from harness.quality.completeness import incomplete_series
@@ -45,7 +45,7 @@ def check_rank(
 ) -> Remarks:
     """What a rank shows beside the judged series, over the judged steps; each line names it."""
     try:
-        whole = with_companions(
+        whole = with_auxiliary(
             align(baseline, candidate, metric=judged.metric, rank=rank), baseline, candidate
         )
     except AlignmentError:  # another question says that it logs too little

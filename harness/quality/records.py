@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves
-from harness.align.companions import is_schedule, is_validation
+from harness.align.auxiliary import is_schedule, is_validation
 from harness.log.run import Run, Series
 from harness.log.wording import counted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from harness.align.aligned import Aligned, align
-from harness.align.companions import with_companions
+from harness.align.auxiliary import with_auxiliary
 from harness.align.comparable import blocking, compare_facts
 from harness.errors import AlignmentError
 from harness.log.run import Run
@@ -53,7 +53,7 @@ def mixed(runs: Sequence[Run]) -> str:
             values = f"{row.baseline} in {first.source} and {row.candidate} in {run.source}"
             return f"{row.fact} is {values}"
         try:
-            both = with_companions(align([first], [run]), [first], [run])
+            both = with_auxiliary(align([first], [run]), [first], [run])
         except AlignmentError:
             continue
         schedules = check_schedules(both, [run.source], ()).failures

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.text import Text
 
+from harness.log.shown import printable
 from harness.parse import FORMATS
 from harness.parse.formats.pattern import Pattern
 from harness.parse.formats.tensorboard import TensorBoard
 
 
-def write(console: Console) -> None:
+class Installed(Protocol):
+    """A format that another package adds."""
+
+    @property
+    def kind(self) -> Any:
+        """Its class."""
+
+    @property
+    def package(self) -> str:
+        """The name of the package."""
+
+
+def write(console: Console, installed: Sequence[Installed] = ()) -> None:
     """Prints every format with what it is and a line of it, in the order of asking."""
     console.print(Text("A log is recognised by its content; one log may hold several formats.\n"))
-    kinds: tuple[Any, ...] = (*FORMATS, TensorBoard, Pattern)
-    for kind in kinds:
-        module = import_module(kind.__module__).__doc__ or ""
-        console.print(Text.assemble((kind.name, "bold"), f": {module.splitlines()[0]}"))
-        console.print(Text(f"    {kind.example}", style="dim"), soft_wrap=True)
+    for kind in (kind for kind in FORMATS if not kind.fallback):
+        _write(console, kind)
+    for more in installed:
+        _write(console, more.kind, f" (package {more.package})")
+    for kind in (*(kind for kind in FORMATS if kind.fallback), TensorBoard, Pattern):
+        _write(console, kind)
+
+
+def _write(console: Console, kind: Any, of: str = "") -> None:
+    about = (import_module(kind.__module__).__doc__ or "").strip().partition("\n")[0]
+    console.print(Text.assemble((printable(kind.name), "bold"), f"{of}: {printable(about)}"))
+    console.print(Text(f"    {printable(kind.example)}", style="dim"), soft_wrap=True)

@@ -16,25 +16,9 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.log.shown import shown
+from harness.report import verdicts
 from harness.report.escape import in_script
 from harness.version import tool_version
-
-ICONS = {
-    "pass": "✓",
-    "qualified": "◐",
-    "fail": "✕",
-    "inconclusive": "?",
-    "incomparable": "≠",
-    "error": "!",
-}
-COLOURS = {
-    "pass": "#009E73",
-    "fail": "#D55E00",
-    "inconclusive": "#E69F00",
-    "incomparable": "#CC79A7",
-    "error": "#555555",
-}
-"""Okabe & Ito's (2008), for the icon of the tab; the pages' own are in `page.css`."""
 
 
 def render_page(
@@ -46,7 +30,7 @@ def render_page(
     **content: Any,
 ) -> str:
     """The page: a template of `assets/` filled in. Same content, same bytes."""
-    style, script = _joined(styles), _joined(scripts)
+    style, script = f"{_joined(styles)}\n{verdicts.css()}", _joined(scripts)
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
@@ -58,7 +42,7 @@ def render_page(
         script=Markup(script),  # noqa: S704  (our own asset)
         icon=_icon(verdict),
         verdict=verdict,
-        icons=ICONS,
+        icons=verdicts.icons(),
         version=tool_version(),
         **content,
     )
@@ -109,6 +93,6 @@ def _icon(verdict: str) -> str:
     """The icon of the tab as a data URL: without one a browser asks the server for it."""
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
-        f'<circle cx="8" cy="8" r="8" fill="{COLOURS[verdict]}"/></svg>'
+        f'<circle cx="8" cy="8" r="8" fill="{verdicts.row(verdict).dot}"/></svg>'
     )
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

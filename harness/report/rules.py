@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.report.escape import terminal
-from harness.rules import PRESETS, RULES, default_limits
+from harness.rules import PRESETS, RULES, default_parameters
 from harness.rules.registry import added, rule_named
 
 
@@ -33,6 +33,6 @@ def _print(console: Console, name: str, *, origin: str) -> None:
     rule = rule_named(name)
     about = (getattr(getmodule(rule), "__doc__", "") or getdoc(rule) or "").partition("\n")[0]
     console.print(Text.assemble((name, "bold"), terminal(f"{origin}: {about}")), soft_wrap=True)
-    for key, value in default_limits(name).items():
+    for key, value in default_parameters(name).items():
         names = ", ".join(f"{k} {v:g}" for k, v in PRESETS.get((name, key), {}).items())
         console.print(Text(f"    {key}={value:g}" + (f"  ({names})" if names else ""), style="dim"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.rules.calls import RuleCall, default_limits, parse_rule, rule_call
+from harness.rules.calls import RuleCall, default_parameters, parse_rule, rule_call
 from harness.rules.finding import Estimate, Figure, Finding, Threshold, Verdict, within
 from harness.rules.ranges import PRESETS
 from harness.rules.registry import RULES
@@ -16,7 +16,7 @@ __all__ = [
     "RuleCall",
     "Threshold",
     "Verdict",
-    "default_limits",
+    "default_parameters",
     "parse_rule",
     "rule_call",
     "within",

@@ -1,4 +1,4 @@
-"""A rule as a policy asks for it: its name, and the limits that differ from the defaults."""
+"""A rule as a policy asks for it: its name, and the parameters that differ from the defaults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.rules.registry import rule_named, today
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleCall:
-    """A rule with the limits that a policy gives it; those not given keep their defaults.
+    """A rule with the parameters that a policy gives it; those not given keep their defaults.
 
     `in_force` has them all. A name of an earlier version becomes the present one.
 
@@ -25,28 +25,28 @@ class RuleCall:
     """
 
     name: str
-    limits: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", today(self.name))
-        object.__setattr__(self, "limits", MappingProxyType(dict(self.limits)))
+        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
     def __call__(self, aligned: Aligned) -> Finding:
         """The finding of the rule on aligned curves."""
-        return rule_named(self.name)(aligned, **self.limits)
+        return rule_named(self.name)(aligned, **self.parameters)
 
     @property
     def in_force(self) -> dict[str, float]:
-        """Every limit of the rule, given or by default."""
-        return {**default_limits(self.name), **self.limits}
+        """Every parameter of the rule, given or by default."""
+        return {**default_parameters(self.name), **self.parameters}
 
     def __str__(self) -> str:
-        given = ",".join(f"{name}={value!r}" for name, value in self.limits.items())
+        given = ",".join(f"{name}={value!r}" for name, value in self.parameters.items())
         return f"{self.name}:{given}" if given else self.name
 
 
-def default_limits(name: str) -> dict[str, float]:
-    """The limits of a rule with their defaults.
+def default_parameters(name: str) -> dict[str, float]:
+    """The parameters of a rule with their defaults.
 
     Raises:
         PolicyError: no such rule.
@@ -62,29 +62,29 @@ def parse_rule(text: str) -> RuleCall:
     """A rule as the command line has it: `two-sided` or `two-sided:rtol=2%,atol=0.001`.
 
     Raises:
-        PolicyError: no such rule or limit, or a limit that is no number or out of its range.
+        PolicyError: no such rule or parameter, or a value that is not a number in its range.
     """
     name, _, given = text.partition(":")
-    limits: dict[str, object] = {}
+    parameters: dict[str, object] = {}
     for item in given.split(",") if given else ():
         key, _, value = item.partition("=")
-        limits[key.strip()] = value.strip()
-    return rule_call(name.strip(), limits)
+        parameters[key.strip()] = value.strip()
+    return rule_call(name.strip(), parameters)
 
 
-def rule_call(name: str, limits: Mapping[str, object]) -> RuleCall:
-    """A rule by name with limits as numbers or their text; a fraction may be text like `2%`.
+def rule_call(name: str, parameters: Mapping[str, object]) -> RuleCall:
+    """A rule by name with parameters as numbers or their text; a fraction may be text like `2%`.
 
     Raises:
         PolicyError: as `parse_rule`.
     """
     name = today(name)
-    known = default_limits(name)
+    known = default_parameters(name)
     given: dict[str, float] = {}
-    for key, value in limits.items():
+    for key, value in parameters.items():
         if key not in known:
             expected = ", ".join(f"{k} (default {v:g})" for k, v in known.items()) or "none"
-            msg = f"rule {name!r} has no limit {key!r}; it takes: {expected}"
+            msg = f"rule {name!r} has no parameter {key!r}; it takes: {expected}"
             raise PolicyError(msg)
         given[key] = checked(name, key, value, whole=isinstance(known[key], int))
-    return RuleCall(name=name, limits=given)
+    return RuleCall(name=name, parameters=given)

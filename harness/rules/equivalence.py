@@ -77,11 +77,14 @@ def equivalence(
 ) -> Finding:
     """Whether the mean levels agree within the margin, overall and in the last part."""
     if not 0 < confidence < 1:
-        msg = f"limit 'confidence' of rule 'equivalence' is {confidence!r}; expected one below 1"
+        msg = (
+            f"parameter 'confidence' of rule 'equivalence' is {confidence!r}; "
+            "expected a number between 0 and 1"
+        )
         raise PolicyError(msg)
-    limits: dict[str, Figure] = {"margin": margin, "confidence": confidence}
+    parameters: dict[str, Figure] = {"margin": margin, "confidence": confidence}
     threshold = Threshold(size=margin)
-    broken = nonfinite("equivalence", aligned, limits, threshold=threshold)
+    broken = nonfinite("equivalence", aligned, parameters, threshold=threshold)
     if broken is not None:
         return broken
     aligned = to_unit(aligned)
@@ -92,7 +95,7 @@ def equivalence(
             rule="equivalence",
             verdict=Verdict.INCONCLUSIVE,
             observed={"steps": n, "baseline_runs": b, "candidate_runs": c},
-            limits=limits,
+            parameters=parameters,
             reason=hindrance,
             threshold=threshold,
         )
@@ -104,10 +107,10 @@ def equivalence(
         rule="equivalence",
         verdict=verdict,
         observed=_observed(parts, by_third, b, c),
-        limits=limits,
+        parameters=parameters,
         reason=f"relative difference of the mean level: {'; '.join(p.text() for p in parts)}, "
         f"{confidence:.0%} intervals, margin {margin:.2%}: {closing}",
-        blind=_blind(aligned),
+        caveat=_caveat(aligned),
         p_value=min(1.0, worst),
         level=1 - confidence,
         estimates=tuple(
@@ -155,6 +158,7 @@ def same_start(aligned: Aligned) -> bool:
 
 def _parts(aligned: Aligned, confidence: float) -> tuple[Part, ...]:
     n = aligned.steps.size
+    # Rounded down, unlike the windows of `thirds`: every measured error rate rests on this cut.
     last = max(1, n // 3)
     if aligned.baseline.shape[0] == aligned.candidate.shape[0] == 1:
         last = max(last, MIN_PAIR)
@@ -175,8 +179,8 @@ def _parts(aligned: Aligned, confidence: float) -> tuple[Part, ...]:
 def _by_third(aligned: Aligned) -> tuple[float, ...]:
     """The relative difference of the mean level in each third of the steps."""
     base, cand = aligned.baseline_mean, aligned.candidate_mean
-    found = (relative_difference(base[cut], cand[cut]) for cut in thirds(base.size).values())
-    return tuple(part for part in found if math.isfinite(part)) or (0.0,)
+    differences = (relative_difference(base[cut], cand[cut]) for cut in thirds(base.size).values())
+    return tuple(part for part in differences if math.isfinite(part)) or (0.0,)
 
 
 def _decide(
@@ -260,7 +264,7 @@ def _observed(
     }
 
 
-def _blind(aligned: Aligned) -> str:
+def _caveat(aligned: Aligned) -> str:
     b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
     if min(b, c) >= OWN_SPREAD:
         return ""

@@ -51,7 +51,7 @@ def exact(aligned: Aligned) -> Finding:
         rule="exact",
         verdict=Verdict.PASS if equal else Verdict.FAIL,
         observed=observed,
-        limits={"differing_steps": 0, "steps_of_one_side": 0},
+        parameters={"differing_steps": 0, "steps_of_one_side": 0},
         reason=reason,
     )
 

@@ -53,7 +53,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """The outcome of one rule. `blind` says what the rule cannot see, where that matters here.
+    """The outcome of one rule. `caveat` says what the rule cannot see in these data.
 
     `estimates` are the intervals that the rule compared with `threshold`; reports draw both. A rule
     that sets no limit to a relative difference has neither.
@@ -65,9 +65,9 @@ class Finding:
     rule: str
     verdict: Verdict
     observed: Mapping[str, Figure]
-    limits: Mapping[str, Figure]
+    parameters: Mapping[str, Figure]
     reason: str
-    blind: str = ""
+    caveat: str = ""
     p_value: float | None = None
     level: float | None = None
     estimates: tuple[Estimate, ...] = ()
@@ -75,7 +75,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "observed", MappingProxyType(dict(self.observed)))
-        object.__setattr__(self, "limits", MappingProxyType(dict(self.limits)))
+        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
 
 def within(value: float, limit: float) -> bool:
@@ -86,7 +86,7 @@ def within(value: float, limit: float) -> bool:
 def nonfinite(
     rule: str,
     aligned: Aligned,
-    limits: Mapping[str, Figure],
+    parameters: Mapping[str, Figure],
     *,
     threshold: Threshold | None = None,
 ) -> Finding | None:
@@ -117,7 +117,7 @@ def nonfinite(
             "nonfinite_candidate": int(np.count_nonzero(bad)),
             "nonfinite_baseline": int(np.count_nonzero(sick)),
         },
-        limits=limits,
+        parameters=parameters,
         reason=reason,
         threshold=threshold,
     )

@@ -45,6 +45,7 @@ def published(baseline: NDArray[np.float64], candidate: NDArray[np.float64]) -> 
     base, cand = baseline[:size][-LAST:], candidate[:size][-LAST:]
     with np.errstate(divide="ignore", invalid="ignore"):
         return Published(
+            # The published script divides by the signed baseline; every other rule by its size.
             relative=float(np.mean((cand - base) / base)),
             absolute=float(np.mean(cand - base)),
             count=int(base.size),
@@ -74,9 +75,9 @@ def modelzoo(aligned: Aligned) -> Finding:
             "steps": result.count,
             "published_word": "pass" if result.passes else "fail",
         },
-        limits={"mean_relative_error": RELATIVE, "or mean_absolute_error": ABSOLUTE},
+        parameters={"mean_relative_error": RELATIVE, "or mean_absolute_error": ABSOLUTE},
         reason=_reason(result, finite=finite),
-        blind=_blind(result, size_of_error, absolute_size),
+        caveat=_caveat(result, size_of_error, absolute_size),
         threshold=Threshold(size=RELATIVE, one_sided=True),
     )
 
@@ -111,7 +112,7 @@ def _reason(result: Published, *, finite: bool) -> str:
     return f"{figures}: {'both limits are' if met else 'neither limit is'} met"
 
 
-def _blind(result: Published, relative_size: float, absolute_size: float) -> str:
+def _caveat(result: Published, relative_size: float, absolute_size: float) -> str:
     sizes = (
         f"on the same steps the mean |relative error| is {relative_size:.2%} and the mean "
         f"|absolute error| {absolute_size:.4g}"

@@ -13,18 +13,18 @@ from harness.rules.equivalence import MARGINS
 PRESETS: Mapping[tuple[str, str], Mapping[str, float]] = MappingProxyType(
     {("equivalence", "margin"): MARGINS}
 )
-"""Limits that may be given by the name of a convention, `equivalence:margin=strict`."""
+"""Parameters that may be given by the name of a convention, `equivalence:margin=strict`."""
 DEVIATIONS = frozenset({"margin", "rtol", "detect"})
-"""Limits of a relative difference. Above a half, somebody meant percent."""
+"""Parameters of a relative difference. Above a half, somebody meant percent."""
 LARGEST_DEVIATION = 0.5
 SHARES = frozenset({"outside", "resolution"})
-"""Limits that are fractions from 0 to 1."""
+"""Parameters that are fractions from 0 to 1."""
 PROBABILITIES = frozenset({"level", "confidence"})
-"""Limits between 0 and 1."""
+"""Parameters between 0 and 1."""
 WHOLE: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"window": (2, 1_000_000), "permutations": (1, 1_000_000), "seed": (1, 2**32 - 1)}
 )
-"""The smallest and the largest of a limit that is a whole number."""
+"""The smallest and the largest of a parameter that is a whole number."""
 
 
 def checked(rule: str, key: str, value: object, *, whole: bool) -> float:
@@ -54,7 +54,7 @@ def checked(rule: str, key: str, value: object, *, whole: bool) -> float:
     if not fits:
         expected += f", or one of: {', '.join(names)}" if names else ""
         expected += _meant(number) if key in DEVIATIONS | SHARES else ""
-        msg = f"limit {key!r} of rule {rule!r} is {value!r:.60}; expected {expected}"
+        msg = f"parameter {key!r} of rule {rule!r} is {value!r:.60}; expected {expected}"
         raise PolicyError(msg)
     return int(number) if whole else number
 

@@ -54,9 +54,9 @@ def tolerance(
             "first_outside_step": first,
             "steps": int(aligned.steps.size),
         },
-        limits={"rtol": rtol, "atol": atol, "outside": outside, "cap": cap},
+        parameters={"rtol": rtol, "atol": atol, "outside": outside, "cap": cap},
         reason=reason,
-        blind=f"not judged: {counted(tail, 'step')} before or after the common range"
+        caveat=f"not judged: {counted(tail, 'step')} before or after the common range"
         if tail
         else "",
         threshold=Threshold(size=rtol),

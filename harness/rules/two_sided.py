@@ -51,9 +51,9 @@ def two_sided(
             "mean_relative_error": signed,
             "steps": int(aligned.steps.size),
         },
-        limits={"rtol": rtol, "or atol": atol, "window": window},
+        parameters={"rtol": rtol, "or atol": atol, "window": window},
         reason=figures + tail,
-        blind=_blind(relative, signed) if ok else "",
+        caveat=_caveat(relative, signed) if ok else "",
         threshold=Threshold(size=rtol),
     )
 
@@ -65,7 +65,7 @@ def _decided(met: Sequence[str]) -> str:
     return ": both limits are met" if met else ": neither limit is met"
 
 
-def _blind(relative: float, signed: float) -> str:
+def _caveat(relative: float, signed: float) -> str:
     if relative > 0 and abs(signed) < relative / 3:
         return (
             f"the signed mean is {signed:+.2%}: errors of opposite sign, which a signed mean hides"

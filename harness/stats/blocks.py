@@ -1,8 +1,8 @@
-"""The circular block bootstrap of a mean, without resampling, and the length of its blocks.
+"""The circular block bootstrap of a mean in closed form, and the choice of its block length.
 
-Values of one run depend on their neighbours. The circular block bootstrap (Politis & Romano 1992)
-keeps blocks of neighbours together: it draws starts uniformly from the n values, takes blocks of
-`block` values from each, going on at the beginning after the end, and cuts what it has joined at n.
+The values of a run depend on their neighbours. The circular block bootstrap (Politis & Romano 1992)
+keeps neighbours together: it draws block starts uniformly from the n values, takes `block` values
+from each start, wraps around at the end, and cuts the joined blocks to n values.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ Floats = NDArray[np.float64]
 
 
 def error_of_mean(values: Floats, block: int) -> float:
-    """The standard error of the mean of values (n,) under the circular block bootstrap.
+    """Returns the standard error of the mean of values (n,) under the circular block bootstrap.
 
-    Resampling approaches it; it need not be resampled. Blocks are drawn independently, so that the
-    variance of a resample's sum is k V(block) + V(r), where n = k block + r, 0 <= r < block, and
-    V(l) is the variance of the n circular sums of l neighbours. `block` is 1 to n.
+    This is the limit of resampling. Blocks are drawn independently, so the variance of a resample's
+    sum is k V(block) + V(r), where n = k block + r, 0 <= r < block, and V(l) is the variance of the
+    n circular sums of l neighbours. `block` is 1 to n.
     """
     n = values.size
     whole, rest = divmod(n, block)
@@ -31,14 +31,14 @@ def error_of_mean(values: Floats, block: int) -> float:
 
 
 def _variance_of_sums(values: Floats, length: int) -> float:
-    """The variance of the n circular sums of `length` neighbours."""
+    """Returns the variance of the n circular sums of `length` neighbours."""
     ahead = np.concatenate([[0.0], values, values[: length - 1]])
     total = np.cumsum(ahead)
     return float(np.var(total[length:] - total[:-length]))
 
 
 def automatic_length(values: Floats) -> float:
-    """The block length for the variance of the mean of values (n,): Politis & White (2004).
+    """Returns the block length for the variance of the mean of values (n,): Politis & White (2004).
 
     Econometric Reviews 23, 53-70, with the correction by Patton, Politis & White (2009), 28,
     372-375. With R(k) the autocovariance at lag k, over n, and the flat-top window w(t) = 1 up to
@@ -48,7 +48,7 @@ def automatic_length(values: Floats) -> float:
 
     over k from -M to M. M is twice the largest lag before K autocorrelations in a row that are
     below 2 sqrt(log10(n) / n), K = max(5, log10 n). M is at most ceil(sqrt n) + K, b at most
-    3 sqrt n and n / 3. NaN where the values have no variance; n is 11 or more.
+    3 sqrt n and n / 3. NaN if the values have no variance. n is 11 or more.
     """
     n = values.size
     row = max(5, int(math.log10(n)))
@@ -66,15 +66,15 @@ def automatic_length(values: Floats) -> float:
     if spectrum == 0:
         return float(longest)
     steepness = abs(slope / spectrum)  # its square may overflow
-    found = math.cbrt(1.5 * n) * math.cbrt(steepness) * math.cbrt(steepness)
-    return min(float(longest), found)
+    length = math.cbrt(1.5 * n) * math.cbrt(steepness) * math.cbrt(steepness)
+    return min(float(longest), length)
 
 
 def _last_lag(centred: Floats, products: Floats, row: int) -> int:
-    """The lag before the first `row` autocorrelations that are insignificant, or the last lag.
+    """Returns the lag before the first `row` insignificant autocorrelations, or the last lag.
 
-    Each is scaled by the values of both ends, one value short of those that it multiplies, as the
-    published program does.
+    Each autocorrelation is scaled by the sums of squares of its two factors, each one value short,
+    as in the program that the authors published.
     """
     n = centred.size
     squares = np.concatenate([[0.0], np.cumsum(centred**2)])

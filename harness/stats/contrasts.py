@@ -1,9 +1,9 @@
-"""What a run is asked about: every record, and a few shapes over the whole curve.
+"""The contrasts of the permutation test: every record, and a few shapes of the whole curve.
 
-A contrast is one number a run. The single records see a local difference, the shapes (mean level,
-and the first cosines over the standardized records: a tilt, a bend, a wave) see one that is small
-everywhere. All are standardized by their spread over the pooled runs, which no split changes, so
-that one maximum may run over them all.
+A contrast is one number per run. Single records show a local difference. Shapes show a difference
+that is small everywhere: the mean level, and the first cosines over the standardized records (a
+tilt, a bend, a wave). All contrasts are standardized by their spread over the pooled runs, which
+is the same for every split, so that a single maximum can cover them all.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves
 from harness.align.measure import relative_error
+from harness.align.scale import in_unit
 
 Floats = NDArray[np.float64]
 
 SHAPES = ("tilt", "bend", "wave")
 EQUAL = 1e-9
-"""A spread below this part of a contrast's size is rounding, not a difference."""
+"""A spread below this fraction of a contrast's size is rounding, not a difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Contrasts:
-    """Standardized contrasts (N, F), baseline runs first; `where` names each, in words.
+    """Standardized contrasts (N, F), baseline runs first; `where` describes each for readers.
 
-    `shift` (F,) is candidate mean minus baseline mean as a fraction of the size of the latter; NaN
-    for shapes, which have no unit.
+    `shift` (F,) is the candidate mean minus the baseline mean, as a fraction of the baseline mean's
+    size; NaN for shapes, which have no unit.
     """
 
     values: Floats
@@ -37,9 +38,10 @@ class Contrasts:
 
 
 def contrasts(aligned: Aligned) -> Contrasts:
-    """The contrasts of the judged series, of schedules and of validation. Values must be finite.
+    """Returns the contrasts of the judged series, of schedules and of validation.
 
-    A record of another series that is not finite in some baseline run is left out.
+    The judged values must be finite. A record of another series is left out if it is not finite in
+    any baseline run.
     """
     parts = [_records(aligned, "step"), _shapes(aligned)]
     for other in (*aligned.schedules, *aligned.validation):
@@ -59,14 +61,14 @@ def contrasts(aligned: Aligned) -> Contrasts:
 
 def _records(aligned: Curves, label: str, *, keep: NDArray[np.bool_] | None = None) -> Contrasts:
     mask = np.ones(aligned.steps.size, dtype=np.bool_) if keep is None else keep
-    values = _scaled(np.vstack([aligned.baseline, aligned.candidate])[:, mask])
+    values = in_unit(np.vstack([aligned.baseline, aligned.candidate])[:, mask])
     where = tuple(f"{label} {step}" for step in aligned.steps[mask].tolist())
     return Contrasts(values=values, where=where, shift=_shift(aligned, values))
 
 
 def _shapes(aligned: Aligned) -> Contrasts:
     """The mean level, and the first cosines (half a period, one, one and a half)."""
-    values = _scaled(np.vstack([aligned.baseline, aligned.candidate]))
+    values = in_unit(np.vstack([aligned.baseline, aligned.candidate]))
     level = values.mean(axis=1, keepdims=True)
     centred = values - values.mean(axis=0)
     spread = values.std(axis=0)
@@ -80,12 +82,6 @@ def _shapes(aligned: Aligned) -> Contrasts:
         where=("the mean level", *(f"the {name} of the curve" for name in SHAPES)),
         shift=np.concatenate([_shift(aligned, level), np.full(len(SHAPES), np.nan)]),
     )
-
-
-def _scaled(values: Floats) -> Floats:
-    """Values divided by their largest size, so that no square of them overflows."""
-    top = float(np.abs(values).max())
-    return values / top if top > 0 else values
 
 
 def _shift(aligned: Curves, values: Floats) -> Floats:

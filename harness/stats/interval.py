@@ -1,7 +1,7 @@
-"""An interval for the relative difference of two mean levels: (mean c - mean b) / |mean b|.
+"""A confidence interval for the relative difference of mean levels: (mean c - mean b) / |mean b|.
 
-A ratio of means, not a mean of ratios: with a loss that moves by 30 % from step to step, the mean
-of c / b exceeds 1 by the noise alone (Jensen's inequality), near 9 % here.
+It is a ratio of means, not a mean of ratios: if a loss varies by 30 % from step to step, noise
+alone makes the mean of c / b exceed 1 (Jensen's inequality), by about 9 %.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from harness.stats.blocks import automatic_length, error_of_mean
 Floats = NDArray[np.float64]
 
 OWN_SPREAD = 5
-"""Runs from which a side shows a spread of its own."""
+"""Number of runs from which a side's spread is estimated from that side alone."""
 DEGREE = 2
-"""Degree of the trend that is taken out of a pair's difference before its noise is measured."""
+"""Degree of the trend that is removed from a pair's difference before its noise is measured."""
 STRETCH = 2.5
+"""Factor on the automatic block length; see `from_pair`."""
 SHORT = 200
+"""Number of steps below which blocks may take a fifth of a curve instead of a sixth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +35,17 @@ class Interval:
     degrees: float
 
     def bounds(self, confidence: float) -> tuple[float, float]:
-        """The two-sided interval of Student's t at this confidence."""
-        from scipy.special import stdtrit  # noqa: PLC0415  (half a second, few commands need it)
+        """Returns the two-sided interval of Student's t at this confidence."""
+        from scipy.special import stdtrit  # noqa: PLC0415  (takes 0.5 s, few commands need it)
 
         half = float(stdtrit(self.degrees, (1 + confidence) / 2)) * self.error
         return self.estimate - half, self.estimate + half
 
     def p_within(self, margin: float) -> float:
-        """One-sided p-value of |difference| <= margin: small is evidence that it is larger."""
+        """Returns the one-sided p-value of |difference| <= margin.
+
+        A small value is evidence that the difference is larger.
+        """
         from scipy.special import stdtr  # noqa: PLC0415
 
         excess = abs(self.estimate) - margin
@@ -50,12 +55,12 @@ class Interval:
 
 
 def from_runs(baseline: Floats, candidate: Floats) -> Interval:
-    """The interval from runs (B, n) and (C, n), three or more in all; seeds are what varies.
+    """Returns the interval from runs (B, n) and (C, n), at least three in all. It covers seeds.
 
-    The mean of each run is one observation, independent and near normal; the delta method gives the
-    spread of a ratio. With five runs or more on both sides their spreads may differ (Welch's t).
-    A smaller side cannot show its own: both are taken to spread by the same fraction, as two sides
-    of a good port do (Student's pooled t, a prediction interval where one run stands alone).
+    The mean of each run is one observation, assumed independent and near normal; the delta method
+    gives the spread of the ratio. With five runs or more on both sides, the spreads may differ
+    (Welch's t). With fewer, both sides are assumed to spread by the same fraction, as those of a
+    good port do (Student's pooled t; for a single run, a prediction interval).
     """
     base, cand = baseline.mean(axis=1), candidate.mean(axis=1)
     b, c = base.size, cand.size
@@ -74,21 +79,21 @@ def from_runs(baseline: Floats, candidate: Floats) -> Interval:
 
 
 def _relative(ratio: float, baseline: Floats) -> float:
-    """The relative difference that a ratio of means is, signed as candidate minus baseline."""
+    """Returns the relative difference for a ratio of means, signed as candidate minus baseline."""
     return math.copysign(1.0, float(baseline.mean())) * (ratio - 1)
 
 
 def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1) -> Interval:
-    """The interval from one run a side, (n,) each; the noise of the steps is what varies.
+    """Returns the interval from one run per side, (n,) each. It covers the noise of the steps.
 
-    The noise is what is left of c - (1 + d) b, d the estimate, without a quadratic trend. The
-    standard error is that of its mean under a circular block bootstrap (`blocks`). Its blocks are
-    2.5 times the automatic choice for the variance, since a good interval needs longer blocks than
-    a good variance (Sun, Phillips & Jin 2008); at least the root of n; and at least `overlap`
-    records, over which a logged mean repeats itself. Blocks this long leave n / block of them to
-    learn from, less three for the trend: the variance is divided by 1 - 3 block / n, and the
-    interval is Student's with n / block - 3 degrees of freedom. `docs/explanation/statistics.md`
-    has the coverage that this gives. Seed-to-seed spread is not in it: one run cannot show it.
+    The noise is c - (1 + d) b without a quadratic trend, where d is the estimate. The standard
+    error is that of the noise's mean under a circular block bootstrap (`blocks`). The blocks are
+    2.5 times the automatic length for the variance, because an interval needs longer blocks than a
+    variance (Sun, Phillips & Jin 2008). They have at least sqrt(n) records, and at least `overlap`,
+    the records that share steps in a logged mean. There are n / block blocks, of which the trend
+    takes three: the variance is divided by 1 - 3 block / n, and the interval is Student's with
+    n / block - 3 degrees of freedom. `docs/explanation/statistics.md` reports the coverage. The
+    interval does not cover seed variation, which one run cannot show.
     """
     n = baseline.size
     level = float(baseline.mean())
@@ -105,17 +110,19 @@ def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1) -> Inter
 
 
 def block_length(noise: Floats, *, least: int) -> int:
-    """2.5 times Politis & White's choice for the circular bootstrap, `least` or more.
+    """Returns 2.5 times Politis & White's length for the circular bootstrap, at least `least`.
 
-    At most a sixth of the values; of fewer than 200, which show less of their memory, a fifth.
+    At most a sixth of the values; a fifth of fewer than 200, in which autocorrelation shows less.
     """
-    found = automatic_length(noise)
+    automatic = automatic_length(noise)
     most = max(1, noise.size // (6 if noise.size >= SHORT else 5))
-    return min(most, max(least, math.ceil(STRETCH * found))) if math.isfinite(found) else most
+    if not math.isfinite(automatic):
+        return most
+    return min(most, max(least, math.ceil(STRETCH * automatic)))
 
 
 def _without_trend(values: Floats) -> Floats:
-    """What is left of values (n,) after a least-squares polynomial in time."""
+    """Returns values (n,) minus their least-squares polynomial in time."""
     time = np.linspace(-1, 1, values.size)
     basis, _ = np.linalg.qr(np.polynomial.legendre.legvander(time, DEGREE))
     rest: Floats = values - basis @ (basis.T @ values)

@@ -1,4 +1,4 @@
-"""How far runs of one baseline lie apart by seed alone, and what that hides."""
+"""The noise floor: how far runs of one baseline differ by seed, and which shifts that hides."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 from harness.align.aligned import align
 from harness.align.measure import thirds
 from harness.log.run import Run
-from harness.stats.power import detectable, two_sided_t
+from harness.stats.power import minimum_detectable_effect, two_sided_t
 
 Floats = NDArray[np.float64]
 
 CANDIDATES = (1, 3, 5, 10)
-"""Numbers of candidate runs for which a noise floor says what they could show."""
+"""Numbers of candidate runs for which a noise floor states the smallest shift that they show."""
 LEVEL = 0.05
 POWER = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A stretch of training. Spreads are standard deviations between runs, fractions of `mean`.
+    """A phase of training. Spreads are standard deviations between runs, as fractions of `mean`.
 
-    `run_spread` is that of a run's mean over the stretch, `step_spread` the median over its steps
-    of that of a single record.
+    `run_spread` is the spread of a run's mean over the phase. `step_spread` is the median, over the
+    steps of the phase, of the spread of a single record.
     """
 
     name: str
@@ -40,31 +40,34 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseFloor:
-    """The spread of `runs` runs in one series, by phase of training, the whole first."""
+    """The spread of a series between runs, by phase of training; the first phase is the whole."""
 
     metric: str
     runs: int
     phases: tuple[Phase, ...]
 
     def shift(self, phase: Phase, candidates: int) -> float:
-        """The smallest shift of a phase's mean that so many candidate runs would show.
+        """Returns the smallest shift of a phase's mean that so many candidate runs would show.
 
-        A two-sided t-test at 5 % with 90 % power, equal spread on both sides; a fraction.
+        It is a fraction, for a two-sided t-test at 5 % with 90 % power. Assumes that both sides
+        have the same spread.
         """
         critical = two_sided_t(LEVEL, self.runs + candidates - 2)
-        return detectable(phase.run_spread, self.runs, candidates, critical_t=critical, power=POWER)
+        return minimum_detectable_effect(
+            phase.run_spread, self.runs, candidates, critical_t=critical, power=POWER
+        )
 
 
 def to_meta(floor: NoiseFloor) -> dict[str, Any]:
-    """The noise floor as plain data for a baseline.toml."""
+    """Returns the noise floor as plain data for a `baseline.toml`."""
     return asdict(floor) | {"phases": [asdict(phase) for phase in floor.phases]}
 
 
 def from_meta(meta: Mapping[str, Any]) -> NoiseFloor:
-    """The noise floor that `to_meta` wrote.
+    """Returns the noise floor that `to_meta` wrote.
 
     Raises:
-        TypeError, KeyError: the data are not of that shape.
+        TypeError, KeyError: the data have other keys or types.
     """
     phases = tuple(Phase(**phase) for phase in meta["phases"])
     floor = NoiseFloor(metric=meta["metric"], runs=meta["runs"], phases=phases)
@@ -83,7 +86,9 @@ def from_meta(meta: Mapping[str, Any]) -> NoiseFloor:
 
 
 def noise_floor(runs: Sequence[Run], *, metric: str = "loss", rank: int = 0) -> NoiseFloor | None:
-    """The noise floor of runs that differ by seed; None for fewer than two, or where not finite.
+    """Returns the noise floor of runs that differ by seed.
+
+    None for fewer than two runs, for a curve that is not finite, or for a mean of zero at any step.
 
     Raises:
         AlignmentError: a run lacks the series, or the runs have no step in common.
@@ -100,7 +105,7 @@ def noise_floor(runs: Sequence[Run], *, metric: str = "loss", rank: int = 0) -> 
 
 
 def _phase(name: str, steps: NDArray[np.int64], curves: Floats) -> Phase:
-    """One stretch, from curves (B, n) with n >= 1."""
+    """Returns the phase of curves (B, n) with n >= 1."""
     means = curves.mean(axis=1)
     level = float(means.mean())
     by_step = curves.std(axis=0, ddof=1) / np.abs(curves.mean(axis=0))

@@ -1,12 +1,13 @@
-"""Are two sets of runs exchangeable? A max-t permutation test over many contrasts at once.
+"""A max-t permutation test over many contrasts: are two sets of runs exchangeable?
 
-If the two sides are draws from one process, every split of the pooled runs into sides is equally
-likely, whatever the autocorrelation within a run: runs are exchanged whole. The statistic is the
-largest correlation, in size, of any contrast with the split; a contrast beyond the same limit is
-significant by itself, with the error over all contrasts controlled (Westfall & Young, "Resampling-
-Based Multiple Testing", 1993, the single-step max-T). With all splits enumerated the p-value is the
-rank of the real one; with P random ones it is (1 + exceeding) / (1 + P) (Phipson & Smyth, 2010).
-Either way the test's level is exact, up to the coarseness of the ranks, and never above.
+If both sides are draws from one process, every split of the pooled runs into sides is equally
+likely. Runs are exchanged whole, so autocorrelation within a run does not matter. The statistic is
+the largest absolute correlation of a contrast with the split. A contrast beyond the same critical
+value is significant by itself, with the error over all contrasts controlled (Westfall & Young,
+"Resampling-Based Multiple Testing", 1993, the single-step max-T). If all splits are enumerated, the
+p-value is the rank of the real split; with P random splits it is (1 + exceeding) / (1 + P) (Phipson
+& Smyth, 2010). In both cases the error rate never exceeds the level, and equals it up to the
+coarseness of the ranks.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ from harness.stats.splits import Splits
 Floats = NDArray[np.float64]
 
 CHUNK = 4_000_000
-"""Numbers held at once while the splits are tried."""
+"""Numbers per block of splits, so that a block fits in the cache."""
 TIE = 1e-9
-"""Statistics closer than this are equal: the same split, added up in another order."""
+"""Statistics closer than this are equal: the same split, summed in another order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Exchange:
-    """The outcome of the test.
+    """The result of the test.
 
-    `correlation` (F,) of each contrast with the real split and `adjusted` (F,), its p-value over
-    all contrasts; `critical` is the correlation beyond which the test rejects at `level`.
+    `correlation` (F,) is that of each contrast with the real split. `adjusted` (F,) is its p-value,
+    adjusted for all contrasts. `critical` is the correlation beyond which the test rejects.
     """
 
     p_value: float
@@ -44,11 +45,11 @@ class Exchange:
     critical: float
 
 
-def exchange(found: Contrasts, ways: Splits, *, level: float) -> Exchange:
-    """The test on standardized contrasts (N, F) and splits (P, N)."""
+def exchange(observed: Contrasts, ways: Splits, *, level: float) -> Exchange:
+    """Returns the test's result for standardized contrasts (N, F) and splits (P, N)."""
     weights = ways.weights()
-    real = weights[0] @ found.values
-    largest = _largest(weights, found.values)
+    real = weights[0] @ observed.values
+    largest = _largest(weights, observed.values)
     ordered = np.sort(largest)
     count = len(ways)
     at_least = count - np.searchsorted(ordered, np.abs(real) - TIE, side="left")
@@ -66,7 +67,7 @@ def exchange(found: Contrasts, ways: Splits, *, level: float) -> Exchange:
 
 
 def _largest(weights: Floats, values: Floats) -> Floats:
-    """The largest correlation, in size, of each split (P,), in chunks that fit in the cache."""
+    """Returns the largest absolute correlation of each split (P,)."""
     rows = max(1, CHUNK // max(1, values.shape[1]))
     parts = [
         np.abs(weights[i : i + rows] @ values).max(axis=1) for i in range(0, len(weights), rows)
@@ -75,6 +76,6 @@ def _largest(weights: Floats, values: Floats) -> Floats:
 
 
 def t_of(correlation: float, runs: int) -> float:
-    """The two-sample t (runs - 2 degrees of freedom) that a correlation stands for."""
+    """Returns the two-sample t (runs - 2 degrees of freedom) for a correlation with the split."""
     rest = 1 - correlation**2
     return math.inf if rest <= 0 else abs(correlation) * math.sqrt((runs - 2) / rest)

@@ -1,6 +1,6 @@
-"""What a number of runs can show: the smallest shift that a test would notice, and runs for it.
+"""Power of a two-sample test: the smallest shift that it notices, and the runs that it needs.
 
-Run means are taken as independent and normal with one spread on both sides, so that t of a shifted
+Assumes independent, normal run means with the same spread on both sides, so that t of a shifted
 pair is noncentral (Student's two-sample t). Shifts are fractions of the baseline's mean.
 """
 
@@ -12,18 +12,18 @@ MOST_RUNS = 10_000
 
 
 def spread_factor(b: int, c: int) -> float:
-    """Standard error of a difference of means of b and c runs, in spreads of one run."""
+    """Returns the standard error of a difference of means of b and c runs, in spreads of a run."""
     return math.sqrt(1 / b + 1 / c)
 
 
 def two_sided_t(level: float, degrees: float) -> float:
-    """The size of t that a two-sided test at this level must exceed."""
-    from scipy.special import stdtrit  # noqa: PLC0415  (half a second, few commands need it)
+    """Returns the absolute t that a two-sided test at this level must exceed."""
+    from scipy.special import stdtrit  # noqa: PLC0415  (takes 0.5 s, few commands need it)
 
     return float(stdtrit(degrees, 1 - level / 2))
 
 
-def detectable(
+def minimum_detectable_effect(
     spread: float,
     b: int,
     c: int,
@@ -32,11 +32,11 @@ def detectable(
     power: float = 0.9,
     degrees: int | None = None,
 ) -> float:
-    """The shift that a two-sample test with this critical t notices with this probability.
+    """Returns the shift that a two-sample test with this critical t notices with this probability.
 
-    `spread` is the standard deviation of a run's mean; the result has its unit. `degrees` are those
-    of freedom, of the pooled spread (b + c - 2) unless given. Infinite where none is left, or the
-    test can never reject.
+    `spread` is the standard deviation of a run's mean; the result has the same unit. `degrees` are
+    the degrees of freedom, by default those of the pooled spread (b + c - 2). Infinite without
+    degrees of freedom, or if the test can never reject.
     """
     from scipy.special import nctdtrinc  # noqa: PLC0415
 
@@ -48,9 +48,10 @@ def detectable(
 
 
 def runs_to_detect(spread: float, b: int, shift: float, *, tail: float, power: float = 0.9) -> int:
-    """Candidate runs with which a shift is noticed by a test of two-sided level `tail`; 0 if none.
+    """Returns the number of candidate runs with which a test notices a shift; 0 if none does.
 
-    `tail` is the level of the single contrast, smaller than the test's where it asks about many.
+    `tail` is the two-sided level of a single contrast, which is smaller than the test's level if
+    the test has many contrasts. At most 10,000 runs are tried, in steps of 15 %.
     """
     for grow in range(200):
         c = math.ceil(1.15**grow)
@@ -59,6 +60,6 @@ def runs_to_detect(spread: float, b: int, shift: float, *, tail: float, power: f
         if c > MOST_RUNS:
             break
         critical = two_sided_t(tail, b + c - 2)
-        if detectable(spread, b, c, critical_t=critical, power=power) <= shift:
+        if minimum_detectable_effect(spread, b, c, critical_t=critical, power=power) <= shift:
             return c
     return 0

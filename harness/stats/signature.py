@@ -1,14 +1,15 @@
-"""What a training curve looks like, in a few numbers that another seed hardly moves.
+"""The features of training curves: a few numbers that differ little between seeds.
 
-A measured series gives its first record and its level in five stretches that grow longer as
-training slows down; the judged one also how much it moves from record to record in either half,
-unless other ranks logged it on the two sides, whose values are means of other batches. Levels are
-trimmed means and moves a trimmed mean too, so that a few odd steps of a run are no other seed. A
-series that is positive, as losses and norms are, is taken as logarithms, so that a feature is a
-relative one; another is divided by its largest size in the baseline. A series that all baseline
-runs log alike, as a schedule, gives the one record at which the candidate's lies farthest from it.
+A measured series has as features its first record and its level in five stretches, which grow
+longer as training slows down. The judged series also has its step-to-step noise in each half,
+unless the two sides logged it from different ranks, whose values are means over other batches.
+Levels and noise are trimmed means, so that a few unusual steps do not count as another seed. A
+positive series, such as a loss or a norm, enters by its logarithm, so that differences are
+relative; another series is divided by its largest size in the baseline. A series that is equal in
+all baseline runs, such as a schedule, has one feature: the record at which the candidate is
+farthest from it.
 
-N runs, of which the first B are the baseline's, n records, F features.
+Shapes: N runs, the first B of them the baseline's; n records; F features.
 """
 
 from __future__ import annotations
@@ -23,39 +24,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves
-from harness.align.companions import PLANNED
+from harness.align.auxiliary import PLANNED
 from harness.stats.tails import tail_degrees
 
 Floats = NDArray[np.float64]
 Kind = Literal["first", "level", "noise", "last", "schedule"]
 
 STRETCHES = (0.0, 0.05, 0.15, 0.35, 0.65, 1.0)
-"""Bounds of the stretches as parts of the common records."""
+"""Bounds of the stretches, as fractions of the common records."""
 TRIMMED = 0.1
-"""Part of a stretch's records that its level leaves out at either end."""
+"""Fraction of a stretch's records that its level leaves out at each end."""
 MOVES_TRIMMED = 0.2
-"""Part of the moves, the largest, that a noise feature leaves out."""
+"""Fraction of the step-to-step changes, the largest, that a noise feature leaves out."""
 FEW = 20
-"""Records below which a series has its last value only (validation, say)."""
+"""Number of records below which a series, such as validation, has only its last value."""
 EQUAL = 1e-6
-"""Values that differ by less of their size are the same: rounding on other devices."""
+"""Relative difference below which values are equal: devices round differently."""
 PRINTED = 1e-3
-"""A schedule that differs by less of its size is the same, printed with other digits."""
+"""Relative difference below which schedules are equal: logs print them with few digits."""
 STILL = 1e-9
-"""Moves from record to record below this part of the size are rounding too."""
+"""Relative size below which step-to-step changes are rounding."""
 RESULTS = "val."
+"""Prefix of validation results."""
 HUGE = 1e150
-"""Size, in parts of the baseline's, beyond which only the sign counts: its square is a float."""
+"""Values are clipped to this multiple of the baseline's size, so that their squares are finite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Feature:
-    """One number of every run, `column` (N,), NaN where a run does not log the series.
+    """One number per run: `column` (N,), NaN for a run that does not log the series.
 
-    Differences are relative: of logarithms where `logs`, else parts of the baseline's size.
-    `name` is for programs, `words` for readers: "the last val.mIoU". `tail` are the degrees of
-    freedom of a Student's t with the tails of a single record; a mean has lighter ones (infinity).
-    `result` marks an end result: the judged series' last level, or a last validation figure.
+    Differences are relative: of logarithms if `logs`, otherwise fractions of the baseline's size.
+    `name` is for programs, `words` for readers: "the last val.mIoU". `tail` holds the degrees of
+    freedom of the Student's t that has the tails of a single record; infinite for a mean, whose
+    tails are light. `result` marks an end result: the last level of the judged series, or a last
+    validation result.
     """
 
     name: str
@@ -69,7 +72,7 @@ class Feature:
 
     @property
     def exact(self) -> bool:
-        """Whether it is a schedule, which no seed moves."""
+        """Whether the feature is a schedule, which does not depend on the seed."""
         return self.kind == "schedule"
 
 
@@ -83,22 +86,22 @@ class Signature:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The features' names."""
+        """The names of the features."""
         return tuple(feature.name for feature in self.features)
 
     @property
     def logs(self) -> NDArray[np.bool_]:
-        """Shape (F,): which features are logarithms."""
+        """Flags (F,) of the features that are logarithms."""
         return np.array([feature.logs for feature in self.features])
 
     @property
     def exact(self) -> NDArray[np.bool_]:
-        """Shape (F,): which features are schedules."""
+        """Flags (F,) of the features that are schedules."""
         return np.array([feature.exact for feature in self.features])
 
     @property
     def tails(self) -> Floats:
-        """Shape (F,): the degrees of freedom that the features' tails allow."""
+        """The degrees of freedom (F,) that the features' tails allow."""
         return np.array([feature.tail for feature in self.features])
 
     @property
@@ -108,11 +111,11 @@ class Signature:
 
 
 def signature(aligned: Aligned) -> Signature:
-    """The features of the judged series, of validation and of schedules and auxiliary series.
+    """Returns the features of the judged series, validation, schedules and auxiliary series.
 
-    The judged values must be finite. A run whose row of another series is NaN throughout does not
-    log it; a record that is not finite in some other run is left out, and so is a series without
-    any other record, or without a run on either side.
+    The judged values must be finite. In another series, a row of only NaN is a run that does not
+    log it. A record that is not finite in any run that logs the series is left out; so is a series
+    without records or without runs on either side.
     """
     judged = [
         replace(feature, judged=True)
@@ -123,7 +126,7 @@ def signature(aligned: Aligned) -> Signature:
     last = ends[-1] if ends else len(judged) - 1
     judged[last] = replace(judged[last], result=True)
     others = (*aligned.schedules, *aligned.validation, *aligned.auxiliary)
-    more = [_as_result(f) for one in others for f in _features(one) if f.kind != "noise"]
+    more = [_as_result(f) for other in others for f in _features(other) if f.kind != "noise"]
     every = (*judged, *more)
     together = np.column_stack([feature.column for feature in every])
     b = aligned.baseline.shape[0]
@@ -131,27 +134,29 @@ def signature(aligned: Aligned) -> Signature:
 
 
 def _as_result(feature: Feature) -> Feature:
-    """The feature, marked where it is a last validation figure."""
+    """Returns the feature, marked as an end result if it is a last validation result."""
     validation = feature.name.startswith(RESULTS) and not feature.exact
     return replace(feature, result=True) if validation else feature
 
 
-def _features(one: Curves) -> Iterator[Feature]:
-    """The features of one series."""
-    values = np.vstack([one.baseline, one.candidate])
+def _features(curves: Curves) -> Iterator[Feature]:
+    """Yields the features of one series."""
+    values = np.vstack([curves.baseline, curves.candidate])
+    runs = curves.baseline.shape[0]
     logged = np.asarray(~np.isnan(values).all(axis=1), dtype=np.bool_)
-    b = int(np.count_nonzero(logged[: one.baseline.shape[0]]))
+    b = int(np.count_nonzero(logged[:runs]))
     finite = np.asarray(np.isfinite(values[logged]).all(axis=0), dtype=np.bool_)
-    if not (b and logged[one.baseline.shape[0] :].any() and finite.any()):
+    if not (b and logged[runs:].any() and finite.any()):
         return
-    for feature in _of_rows(one.metric, values[np.ix_(logged, finite)], one.steps[finite], b):
+    rows = values[np.ix_(logged, finite)]
+    for feature in _of_rows(curves.metric, rows, curves.steps[finite], b):
         column = np.full(values.shape[0], np.nan)
         column[logged] = feature.column
-        yield replace(feature, name=f"{one.metric}: {feature.name}", column=column)
+        yield replace(feature, name=f"{curves.metric}: {feature.name}", column=column)
 
 
 def _of_rows(metric: str, values: Floats, steps: NDArray[np.int64], b: int) -> Iterator[Feature]:
-    """The features of finite values (N, n), the first `b` rows the baseline's."""
+    """Yields the features of finite values (N, n), whose first `b` rows are the baseline's."""
     deviation = _deviation(values, b)
     same = PRINTED if metric in PLANNED else EQUAL
     alike = bool((np.abs(deviation[:b]) <= same).all())
@@ -170,7 +175,7 @@ def _of_rows(metric: str, values: Floats, steps: NDArray[np.int64], b: int) -> I
 
 
 def _measured(metric: str, values: Floats, b: int, *, logs: bool) -> Iterator[Feature]:
-    """Levels and noise of a series, from values (N, n) of size 1 or logarithms."""
+    """Yields the levels and noise of a series from values (N, n), scaled or logarithms."""
     n = values.shape[1]
     if n < FEW:
         words = f"the last {metric}"
@@ -195,7 +200,7 @@ def _measured(metric: str, values: Floats, b: int, *, logs: bool) -> Iterator[Fe
 
 
 def words_of(name: str) -> str:
-    """What a feature's name says, in words; empty for what is no such name.
+    """Returns the description of a feature's name for readers; empty for any other text.
 
     >>> words_of("loss: level 5"), words_of("loss: late noise")
     ('the mean loss of the last 35 % of steps', 'the step-to-step noise of loss in the second half')
@@ -215,7 +220,7 @@ def words_of(name: str) -> str:
 
 
 def _stretch(i: int) -> str:
-    """The i-th stretch in words, from 1."""
+    """Returns the description of the i-th stretch, from 1."""
     start, end = (round(100 * part) for part in STRETCHES[i - 1 : i + 1])
     if i == 1:
         return f"of the first {end} % of steps"
@@ -225,7 +230,7 @@ def _stretch(i: int) -> str:
 
 
 def trimmed_mean(values: Floats, *, low: float, high: float) -> Floats:
-    """Means (N,) of values (N, n) without the lowest and the highest parts of each row."""
+    """Returns the means (N,) of values (N, n) without the lowest and highest parts of each row."""
     n = values.shape[1]
     ordered = np.sort(values, axis=1)
     mean: Floats = ordered[:, int(low * n) : n - int(high * n)].mean(axis=1)
@@ -233,23 +238,23 @@ def trimmed_mean(values: Floats, *, low: float, high: float) -> Floats:
 
 
 def _deviation(values: Floats, b: int) -> Floats:
-    """Values (N, n) minus the first run's, in parts of its record's size.
+    """Returns values (N, n) minus the first run's, as fractions of the size of its record.
 
-    A record that is next to nothing beside the largest, as a rate that has decayed to zero, has the
-    size at which it would matter.
+    A record near zero, such as a learning rate that has decayed, has at least the size `EQUAL`
+    times the largest.
     """
     first = values[0]
     size = np.maximum(np.abs(first), EQUAL * _size(values, b))
-    halves = values / 2 - first / 2
+    halves = values / 2 - first / 2  # halved, because the difference of two floats may overflow
     return _parts(halves, np.maximum(size / 2, np.finfo(float).tiny))
 
 
 def _size(values: Floats, b: int) -> float:
-    """The largest size in the baseline; where that is zero throughout, in all runs, or 1."""
+    """Returns the largest size in the baseline; if that is zero, in all runs; if zero again, 1."""
     return float(np.abs(values[:b]).max() or np.abs(values).max() or 1.0)
 
 
 def _parts(values: Floats, size: Floats | float) -> Floats:
-    """Values in parts of a size, within what can be squared."""
+    """Returns values as fractions of a size, clipped to `HUGE`."""
     with np.errstate(over="ignore"):
         return np.clip(values / size, -HUGE, HUGE)

@@ -1,4 +1,4 @@
-"""The ways to split N runs into B and C: all of them where they are few, random ones otherwise."""
+"""Splits of N runs into B and C: all of them if they are few, otherwise random ones."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 MOST_RUNS = 1000
+"""Largest number of runs that is advised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Splits:
     """Splits of N = B + C runs. `members` (P, N) marks the candidates; row 0 is the real split.
 
-    `exact` says that these are all splits that a two-sided statistic can tell apart: with B = C a
-    split and its mirror image are one.
+    `exact` is true if these are all splits that a two-sided statistic distinguishes: with B = C, a
+    split and its mirror image count once.
     """
 
     members: NDArray[np.bool_]
@@ -29,10 +30,10 @@ class Splits:
         return int(self.members.shape[0])
 
     def weights(self) -> Floats:
-        """Rows that turn standardized values (N, F) into correlations with the split, (P, F).
+        """Returns weights W (P, N), so that W @ Z (P, F) are the correlations with the splits.
 
-        The entry of a run is its side's share; W @ Z is the point-biserial correlation r of each
-        feature, which orders splits as the two-sample t does: t = r sqrt((N - 2) / (1 - r^2)).
+        Z (N, F) are standardized values. A correlation is the point-biserial r of a feature, which
+        orders splits as the two-sample t does: t = r sqrt((N - 2) / (1 - r^2)).
         """
         c = int(self.members[0].sum())
         n = self.members.shape[1]
@@ -42,30 +43,33 @@ class Splits:
 
 
 def distinct(b: int, c: int) -> int:
-    """How many splits a two-sided statistic can tell apart."""
+    """Returns the number of splits that a two-sided statistic distinguishes."""
     return math.comb(b + c, b) // (2 if b == c else 1)
 
 
 def smallest_p(b: int, c: int) -> float:
-    """The smallest p-value that b against c runs can give: one over the distinct splits."""
+    """Returns the smallest p-value of b against c runs: one over the number of distinct splits."""
     return 1 / distinct(b, c)
 
 
 def runs_to_reject(b: int, *, level: float) -> int:
-    """The fewest candidate runs with which b baseline runs could reject at this level; 0 if none.
+    """Returns the fewest candidate runs with which b baseline runs could reject at this level.
 
-    More than 1,000 are taken for none.
+    0 if 1,000 runs are not enough.
     """
     return next((c for c in range(1, MOST_RUNS + 1) if smallest_p(b, c) <= level), 0)
 
 
 def even_runs_to_reject(*, level: float) -> int:
-    """The fewest runs a side with which two equal sides could reject at this level; 0 if none."""
+    """Returns the fewest runs per side with which two equal sides could reject; 0 if none."""
     return next((n for n in range(1, MOST_RUNS + 1) if smallest_p(n, n) <= level), 0)
 
 
 def splits(b: int, c: int, *, most: int, rng: np.random.Generator) -> Splits:
-    """All distinct splits if there are at most `most`, else `most` random ones and the real one."""
+    """Returns all distinct splits if they are at most `most`, else the real split and `most` more.
+
+    The others are random draws from `rng`.
+    """
     if distinct(b, c) <= most:
         return Splits(members=_all(b, c), exact=True)
     row = np.arange(b + c) >= b
@@ -74,7 +78,7 @@ def splits(b: int, c: int, *, most: int, rng: np.random.Generator) -> Splits:
 
 
 def _all(b: int, c: int) -> NDArray[np.bool_]:
-    """Every distinct split (P, N), the real one first; with b = c the last run stays put."""
+    """Returns every distinct split (P, N), the real one first; with b = c the last run is fixed."""
     n = b + c
     free, chosen = (n - 1, c - 1) if b == c else (n, c)
     count = math.comb(free, chosen)

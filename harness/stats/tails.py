@@ -1,4 +1,4 @@
-"""How heavy the tails of a single record are, learnt from the steps of the baseline runs."""
+"""The heaviness of the tails of a single record, estimated from the steps of the baseline runs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 WINDOW = 20
-"""Moves over which the noise is taken to have one size."""
+"""Number of step-to-step changes over which the noise is assumed to have constant size."""
 TAIL = 0.005
-"""Part of the moves that are the tail; at least `FEWEST_BEYOND` of them."""
+"""Fraction of the changes that form the tail; at least `FEWEST_BEYOND` changes."""
 FEWEST_BEYOND = 4
 DEGREES = (2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 30.0)
+"""Degrees of freedom between which the result is interpolated; above the last, infinite."""
 
 
 def tail_degrees(values: Floats) -> float:
-    """Degrees of freedom of a Student's t with the tails of values' (B, n) moves; infinity if none.
+    """Returns the degrees of freedom of the Student's t with the tails of values' (B, n) changes.
 
-    Moves from record to record are divided by their median size in a window, in all runs, and the
-    ratio of a far quantile of their size to the median is set beside those of Student's t. Moves
-    are taken as independent from window to window; fewer than two windows tell nothing.
+    Changes from record to record are divided by their median size in a window, over all runs. The
+    ratio of a high quantile of their size to the median is compared with that of Student's t.
+    Assumes that windows are independent. Infinite for light tails, or without a whole window.
     """
     moves = np.diff(values, axis=1)
     windows = moves.shape[1] // WINDOW
@@ -34,7 +35,7 @@ def tail_degrees(values: Floats) -> float:
         return math.inf
     tail = max(TAIL, FEWEST_BEYOND / cut.size)
     ratio = float(np.quantile(cut / size, 1 - tail))
-    from scipy.special import stdtrit  # noqa: PLC0415  (half a second, few commands need it)
+    from scipy.special import stdtrit  # noqa: PLC0415  (takes 0.5 s, few commands need it)
 
     known = stdtrit(np.array(DEGREES), 1 - tail / 2) / stdtrit(np.array(DEGREES), 0.75)
     if ratio <= known[-1]:

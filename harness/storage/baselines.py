@@ -1,8 +1,8 @@
-"""Recorded runs on disk: opens, lists, reads and records them.
+"""Opens, lists, reads and writes recorded baselines.
 
-A recording is written whole or not at all: figures and `baseline.toml` are made beside their place
-and brought onto the disk first. New figures get a name that no file there has, so the old recording
-is whole until the new `baseline.toml` is renamed into its place, and the new one is whole then.
+A recording is written atomically. The figures and `baseline.toml` are first written beside their
+place and synced to disk. The new figures get a file name that is not in use, so the old recording
+stays intact until the new `baseline.toml` is renamed into place.
 """
 
 from __future__ import annotations
@@ -40,44 +40,45 @@ from harness.system.whole import guarded, move, replace_with, stays_inside, writ
 
 PACK_ABOVE_BYTES = 1_000_000
 FIGURES_BYTES = 1 << 30
-"""Largest table of figures, unpacked: some 30 million records."""
+"""Largest decompressed table of figures, enough for about 30 million records."""
 UNPACK_MEMORY = 256 << 20
+"""Most memory that decompression may use, in bytes."""
 
 
 def is_recording(folder: Path) -> bool:
-    """Whether a folder holds recorded runs."""
+    """Returns whether a folder holds a recorded baseline."""
     try:
         return (folder / TOML).is_file()
     except OSError:
-        return False  # reading it as logs will say why
+        return False  # the caller then reads it as a log, which reports the error
 
 
 def open_recording(folder: Path) -> Recording:
-    """What a folder with recorded runs says of them.
+    """Returns the recording in a folder.
 
     Raises:
-        BaselineError: no such folder, or a `baseline.toml` that is damaged, edited, of another
-            version, or not sealed.
+        BaselineError: there is no such folder, or its `baseline.toml` is damaged, edited, of
+            another version, or not sealed.
     """
     recording = open_unsealed(folder)
     path, seal = str(folder / TOML), recording.meta.get(SEAL)
     if seal is None:
         msg = (
             "is not sealed: an older harness recorded it, or it was edited. Record it again, or "
-            f"seal it as it is: harness baseline seal {folder.name}"
+            f"seal its present content: harness baseline seal {folder.name}"
         )
         raise BaselineError(msg, source=path)
     if seal != seal_of(recording.meta):
-        msg = f"was changed after it was recorded: its seal does not fit. {RESTORE}"
+        msg = f"was changed after it was recorded: its seal does not match. {RESTORE}"
         raise BaselineError(msg, source=path)
     return recording
 
 
 def open_unsealed(folder: Path) -> Recording:
-    """As `open_recording`, whatever the seal.
+    """Returns the recording in a folder without checking its seal.
 
     Raises:
-        BaselineError: no such folder, or a `baseline.toml` that cannot be read.
+        BaselineError: there is no such folder, or its `baseline.toml` cannot be read.
     """
     path = folder / TOML
     if not is_recording(folder):
@@ -94,7 +95,7 @@ def open_unsealed(folder: Path) -> Recording:
 
 
 def recording_folders(folder: Path) -> list[Path]:
-    """The folders of the recordings in a folder, by name, whole or damaged."""
+    """Returns the folders of the recordings in a folder, sorted by name, damaged ones included."""
     try:
         inner = sorted(folder.iterdir())
     except OSError:
@@ -102,29 +103,29 @@ def recording_folders(folder: Path) -> list[Path]:
     return [
         path
         for path in inner
-        if not path.name.startswith(".") and os.path.lexists(path / TOML)  # a damaged one, too
+        if not path.name.startswith(".") and os.path.lexists(path / TOML)  # even a broken link
     ]
 
 
 def record(
     folder: Path, runs: Sequence[Run], *, origin: str, description: str, replace: bool = False
 ) -> Recording:
-    """Writes runs into a folder, which may hold no recording unless `replace` is set.
+    """Records runs in a folder, and returns the recording.
 
     Raises:
-        BaselineError: the folder holds a recording already, there is no run, a run has no record,
-            or the origin is empty.
-        HarnessError: it cannot be written there; what was there is as it was.
+        BaselineError: the folder holds a recording and `replace` is not set, there is no run, a
+            run has no record, or the origin is empty.
+        HarnessError: the folder cannot be written; its content is unchanged.
     """
     if is_recording(folder) and not replace:
-        msg = "recorded already; pass --replace to overwrite it, in a commit that says what moved"
+        msg = "already recorded; pass --replace to overwrite it, and commit the change separately"
         raise BaselineError(msg, source=str(folder))
     if not origin.strip():
-        msg = "no origin; say where the logs come from: a URL, a command, a commit"
+        msg = "the origin is empty; state where the logs come from: a URL, a command, a commit"
         raise BaselineError(msg, source=str(folder))
     empty = [run.source for run in runs if not any(len(series) for series in run.series)]
     if empty or not runs:
-        msg = f"{empty[0]} holds no record" if empty else "no run is given; name at least one log"
+        msg = f"{empty[0]} holds no record" if empty else "no run was passed; name a log"
         raise BaselineError(msg, source=str(folder))
     text = figures_of(runs)
     floor = spread_of(runs)
@@ -143,10 +144,10 @@ def record(
 
 
 def seal(folder: Path) -> Recording:
-    """Seals a recording as it stands, figures checked by their hash.
+    """Seals a recording with its present content, and returns it.
 
     Raises:
-        BaselineError: it cannot be read, or its figures are not those that were recorded.
+        BaselineError: the recording cannot be read, or its figures do not match their hash.
     """
     recording = open_unsealed(folder)
     checked_figures(recording)
@@ -155,9 +156,9 @@ def seal(folder: Path) -> Recording:
 
 
 def _write(folder: Path, meta: dict[str, Any], text: bytes) -> None:
-    """Puts a recording into a new folder at once, or into one that is there by two renames."""
+    """Writes a recording: into a new folder by one rename, into an existing folder by two."""
     if folder.is_symlink():
-        msg = "is a symbolic link, and nothing is written through one; remove it"
+        msg = "is a symbolic link, and nothing is written through it; remove the link"
         raise HarnessError(msg, source=str(folder))
     if not folder.exists():
         stays_inside(folder.parent)
@@ -180,7 +181,7 @@ def _write(folder: Path, meta: dict[str, Any], text: bytes) -> None:
 
 
 def _series_name(folder: Path) -> str:
-    """The file of figures of the recording that a folder holds; empty if it holds none."""
+    """Returns the name of the file of figures in a folder; empty if it holds no recording."""
     try:
         return str(open_unsealed(folder).meta["series"])
     except BaselineError:
@@ -188,12 +189,12 @@ def _series_name(folder: Path) -> str:
 
 
 def _left_over(folder: Path) -> list[str]:
-    """Figures under the names that only `record` gives: of a recording that was replaced."""
+    """Returns the files of figures that replaced recordings left in a folder."""
     return [p.name for p in folder.glob("series-*") if SERIES_NAME.fullmatch(p.name)]
 
 
 def _put(folder: Path, meta: Mapping[str, Any], text: bytes) -> None:
-    """Both files into a folder: made and on the disk first, then renamed, figures before."""
+    """Writes both files beside their places and syncs them, then renames the figures, the TOML."""
     name = str(meta["series"])
     figures = write_beside(folder / name, lzma.compress(text) if name.endswith(".xz") else text)
     try:
@@ -208,16 +209,16 @@ def _put(folder: Path, meta: Mapping[str, Any], text: bytes) -> None:
 
 
 def _sealed(meta: Mapping[str, Any]) -> bytes:
-    """The `baseline.toml`, its seal first: what is cut off behind it does not fit any more."""
+    """Returns the `baseline.toml`. Its seal comes first, so that a file that is cut off fails."""
     import tomli_w  # noqa: PLC0415  (only recording needs it)
 
     body = tomli_w.dumps({key: value for key, value in meta.items() if key != SEAL})
-    body = body.encode("utf-8", "replace").decode()  # half a surrogate pair has no place in TOML
+    body = body.encode("utf-8", "replace").decode()  # TOML cannot hold a lone surrogate
     return f'{SEAL} = "{seal_of(loads(body))}"\n{body}'.encode()
 
 
 def _holds(path: Path, text: bytes) -> bool:
-    """Whether a file of figures is a file and holds these."""
+    """Returns whether a path is a regular file with these figures."""
     try:
         return not path.is_symlink() and _figures(path) == text
     except BaselineError:
@@ -225,7 +226,7 @@ def _holds(path: Path, text: bytes) -> bool:
 
 
 def spread_of(runs: Sequence[Run]) -> NoiseFloor | None:
-    """The noise floor of the runs' loss; None where one run, or no common loss, shows none."""
+    """Returns the noise floor of the runs' loss; None for one run, or without a common loss."""
     try:
         return noise_floor(runs)
     except AlignmentError:
@@ -233,10 +234,10 @@ def spread_of(runs: Sequence[Run]) -> NoiseFloor | None:
 
 
 def recorded_spread(recording: Recording) -> NoiseFloor | None:
-    """The noise floor that was recorded; None if none was.
+    """Returns the recorded noise floor; None if the recording has none.
 
     Raises:
-        BaselineError: it is damaged.
+        BaselineError: the noise floor is damaged.
     """
     if "noise_floor" not in recording.meta:
         return None
@@ -248,25 +249,25 @@ def recorded_spread(recording: Recording) -> NoiseFloor | None:
 
 
 def load_runs(recording: Recording) -> tuple[Run, ...]:
-    """The recorded runs, bit for bit as the log had them.
+    """Returns the recorded runs, with the bits that were read from the logs.
 
     Raises:
-        BaselineError: the figures are missing, or are not those that were recorded.
+        BaselineError: the figures are missing, or do not match their hash.
     """
     return runs_of(recording, checked_figures(recording))
 
 
 def checked_figures(recording: Recording) -> bytes:
-    """The table of figures, unpacked, with the hash that was recorded.
+    """Returns the decompressed table of figures, after checking its hash.
 
     Raises:
-        BaselineError: they are missing, damaged, or others.
+        BaselineError: the figures are missing, damaged, or do not match their hash.
     """
     text = _figures(recording.series_path)
-    found, expected = hashlib.sha256(text).hexdigest(), recording.meta["series_sha256"]
-    if found != expected:
+    actual, expected = hashlib.sha256(text).hexdigest(), recording.meta["series_sha256"]
+    if actual != expected:
         msg = (
-            f"SHA-256 of the figures is {found[:16]}..., {TOML} says {expected[:16]}...; "
+            f"SHA-256 of the figures is {actual[:16]}..., {TOML} states {expected[:16]}...; "
             "restore both from version control, or record the baseline again"
         )
         raise BaselineError(msg, source=str(recording.series_path))
@@ -276,7 +277,7 @@ def checked_figures(recording: Recording) -> bytes:
 def _figures(path: Path) -> bytes:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            msg = f"is no regular file. {RESTORE}"
+            msg = f"is not a regular file. {RESTORE}"
             raise BaselineError(msg, source=str(path))
         with path.open("rb") as file:
             data = file.read(FIGURES_BYTES + 1)

@@ -1,4 +1,4 @@
-"""Bytes that others send, up to a number of bytes and to a time: the base of what is no file."""
+"""The base class of streams from servers and pipes, with bounds on bytes and time."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from typing import Any, Protocol
 from harness.errors import ParseError
 
 MAX_BYTES = 8 << 30
-"""Bytes that are taken from a URL, a pipe or standard input."""
+"""Most bytes that are read from a URL, a pipe or standard input."""
 
 
 class Stream(Protocol):
-    """What the bytes of a log are read from."""
+    """A source of the bytes of a log."""
 
     def read(self, n: int, /) -> bytes | None:
-        """The next bytes, `n` at most; none at the end."""
+        """Returns the next bytes, at most `n`; empty at the end."""
 
     def close(self) -> None:
-        """Lets it go."""
+        """Releases the source."""
 
 
 class Bounded(io.RawIOBase):
-    """A stream that ends with an error where it exceeds its bounds.
+    """A stream that raises an error when it exceeds its bounds.
 
-    `advice` says what to do then. A sub-class gives `_next`.
+    `advice` is the remedy that the error names. `note` is a remark for the reader of the log. A
+    sub-class implements `_next`.
     """
 
     def __init__(self, source: str, *, total_s: float, advice: str) -> None:
@@ -37,14 +38,14 @@ class Bounded(io.RawIOBase):
         self._deadline = time.monotonic() + total_s
 
     def readable(self) -> bool:
-        """It is read."""
+        """Returns True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fills in the next bytes, and returns their number; 0 at the end.
+        """Reads the next bytes into `buffer`, and returns their number; 0 at the end.
 
         Raises:
-            ParseError: more than it may have, or it took longer than it may.
+            ParseError: the stream has too many bytes or took too long.
         """
         data = self._next(len(buffer))
         self.count += len(data)
@@ -56,24 +57,24 @@ class Bounded(io.RawIOBase):
         return len(data)
 
     def left_s(self) -> float:
-        """Seconds until it has taken too long."""
+        """Returns the seconds left until the time limit."""
         return self._deadline - time.monotonic()
 
     def too_long(self) -> ParseError:
-        """It took more than the time that it has."""
-        return self.error(f"not read to its end within {self.total_s:g} s")
+        """Returns the error of a stream that exceeds its time limit."""
+        return self.error(f"did not end within {self.total_s:g} s")
 
     def error(self, what: str) -> ParseError:
-        """An error that says what to do."""
+        """Returns an error with the advice of this stream."""
         return ParseError(f"{what}. {self.advice}", source=self.source)
 
     def _next(self, n: int) -> bytes:
-        """The next bytes, `n` at most; none at the end."""
+        """Returns the next bytes, at most `n`; empty at the end."""
         raise NotImplementedError
 
 
 def size(n: int) -> str:
-    """A number of bytes in words: `8 GiB`."""
+    """Returns a number of bytes with a unit: `8 GiB`."""
     for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if n >= 1 << shift:
             return f"{n / (1 << shift):.3g} {unit}"
@@ -81,7 +82,10 @@ def size(n: int) -> str:
 
 
 def full(stream: Stream, n: int) -> bytes:
-    """The next `n` bytes, fewer only at the end: a pipe or a server may give a few at a time."""
+    """Returns the next `n` bytes, fewer only at the end.
+
+    A single read from a pipe or a server may return fewer.
+    """
     data = stream.read(n) or b""
     if not data or len(data) == n:
         return data

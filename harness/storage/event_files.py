@@ -11,9 +11,9 @@ from typing import IO
 
 from harness.log.run import Run
 from harness.parse.collect import Collector
+from harness.parse.finish import run_of
 from harness.parse.formats.tensorboard import TensorBoard, take, tools_of
 from harness.parse.names import Names
-from harness.parse.reading import run_of
 
 MARK = b"brain.Event:"
 """Stands in the first record of every event file."""
@@ -53,9 +53,11 @@ def read_events(
             for data in reading:
                 into.line += 1
                 take(data, tools, names, into)
+                into.write()
             if reading.ended:
                 into.note(reading.ended, about=path.name)
-    return run_of(into, source=source, lines=max(1, into.line))  # a torn file is not an empty one
+    lines = max(1, into.line)  # a torn file is not an empty one
+    return run_of(into, source=source, lines=lines, known=[TensorBoard.name])
 
 
 class _Records:

@@ -1,4 +1,4 @@
-"""What BASELINE and CANDIDATE name -> runs: recordings by folder or name, logs by path."""
+"""Turns BASELINE and CANDIDATE of the command line into runs, from recordings or logs."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ def load(
     baselines: Path | None = None,
     pattern: str | None = None,
 ) -> tuple[Run, ...]:
-    """The runs that `spec` names: a recording's folder, its name in `baselines`, or logs.
+    """Returns the runs that `spec` names: a recording's folder, its name in `baselines`, or logs.
 
-    Several of them are parted by commas, unless a file of that very name exists; a comma in a URL
-    parts it only from another URL. `-` is standard input. `root` is the folder that relative paths
-    start from; `baselines` defaults to the folder of that name in it.
-    `pattern` is a user's own format, for logs. A table of several runs is several runs.
+    Commas separate names, unless a file with the whole name exists; in a URL, a comma separates
+    only if another URL follows. `-` is standard input. Relative paths start from `root`;
+    `baselines` defaults to the folder of that name in it. `pattern` is a user's own log format. A
+    table with a column `run` gives a run for each value of it.
 
     Raises:
-        ParseError, BaselineError: as reading them does.
+        ParseError, BaselineError: a log or a recording cannot be read.
     """
     here = root or Path()
     shelf = baselines or here / BASELINES
     if "," not in spec and place_of(spec).kind == "stdin" and root is not None:
-        msg = "standard input in a manifest, where several ports would share it; give a file"
+        msg = "standard input in a manifest, whose ports would share it; name a file"
         raise ParseError(msg, source=spec)
     for folder in (here / spec, shelf / spec):
         if not is_url(spec) and is_recording(folder):
             return load_runs(open_recording(folder))
-    several = parts_of(spec, is_file=not is_url(spec) and os.path.lexists(here / spec))
-    if len(several) > 1:
+    parts = parts_of(spec, is_file=not is_url(spec) and os.path.lexists(here / spec))
+    if len(parts) > 1:
         options = {"root": root, "baselines": baselines}
-        return tuple(run for part in several for run in load(part, **options, pattern=pattern))
+        return tuple(run for part in parts for run in load(part, **options, pattern=pattern))
     paths = expand(spec, root=root)
     return tuple(run for path in paths for run in read_runs(path, pattern=pattern))
 
@@ -56,14 +56,14 @@ def load_sides(
     baselines: Path | None = None,
     pattern: str | None = None,
 ) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
-    """The runs of both sides.
+    """Returns the runs of both sides; see `load`.
 
     Raises:
-        ParseError, BaselineError: as reading them does.
-        PolicyError: a pattern that is none, or that no line of either side's logs matches.
+        ParseError, BaselineError: a log or a recording cannot be read.
+        PolicyError: the pattern is invalid, or no line of either side matches it.
     """
     if [*baseline.split(","), *candidate.split(",")].count(STDIN) > 1:
-        msg = "standard input is named twice, and can be read once; give a file for the other log"
+        msg = "standard input is named twice, and can be read once; name a file for the other log"
         raise ParseError(msg, source=STDIN)
     sides = [
         load(spec, root=root, baselines=baselines, pattern=pattern)
@@ -71,7 +71,7 @@ def load_sides(
     ]
     if pattern and not any(Pattern.name in run.formats for side in sides for run in side):
         msg = (
-            f"the pattern {pattern!r} is found in no line of either side; try it with "
+            f"no line of either side matches the pattern {pattern!r}; try it with "
             "`harness parse LOG --pattern ...`"
         )
         raise PolicyError(msg)

@@ -1,4 +1,4 @@
-"""Reads logs from disk or from elsewhere, once, hashing them as they stream by."""
+"""Reads logs from disk, standard input or URLs, once, and hashes them while they are read."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from harness.storage.listing import event_files, expand, unreadable
 from harness.storage.local import open_path
 from harness.storage.places import Place, place_of
 from harness.storage.unpack import unpacked
+from harness.system.plugins import installed_formats
 
 __all__ = ["expand", "read_run", "read_runs"]
 
@@ -26,12 +27,12 @@ FOREIGN = frozenset(
     {"_lzma", "lzma", "zlib", "zstandard", "_zstd", "aiohttp", "botocore", "s3fs", "gcsfs"}
     | {"adlfs", "azure", "google", "requests", "urllib3"}
 )
-"""Packages whose own exceptions mean a damaged archive or a place that cannot be reached."""
+"""Packages whose exceptions mean a damaged archive or an unreachable place."""
 BLOCK_BYTES = 1 << 22
 
 
 class _Seen:
-    """The hash and the number of the bytes that were read."""
+    """The hash and the number of the bytes read so far."""
 
     def __init__(self) -> None:
         self.sha256 = hashlib.sha256()
@@ -44,36 +45,38 @@ class _Seen:
 
 
 def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
-    """The run that a log describes. Compressed logs (.gz .xz .bz2 .zst) and URLs are read as such.
+    """Returns the run that a log describes.
 
-    `pattern` is a user's own format, a regular expression with named groups.
+    `path` may be a file, compressed or not (.gz .xz .bz2 .zst), `-` for standard input, or a URL.
+    `pattern` is a user's own log format, a regular expression with named groups.
 
     Raises:
-        ParseError: the log cannot be opened or read, or holds no training record, or several runs.
-        PolicyError: the pattern is none.
+        ParseError: the log cannot be read, or has no training record, or more than one run.
+        PolicyError: the pattern is invalid.
     """
     first, *others = read_runs(path, pattern=pattern)
     if others:
         msg = (
-            f"holds {len(others) + 1} runs (its column `run`), of which one is wanted here. Give "
-            "the file to `harness compare`, which takes it as several runs; or cut it by that "
-            "column into one file a run."
+            f"holds {len(others) + 1} runs (its column `run`); expected one run. Pass the file to "
+            "`harness compare`, which accepts more; or split it by that column into a file per "
+            "run."
         )
         raise ParseError(msg, source=str(path))
     return first
 
 
 def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...]:
-    """The runs that a log describes: one, or those of a table with a column `run`.
+    """Returns the runs that a log describes: a table with a column `run` may describe many.
 
-    `path` may be `-`, standard input, and a URL of file, http, https, s3, gs or az. Several runs of
-    one file have hashes of their own, of the file's hash and their label, since they are not the
-    same log. The source of a run is what was given, without user, password and values of a query.
+    `path` may be a file, compressed or not, `-` for standard input, or a URL of file, http, https,
+    s3, gs or az. The `sha256` of a run in a table is a hash of the file's hash and the run's label,
+    so that such runs are not taken for copies of one log. A run's `source` is `path` without user,
+    password and query values.
 
     Raises:
-        ParseError: the log cannot be opened or read, exceeds a bound of time or size, or holds no
-            training record.
-        PolicyError: the pattern is none.
+        ParseError: the log cannot be read, exceeds a bound of time or size, or has no training
+            record.
+        PolicyError: the pattern is invalid.
     """
     source = str(path)
     place = place_of(source)
@@ -102,7 +105,7 @@ def _read_log(place: Place, source: str, pattern: str | None) -> tuple[Run, ...]
             else _blocks(raw, seen)
         )
         with closing(blocks):
-            runs = parse_logs(blocks, source=source, pattern=pattern)
+            runs = parse_logs(blocks, source=source, pattern=pattern, formats=installed_formats())
         remark = str(getattr(raw, "note", ""))
     whole = seen.sha256.hexdigest()
     notes = (remark,) if remark else ()
@@ -118,7 +121,7 @@ def _read_log(place: Place, source: str, pattern: str | None) -> tuple[Run, ...]
 
 
 def _hash(whole: str, run: Run, source: str) -> str:
-    """The hash of a file, or of one of the runs in it."""
+    """Returns the hash of a file's run, or of one run of a table."""
     label = run.source.removeprefix(place_text(source))
     return hashlib.sha256(f"{whole}{label}".encode()).hexdigest() if label else whole
 
@@ -130,9 +133,12 @@ def _read_events(paths: Sequence[Path], source: str) -> Run:
 
 
 def _blocks(raw: Stream, seen: _Seen) -> Generator[bytes, None, None]:
-    """The blocks of a file, each hashed while it is parsed: that takes as long."""
+    """Yields the blocks of a file; a thread hashes each while the caller parses it.
+
+    On large logs, hashing takes about as long as parsing.
+    """
     block = full(raw, BLOCK_BYTES)
-    if len(block) < BLOCK_BYTES:  # so small a log is not worth a thread
+    if len(block) < BLOCK_BYTES:  # a thread would cost more than it saves
         seen.add(block)
         yield block
         block = full(raw, BLOCK_BYTES)
@@ -153,5 +159,9 @@ def _open(place: Place, source: str) -> Stream:
         return HttpLog(place.name)
     try:
         return StoreLog(place.name)
-    except (OSError, ImportError, ValueError) as error:  # of fsspec: no library for it
+    except (
+        OSError,
+        ImportError,
+        ValueError,
+    ) as error:  # ImportError: the store's package is absent
         raise unreadable(source, error) from error

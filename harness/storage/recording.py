@@ -1,8 +1,8 @@
-"""The form of recorded runs: `baseline.toml` with facts and provenance, `series.csv` with figures.
+"""The format of a recording: `baseline.toml` has facts and provenance, `series.csv` the figures.
 
-A recorded run stands for its log: a third party's log stays out of the repository, its figures and
-its hash come in. Reading a recording back gives the same bits. The seal in `baseline.toml` is a
-hash over everything else in it, and so, by their hash, over the figures.
+A recording replaces logs that may not be published: it keeps their figures and hashes. Reading it
+gives the same bits. The seal in `baseline.toml` is a hash of everything else in the file. The file
+contains the hash of the figures, so the seal covers them too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FORMAT_VERSION = 1
 TOML = "baseline.toml"
 SEAL = "seal"
 SERIES_NAME = re.compile(r"series(?:-[0-9a-f]{16})?\.csv(?:\.xz)?")
-"""How a file of figures is called; `record` adds a part of the hash where the name is taken."""
+"""The name of a file of figures. `record` adds a part of the hash if `series.csv` is in use."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 COLUMNS = ["run", "rank", "step", "name", "value"]
 RESTORE = "Restore it from version control, or record it again."
@@ -36,7 +36,7 @@ RESTORE = "Restore it from version control, or record it again."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A folder with recorded runs, and what its `baseline.toml` says."""
+    """A recorded baseline: its folder, and the content of its `baseline.toml`."""
 
     folder: Path
     meta: Mapping[str, Any]
@@ -48,12 +48,12 @@ class Recording:
 
     @property
     def series_path(self) -> Path:
-        """The file of figures, packed where they are many."""
+        """The file of figures, compressed if large."""
         return self.folder / str(self.meta["series"])
 
 
 def seal_of(meta: Mapping[str, Any]) -> str:
-    """The hash of everything in a `baseline.toml` but the seal, however it is laid out."""
+    """Returns the hash of a `baseline.toml` without its seal; layout and comments do not count."""
     content = {key: value for key, value in meta.items() if key != SEAL}
     text = json.dumps(
         content, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str
@@ -62,10 +62,10 @@ def seal_of(meta: Mapping[str, Any]) -> str:
 
 
 def check_meta(meta: Mapping[str, Any], *, source: str) -> None:
-    """Nothing, where a `baseline.toml` has the keys and types that this version reads.
+    """Raises unless a `baseline.toml` has the keys and types that this version reads.
 
     Raises:
-        BaselineError: it is of another version, or something in it is missing or does not fit.
+        BaselineError: it has another version, or a key is missing or invalid.
     """
     wrong = next(_mistakes(meta), "")
     if wrong:
@@ -73,7 +73,7 @@ def check_meta(meta: Mapping[str, Any], *, source: str) -> None:
 
 
 def _mistakes(meta: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong, the first thing alone to be looked at: what follows may rest on it."""
+    """Yields mistakes. Only the first is valid: later checks assume that earlier ones passed."""
     yield from _version(meta)
     yield from _top(meta)
     for number, run in enumerate(meta["runs"], 1):
@@ -83,9 +83,9 @@ def _mistakes(meta: Mapping[str, Any]) -> Iterator[str]:
 def _version(meta: Mapping[str, Any]) -> Iterator[str]:
     if "format_version" not in meta:
         yield "not a baseline.toml: it lacks format_version"
-    found = meta["format_version"]
-    if type(found) is not int or found != FORMAT_VERSION:
-        yield f"format_version {found!r:.40}; this tool reads {FORMAT_VERSION}"
+    version = meta["format_version"]
+    if type(version) is not int or version != FORMAT_VERSION:
+        yield f"format_version {version!r:.40}; this tool reads {FORMAT_VERSION}"
     missing = [key for key in ("series", "series_sha256", "runs") if key not in meta]
     if missing:
         yield f"lacks {', '.join(missing)}"
@@ -97,15 +97,15 @@ def _top(meta: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(meta.get(key, ""), str):
             yield f"{key} is {meta[key]!r:.40}; expected text"
     if not isinstance(series, str) or not SERIES_NAME.fullmatch(series):
-        yield f"series is {series!r:.60}; expected the name of a file here, such as series.csv"
+        yield f"series is {series!r:.60}; expected a file name such as series.csv, without a folder"
     if not _is_hash(meta["series_sha256"]):
         yield f"series_sha256 is {meta['series_sha256']!r:.40}; expected 64 hexadecimal digits"
     if not isinstance(units, dict) or not all(isinstance(u, str) for u in units.values()):
-        yield "units is no table of names and units"
+        yield "units is not a table of names and units"
     if not isinstance(meta.get("noise_floor", {}), dict):
-        yield "noise_floor is no table"
+        yield "noise_floor is not a table"
     if not isinstance(runs, list) or not runs or not all(isinstance(run, dict) for run in runs):
-        yield "runs is no list of entries [[runs]]"
+        yield "runs is not a list of entries [[runs]]"
 
 
 def _entry(run: Mapping[str, Any], which: str) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _entry(run: Mapping[str, Any], which: str) -> Iterator[str]:
         yield f"{which} lacks {', '.join(missing)}"
     log, size = run["log"], run["size_bytes"]
     if not isinstance(log, str) or Path(log).name != log or "\0" in log:
-        yield f"{which} has log = {log!r:.60}; expected the name of a file, without a folder"
+        yield f"{which} has log = {log!r:.60}; expected a file name, without a folder"
     if run["sha256"] != "" and not _is_hash(run["sha256"]):
         yield f"{which} has sha256 = {run['sha256']!r:.40}; expected 64 hexadecimal digits"
     if type(size) is not int or not 0 <= size < 2**63:
@@ -132,7 +132,7 @@ def _entry(run: Mapping[str, Any], which: str) -> Iterator[str]:
             yield f"{which} has {key}.{bad:.60} = {table[bad]!r:.40}; expected text or a number"
     unknown = next((name for name in facts if name not in FACTS), None)
     if unknown is not None:
-        yield f"{which} has a fact {unknown!r:.60} that this version does not know: update it"
+        yield f"{which} has the fact {unknown!r:.60}, unknown to this version; update the harness"
 
 
 def _is_hash(value: object) -> bool:
@@ -144,7 +144,7 @@ def _is_fact(value: object) -> bool:
 
 
 def entry_of(run: Run) -> dict[str, Any]:
-    """What `baseline.toml` says of a run."""
+    """Returns the entry of a run in `baseline.toml`."""
     return {
         "log": Path(shown(run.source)).name,
         "sha256": run.sha256,
@@ -161,12 +161,12 @@ def entry_of(run: Run) -> dict[str, Any]:
 
 
 def units_of(runs: Sequence[Run]) -> dict[str, str]:
-    """The units of the series, by the name that their column has."""
+    """Returns the units of the series, by their names in the table of figures."""
     return {_column(s): s.unit for run in runs for s in run.series if s.unit}
 
 
 def figures_of(runs: Sequence[Run]) -> bytes:
-    """The tidy table of all runs; floats as repr has them, so that reading gives the same bits."""
+    """Returns the tidy table of all runs; floats are written by `repr`, which keeps all bits."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -178,34 +178,34 @@ def figures_of(runs: Sequence[Run]) -> bytes:
 
 
 def runs_of(recording: Recording, figures: bytes) -> tuple[Run, ...]:
-    """The recorded runs, bit for bit as the log had them.
+    """Returns the recorded runs, with the bits that were read from the logs.
 
     Raises:
-        BaselineError: the figures are no table of these runs.
+        BaselineError: the figures are not a table of these runs.
     """
     source = str(recording.series_path)
     try:
         return _runs_of(recording, figures)
     except BaselineError:
         raise
-    except Exception as error:  # pandas and numpy refuse in ways of their own
-        msg = f"is no table of the recorded runs: {error!s:.200}. {RESTORE}"
+    except Exception as error:  # pandas and numpy raise many types for a damaged table
+        msg = f"is not a table of the recorded runs: {error!s:.200}. {RESTORE}"
         raise BaselineError(msg, source=source) from error
 
 
 def _runs_of(recording: Recording, figures: bytes) -> tuple[Run, ...]:
-    import pandas as pd  # noqa: PLC0415  (half a second, only recordings need it)
+    import pandas as pd  # noqa: PLC0415  (takes 0.5 s, and only recordings need it)
 
     kinds = {"run": np.int64, "rank": np.int64, "step": np.int64, "value": str, "name": str}
     table = pd.read_csv(io.BytesIO(figures), dtype=kinds, keep_default_na=False)
     if list(table.columns) != COLUMNS:
         msg = f"has the columns {list(table.columns)!r:.100}; expected {COLUMNS}. {RESTORE}"
         raise BaselineError(msg, source=str(recording.series_path))
-    table["value"] = [float(text) for text in table["value"]]  # correctly rounded, as repr wrote it
+    table["value"] = [float(text) for text in table["value"]]  # pandas' parser may round wrongly
     entries = recording.meta["runs"]
-    found = set(table["run"].unique().tolist())
-    if found != set(range(len(entries))) or (table["rank"] < 0).any():
-        msg = f"holds {len(found)} runs, {TOML} has {len(entries)}, or a rank below 0. {RESTORE}"
+    numbers = set(table["run"].unique().tolist())
+    if numbers != set(range(len(entries))) or (table["rank"] < 0).any():
+        msg = f"holds {len(numbers)} runs, {TOML} has {len(entries)}, or a rank below 0. {RESTORE}"
         raise BaselineError(msg, source=str(recording.series_path))
     units = recording.meta.get("units", {})
     runs = []
@@ -232,12 +232,12 @@ def _runs_of(recording: Recording, figures: bytes) -> tuple[Run, ...]:
 
 
 def _column(series: Series) -> str:
-    """The name with its window, `loss` or `loss@10`; one that holds an `@` always has a window."""
+    """Returns the name with its window; a name with an `@` always gets a window."""
     return f"{series.name}@{series.window}" if "@" in series.name else series.key
 
 
 def _from_column(text: str) -> tuple[str, int]:
-    """The name and the window that `_column` wrote."""
+    """Returns the name and the window that `_column` wrote."""
     name, _, window = text.rpartition("@")
     return (name, int(window)) if name and window.isdecimal() else (text, 1)
 

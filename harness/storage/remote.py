@@ -1,7 +1,7 @@
-"""Logs by URL: HTTP by the standard library, object stores by fsspec, both within bounds.
+"""Reads logs from URLs within bounds: HTTP by the standard library, object stores by fsspec.
 
-A server is a stranger: it may not answer, send a byte a second or never end, and it may lead
-elsewhere. User and password go to the host that they were given for, and to no other.
+A server is untrusted: it may not answer, send one byte per second, never end, or redirect. User
+and password are sent only to the host of the original URL.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from harness.storage import bounded
 from harness.storage.bounded import Bounded, size
 
 WAIT_S = 10.0
-"""Seconds that are waited for a connection, and for each next byte."""
+"""Seconds to wait for a connection, and for each further byte."""
 TOTAL_S = 120.0
-"""Seconds in which a log must have been read."""
+"""Seconds within which a log must end."""
 REDIRECTS = 5
-ADVICE = "Download the log and give its path."
+ADVICE = "Download the log and pass its path."
 
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _SAFE = "%/:=&?~+!$,;'@()*[]|"
@@ -35,14 +35,14 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class HttpLog(Bounded):
-    """What a server answers. `encoding` is the suffix of how it is packed, empty if it is not."""
+    """A server's response. `encoding` is the suffix of its compression; empty if there is none."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url, total_s=TOTAL_S, advice=ADVICE)
         self._watch = _Watch(TOTAL_S)
         self._response: http.client.HTTPResponse | None = None
         try:
-            with self._said():
+            with self._explained():
                 self._response = self._answer(url)
             self.length = self._stated_length(self._response)
             self.encoding = self._stated_encoding(self._response)
@@ -50,7 +50,7 @@ class HttpLog(Bounded):
             self.close()
             raise
         if self.length is None and not self._response.chunked:
-            self.note = "the server states no length of this log, so a lost end does not show"
+            self.note = "the server states no length of this log; a missing end would go unnoticed"
 
     def close(self) -> None:
         """Ends the connection."""
@@ -60,8 +60,8 @@ class HttpLog(Bounded):
         super().close()
 
     def _next(self, n: int) -> bytes:
-        with self._said():
-            assert self._response is not None  # noqa: S101  (it was opened)
+        with self._explained():
+            assert self._response is not None  # noqa: S101  (the constructor opened it)
             data: bytes = self._response.read1(n)
         if not data:
             if self._watch.expired:
@@ -72,10 +72,10 @@ class HttpLog(Bounded):
         return data
 
     def _answer(self, url: str) -> http.client.HTTPResponse:
-        """The answer after redirects.
+        """Returns the response after redirects.
 
         Raises:
-            ParseError: too many of them, one to elsewhere, or an answer that is no log.
+            ParseError: too many redirects, a redirect to an unsupported URL, or an error status.
         """
         given = now = urlsplit(url)
         opener = self._watch.opener()
@@ -86,7 +86,7 @@ class HttpLog(Bounded):
             response.close()
             before, now = now, self._next_place(now, response)
             if (before.scheme, now.scheme) == ("https", "http"):
-                raise self.error("the server leads from https to http, which is not followed")
+                raise self.error("the server redirects from https to http, which is not followed")
             self._watch.hang_up()
         else:
             raise self.error(f"more than {REDIRECTS} redirects")
@@ -94,7 +94,7 @@ class HttpLog(Bounded):
             response.close()
             reason = f"{response.status} {response.reason}"[:80].strip()
             raise ParseError(
-                f"the server answers {reason}; check the URL, and that it may be read",
+                f"the server answers {reason}; check the URL and your access to it",
                 source=self.source,
             )
         return response
@@ -107,17 +107,17 @@ class HttpLog(Bounded):
         except ValueError:
             known = False
         if not to or not known or place.scheme not in _PORTS:
-            raise self.error("the server leads to a place that is no http(s) URL")
+            raise self.error("the server redirects to something other than an http(s) URL")
         return place
 
     def _stated_length(self, response: http.client.HTTPResponse) -> int | None:
-        """The length that the answer states; None if none counts."""
+        """Returns the length that the response states; None if it states none that applies."""
         stated = {text.strip() for text in response.headers.get_all("Content-Length", [])}
         if response.chunked or not stated:
             return None
         text = stated.pop()
         if stated or not (text.isascii() and text.isdigit()):
-            raise self.error(f"the server states a length that is none ({text!r:.40})")
+            raise self.error(f"the server states an invalid length ({text!r:.40})")
         digits = text.lstrip("0") or "0"
         if len(digits) > len(str(bounded.MAX_BYTES)) or int(digits) > bounded.MAX_BYTES:
             raise self.error(
@@ -131,11 +131,11 @@ class HttpLog(Bounded):
             return ""
         if stated in {"gzip", "x-gzip"}:
             return ".gz"
-        raise self.error(f"the server packs its answer as {stated!r:.40}, which was not asked for")
+        raise self.error(f"the server uses the encoding {stated!r:.40}, which was not requested")
 
     @contextmanager
-    def _said(self) -> Iterator[None]:
-        """Says in one line what went wrong."""
+    def _explained(self) -> Iterator[None]:
+        """Turns an error of the connection into a ParseError."""
         try:
             yield
         except (OSError, ValueError, http.client.HTTPException) as error:
@@ -145,33 +145,33 @@ class HttpLog(Bounded):
 
 
 def _words(error: Exception) -> str:
-    """What went wrong, in words."""
+    """Returns the cause of an error of the connection."""
     during = "send its next byte"
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
-        error, during = error.reason, "take the connection"
+        error, during = error.reason, "accept the connection"
     match error:
         case TimeoutError():
             return f"the server took more than {WAIT_S:g} s to {during}"
         case socket.gaierror():
-            return "the name of the server is not known"
+            return "the name of the server is unknown"
         case ssl.SSLError():
             why = getattr(error, "verify_message", "") or error.reason or type(error).__name__
-            return f"no safe connection to the server ({why})"
+            return f"no secure connection to the server ({why})"
         case http.client.IncompleteRead():
-            return "the connection closed inside the log"
+            return "the connection closed within the log"
         case http.client.HTTPException():
-            return f"the server's answer is no HTTP ({type(error).__name__}: {str(error)[:80]})"
+            return f"the server's answer is not HTTP ({type(error).__name__}: {str(error)[:80]})"
     why = getattr(error, "strerror", "") or str(error)[:200] or type(error).__name__
     return f"cannot be read: {why}"
 
 
 def _request(now: SplitResult, given: SplitResult) -> urllib.request.Request:
-    """A request without user and password in its URL; they go along to the host given alone."""
+    """Returns a request. User and password become a header, for the original host only."""
     host = now.netloc.rpartition("@")[2]
     clean = urlunsplit(
         (now.scheme, host, quote(now.path or "/", _SAFE), quote(now.query, _SAFE), "")
     )
-    request = urllib.request.Request(  # noqa: S310  (http and https alone get here)
+    request = urllib.request.Request(  # noqa: S310  (only http and https URLs get here)
         clean, headers={"User-Agent": "ccnet-port-harness", "Accept-Encoding": "identity"}
     )
     if given.username is not None and _same_host(now, given):
@@ -182,7 +182,7 @@ def _request(now: SplitResult, given: SplitResult) -> urllib.request.Request:
 
 
 def _same_host(now: SplitResult, given: SplitResult) -> bool:
-    """Whether a host is the one given: by name and port, or its https where http was given."""
+    """Returns whether host and port are those of the original URL, or its upgrade to https."""
     if now.hostname != given.hostname:
         return False
     ports = [part.port or _PORTS[part.scheme] for part in (now, given)]
@@ -192,7 +192,7 @@ def _same_host(now: SplitResult, given: SplitResult) -> bool:
 
 
 class _Watch:
-    """Shuts the socket when the time is over, whatever waits for it."""
+    """A timer that shuts the sockets down, which ends a read that is blocked in them."""
 
     def __init__(self, total_s: float) -> None:
         self.expired = False
@@ -203,7 +203,7 @@ class _Watch:
         self._timer.start()
 
     def opener(self) -> urllib.request.OpenerDirector:
-        """What opens http and https, by the environment's proxies, and nothing else."""
+        """Returns an opener for http and https only, which uses the environment's proxies."""
         director = urllib.request.OpenerDirector()
         director.add_handler(urllib.request.ProxyHandler())
         director.add_handler(_Http(self))
@@ -211,7 +211,7 @@ class _Watch:
         return director
 
     def hang_up(self) -> None:
-        """Ends the connections."""
+        """Closes the connections."""
         sockets = [*self.sockets, *(c.sock for c in self.connections if c.sock is not None)]
         for sock in sockets:
             with suppress(OSError):
@@ -220,7 +220,7 @@ class _Watch:
         self.connections.clear()
 
     def end(self) -> None:
-        """Ends the connections and the watch."""
+        """Stops the timer and closes the connections."""
         self._timer.cancel()
         self.hang_up()
 
@@ -229,7 +229,7 @@ class _Watch:
         self.hang_up()
 
     def connect(self, kind: type[http.client.HTTPConnection]) -> Any:
-        """A kind of connection that is watched from its start."""
+        """Returns a connection class whose sockets are registered with this timer."""
         watch = self
 
         class Watched(kind):  # type: ignore[misc, valid-type]
@@ -273,8 +273,8 @@ class StoreLog(Bounded):
         self._file: IO[bytes] = fsspec.open(url, "rb").open()
 
     def close(self) -> None:
-        """Lets the object go."""
-        with suppress(AttributeError):  # of an object that could not be opened
+        """Closes the object."""
+        with suppress(AttributeError):  # the constructor failed before it set `_file`
             self._file.close()
         super().close()
 

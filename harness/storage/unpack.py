@@ -1,4 +1,4 @@
-"""Packed logs, unpacked as they are read: up to a number of bytes, and to a time."""
+"""Decompresses logs while they are read, with bounds on bytes and time."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ from harness.errors import ParseError
 from harness.storage.bounded import Stream, full, size
 
 FLOOR_BYTES = 64 << 20
-"""Bytes that any packed log may have. They are unpacked before the first of them is read."""
+"""Decompressed size that any log may have. Parsing begins only after this size, or at the end."""
 RATIO = 100
-"""Bytes that a packed byte may become beyond it. Text of a log packs 5 to 30 to one."""
+"""Largest ratio of decompression beyond that size. The text of logs compresses by 5 to 30."""
 AHEAD_BYTES = 1 << 16
-"""Packed bytes that are read ahead: few, so that their number tells what was unpacked of them."""
+"""Compressed bytes that are read ahead; few, so that the ratio is measured on the bytes in use."""
 PATIENCE_S = 60.0
-"""Seconds of unpacking in which a line must end."""
+"""Seconds of decompression within which a line must end."""
 
 
 def unpacked(
     raw: Stream, kind: str, *, seen: Callable[[Any], None], source: str, block: int
 ) -> Generator[bytes, None, None]:
-    """The blocks of what is packed as `kind`, a suffix such as `.gz`; `seen` gets what is read.
+    """Yields the decompressed blocks of `raw`; `seen` is called with the compressed bytes.
+
+    `kind` is the suffix of the compression, such as `.gz`.
 
     Raises:
-        ParseError: nothing can unpack it, or it becomes too much or takes too long.
-        Others of the library that unpacks it: it is damaged.
+        ParseError: no decompressor is installed, or a bound is exceeded.
+        Errors of the decompressor: the file is damaged.
     """
     from fsspec.compression import compr  # noqa: PLC0415  (only packed logs need it)
     from fsspec.utils import infer_compression  # noqa: PLC0415
@@ -45,21 +47,21 @@ def unpacked(
         count += len(data)
         if count > max(FLOOR_BYTES, RATIO * packed.count):
             msg = (
-                f"{packed.count} packed bytes become more than {size(count - len(data))}, over "
-                f"{RATIO} to one, as no log does. Unpack it yourself and give that."
+                f"{packed.count} compressed bytes give more than {size(count - len(data))}, a "
+                f"ratio above {RATIO}, which no log has. Decompress it and pass the result."
             )
             raise ParseError(msg, source=source)
         held.append(data)
-        if count > FLOOR_BYTES:  # before, an archive that becomes too much would take minutes
+        if count > FLOOR_BYTES:  # parsing a bomb before its ratio shows would take minutes
             yield from held
             held.clear()
     yield from held
-    while buffered.read(1 << 20):  # what a decompressor leaves behind counts for the hash, too
+    while buffered.read(1 << 20):  # the hash covers bytes after the end of the compressed stream
         pass
 
 
 class _Packed(io.RawIOBase):
-    """A packed file, whose bytes are seen as they are unpacked."""
+    """A compressed file that reports its bytes and measures the time of decompression."""
 
     def __init__(self, raw: Stream, seen: Callable[[Any], None], source: str) -> None:
         self._raw = raw
@@ -76,7 +78,7 @@ class _Packed(io.RawIOBase):
         self._check_time()
         begun = time.monotonic()
         data = full(self._raw, len(buffer))
-        if self._begun is not None:  # waiting for a server is no unpacking
+        if self._begun is not None:  # the time spent waiting for a server does not count
             self._begun += time.monotonic() - begun
         buffer[: len(data)] = data
         self._seen(data)
@@ -84,7 +86,7 @@ class _Packed(io.RawIOBase):
         return len(data)
 
     def timed(self, read: Callable[[], bytes]) -> bytes:
-        """What is read, unless unpacking has taken too long since the last end of a line."""
+        """Returns the data of `read`, unless no line has ended for too long."""
         self._begun = time.monotonic()
         data = read()
         self._check_time()
@@ -99,7 +101,7 @@ class _Packed(io.RawIOBase):
             spent += time.monotonic() - self._begun
         if spent > PATIENCE_S:
             msg = (
-                f"no line ends in {PATIENCE_S:g} s of unpacking. Unpack it yourself, look at it, "
-                "and give that."
+                f"no line ends within {PATIENCE_S:g} s of decompression. Decompress it, look at "
+                "it, and pass the result."
             )
             raise ParseError(msg, source=self._source)

@@ -1,4 +1,4 @@
-"""Checks recordings against themselves and, where the logs are there, against the logs."""
+"""Checks recordings: their figures against their hashes and, if present, against the logs."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from harness.storage.logs import expand, read_runs
 from harness.storage.recording import TOML, Recording
 
 RUN = " [run "
-"""What stands between the name of a table and the number of a run of it."""
+"""Separates the name of a table from the label of a run in it."""
 
 
 def verify(recording: Recording, *, logs: Path | None = None) -> list[str]:
-    """What was checked, one line each: the figures, and every source log found in `logs`.
+    """Checks a recording, and returns a line for each check that passed.
 
-    A log that is there is read again: its hash, series and facts must be those that were recorded.
-    `logs` is the folder of the recording unless given; a log in that one which is not recorded is
-    an error, since a run was cut off.
+    Each source log in `logs`, by default the recording's folder, is read again: its hash, series
+    and facts must equal the recorded ones. A log in the recording's folder that is not recorded is
+    an error, because an entry was removed.
 
     Raises:
-        BaselineError: something is not what was recorded.
-        ParseError: a log cannot be read any more.
+        BaselineError: something differs from the recording.
+        ParseError: a log cannot be read.
     """
     checked_figures(recording)
     runs = load_runs(recording)
@@ -43,7 +43,7 @@ def verify(recording: Recording, *, logs: Path | None = None) -> list[str]:
     for log, recorded in by_log.items():
         path = folder / log
         if not (path.is_file() or path.is_dir()):
-            lines.append(f"{recording.name}: {log} is not here, its hash was not checked")
+            lines.append(f"{recording.name}: {log} is not here; its hash was not checked")
             continue
         _check_log(path, recorded)
         lines.append(f"{recording.name}: {log} is the log that was recorded")
@@ -53,16 +53,16 @@ def verify(recording: Recording, *, logs: Path | None = None) -> list[str]:
 
 
 def _check_floor(recording: Recording, runs: Sequence[Run]) -> None:
-    """The noise floor is what the recorded runs give, up to the last digits of another machine."""
-    said, found = recorded_spread(recording), spread_of(runs)
-    same = (said is None) == (found is None)
-    if said is not None and found is not None:
-        same = (said.metric, said.runs) == (found.metric, found.runs) and [
+    """Compares the recorded noise floor with that of the runs, to the 6 digits of `_rounded`."""
+    recorded, computed = recorded_spread(recording), spread_of(runs)
+    same = (recorded is None) == (computed is None)
+    if recorded is not None and computed is not None:
+        same = (recorded.metric, recorded.runs) == (computed.metric, computed.runs) and [
             (p.name, p.first_step, p.last_step, *_rounded(p.mean, p.run_spread, p.step_spread))
-            for p in said.phases
+            for p in recorded.phases
         ] == [
             (p.name, p.first_step, p.last_step, *_rounded(p.mean, p.run_spread, p.step_spread))
-            for p in found.phases
+            for p in computed.phases
         ]
     if not same:
         msg = "its noise_floor is not that of the recorded runs; record the baseline again"
@@ -70,42 +70,44 @@ def _check_floor(recording: Recording, runs: Sequence[Run]) -> None:
 
 
 def _rounded(*values: float) -> tuple[str, ...]:
+    """Returns values with 6 digits: the last digits of a mean differ between machines."""
     return tuple(f"{value:.6g}" for value in values)
 
 
 def _check_log(path: Path, recorded: Sequence[Run]) -> None:
-    """Reads a log again and compares it with what was recorded of it."""
-    found = {run.sha256: run for run in read_runs(path)}
+    """Reads a log again, and compares it with its recording."""
+    by_hash = {run.sha256: run for run in read_runs(path)}
     for run in recorded:
-        again = found.get(run.sha256)
+        again = by_hash.get(run.sha256)
         if again is None:
-            now = next(iter(found))
+            now = next(iter(by_hash))
             msg = f"SHA-256 is {now}, recorded was {run.sha256}: another log of this name"
             raise BaselineError(msg, source=str(path))
         if run.size_bytes != again.size_bytes:
-            msg = f"has {again.size_bytes} bytes, recorded were {run.size_bytes}"
+            msg = f"has {again.size_bytes} bytes; recorded were {run.size_bytes}"
             raise BaselineError(msg, source=str(path))
         _check_facts(path, run.facts, again.facts)
         if not same_series(run.series, again.series) or _units(run) != _units(again):
             which = _first_other(run.series, again.series)
             msg = (
                 f"gives other figures than were recorded: {which}. They were edited, or this "
-                "version reads the log in another way; record the baseline again"
+                "version reads the log differently; record the baseline again"
             )
             raise BaselineError(msg, source=str(path))
-    if len(recorded) != len(found):
-        msg = f"holds {len(found)} runs, of which {len(recorded)} are recorded"
+    if len(recorded) != len(by_hash):
+        msg = f"holds {len(by_hash)} runs, of which {len(recorded)} are recorded"
         raise BaselineError(msg, source=str(path))
 
 
 def _check_facts(path: Path, recorded: Mapping[str, object], again: Mapping[str, object]) -> None:
     names = sorted({*recorded, *again})
-    other = [name for name in names if recorded.get(name) != again.get(name)]
-    if other:
-        said, found = (side.get(other[0], "nothing") for side in (recorded, again))
+    different = [name for name in names if recorded.get(name) != again.get(name)]
+    if different:
+        name = different[0]
+        before, now = (side.get(name, "nothing") for side in (recorded, again))
         msg = (
-            f"states {other[0]} = {found!r:.60}, recorded is {said!r:.60}. It was edited, or this "
-            "version reads the log in another way; record the baseline again"
+            f"states {name} = {now!r:.60}, recorded is {before!r:.60}. It was edited, or this "
+            "version reads the log differently; record the baseline again"
         )
         raise BaselineError(msg, source=str(path))
 
@@ -118,18 +120,18 @@ def _first_other(recorded: Sequence[Series], again: Sequence[Series]) -> str:
     left = {(s.key, s.rank): s for s in recorded}
     right = {(s.key, s.rank): s for s in again}
     for key, rank in [*left, *right]:
-        one, other = left.get((key, rank)), right.get((key, rank))
-        if one is None or other is None or not same_series([one], [other]):
+        before, now = left.get((key, rank)), right.get((key, rank))
+        if before is None or now is None or not same_series([before], [now]):
             return f"{key} of rank {rank}"
     return "the units"
 
 
 def _check_none_is_cut(recording: Recording, by_log: Mapping[str, object]) -> None:
-    """The logs beside a recording are all recorded, where any of them is."""
+    """Raises if a log beside a recording is not recorded, provided that any of them is."""
     if not any((recording.folder / log).is_file() for log in by_log):
         return
     paths = [Path(path) for path in expand(str(recording.folder))]
     left = [p.name for p in paths if p.name not in by_log and not p.name.startswith("series")]
     if left:
-        msg = f"{', '.join(left[:5])} lies beside {TOML} and is not recorded in it"
+        msg = f"{', '.join(left[:5])} is beside {TOML} but not recorded in it"
         raise BaselineError(msg, source=str(recording.folder))

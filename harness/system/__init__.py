@@ -1,1 +1,1 @@
-"""What every shell needs of the operating system: files, processes, one line per error."""
+"""Access to the operating system for the shells: files, processes, one line per error."""

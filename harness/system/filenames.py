@@ -1,4 +1,4 @@
-"""Which names may become folders: those that mean one folder below another, on every system."""
+"""Checks whether a name can be a folder on every system, directly below another folder."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 LONGEST = 100
-"""Characters; in UTF-8 they are less than the 255 bytes that file systems take."""
+"""Longest name in characters."""
 LONGEST_BYTES = 200
+"""Longest name in bytes of UTF-8. File systems accept 255; temporary names add a suffix."""
 _DEVICES = {"CON", "PRN", "AUX", "NUL"} | {
     f"{kind}{n}" for kind in ("COM", "LPT") for n in range(10)
 }
-"""What Windows takes for a device, whatever its suffix."""
+"""Names that Windows takes for devices, with any suffix."""
 _SEPARATORS = "/\\:"
 
 
 def unfit(name: str) -> str:
-    """Why a name cannot be that of a folder; empty if it can.
+    """Returns why a name cannot be a folder's; empty if it can.
 
     >>> unfit("ccnet-sdaa"), unfit("../ccnet")
     ('', "holds '/'")
@@ -41,7 +42,7 @@ def _reasons(name: str) -> Iterator[str]:
 
 
 def alike(names: Iterable[str]) -> list[tuple[str, ...]]:
-    """Names that are one folder where the system does not tell capitals, or forms of an accent."""
+    """Returns groups of names that are one folder on systems that ignore case or Unicode form."""
     groups: dict[str, list[str]] = {}
     for name in names:
         key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
@@ -50,7 +51,7 @@ def alike(names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def shortened(name: str) -> str:
-    """A name for a message: a long one with its middle left out.
+    """Returns a name for a message; the middle of a long name is left out.
 
     >>> shortened("a" * 300)
     'aaaaaaaaaaaaaaaaaaaa...aaaaaaaaaaaaaaaaaaaa'

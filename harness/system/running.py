@@ -1,8 +1,8 @@
-"""Runs a command line so that its exit status is a verdict's, 2 or 130, whatever happens.
+"""Runs a command line so that its exit status is always a verdict's, 2 or 130.
 
-Status 1 means `fail`, and so does nothing else: an error of this program, of a library, of usage
-or of the screen ends with 2 and one line. A reader of standard output that goes away changes no
-verdict; what is left to print is thrown away.
+Only a verdict `fail` gives status 1. An error of this program, of a library, of usage or of the
+output ends with status 2 and one line. If the reader of standard output goes away, the verdict
+stays the same and the rest of the output is dropped.
 """
 
 from __future__ import annotations
@@ -16,37 +16,38 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.log.shown import shown
+from harness.report import verdicts
 from harness.version import tool_version
 
-EXIT_ERROR = 2
+EXIT_ERROR = verdicts.row("error").exit_status
 EXIT_INTERRUPTED = 130
 TRACEBACK = "HARNESS_TRACEBACK"
-"""The variable that shows where an internal error came from."""
+"""Environment variable: if set, an internal error prints its traceback."""
 LONGEST = 300
-"""Characters of a foreign message that are shown."""
+"""Characters of another library's message that are shown."""
 
 
 class Output(io.RawIOBase):
-    """A file descriptor that takes everything; `error` is the first thing that it refused."""
+    """A stream to a file descriptor that never raises. `error` is the first error of a write."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self.error: OSError | None = None
 
     def writable(self) -> bool:
-        """It is."""
+        """Returns True."""
         return True
 
     def fileno(self) -> int:
-        """The descriptor."""
+        """Returns the file descriptor."""
         return self.descriptor
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
+        """Returns whether the descriptor is a terminal."""
         return os.isatty(self.descriptor)
 
     def write(self, data: Any) -> int:
-        """Writes bytes, or drops them after the first error."""
+        """Writes bytes, or drops them after the first error. Returns their number."""
         view = memoryview(data)
         size = int(view.nbytes)
         while self.error is None and view.nbytes:
@@ -58,10 +59,10 @@ class Output(io.RawIOBase):
 
 
 def run(load: Callable[[], Callable[..., object]]) -> int:
-    """The exit status of the command line that `load` imports.
+    """Runs the command line that `load` imports, and returns its exit status.
 
-    An error of a user is one line on standard error. An internal error names itself, and shows its
-    traceback where the variable HARNESS_TRACEBACK is set.
+    A user's error is one line on standard error. An internal error says so, and prints its
+    traceback if the variable HARNESS_TRACEBACK is set.
     """
     _take_closed_streams()
     out = _patient("stdout")
@@ -73,52 +74,52 @@ def run(load: Callable[[], Callable[..., object]]) -> int:
         status = leaving.code if isinstance(leaving.code, int) else EXIT_ERROR
     except KeyboardInterrupt:
         status = EXIT_INTERRUPTED
-    except BaseException as error:  # a status 1 would mean that a port failed
+    except BaseException as error:  # Python would exit with 1, which means that a port failed
         say(f"error: {described(error)}")
         status = EXIT_ERROR
     lost = _lost(out)
     if lost:
-        say(f"error: standard output: {lost}. What was printed is not whole.")
+        say(f"error: standard output: {lost}. The printed output is incomplete.")
     return EXIT_ERROR * bool(lost) if status is None else status
 
 
 def described(error: BaseException) -> str:
-    """An error in one line: as its author wrote it for a user, or as an internal error."""
+    """Returns an error as one line: its message for a user, or that of an internal error."""
     if isinstance(error, HarnessError):
         return str(error)
     if isinstance(error, OSError) and error.errno is not None:
         where = f"{error.filename}: " if error.filename else ""
-        return shown(f"{where}{error.strerror or error}. Check path and permission.")
+        return shown(f"{where}{error.strerror or error}. Check the path and its permissions.")
     return internal(error)
 
 
 def internal(error: BaseException) -> str:
-    """An error of this program in one line that says how to report it."""
+    """Returns an internal error as one line that says how to report it."""
     what = shown(f"{type(error).__name__}: {str(error)[:LONGEST]}")
     if os.environ.get(TRACEBACK):
         say("".join(traceback.format_exception(error)).rstrip())
     return (
-        f"internal error in harness {tool_version()}: {what}; please report it with what "
-        f"{TRACEBACK}=1 shows"
+        f"internal error in harness {tool_version()}: {what}; please report it with the output "
+        f"of {TRACEBACK}=1"
     )
 
 
 def say(text: str) -> None:
-    """Writes a line to standard error, or nothing where that is closed."""
+    """Writes a line to standard error, or nothing if that is closed."""
     try:
         sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):  # closed by whoever started this
+    except (OSError, ValueError, AttributeError):  # the parent process closed it
         return
 
 
 def _called(load: Callable[[], Callable[..., object]]) -> int | None:
-    """The status that a command chose, None of one that has no verdict; bad usage is shown."""
+    """Returns the exit status of a command, None if it has none. Shows the error of bad usage."""
     try:
         status = load()(standalone_mode=False)
     except Exception as error:
         show = getattr(error, "show", None)
-        if callable(show) and hasattr(error, "exit_code"):  # typer's: bad usage, or no arguments
+        if callable(show) and hasattr(error, "exit_code"):  # typer's error of bad usage
             show()
             return EXIT_ERROR
         if type(error).__name__ == "Abort":
@@ -128,19 +129,19 @@ def _called(load: Callable[[], Callable[..., object]]) -> int | None:
 
 
 def _take_closed_streams() -> None:
-    """Opens what is closed of the three standard descriptors, lest a file of ours gets it."""
+    """Opens standard descriptors that are closed, so that no file of ours gets their number."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # the system picks the lowest free number: this one
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def _patient(name: str) -> Output | None:
-    """Makes a standard stream one that never raises; not where a test has put its own there."""
+    """Replaces a standard stream by one that never raises, unless a test replaced it already."""
     stream = getattr(sys, name)
     if stream is not getattr(sys, f"__{name}__") or not isinstance(stream, io.TextIOWrapper):
         return None
@@ -156,7 +157,7 @@ def _patient(name: str) -> Output | None:
 
 
 def _lost(out: Output | None) -> str:
-    """Why a part of what was printed is lost; empty if it is not, or if nobody reads it."""
+    """Returns why output was lost; empty if none was, or if the reader went away."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

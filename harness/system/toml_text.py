@@ -1,7 +1,7 @@
-"""TOML that strangers wrote: read with bounds on its size and depth, refused in one line.
+"""Reads untrusted TOML with bounds on its size and depth; an error is one line.
 
-`tomllib` takes time and memory that grow with the square of the depth of keys, and recurses into
-brackets; both are looked at before it reads.
+The time and memory of `tomllib` grow with the square of the depth of keys, and it recurses into
+brackets. Both depths are therefore checked before it reads.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST_BYTES = 4 << 20
-"""Largest manifest: some 20,000 ports."""
+"""Largest manifest, enough for about 20,000 ports."""
 BASELINE_BYTES = 32 << 20
-"""Largest baseline.toml: 1,000 runs with 500 settings each."""
+"""Largest baseline.toml, enough for 1,000 runs with 500 settings each."""
 DEEPEST = 50
-"""Brackets inside brackets, and parts of a dotted key."""
+"""Deepest nesting of brackets, and most parts of a dotted key."""
 BLOCK = 1 << 16
 
 _STRING = re.compile(
@@ -29,30 +29,30 @@ _STRING = re.compile(
     r"|#[^\n]*+",
     re.DOTALL,
 )
-"""A string or a comment, closed or not: no alternative can fail after a long way."""
+"""A string or a comment, closed or not. Possessive, so that matching takes linear time."""
 _DOTTED = re.compile(r"(?<![\w-])[\w-]++(?:[ \t]*\.[ \t]*[\w-]++)+")
 _BRACKETS = re.compile(r"[\[\]{}]")
 
 
 class TomlError(ValueError):
-    """A file that is not the TOML that was expected. The message is one line."""
+    """The error of a file that is not valid TOML or exceeds a bound. The message is one line."""
 
 
 def read_toml(path: Path, *, most_bytes: int) -> tuple[dict[str, Any], str]:
-    """The content of a TOML file, and its text with plain line ends.
+    """Returns the content of a TOML file, and its text with LF line ends.
 
-    A byte order mark of UTF-8 is read over; lines may end in LF, CRLF or CR.
+    A UTF-8 byte order mark is skipped; lines may end in LF, CRLF or CR.
 
     Raises:
         OSError: the file cannot be read.
-        TomlError: it is too large, no regular file, no UTF-8, too deep, or no TOML.
+        TomlError: the file is too large, too deep, not regular, not UTF-8, or not TOML.
     """
     text = decoded(_bytes(path, most_bytes))
     return loads(text), text
 
 
 def _bytes(path: Path, most: int) -> bytes:
-    """The bytes of a regular file, or of a pipe that the shell opened."""
+    """Returns the bytes of a regular file, or of a pipe that the shell opened."""
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         msg = "is a folder; name the file"
@@ -72,10 +72,10 @@ def _bytes(path: Path, most: int) -> bytes:
 
 
 def decoded(data: bytes) -> str:
-    """The text of UTF-8, its line ends as LF.
+    """Returns the text of UTF-8 bytes, with LF line ends.
 
     Raises:
-        TomlError: it is another encoding.
+        TomlError: the bytes have another encoding.
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         msg = "is UTF-16; save it as UTF-8"
@@ -95,10 +95,10 @@ def decoded(data: bytes) -> str:
 
 
 def loads(text: str) -> dict[str, Any]:
-    """The content of TOML whose depth is bounded.
+    """Returns the content of TOML whose depth is bounded.
 
     Raises:
-        TomlError: it is too deep, or no TOML.
+        TomlError: the text is too deep, or not TOML.
     """
     _check_depth(text)
     try:

@@ -1,8 +1,8 @@
-"""Writes a file whole or not at all: beside it, onto the disk, then renamed into its place.
+"""Writes files atomically: a new file beside the old one, synced to disk, then renamed.
 
-A full disk, a kill or a lost machine leaves the old file or the new one, never a part. A rename
-puts the new file in the place of a symbolic link and never writes through it, so a checkout of
-somebody else's cannot name a file elsewhere. Devices and named pipes are written to directly.
+A full disk, a kill or a crash leaves the old file or the new one, never a part. The rename
+replaces a symbolic link instead of writing through it, so that an untrusted checkout cannot
+redirect a write. Devices and named pipes are written to directly.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from typing import IO
 from harness.errors import HarnessError
 
 SYSTEM = ("/dev", "/proc")
-"""Folders of the system, in which a link such as /dev/stdout is not a stranger's."""
+"""Folders of the system, in which links such as /dev/stdout are trusted."""
 UNFINISHED = ".unfinished-"
-"""How the folder begins in which files are made before they are put into place."""
+"""Prefix of the folder in which files are made before they are moved into place."""
 PIPE_S = 30
-"""Seconds for which a pipe is waited for that nobody reads."""
+"""Seconds to wait for the reader of a pipe."""
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes text into a file as UTF-8; what UTF-8 cannot hold is escaped. Makes its folders.
+    """Writes text into a file as UTF-8, and makes its folders. Lone surrogates are escaped.
 
     Raises:
-        HarnessError: it cannot be written there; the old file is as it was.
+        HarnessError: the file cannot be written; the old file is unchanged.
     """
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Writes bytes into a file, and makes the folders that it needs.
+    """Writes bytes into a file, and makes its folders.
 
     Raises:
-        HarnessError: it cannot be written there; the old file is as it was.
+        HarnessError: the file cannot be written; the old file is unchanged.
     """
     _write(path, data, "wb", replace_with)
 
 
 def append_text(path: Path, text: str) -> None:
-    """Adds text to the end of a file, made if absent; a symbolic link is not followed.
+    """Appends text to a file, which is made if absent. A symbolic link is not followed.
 
     Raises:
-        HarnessError: it cannot be written there.
+        HarnessError: the file cannot be written.
     """
 
     def append(where: Path, data: bytes) -> None:
@@ -63,7 +63,7 @@ def append_text(path: Path, text: str) -> None:
 
 
 def _write(path: Path, data: bytes, mode: str, put: Callable[[Path, bytes], None]) -> None:
-    """Writes into a device or pipe directly, and into a file by `put`, in a folder that is made."""
+    """Writes into a device or pipe directly, and into a file by `put`, after making its folder."""
 
     def write(where: Path) -> None:
         if is_direct(where):
@@ -78,10 +78,10 @@ def _write(path: Path, data: bytes, mode: str, put: Callable[[Path, bytes], None
 
 
 def _opened(path: Path, mode: str) -> IO[bytes]:
-    """A device or pipe, open for writing.
+    """Opens a device or pipe for writing.
 
     Raises:
-        HarnessError: nobody reads from the pipe for 30 s.
+        HarnessError: the pipe has had no reader for 30 s.
     """
     if not path.is_fifo():
         return path.open(mode)
@@ -93,7 +93,7 @@ def _opened(path: Path, mode: str) -> IO[bytes]:
             if error.errno != errno.ENXIO:
                 raise
             if time.monotonic() > until:
-                msg = f"a pipe from which nobody has read for {PIPE_S} s; start its reader first"
+                msg = f"a pipe that has had no reader for {PIPE_S} s; start its reader first"
                 raise HarnessError(msg, source=str(path)) from error
             time.sleep(0.1)
             continue
@@ -102,13 +102,13 @@ def _opened(path: Path, mode: str) -> IO[bytes]:
 
 
 def stays_inside(folder: Path) -> None:
-    """Refuses a relative folder if a symbolic link on the way leads out of the current one.
+    """Refuses a relative folder if a symbolic link in it leads out of the current folder.
 
-    Such a link may be part of a checkout, whose author chose where it leads. An absolute path, and
-    one by `..`, is the user's own.
+    Such a link may be part of an untrusted checkout. An absolute path, or a path with `..`, is
+    accepted, because the user wrote it.
 
     Raises:
-        HarnessError: one does; the message names it.
+        HarnessError: a link leads out; the message names it.
     """
     if folder.is_absolute() or ".." in folder.parts:
         return
@@ -118,13 +118,13 @@ def stays_inside(folder: Path) -> None:
         if where.is_symlink() and not where.resolve().is_relative_to(here):
             msg = (
                 "a symbolic link that leads out of the current folder, and nothing is written "
-                "through one; name the folder that it leads to"
+                "through it; name the folder that it leads to"
             )
             raise HarnessError(msg, source=str(where))
 
 
 def is_direct(path: Path) -> bool:
-    """Whether a path is a device, a pipe or a file of the system, which nothing may replace."""
+    """Returns whether a path is a device, a pipe or a system file, which must not be replaced."""
     if str(path).startswith(tuple(f"{folder}/" for folder in SYSTEM)):
         return True
     try:
@@ -135,9 +135,10 @@ def is_direct(path: Path) -> bool:
 
 
 def replace_with(path: Path, data: bytes) -> None:
-    """Puts a file with these bytes in the place of what is there; an OSError leaves that as it was.
+    """Replaces a file, or makes it; its folder must exist. A file keeps its mode.
 
-    The folder must be there. A file keeps its mode.
+    Raises:
+        OSError: the file cannot be written; the old file is unchanged.
     """
     beside = write_beside(path, data)
     try:
@@ -148,7 +149,11 @@ def replace_with(path: Path, data: bytes) -> None:
 
 
 def write_beside(path: Path, data: bytes) -> Path:
-    """A new hidden file beside `path` with these bytes, on the disk; none after an OSError."""
+    """Returns a new hidden file beside `path` with these bytes, synced to disk.
+
+    Raises:
+        OSError: the file cannot be written; no file is left.
+    """
     beside = path.with_name(f".{path.name[:100]}.{token_hex(8)}")
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _BINARY, 0o666)
     try:
@@ -166,30 +171,30 @@ def write_beside(path: Path, data: bytes) -> Path:
 
 
 def move(source: Path, target: Path) -> None:
-    """Renames a file or folder, for good: the folder's entry is on the disk, too."""
+    """Renames a file or folder, and syncs the folder's entry to disk."""
     source.replace(target)
     sync_folder(target.parent)
 
 
 def sync_folder(folder: Path) -> None:
-    """Brings the entries of a folder onto the disk, where the system can."""
+    """Syncs the entries of a folder to disk, if the system can."""
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows, or a folder that may be written to and not read
+    except OSError:  # Windows, or a folder that is writable but not readable
         return
     try:
         os.fsync(handle)
-    except OSError:  # a file system that cannot: the entry is as safe as it can be
+    except OSError:  # some network file systems cannot sync a folder
         pass
     finally:
         os.close(handle)
 
 
 def guarded(path: Path, write: Callable[[Path], object]) -> None:
-    """Calls `write`, with a one-line error if the file system refuses.
+    """Calls `write(path)`, and turns an error of the file system into one line.
 
     Raises:
-        HarnessError: it cannot be written there.
+        HarnessError: the path cannot be written.
     """
     try:
         write(path)
@@ -202,7 +207,7 @@ def guarded(path: Path, write: Callable[[Path], object]) -> None:
 def fill_folder(folder: Path, make: Callable[[Path], object], *, last: str = "") -> None:
     """Lets `make` write files into an empty folder, then moves them into `folder`, `last` last.
 
-    What `make` could not finish leaves the files that were there. An OSError is the caller's.
+    If `make` fails, the old files stay. The caller handles an OSError.
     """
     stays_inside(folder)
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as made:
@@ -212,11 +217,11 @@ def fill_folder(folder: Path, make: Callable[[Path], object], *, last: str = "")
 
 
 def real_folder(folder: Path) -> Path:
-    """The folder, made if absent; it is refused as a symbolic link.
+    """Returns the folder, made if absent.
 
     Raises:
-        HarnessError: it is a symbolic link.
-        OSError: it cannot be made.
+        HarnessError: the folder is a symbolic link.
+        OSError: the folder cannot be made.
     """
     if folder.is_symlink():
         msg = "is a symbolic link, and nothing is written through one; remove it"

@@ -1,7 +1,7 @@
-"""Does a piece of work on many things in processes that end with this one, whatever ends it.
+"""Applies a function to many things in worker processes, which always end with this process.
 
-A process that dies, or takes too long, costs the thing that it worked on and nothing else. No
-process keeps the standard output or error of this one open.
+A worker that dies or exceeds the time limit loses only the thing that it worked on. Workers do not
+keep the standard output or error of this process open.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Result = TypeVar("Result")
 
 PR_SET_PDEATHSIG = 1
 ENDING_S = 5
-"""Seconds that a process has to end after it is told to."""
+"""Seconds that a worker has to end after SIGTERM, before SIGKILL."""
 
 
 class Lost(Enum):
-    """Why a thing has no result."""
+    """The reason why a thing has no result."""
 
     DIED = "died"
     LATE = "late"
@@ -36,7 +36,7 @@ class Lost(Enum):
 
 @dataclass(slots=True, eq=False)
 class _Worker(Generic[Thing]):
-    """A process, the pipe to it, and what it works on since when; `doing` holds one thing."""
+    """A process, the pipe to it, the thing that it works on, and when it began (monotonic)."""
 
     process: Any
     pipe: Connection
@@ -47,13 +47,14 @@ class _Worker(Generic[Thing]):
 def each(
     work: Callable[[Thing], Result], things: Iterable[Thing], *, workers: int, limit_s: float | None
 ) -> Generator[tuple[Thing, Result | Lost], None, None]:
-    """Each thing with its result, as they come, or with why there is none.
+    """Yields each thing with its result, or with the reason for its absence, as they arrive.
 
-    `work` is a function of a module and raises nothing. A process gets at most `limit_s` seconds
-    for one thing. Closing the generator ends the processes.
+    `work` is a module-level function, so that it can be pickled, and raises nothing. A worker has
+    `limit_s` seconds for each thing. Close the generator to end the workers; otherwise the
+    interpreter waits for them at exit.
     """
     left = iter(things)
-    context = multiprocessing.get_context("spawn")  # a fork would copy this process's threads
+    context = multiprocessing.get_context("spawn")  # fork is unsafe in a process with threads
     main = threading.current_thread() is threading.main_thread()
     crew: list[_Worker[Thing]] = []
     try:
@@ -100,12 +101,12 @@ def _give(worker: _Worker[Thing], thing: Thing) -> None:
     worker.doing, worker.since = [thing], time.monotonic()
     try:
         worker.pipe.send(thing)
-    except OSError:  # it died before; `_ready` finds that out
+    except OSError:  # the worker has died; `_ready` notices
         return
 
 
 def _ready(crew: list[_Worker[Thing]], limit_s: float | None) -> list[_Worker[Thing]]:
-    """The workers that have a result, have died, or are late; waits until there is one."""
+    """Waits for a worker, and returns those that have a result, have died, or are late."""
     while True:
         now = time.monotonic()
         late = [w for w in crew if limit_s is not None and now - w.since >= limit_s]
@@ -114,25 +115,25 @@ def _ready(crew: list[_Worker[Thing]], limit_s: float | None) -> list[_Worker[Th
         oldest = min(w.since for w in crew)
         patience = None if limit_s is None else max(0.0, oldest + limit_s - now)
         objects = [w.pipe for w in crew] + [w.process.sentinel for w in crew]
-        found = wait(objects, patience)
-        ready = [w for w in crew if w.pipe in found or w.process.sentinel in found]
+        signalled = wait(objects, patience)
+        ready = [w for w in crew if w.pipe in signalled or w.process.sentinel in signalled]
         if ready:
             return ready
 
 
 def _taken(worker: _Worker[Thing], limit_s: float | None) -> Any:
-    """What a worker sent, or why it sent nothing."""
+    """Returns the result that a worker sent, or the reason for its absence."""
     try:
         if worker.pipe.poll():
             return worker.pipe.recv()
-    except Exception:  # the end of its pipe, or half of a result
+    except Exception:  # the pipe is closed, or holds half of a result
         return Lost.DIED
     late = limit_s is not None and time.monotonic() - worker.since >= limit_s
     return Lost.LATE if late and worker.process.is_alive() else Lost.DIED
 
 
 def _end(worker: _Worker[Thing]) -> None:
-    """Ends a process; one that idles ends when its pipe closes."""
+    """Ends a worker; an idle worker ends as soon as its pipe closes."""
     worker.pipe.close()
     worker.process.terminate()
     worker.process.join(ENDING_S)
@@ -142,10 +143,10 @@ def _end(worker: _Worker[Thing]) -> None:
 
 
 def _serve(pipe: Connection, work: Callable[[Any], object], parent: int) -> None:
-    """What a process does: a thing from the pipe, its result into it, until the pipe closes."""
+    """Runs in a worker: receives things and sends results until the pipe closes."""
     _let_go_of_the_screen()
     if hasattr(signal, "SIGINT"):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Control-C is for the process with the screen
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Control-C
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if parent:
         _be_killed_with(parent)
@@ -157,7 +158,10 @@ def _serve(pipe: Connection, work: Callable[[Any], object], parent: int) -> None
 
 
 def _let_go_of_the_screen() -> None:
-    """Points the standard streams at nothing: one who reads them waits for their last holder."""
+    """Points the standard streams at the null device.
+
+    Otherwise a reader of this program's output would wait until the last worker has ended.
+    """
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
@@ -172,9 +176,9 @@ def _end_with_parent() -> None:
 
 
 def _be_killed_with(parent: int) -> None:
-    """Linux: the kernel kills this process with its parent, even inside a call that never returns.
+    """Asks Linux to kill this process with its parent, even inside a call that never returns.
 
-    It does so when the thread that started it ends, so only the main thread asks for it.
+    The kernel kills when the parent's *thread* ends, so only workers of its main thread call this.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -182,5 +186,5 @@ def _be_killed_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     except (OSError, AttributeError):
         return
-    if os.getppid() != parent:  # it died before the kernel knew
+    if os.getppid() != parent:  # the parent died before the request
         os._exit(1)

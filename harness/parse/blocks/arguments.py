@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 
+from harness.log.fact_table import BY_NAME, aliases
 from harness.log.facts import CONFIG, FactValue
 from harness.parse.collect import Collector
+from harness.parse.line import Line
 from harness.parse.number import number
 
 ARGUMENTS = f"{CONFIG}args."
@@ -22,23 +24,7 @@ _START = re.compile(r"\b(?P<kind>Namespace|\w*TrainingArguments)\((?P<rest>.*)",
 _PAIR = re.compile(
     r"(?P<name>[A-Za-z_]\w{0,60})=(?P<value>'[^']{0,500}'|\"[^\"]{0,500}\"|[^\s,()'\"\[\]{}]{1,200})(?=[,)\s]|$)"
 )
-_NAMED = {
-    "lr": "learning_rate",
-    "learning_rate": "learning_rate",
-    "batch_size": "batch_per_device",
-    "per_device_train_batch_size": "batch_per_device",
-    "gradient_accumulation_steps": "grad_accumulation",
-    "weight_decay": "weight_decay",
-    "momentum": "momentum",
-    "seed": "seed",
-    "optim": "optimizer",
-    "optimizer": "optimizer",
-    "lr_scheduler_type": "schedule",
-    "max_steps": "planned_steps",
-    "max_iters": "planned_steps",
-}
-_COUNTS = frozenset({"batch_per_device", "grad_accumulation", "planned_steps"})
-_WORDS = frozenset({"optimizer", "schedule"})
+_NAMED = aliases("arguments")
 
 
 class Arguments:
@@ -52,15 +38,16 @@ class Arguments:
     def __init__(self) -> None:
         self._open = 0
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes the heading, and the lines after it up to a bracket alone."""
-        if not line.endswith("\n"):  # cut off, and so may be the value
+        number, text = line.number, line.text
+        if not line.whole:  # cut off, and so may be the value
             return False
         if self._open:
-            self._open = 0 if line.strip() == ")" else self._open - 1
-            self._pairs(number, line, into)
-            return "=" in line or not self._open
-        start = _START.search(line) if "(" in line and len(line) <= MAX_TEXT else None
+            self._open = 0 if text.strip() == ")" else self._open - 1
+            self._pairs(number, text, into)
+            return "=" in text or not self._open
+        start = _START.search(text) if "(" in text and len(text) <= MAX_TEXT else None
         if start is None:
             return False
         rest = start["rest"].strip()
@@ -104,8 +91,8 @@ def _value(text: str) -> FactValue | None:
 
 def _fits(name: str, value: FactValue) -> bool:
     """Whether a value is one that the fact takes: -1 for max_steps says that there is none."""
-    if name in _COUNTS:
-        return isinstance(value, int) and not isinstance(value, bool) and value > 0
-    if name in _WORDS:
+    kind = BY_NAME[name].value
+    if kind == "word":
         return isinstance(value, str)
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and (kind != "count" or (isinstance(value, int) and value > 0))

@@ -11,8 +11,10 @@ import re
 import warnings
 from typing import Any
 
+from harness.log.fact_table import aliases
 from harness.log.facts import CONFIG, FactValue
 from harness.parse.collect import Collector
+from harness.parse.line import Line
 
 UNSPECIFIED_AMP = "amp"
 """Mixed precision in the dtype that the device takes by default."""
@@ -39,19 +41,19 @@ class ConfigBlock:
         self._start = 0
         self._size = 0
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes the heading and every line up to the next line of a log."""
         if self._lines is None:
-            if "Config:" not in line or not _START.search(line):
+            if "Config:" not in line.text or not _START.search(line.text):
                 return False
-            self._lines, self._start, self._size = [], number, 0
+            self._lines, self._start, self._size = [], line.number, 0
             return True
-        self._size += len(line)
-        if _LOG_LINE.match(line) or self._size > MAX_TEXT:
+        self._size += len(line.text)
+        if _LOG_LINE.match(line.text) or self._size > MAX_TEXT:
             self.close(into)
             return False
-        if line.endswith("\n"):  # otherwise cut off, and so may be its value
-            self._lines.append(line)
+        if line.whole:  # otherwise cut off, and so may be its value
+            self._lines.append(line.text)
         return True
 
     def close(self, into: Collector) -> None:
@@ -140,31 +142,9 @@ def _printable(value: FactValue) -> FactValue:
     return f"{value:#x}" if huge else value
 
 
-_OPTIMIZER = "optim_wrapper.optimizer."
-_NAMED = {
-    f"{_OPTIMIZER}type": "optimizer",
-    f"{_OPTIMIZER}lr": "learning_rate",
-    f"{_OPTIMIZER}momentum": "momentum",
-    f"{_OPTIMIZER}weight_decay": "weight_decay",
-    "train_dataloader.batch_size": "batch_per_device",
-    "train_dataloader.dataset.type": "dataset",
-    "train_dataloader.dataset.data_root": "data_root",
-    "train_cfg.max_iters": "planned_steps",
-    "crop_size": "crop_size",
-    "optim_wrapper.accumulative_counts": "grad_accumulation",
-}
-"""Settings that are facts under a name of their own."""
-_NAMED_BY_MMCV = {
-    "optimizer.type": "optimizer",
-    "optimizer.lr": "learning_rate",
-    "optimizer.momentum": "momentum",
-    "optimizer.weight_decay": "weight_decay",
-    "data.samples_per_gpu": "batch_per_device",
-    "data.train.type": "dataset",
-    "runner.max_iters": "planned_steps",
-    "crop_size": "crop_size",
-}
-"""The same for configs of mmcv, before mmengine."""
+_NAMED = aliases("mmengine")
+_NAMED_BY_MMCV = aliases("mmcv")
+"""Settings of a config of mmengine, and of mmcv before it, that are facts."""
 _FOLDED = ("optim_wrapper.type", "optim_wrapper.dtype", "param_scheduler.")
 """Settings that a composed fact (precision, schedule) already holds."""
 

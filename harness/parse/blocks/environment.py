@@ -12,20 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from harness.log.fact_table import DEVICE_KINDS, aliases
 from harness.log.facts import FACTS, FactValue
 from harness.parse.collect import Collector
+from harness.parse.line import Line
 
-BACKENDS = {
-    "nccl": "cuda",
-    "rccl": "rocm",
-    "tccl": "sdaa",
-    "hccl": "npu",
-    "cncl": "mlu",
-    "mccl": "musa",
-    "ccl": "xpu",
-    "xccl": "xpu",
-}
-"""Collective library of each device kind; gloo and mpi serve any and say nothing."""
+BACKENDS = {library: kind for kind, libraries in DEVICE_KINDS.items() for library in libraries}
+"""The device kind that each collective library belongs to."""
 
 _ENTRY = re.compile(r"    (?P<key>[^:]+): (?P<value>.*\S)\s*$")
 _GPUS = re.compile(r"GPU (?P<indices>\d+(?:,\d+)*)$")
@@ -44,16 +37,17 @@ def _seed(text: str) -> FactValue:
     return int(text) if _NUMBER.match(text) else text
 
 
-_PLAIN: dict[str, tuple[str, Callable[[str], FactValue]]] = {
-    "Python": ("python", _first_word),
-    "PyTorch": ("torch", _first_word),
-    "MMEngine": ("mmengine", _first_word),
-    "seed": ("seed", _seed),
-    "Distributed launcher": ("launcher", str),
-    "GPU number": ("world_size", int),
-    "NVCC": ("runtime", lambda text: text.rsplit(", ", 1)[-1]),
+_ENTRIES = aliases("mmengine_environment")
+_BANNER_FACTS = aliases("sdaa_banner")
+_READ: dict[str, Callable[[str], FactValue]] = {
+    "python": _first_word,
+    "torch": _first_word,
+    "mmengine": _first_word,
+    "seed": _seed,
+    "world_size": int,
+    "runtime": lambda text: text.rsplit(", ", 1)[-1],
 }
-_BANNER_FACTS = {"PyTorch": "torch", "SDAA Driver": "driver", "SDAA Runtime": "runtime"}
+"""How the value of a fact is read from the text of an entry; others are the text itself."""
 
 
 class Environment:
@@ -67,22 +61,22 @@ class Environment:
     def __init__(self) -> None:
         self._block = ""
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes headings, entries and the end of a block."""
-        text = line.strip()
-        if not line.endswith("\n"):  # cut off, and so may be the value
+        number, text = line.number, line.text.strip()
+        if not line.whole:  # cut off, and so may be the value
             return False
         if text in {"System environment:", "Runtime environment:", "Port environment:"}:
             self._block = text.split()[0]
             return True
         if self._block:
-            entry = _ENTRY.match(line)
+            entry = _ENTRY.match(line.text)
             if entry is None:
                 self._block = "" if text else self._block
                 return False
             self._entry(number, entry["key"], entry["value"], into)
             return True
-        banner = _BANNER.match(line) if len(line) <= MAX_BANNER else None
+        banner = _BANNER.match(line.text) if len(line.text) <= MAX_BANNER else None
         if banner is not None:
             self._banner(number, banner["key"], banner["value"], into)
         return banner is not None
@@ -95,9 +89,9 @@ class Environment:
             if self._block == "Port":
                 if key in FACTS:
                     into.fact(key, _plain(value), line=number)
-            elif key in _PLAIN:
-                name, convert = _PLAIN[key]
-                into.fact(name, convert(value), line=number)
+            elif key in _ENTRIES:
+                name = _ENTRIES[key]
+                into.fact(name, _READ.get(name, str)(value), line=number)
             elif key == "dist_cfg":
                 _backend(number, value, into)
             elif gpus := _GPUS.match(key):

@@ -12,6 +12,7 @@ import re
 from harness.log.facts import FactValue
 from harness.parse.blocks.arguments import ARGUMENTS
 from harness.parse.collect import Collector
+from harness.parse.line import Line
 from harness.parse.number import count, number
 
 MAX_LINE = 1000
@@ -53,17 +54,18 @@ class Launch:
     fallback = False
     long_lines = False
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line with a setting; one without its end may be cut inside its value."""
-        if not line.endswith("\n") or len(line) > MAX_LINE:
+        number, text = line.number, line.text
+        if not line.whole or len(text) > MAX_LINE:
             return False
-        if " ...." in line and (dotted := _DOTTED.search(line)):
+        if " ...." in text and (dotted := _DOTTED.search(text)):
             _megatron(number, dotted["name"], dotted["value"], into)
             return True
-        if "using world size: " in line and (world := _WORLD.search(line)):
+        if "using world size: " in text and (world := _WORLD.search(text)):
             into.fact("world_size", int(world["size"]), line=number)
             return True
-        stated = _TRAINER.search(line) if " = " in line else None
+        stated = _TRAINER.search(text) if " = " in text else None
         value = None if stated is None else count(stated["value"].replace(",", ""))
         if stated is None or value is None:
             return False

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.parse.collect import Collector
-from harness.parse.fast.stretches import Ahead, Records, stretches
-from harness.parse.formats.tcappdll import MARK, Shape, shape_of
+from harness.parse.fast.pending import Records
+from harness.parse.fast.shape import Shape, shape_of
+from harness.parse.formats.tcappdll import MARK
 from harness.parse.text import Chunk
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ THREADS = 2
 """Chunks that are sorted side by side; one thread more takes them over."""
 PROBES = 8
 """Lines looked at for new shapes at the start of those that have none, and again among the rest."""
-_ALWAYS_COLD = 3
-"""The line that a chunk shares with the one before it, its last line, and the one before that."""
+_NEVER_MATCHED = 3
+"""Lines of a chunk: the line that two blocks share, the last line, and the line before it."""
 _LOADING = Lock()
 _START = 1 << 16
 """Bytes of a chunk in which the first shapes are looked for before it is cut."""
@@ -43,28 +43,14 @@ _START = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sorted:
-    """A chunk of whole lines: the records of those that are alike, and the others as they are.
+    """A chunk of whole lines: the records of lines that match a shape, and the other lines.
 
-    Lines are counted from 0 in the chunk.
+    Lines are counted from 0 in the chunk; those of `unmatched` rise.
     """
 
     lines: int
-    hot: list[Records]
-    cold: Collection[tuple[int, bytes]]
-
-    def hand_over(self, first_line: int, into: Collector) -> Iterator[tuple[int, bytes]]:
-        """The lines that are left to single-line readers, with their numbers in the log.
-
-        The other records wait in `into.catch_up`, which adds those before a line; all of them are
-        added when this iterator ends.
-        """
-        found = stretches(self.hot, first_line, into)
-        into.catch_up = Ahead(found, into) if found else None
-        for line, raw in self.cold:
-            yield first_line + line, raw
-        if into.catch_up is not None:
-            into.catch_up(first_line + self.lines)
-            into.catch_up = None
+    matched: list[Records]
+    unmatched: Collection[tuple[int, bytes]]
 
 
 class _Numbered(Collection[tuple[int, bytes]]):
@@ -128,10 +114,10 @@ class _Plan:
         for at, start, end in zip(room.late[:late], room.late_starts, room.late_ends, strict=False):
             values[at] = float(chunk.block[start:end])
         rows = (part[:n] for part in (room.lines, room.starts, room.ends))
-        cold = [*enumerate(seam), *_between(chunk, len(seam), *rows)]
-        hot = records(room, n, values, self.shapes)
+        unmatched = [*enumerate(seam), *_between(chunk, len(seam), *rows)]
+        matched = records(room, n, values, self.shapes)
         self._spare.append((size, room))
-        return Sorted(lines=cold[-1][0] + 1, hot=hot, cold=cold)
+        return Sorted(lines=unmatched[-1][0] + 1, matched=matched, unmatched=unmatched)
 
     def _room(self, size: int) -> tuple[int, Room]:
         """Room for what is in so many bytes, and for how many it is; an earlier one if it will do.
@@ -180,12 +166,12 @@ class Bulk:
             first = chunk.block[chunk.start : min(chunk.start + _START, chunk.end)]
             plan = self._learned(first.split(b"\n")[:-1])
         if plan is None:
-            cold = _Numbered(chunk.joined()[:-1].split(b"\n"))
-            found = Sorted(lines=len(cold), hot=[], cold=cold)
+            unmatched = _Numbered(chunk.joined()[:-1].split(b"\n"))
+            found = Sorted(lines=len(unmatched), matched=[], unmatched=unmatched)
         else:
             found = plan.sort(chunk)
-        if len(found.cold) > _ALWAYS_COLD:
-            better = self._learned(raw for _, raw in found.cold)
+        if len(found.unmatched) > _NEVER_MATCHED:
+            better = self._learned(raw for _, raw in found.unmatched)
             if better is not None and better is not plan:
                 return better.sort(chunk)
         return found

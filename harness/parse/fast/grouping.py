@@ -9,8 +9,8 @@ from numpy import uint64
 
 from harness.parse.fast.compiling import Floats, Table, compiled
 from harness.parse.fast.cutter import Room
-from harness.parse.fast.stretches import Records
-from harness.parse.formats.tcappdll import Shape
+from harness.parse.fast.pending import Records
+from harness.parse.fast.shape import Shape
 
 _MANY = 1 << 16
 """Shapes times ranks beyond which the ranks are numbered anew; a rank may be any number."""

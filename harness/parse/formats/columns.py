@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 
 from harness.parse.collect import Collector
+from harness.parse.damage import word
+from harness.parse.line import Line, Place
 from harness.parse.number import VALUE, count, number
-from harness.parse.tokens import instead, is_known_word
+from harness.parse.tokens import is_known_word
 
 MIN_SHARE = 0.9
 """Part of a file's lines that must be such pairs: numbers that stray through a log are no curve."""
@@ -41,12 +43,12 @@ class Columns:
         self._others = 0
         self._cut: tuple[int, str] | None = None
 
-    def feed(self, number_: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes a pair; the end of the file shows whether the file is made of them."""
-        if not line.endswith("\n"):
-            self._cut = (number_, line[:MAX_LINE])
+        short = line.text[:MAX_LINE]
+        if not line.whole:
+            self._cut = (line.number, short)
             return False
-        short = line[:MAX_LINE]
         head = _HEAD.match(short)
         if head is not None:
             self._name = head["name"]
@@ -54,21 +56,18 @@ class Columns:
         pair = _PAIR.match(short)
         step = None if pair is None else count(pair["step"])
         value = None if pair is None else number(pair["value"])
-        if pair is None and self._pairs and (word := _WORD.match(short)):
-            step, value = count(word["step"]), self._word(word["value"], short, into)
+        if pair is None and self._pairs and (odd := _WORD.match(short)):
+            step, value = count(odd["step"]), self._word(odd["value"], short, into)
         if step is None or value is None:
-            self._others += bool(line.strip())
+            self._others += not line.text.isspace()
             return False
         self._pairs += 1
         into.claim(self.name)
-        into.record(self._name, rank=0, iteration=step, value=value)
+        into.record(Place(step), {self._name: value})
         return True
 
     def _word(self, text: str, line: str, into: Collector) -> float | None:
-        value = instead(text) if is_known_word(text) else None
-        if value is not None:
-            into.odd(self._name, text, value, line)
-        return value
+        return word(self._name, text, line, into) if is_known_word(text) else None
 
     def close(self, into: Collector) -> None:
         """Takes everything back if the file holds little else but other text."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 
 from harness.parse.collect import MAX_PARTS, Collector
+from harness.parse.line import Line, Place, records_of
 from harness.parse.names import EPOCHS, NO_SERIES, Names, is_loss, step_key
 from harness.parse.number import count, number
 from harness.parse.rows import Rows
@@ -41,16 +42,16 @@ class CsvTable:
         self._names = Names()
         self._named: set[str] = set()
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes the heading and every row after it."""
         if self._head is None:
-            if not self._looked and line.strip() and not line.startswith("#"):
+            text = line.text
+            if not self._looked and not text.isspace() and not text.startswith("#"):
                 self._looked = True
-                return self._heading(line)
+                return self._heading(text)
             return False
-        if not line.strip():
-            return True
-        self._row(number, line, into)
+        if not line.text.isspace():
+            self._row(line.number, line.text, into)
         return True
 
     def close(self, into: Collector) -> None:
@@ -118,9 +119,9 @@ class CsvTable:
         if to is None:
             into.skip(line, text, f"more than {MAX_PARTS} runs")
             return
-        for name, value in figures.items():
-            series = self._series(name)
-            to.record(series, rank=rank, iteration=step, epoch=max(0.0, epoch), value=value)
+        place = Place(step, rank=rank, epoch=max(0.0, epoch))
+        for record in records_of([(self._series(name), v) for name, v in figures.items()]):
+            to.record(place, record)
 
     def _tidy(self, row: dict[str, str], text: str, into: Collector) -> str:
         """The value of a row that has one alone, `nan` for one that is no number."""

@@ -9,18 +9,20 @@ import json
 import re
 from typing import Any
 
+from harness.log.fact_table import aliases
 from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
 from harness.parse.jsonlike import loads
+from harness.parse.line import Line, Place
 from harness.parse.names import NO_SERIES, Names
-from harness.parse.number import count
+from harness.parse.number import json_count
 from harness.parse.rows import Rows, tell
 
 _HISTORY = '"log_history"'
+_FACTS = aliases("hf_state")
 _SETTING = re.compile(
-    r'\s*"(?P<name>max_steps|train_batch_size|logging_steps)": (?P<value>\d{1,9})[,\s]'
+    rf'\s*"(?P<name>{"|".join(_FACTS)}|logging_steps)": (?P<value>\d{{1,9}})[,\s]'
 )
-_FACTS = {"max_steps": "planned_steps", "train_batch_size": "batch_per_device"}
 _INSTANT = frozenset({"lr", "grad_norm"})
 MAX_ENTRY_LINES = 1000
 
@@ -42,15 +44,15 @@ class HfState:
         self._entry: list[str] = []
         self._first = 0
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes the lines of such a document."""
-        text = line.strip()
+        number, text = line.number, line.spelled.strip()
         if not self._inside and _HISTORY in text:
             return self._begin(number, text, into)
         if self._inside:
             self._line(number, text, into)
             return True
-        if self._document and (match := _SETTING.match(line)):
+        if self._document and (match := _SETTING.match(line.spelled)):
             self._setting(match["name"], int(match["value"]), number, into)
             return True
         if text == "{" and not self._document and number == 1:
@@ -102,8 +104,8 @@ class HfState:
                     self._take(self._first, entry, into)
 
     def _take(self, line: int, entry: Any, into: Collector) -> None:
-        step = entry.get("step") if isinstance(entry, dict) else None
-        if not isinstance(step, int) or isinstance(step, bool) or count(str(step)) is None:
+        step = json_count(entry.get("step")) if isinstance(entry, dict) else None
+        if step is None:
             into.skip(line, repr(entry), "an entry of log_history without a step")
             return
         cells = {n: v for n, v in entry.items() if n not in NO_SERIES and n != "step"}
@@ -114,12 +116,9 @@ class HfState:
         figures = {self._names.of(name): value for name, value in read.items()}
         into.claim(self.name)
         if "loss" in figures:
-            values = [(n, v, n not in _INSTANT) for n, v in figures.items()]
-            self._averaged.add(step, values, into, done=step)
+            self._averaged.add(step, figures, into, done=step, instant=_INSTANT)
         else:
-            for name, value in figures.items():
-                if name.startswith("val."):
-                    into.record(name, rank=0, iteration=step, value=value)
+            into.record(Place(step), {n: v for n, v in figures.items() if n.startswith("val.")})
 
     def _setting(self, name: str, value: Any, line: int, into: Collector) -> None:
         if name in _FACTS and isinstance(value, int) and value > 0:

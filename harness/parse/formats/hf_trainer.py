@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from harness.parse.collect import Collector
+from harness.parse.line import Line, Place
 from harness.parse.names import NO_SERIES, Names
 from harness.parse.number import VALUE, number
 from harness.parse.rows import Rows, tell
@@ -52,18 +53,19 @@ class HfTrainer:
         self._names = Names()
         self._series: set[str] = set()
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes a dict of figures, wherever on the line a progress bar put it."""
-        if "logging_steps=" in line and not self._count and (m := _LOGGING_STEPS.search(line)):
+        number, text = line.number, line.text
+        if "logging_steps=" in text and not self._count and (m := _LOGGING_STEPS.search(text)):
             self._interval = int(m["steps"][:9])
-            self._first_step |= _FIRST_STEP.search(line) is not None
+            self._first_step |= _FIRST_STEP.search(text) is not None
             return False
-        if "logging_first_step=" in line and not self._count:
-            self._first_step |= _FIRST_STEP.search(line) is not None
-        if "{" not in line and "'epoch': " not in line:
+        if "logging_first_step=" in text and not self._count:
+            self._first_step |= _FIRST_STEP.search(text) is not None
+        if "{" not in text and "'epoch': " not in text:
             return False
-        self._torn_apart(number, line, into)
-        found = list(_DICT.finditer(line)) if "'epoch': " in line else []
+        self._torn_apart(number, text, into)
+        found = list(_DICT.finditer(text)) if "'epoch': " in text else []
         for match in found:
             self._take(number, match[0], _cells(match["pairs"]), into)
         return bool(found)
@@ -88,7 +90,7 @@ class HfTrainer:
 
     def _take(self, line: int, text: str, cells: dict[str, object], into: Collector) -> None:
         epoch = cells.pop("epoch", None)
-        place = _STATED.fullmatch(str(cells.pop("global_step/max_steps", "")))
+        stated = _STATED.fullmatch(str(cells.pop("global_step/max_steps", "")))
         if "train_runtime" in cells:  # the summary at the end
             into.claim(self.name)
             return
@@ -98,35 +100,34 @@ class HfTrainer:
         figures = {self._names.of(name): value for name, value in read.items()}
         if "loss" in figures:
             self._count += 1
-            step, window = self._step(place, line, into)
-            self._epoch_of(line, epoch if isinstance(epoch, float) else -1.0, into)
-            self._training(step, window, figures, into)
+            place = self._place(stated, line, into)
+            self._follow(line, epoch if isinstance(epoch, float) else -1.0, into)
+            self._training(place, figures, into)
         elif any(name.startswith("eval_") for name in read):
             into.claim(self.name)
-            step = max(0, into.last_step)
-            for name, value in read.items():
-                if not name.endswith(("_runtime", "_per_second")):
-                    into.record(self._names.of(name), rank=0, iteration=step, value=value)
+            named = {n: v for n, v in read.items() if not n.endswith(("_runtime", "_per_second"))}
+            into.record(Place(0, after_last=True), {self._names.of(n): v for n, v in named.items()})
         elif "loss" in cells:
             into.skip(line, text, "its loss is not a number")
             self._count += 1
 
-    def _step(self, place: re.Match[str] | None, line: int, into: Collector) -> tuple[int, int]:
+    def _place(self, stated: re.Match[str] | None, line: int, into: Collector) -> Place:
         """The step of a loss, stated or counted, and the number of steps of which it is the mean.
 
         Trainer logs the first step too if it was asked to, and every `logging_steps` thereafter.
         """
         interval = self._interval or 1
-        if place is not None:
+        if stated is not None:
             self._stated = True
-            into.fact("planned_steps", int(place["total"]), line=line)
-            return int(place["step"]), interval
+            into.fact("planned_steps", int(stated["total"]), line=line)
+            return Place(int(stated["step"]), window=interval)
         if self._first_step and interval > 1:
-            return (1, 1) if self._count == 1 else ((self._count - 1) * interval, interval)
-        return self._count * interval, interval
+            first = self._count == 1
+            return Place(1) if first else Place((self._count - 1) * interval, window=interval)
+        return Place(self._count * interval, window=interval)
 
-    def _epoch_of(self, line: int, epoch: float, into: Collector) -> None:
-        """Notes an epoch that falls: the run was resumed."""
+    def _follow(self, line: int, epoch: float, into: Collector) -> None:
+        """Keeps the epoch, and says so where it falls: the run was resumed."""
         if epoch < self._epoch and not self._stated:
             into.note(
                 f"hf-trainer: epoch falls from {self._epoch:g} to {epoch:g} at line {line}: a "
@@ -134,19 +135,12 @@ class HfTrainer:
             )
         self._epoch = epoch
 
-    def _training(self, step: int, window: int, figures: dict[str, float], into: Collector) -> None:
+    def _training(self, place: Place, figures: dict[str, float], into: Collector) -> None:
         into.claim(self.name)
-        into.epoch(step, self._epoch)
-        for name, value in figures.items():
-            if name not in NO_SERIES:
-                into.record(
-                    name,
-                    rank=0,
-                    iteration=step,
-                    value=value,
-                    window=1 if name in _INSTANT else window,
-                )
-                self._series.add(name)
+        into.epoch(place.iteration, self._epoch)
+        values = {name: value for name, value in figures.items() if name not in NO_SERIES}
+        into.record(place, values, instant=_INSTANT)
+        self._series.update(values)
 
 
 def _cells(pairs: str) -> dict[str, object]:

@@ -10,8 +10,9 @@ from typing import Any
 
 from harness.parse.collect import Collector
 from harness.parse.jsonlike import json_object
+from harness.parse.line import Line, Place
 from harness.parse.names import EPOCHS, NO_SERIES, Names, step_key
-from harness.parse.number import as_float, count
+from harness.parse.number import json_counter, json_epoch
 from harness.parse.rows import Rows, tell
 
 
@@ -27,38 +28,33 @@ class JsonLines:
         self._rows = Rows()
         self._names = Names()
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes one line if it is an object with a step."""
-        if not line.startswith("{") or '"' not in line or '"log_history"' in line:
+        text = line.spelled
+        if not text.startswith("{") or '"' not in text or '"log_history"' in text:
             return False
-        entry = json_object(number, line, into)
+        entry = json_object(line, into)
         if entry is None:
             return False
         flat = _flat(entry)
         key = step_key(list(flat))
-        step = None if key is None or isinstance(flat[key], bool) else count(str(flat[key]))
-        if step is None:
+        place = _place(flat, key)
+        if place is None:
             if "loss" in flat:
-                into.skip(number, line, "a loss without a step; expected step, iteration or iter")
+                into.skip(
+                    line.number, text, "a loss without a step; expected step, iteration or iter"
+                )
             return False
         planned = flat.get("total_steps")
         if isinstance(planned, int) and planned > 0:
-            into.fact("planned_steps", planned, line=number)
-        epoch = next((flat[e] for e in EPOCHS if e in flat), 0)
-        rank = count(str(flat.get("rank", 0))) or 0
+            into.fact("planned_steps", planned, line=line.number)
         cells = {name: v for name, v in flat.items() if name != key and name not in NO_SERIES}
-        figures, unread = self._rows.read(cells, (step, rank), line, into)
-        tell(number, line, unread, into)
+        figures, unread = self._rows.read(cells, (place.iteration, place.rank), text, into)
+        tell(line.number, text, unread, into)
         self._names.learn(figures)
-        for name, value in figures.items():
-            into.record(
-                self._names.of(name),
-                rank=rank,
-                iteration=step,
-                epoch=_epoch(epoch),
-                value=value,
-            )
         if figures:
+            named = {self._names.of(name): value for name, value in figures.items()}
+            into.record(place, named)
             into.claim(self.name)
         return bool(figures)
 
@@ -77,7 +73,10 @@ def _flat(entry: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _epoch(value: Any) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    epoch = as_float(value) if number else 0.0
-    return epoch if 0 <= epoch < float("inf") else 0.0
+def _place(flat: dict[str, Any], key: str | None) -> Place | None:
+    """The place that an entry states, its step under `key`; None without a step."""
+    step = None if key is None else json_counter(flat[key])
+    if step is None:
+        return None
+    epoch = next((flat[name] for name in EPOCHS if name in flat), 0)
+    return Place(step, rank=json_counter(flat.get("rank")) or 0, epoch=json_epoch(epoch))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 
-from harness.parse.averaged import Averaged, Value
+from harness.log.fact_table import aliases
+from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
+from harness.parse.damage import word
+from harness.parse.line import Fields, Line, Place, records_of
 from harness.parse.names import canonical, is_loss
 from harness.parse.number import VALUE, count, number
-from harness.parse.tokens import instead
 
 _LINE = re.compile(r"\biteration\s{1,20}(?P<done>\d+)/\s{0,20}(?P<total>\d+) \|", re.ASCII)
 _FIELD = re.compile(rf"\s*(?P<name>[A-Za-z][^|:]{{0,60}}):\s*(?P<value>{VALUE})\s*", re.ASCII)
@@ -26,9 +28,8 @@ _STAMP = re.compile(r"\s{0,8}\[[\d :.-]{8,40}\]\s{0,8}")
 """The time that stands before an iteration."""
 _NAMES = {"consumed samples": "samples", "lm loss": "loss", "grad norm": "grad_norm"}
 _INSTANT = frozenset({"lr", "samples", "loss scale"})
-_COUNTS = frozenset(
-    {"global batch size", "number of skipped iterations", "number of nan iterations"}
-)
+_FACTS = aliases("megatron")
+_COUNTS = frozenset({"number of skipped iterations", "number of nan iterations", *_FACTS})
 
 
 class Megatron:
@@ -46,16 +47,17 @@ class Megatron:
         self._averaged = Averaged()
         self._fields: set[str] = set()
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line of the training log, or the result of a validation."""
-        result = _VALIDATION.search(line) if "validation loss at" in line else None
+        text = line.text
+        result = _VALIDATION.search(text) if "validation loss at" in text else None
         if result is not None:
-            self._validation(number, result, line, into)
+            self._validation(line.number, result, text, into)
             return True
-        heads = list(_LINE.finditer(line)) if "iteration " in line else []
-        ends = [*(head.start() for head in heads[1:]), len(line)]
+        heads = list(_LINE.finditer(text)) if "iteration " in text else []
+        ends = [*(head.start() for head in heads[1:]), len(text)]
         for head, end in zip(heads, ends, strict=False):
-            self._iteration(number, head, line[head.end() : end], into)
+            self._iteration(line.number, head, text[head.end() : end], into)
         return bool(heads)
 
     def close(self, into: Collector) -> None:
@@ -69,32 +71,32 @@ class Megatron:
         if cut:
             into.skip(line, text, "a field without its closing bar: the line was cut")
         values = self._values(line, fields, into)
-        if step is None or not any("loss" in name for name, *_ in values):
+        if step is None or not any("loss" in name for name, _ in values):
             if not cut:
                 into.skip(line, text, "an iteration without a loss")
             return
         if total is not None:
             into.fact("planned_steps", total, line=line)
         into.claim(self.name)
-        self._averaged.add(step, values, into, done=step)
+        for record in records_of(values):
+            self._averaged.add(step, record, into, done=step, instant=_INSTANT)
 
     def _validation(self, line: int, head: re.Match[str], text: str, into: Collector) -> None:
         """Hands over the results of a validation; a field that its bar does not end was cut off."""
         step = count(head["step"])
         fields = text[head.end() :].split("|")[:-1]
-        results = [m for field in fields if (m := _RESULT.fullmatch(field.strip()))]
-        if step is None or not results:
+        values = {}
+        for result in filter(None, (_RESULT.fullmatch(field.strip()) for field in fields)):
+            name = _NAMES.get(result["name"], result["name"])
+            series = name if result["kind"] == "value" else f"{name} PPL"
+            values[f"val.{series}"] = number(result["value"]) or 0.0
+        if step is None or not values:
             into.skip(line, text, "a validation without 'name value: number' between bars")
             return
         into.claim(self.name)
-        for result in results:
-            value = number(result["value"])
-            if value is not None:
-                name = _NAMES.get(result["name"], result["name"])
-                series = name if result["kind"] == "value" else f"{name} PPL"
-                into.record(f"val.{series}", rank=0, iteration=step, value=value)
+        into.record(Place(step), values)
 
-    def _values(self, line: int, fields: list[str], into: Collector) -> list[Value]:
+    def _values(self, line: int, fields: list[str], into: Collector) -> Fields:
         values = []
         for text in fields[:100]:
             field = _FIELD.fullmatch(text) or _OTHER.fullmatch(text)
@@ -106,17 +108,14 @@ class Megatron:
                 continue
             name = canonical(field["name"])
             self._fields.add(field["name"])
-            if name == "global batch size" and value.is_integer():
-                into.fact("effective_batch", int(value), line=line)
+            if name in _FACTS and value.is_integer():
+                into.fact(_FACTS[name], int(value), line=line)
             if name not in _COUNTS:
-                name = _NAMES.get(name, name)
-                values.append((name, value, name not in _INSTANT))
+                values.append((_NAMES.get(name, name), value))
         return values
 
     def _word(self, field: re.Match[str], text: str, into: Collector) -> float | None:
         """What a word in the place of a number is taken as; None where no number belongs."""
-        name, value = field["name"], instead(field["value"])
-        if value is None or not (is_loss(name) or name in self._fields):
-            return None
-        into.odd(name, field["value"], value, text)
-        return value
+        name = field["name"]
+        belongs = is_loss(name) or name in self._fields
+        return word(name, field["value"], text, into) if belongs else None

@@ -7,26 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.log.fact_table import aliases
 from harness.log.facts import FactValue
 from harness.parse.collect import Collector
+from harness.parse.damage import word
 from harness.parse.jsonlike import loads
-from harness.parse.number import MAX_COUNT, as_float, number
-from harness.parse.tokens import instead
+from harness.parse.line import Line, Place
+from harness.parse.number import MAX_COUNT, json_number, number
 
 MARK = ":::MLLOG"
 SAMPLES = "samples"
 """Series of the samples seen when a loss was logged; a changed batch size shows in it."""
 
-_FACTS = {
-    "global_batch_size": "effective_batch",
-    "opt_base_learning_rate": "learning_rate",
-    "gradient_accumulation_steps": "grad_accumulation",
-    "opt_adamw_weight_decay": "weight_decay",
-    "opt_weight_decay": "weight_decay",
-    "opt_name": "optimizer",
-    "seed": "seed",
-    "submission_platform": "device_name",
-}
+_FACTS = aliases("mllog")
 _SCHEDULE = "opt_learning_rate_"
 _METADATA = ("step", "samples_count", "lr", "epoch_num", "metric")
 _TRACKED = frozenset({"train_loss", "loss"})
@@ -56,19 +49,20 @@ class Mllog:
         self._settings: dict[str, tuple[FactValue, int]] = {}
         self._events: list[tuple[int, dict[str, Any]]] = []
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line that holds an event."""
-        at = line.find(MARK)
+        number, text = line.number, line.spelled
+        at = text.find(MARK)
         if at < 0:
             return False
         try:
-            event = loads(line[at + len(MARK) :])
+            event = loads(text[at + len(MARK) :])
             key, metadata = event["key"], event.get("metadata") or {}
             is_loss = key == "train_loss"
             value = event.get("value") if is_loss else event["value"]
             metadata = {k: metadata.get(k) for k in _METADATA}
         except (KeyError, TypeError, AttributeError):
-            into.skip(number, line[at:], "no JSON event with key and value after the mark")
+            into.skip(number, text[at:], "no JSON event with key and value after the mark")
             return True
         into.claim(self.name)
         if key == "tracked_stats" and isinstance(value, dict):
@@ -117,28 +111,25 @@ class Mllog:
             reason = "needs a number and a step, or samples_count and a global_batch_size"
             into.skip(line, f"{key}: {event['value']!r}", reason)
             return
-        into.record(name, rank=0, iteration=step, value=value)
-        if name != "loss":
-            return
-        for extra, series in (("lr", "lr"), ("samples_count", SAMPLES)):
+        values = {name: value}
+        for extra, series in (("lr", "lr"), ("samples_count", SAMPLES)) if name == "loss" else ():
             also = metadata.get(extra)
             read = _figure(series, also, into) if also is not None else None
             if read is not None:
-                into.record(series, rank=0, iteration=step, value=read)
+                values[series] = read
+        into.record(Place(step), values)
 
 
 def _figure(name: str, value: object, into: Collector) -> float | None:
     """The number that an event states, NaN for a word; None for the rest of a number."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return as_float(value)
+    stated = json_number(value)
+    if stated is not None:
+        return stated
     text = "null" if value is None else str(value)
     read = number(text) if isinstance(value, str) else None
     if read is not None and read - read == 0:
         return read
-    read = instead(text)
-    if read is not None:
-        into.odd(name, text, read, f"{name}: {text}")
-    return read
+    return word(name, text, f"{name}: {text}", into)
 
 
 def _step(metadata: dict[str, Any], batch: object) -> int | None:

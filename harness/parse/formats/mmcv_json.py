@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.log.fact_table import aliases
 from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
 from harness.parse.formats.mmengine_text import INSTANT
 from harness.parse.jsonlike import json_object
-from harness.parse.number import count
+from harness.parse.line import Line, Place
+from harness.parse.number import json_counter
 from harness.parse.rows import Rows, tell
 
+_FACTS = aliases("mmcv_json")
 _PLACES = frozenset({"mode", "epoch", "iter", "step"})
 
 
@@ -34,43 +37,44 @@ class MmcvJson:
         self._last = -1
         self._offset = 0
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes one line if it is such an object."""
-        if not line.startswith("{") or not ('"mode"' in line or '"env_info"' in line):
+        text = line.spelled
+        if not text.startswith("{") or not ('"mode"' in text or '"env_info"' in text):
             return False
-        entry = json_object(number, line, into)
+        entry = json_object(line, into)
         if entry is None:
             return False
         if "mode" not in entry:
-            if isinstance(entry.get("seed"), int):
-                into.fact("seed", entry["seed"], line=number)
+            for key, name in _FACTS.items():
+                if isinstance(entry.get(key), int):
+                    into.fact(name, entry[key], line=line.number)
             return "env_info" in entry
-        self._entry(number, line, entry, into)
+        self._entry(line.number, text, entry, into)
         return True
 
     def close(self, into: Collector) -> None:
         """Hands over an entry that stayed alone."""
         self._averaged.close(into)
 
-    def _entry(self, number: int, line: str, entry: dict[str, Any], into: Collector) -> None:
-        done, epoch = count(str(entry.get("iter"))), count(str(entry.get("epoch", 1)))
+    def _entry(self, line: int, text: str, entry: dict[str, Any], into: Collector) -> None:
+        done, epoch = json_counter(entry.get("iter")), json_counter(entry.get("epoch", 1))
         cells = {name: value for name, value in entry.items() if name not in _PLACES}
         rows, place = self._rows[entry["mode"] == "train"], (epoch, done)
-        figures, unread = rows.read(cells, place if done is not None else None, line, into)
-        tell(number, line, unread, into)
+        figures, unread = rows.read(cells, place if done is not None else None, text, into)
+        tell(line, text, unread, into)
         if entry["mode"] != "train":
             into.claim(self.name)
-            for name in figures.keys() - INSTANT - {"time", "data_time"}:
-                step = max(0, into.last_step)
-                into.record(f"val.{name}", rank=0, iteration=step, value=figures[name])
+            left_out = INSTANT | {"time", "data_time"}
+            values = {f"val.{n}": v for n, v in figures.items() if n not in left_out}
+            into.record(Place(0, after_last=True), values)
             return
         if done is None or epoch is None or not figures:
-            into.skip(number, line, "a training entry without iter or figures")
+            into.skip(line, text, "a training entry without iter or figures")
             return
         into.claim(self.name)
         step = max(0, self._unrolled(epoch, done) - 1)
-        values = [(n, v, n not in INSTANT) for n, v in figures.items()]
-        self._averaged.add(step, values, into, done=done, epoch=epoch)
+        self._averaged.add(step, figures, into, done=done, epoch=epoch, instant=INSTANT)
 
     def _unrolled(self, epoch: int, done: int) -> int:
         """Finished iterations over the whole run; `iter` of an epoch runner restarts."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 
-from harness.parse.averaged import Averaged, Value
+from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
-from harness.parse.formats.mmengine_text import INSTANT, Fields, fields_of
+from harness.parse.formats.mmengine_text import INSTANT, fields_of
+from harness.parse.line import Fields, Line, Place, records_of
 from harness.parse.number import count
 
 _LINE = re.compile(
@@ -43,22 +44,23 @@ class MmcvText:
     def __init__(self) -> None:
         self._averaged = Averaged()
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes one line of the text log."""
-        if " - INFO - " not in line:
+        number, text = line.number, line.text
+        if " - INFO - " not in text:
             return False
         heads = sorted(
-            [*_LINE.finditer(line), *_VALIDATION.finditer(line)], key=lambda head: head.start()
+            [*_LINE.finditer(text), *_VALIDATION.finditer(text)], key=lambda head: head.start()
         )
-        ends = [*(head.start() for head in heads[1:]), len(line)]
+        ends = [*(head.start() for head in heads[1:]), len(text)]
         for head, end in zip(heads, ends, strict=False):
             of = "" if head.re is _LINE else "val."
-            fields = fields_of(number, line[head.end() : end], _FIELD, into, prefix=of)
+            fields = fields_of(number, text[head.end() : end], _FIELD, into, prefix=of)
             if head.re is _LINE:
                 self._train(number, head, fields, into)
             else:
                 self._validation(fields, into)
-        if not heads and (seed := _SEED.search(line)):
+        if not heads and (seed := _SEED.search(text)):
             into.fact("seed", int(seed["seed"]), line=number)
         return bool(heads)
 
@@ -68,20 +70,22 @@ class MmcvText:
 
     def _validation(self, fields: Fields, into: Collector) -> None:
         into.claim(self.name)
-        for name, value in fields:
-            into.record(f"val.{name}", rank=0, iteration=max(0, into.last_step), value=value)
+        for record in records_of(fields):
+            into.record(Place(0, after_last=True), {f"val.{n}": v for n, v in record.items()})
 
     def _train(self, line: int, match: re.Match[str], fields: Fields, into: Collector) -> None:
         done, total = count(match["done"]), count(match["total"])
         epoch = count(match["epoch"] or "1")
-        values: list[Value] = [(n, v, n not in INSTANT) for n, v in fields]
-        if done is None or total is None or epoch is None or not values:
+        if done is None or total is None or epoch is None or not fields:
             into.skip(line, match[0], "a training line without figures")
             return
-        averaged = (done, epoch)
+        in_epoch = done
         if match["epoch"]:
             done += (max(1, epoch) - 1) * total
         else:
             into.fact("planned_steps", total, line=line)
         into.claim(self.name)
-        self._averaged.add(max(0, done - 1), values, into, done=averaged[0], epoch=averaged[1])
+        for record in records_of(fields):
+            self._averaged.add(
+                max(0, done - 1), record, into, done=in_epoch, epoch=epoch, instant=INSTANT
+            )

@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 
 from harness.parse.collect import Collector
+from harness.parse.line import Fields, Line, Place, records_of
 from harness.parse.names import is_loss
 from harness.parse.number import count, number
 from harness.parse.tokens import instead
 
-Fields = list[tuple[str, float]]
-"""Names and values of one line."""
 INSTANT = frozenset({"lr", "base_lr", "memory", "momentum"})
 """Fields that are not averaged."""
 
@@ -46,20 +45,21 @@ class MmengineText:
     def __init__(self) -> None:
         self._done = -1
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes one line of the text log."""
-        if "mmengine" not in line:
+        number, text = line.number, line.text
+        if "mmengine" not in text:
             return False
-        heads = list(_LINE.finditer(line))
+        heads = list(_LINE.finditer(text))
         if not heads:
-            saved = _SAVED.search(line)
+            saved = _SAVED.search(text)
             if saved:
                 self._done = (count(saved["count"]) or 0) - 1
             return saved is not None
-        ends = [*(head.start() for head in heads[1:]), len(line)]
+        ends = [*(head.start() for head in heads[1:]), len(text)]
         for head, end in zip(heads, ends, strict=True):
             of = "" if head["mode"] == "train" else f"{head['mode']}."
-            fields = fields_of(number, line[head.end() : end], _FIELD, into, prefix=of)
+            fields = fields_of(number, text[head.end() : end], _FIELD, into, prefix=of)
             if head["mode"] == "train":
                 self._train(number, head, fields, into)
             else:
@@ -81,20 +81,14 @@ class MmengineText:
         else:
             into.fact("planned_steps", total, line=line)
         self._done = done - 1
-        for name, value in fields:
-            into.record(
-                name,
-                rank=0,
-                iteration=max(0, done - 1),
-                value=value,
-                window=1 if name in INSTANT else into.window,
-            )
+        for record in records_of(fields):
+            place = Place(max(0, done - 1), window=into.window)
+            into.record(place, record, instant=INSTANT)
 
     def _validation(self, mode: str, fields: Fields, into: Collector) -> None:
-        step = max(self._done, into.last_step, 0)
-        for name, value in fields:
-            if name not in {"time", "data_time"}:
-                into.record(f"{mode}.{name}", rank=0, iteration=step, value=value)
+        named = [(f"{mode}.{n}", v) for n, v in fields if n not in {"time", "data_time"}]
+        for record in records_of(named):
+            into.record(Place(max(self._done, 0), after_last=True), record)
 
 
 def fields_of(

@@ -9,8 +9,9 @@ from typing import Any
 
 from harness.errors import PolicyError
 from harness.parse.collect import Collector
-from harness.parse.number import count, number
-from harness.parse.tokens import instead
+from harness.parse.damage import number_or_word
+from harness.parse.line import Line, Place
+from harness.parse.number import count
 
 PLACES = ("step", "epoch", "rank", "total")
 LONGEST = 10_000
@@ -36,41 +37,42 @@ class Pattern:
         self._pattern = compiled(pattern)
         self._unnumbered = 0
 
-    def feed(self, number_: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line in which the pattern is found."""
-        match = self._pattern.search(line[:MAX_LINE])
+        number, text = line.number, line.raw
+        match = self._pattern.search(text[:MAX_LINE])
         if match is None:
             return False
-        if not line.endswith("\n"):
-            into.skip(number_, line, "the log ends inside this line")
+        if not line.whole:
+            into.skip(number, text, "the log ends inside this line")
             return True
         groups = {name: text for name, text in match.groupdict().items() if text is not None}
         places = {name: count(groups.pop(name)) for name in PLACES if name in groups}
         if None in places.values():
-            into.skip(number_, line, f"the pattern's {', '.join(places)} must be whole numbers")
+            into.skip(number, text, f"the pattern's {', '.join(places)} must be whole numbers")
             return True
         if "step" not in places:
             places["step"] = self._unnumbered
             self._unnumbered += 1
         into.claim(self.name)
-        for name, text in groups.items():
-            value = number(text)
-            if value is None:
-                value = instead(text)
-                if value is not None:
-                    into.odd(name, text, value, line)
-            if value is None:
-                into.skip(number_, line, f"{name} {text!r:.40} is not a number")
-                continue
-            into.record(
-                name,
-                rank=places.get("rank") or 0,
-                iteration=places["step"] or 0,
-                epoch=float(places.get("epoch") or 0),
-                total=places.get("total") or 0,
-                value=value,
-            )
+        place = Place(
+            places["step"] or 0,
+            rank=places.get("rank") or 0,
+            epoch=float(places.get("epoch") or 0),
+            total=places.get("total") or 0,
+        )
+        into.record(place, self._values(line, groups, into))
         return True
+
+    def _values(self, line: Line, groups: dict[str, str], into: Collector) -> dict[str, float]:
+        values = {}
+        for name, shown in groups.items():
+            value = number_or_word(name, shown, line.raw, into)
+            if value is None:
+                into.skip(line.number, line.raw, f"{name} {shown!r:.40} is not a number")
+            else:
+                values[name] = value
+        return values
 
     def close(self, into: Collector) -> None:
         """Says how lines without a step were numbered."""

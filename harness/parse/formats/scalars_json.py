@@ -11,7 +11,8 @@ from typing import Any
 from harness.parse.collect import Collector
 from harness.parse.formats.mmengine_text import INSTANT
 from harness.parse.jsonlike import json_object
-from harness.parse.number import count
+from harness.parse.line import Line, Place
+from harness.parse.number import json_counter
 from harness.parse.rows import Rows, tell
 
 _COUNTERS = frozenset({"iter", "step", "epoch"})
@@ -29,21 +30,23 @@ class ScalarsJson:
         self._training = False
         self._rows = {True: Rows(), False: Rows()}
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes one line if it is such an object."""
-        if not line.startswith("{") or '"step"' not in line or '"log_history"' in line:
+        text = line.spelled
+        if not text.startswith("{") or '"step"' not in text or '"log_history"' in text:
             return False
-        if not (self._training or '"iter"' in line):
+        if not (self._training or '"iter"' in text):
             return False
-        entry = json_object(number, line, into)
+        entry = json_object(line, into)
         if entry is None:
             return False
-        step = entry.get("step")
-        if isinstance(step, bool) or count(str(step)) is None:
-            into.skip(number, line, f"its step is {step!r}; expected a whole number")
+        step = json_counter(entry.get("step"))
+        if step is None:
+            reason = f"its step is {entry.get('step')!r}; expected a whole number"
+            into.skip(line.number, text, reason)
             return True
         self._training = True
-        self._entry(number, line, entry, int(step or 0), into)
+        self._entry(line.number, text, entry, step, into)
         into.claim(self.name)
         return True
 
@@ -58,9 +61,8 @@ class ScalarsJson:
         cells = {name: value for name, value in entry.items() if name not in _COUNTERS}
         figures, unread = self._rows[training].read(cells, step, text, into)
         tell(line, text, unread, into)
-        for name, value in figures.items():
-            if training:
-                window = 1 if name in INSTANT else into.window
-                into.record(name, rank=0, iteration=step, value=value, window=window)
-            elif name not in {"time", "data_time"}:
-                into.record(f"val.{name}", rank=0, iteration=step, value=value)
+        if training:
+            into.record(Place(step, window=into.window), figures, instant=INSTANT)
+            return
+        left_out = {"time", "data_time"}
+        into.record(Place(step), {f"val.{n}": v for n, v in figures.items() if n not in left_out})

@@ -7,17 +7,19 @@ train.ips : 12.9 imgs/s train.total_time : 0.154
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import lru_cache
 from math import nan
+from typing import NamedTuple
 
-from harness.parse.collect import MAX_NAME, Collector
+from harness.parse.collect import Collector
+from harness.parse.line import Line, Place, records_of
 from harness.parse.number import NUMBER, count, number
 from harness.parse.tokens import instead
 
 MARK = "TCAPPDLL"
 TRAIN = "train."
 MAX_FIELDS = 256
-_HEAD = re.compile(
+HEAD = re.compile(
     rf"\s*\S+ \S+ - Epoch: (?P<epoch>{NUMBER}) Iteration: (?P<iteration>\d+)"
     r"\s+rank ?: ?(?P<rank>-?\d+)\s+",
     re.ASCII,
@@ -56,21 +58,22 @@ class Tcappdll:
         self._last: tuple[int, str, int] | None = None
         self._word: tuple[int, str, int] | None = None
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes every record on the line; the rest of a record that was torn apart is reported."""
+        number, text = line.number, line.text
         word, self._word = self._word, None
-        if MARK not in line:
-            if word is not None and number == word[0] + 1 and _STARTS.match(line):
+        if MARK not in text:
+            if word is not None and number == word[0] + 1 and _STARTS.match(text):
                 into.retract(word[1], rank=word[2])
                 self._last = None
-            return self._tail(number, line, into)
-        _, *parts = line.split(MARK)
-        if line.lstrip().startswith("#"):  # the format, explained in a comment
+            return self._tail(number, text, into)
+        _, *parts = text.split(MARK)
+        if text.lstrip().startswith("#"):  # the format, explained in a comment
             return False
         self._last = None
         for i, part in enumerate(parts):
             last = i == len(parts) - 1
-            whole = line.endswith("\n") if last else part[-1:].isspace()
+            whole = line.whole if last else part[-1:].isspace()
             self._record(number, part, into, whole=whole, last=last)
         return True
 
@@ -92,84 +95,130 @@ class Tcappdll:
         into.skip(number, line, "the rest of a record that another line was written into")
         return True
 
-    def _record(self, number_: int, part: str, into: Collector, *, whole: bool, last: bool) -> None:
-        head = _HEAD.match(part)
-        iteration = None if head is None else count(head["iteration"])
-        epoch = None if head is None else number(head["epoch"])
-        if head is None or iteration is None or epoch is None or not epoch >= 0:
-            into.skip(number_, MARK + part, "no 'Epoch: e Iteration: i  rank : r' after the mark")
+    def _record(self, line: int, part: str, into: Collector, *, whole: bool, last: bool) -> None:
+        head = HEAD.match(part)
+        place = None if head is None else _place(head)
+        if head is None or place is None:
+            into.skip(line, MARK + part, "no 'Epoch: e Iteration: i  rank : r' after the mark")
             return
-        rank = max(0, count(head["rank"]) or 0)  # a single process calls itself -1
         fields = fields_of(part, head.end(), whole=whole)
-        taken = None
-        for field, value, reason in fields:
-            if reason and not whole and field.end("value") == len(part):
-                where = "the log ends" if last else "another record begins"
-                reason = f"{where} inside {field['name']}"  # noqa: PLW2901
-            if reason:
-                into.skip(number_, MARK + part, reason)
-                continue
-            taken = field
-            if number(field["value"]) is None:
-                into.odd(series_name(field["name"]), field["value"], value, MARK + part)
-            into.record(
-                series_name(field["name"]),
-                rank=rank,
-                iteration=iteration,
-                epoch=epoch,
-                value=value,
-                unit=field["unit"] or "",
-            )
-        if taken is not None:
-            into.claim(self.name)
-            if last and _MAY_GO_ON.fullmatch(part, taken.end("value")):
-                self._last = (number_, series_name(taken["name"]), rank)
-                self._word = self._last if number(taken["value"]) is None else None
+        taken = fields if not fields or not fields[-1].reason else fields[:-1]
+        if fields and fields[-1].reason:
+            self._skip(line, part, fields[-1], into, whole=whole, last=last)
+        if taken:
+            self._take(place, taken, part, into)
+            if last and _MAY_GO_ON.fullmatch(part, taken[-1].at[1]):
+                self._last = (line, series_name(taken[-1].name), place.rank)
+                self._word = self._last if taken[-1].is_word else None
         elif whole and not fields:
-            into.skip(number_, MARK + part, "a record without a 'name : value' field")
+            into.skip(line, MARK + part, "a record without a 'name : value' field")
+
+    def _take(self, place: Place, taken: list[Field], part: str, into: Collector) -> None:
+        values, units = [], {}
+        for name, unit, spelled, _, value, is_word, _ in taken:
+            series = series_name(name)
+            values.append((series, value))
+            if unit:
+                units[series] = unit
+            if is_word:
+                into.odd(series, spelled, value, MARK + part)
+        for record in records_of(values):
+            into.record(place, record, units=units)
+        into.claim(self.name)
+
+    def _skip(
+        self, line: int, part: str, field: Field, into: Collector, *, whole: bool, last: bool
+    ) -> None:
+        reason = field.reason
+        if not whole and field.at[1] == len(part):
+            where = "the log ends" if last else "another record begins"
+            reason = f"{where} inside {field.name}"
+        into.skip(line, MARK + part, reason)
 
 
-Field = tuple[re.Match[str], float, str]
-"""A field, its number, and the reason why it is not taken, empty where it is."""
+def _place(head: re.Match[str]) -> Place | None:
+    """The place that the head of a record states; None if a counter is damaged."""
+    iteration, epoch = count(head["iteration"]), number(head["epoch"])
+    if iteration is None or epoch is None or not epoch >= 0:
+        return None
+    rank = max(0, count(head["rank"]) or 0)  # a single process calls itself -1
+    return Place(iteration, rank=rank, epoch=epoch)
+
+
+class Field(NamedTuple):
+    """A field of a record, and the reason why it is not taken, empty where it is.
+
+    `spelled` is what stands for its number, from `at[0]` to `at[1]` of the text. `is_word` says
+    that it is not a number; `value` is what it is read as.
+    """
+
+    name: str
+    unit: str
+    spelled: str
+    at: tuple[int, int]
+    value: float
+    is_word: bool
+    reason: str
 
 
 def fields_of(text: str, start: int, *, whole: bool) -> list[Field]:
-    """The fields of a record up to the first that is not taken.
+    """Returns the fields of a record up to the first that is not taken.
 
     Behind what does not belong in a record nothing is taken: it may be another record's.
     """
-    fields = list(_FIELD.finditer(text, start))
-    found: list[Field] = []
-    seen: set[str] = set()
-    reason = ""
-    behind = text[start : fields[0].start()] if fields else ""
-    if behind and not behind.isspace():
-        reason = f"{behind.strip()!r:.80} stands before its fields"
-    for i, field in enumerate(fields):
-        name = field["name"]
-        if len(seen) == MAX_FIELDS:
-            reason = f"more than {MAX_FIELDS} fields"
-        elif _is_of_another(name, seen):
-            reason = f"{name} is not its own: another record goes on here"
-        seen.add(name)
-        value = number(field["value"])
-        behind = text[field.end() : fields[i + 1].start() if i + 1 < len(fields) else len(text)]
-        if value is None and (not behind or behind.isspace() or _UNIT.fullmatch(behind)):
-            value = instead(field["value"])
-        if reason:
-            pass
-        elif value is None:
-            reason = f"{name} {field['value']!r:.80} is not a number"
-        elif not whole and field.end("value") == len(text):
-            reason = f"it ends inside {name}"
-        elif _REST.match(behind):
-            reason = f"{name} is followed by more of a number"
-        found.append((field, nan if value is None else value, reason))
+    matches = list(_FIELD.finditer(text, start))
+    ends = [*[match.start() for match in matches[1:]], len(text)]
+    own, other = _own(tuple([match["name"] for match in matches[: MAX_FIELDS + 1]]))
+    fields: list[Field] = []
+    before = text[start : matches[0].start()].strip() if matches else ""
+    stray = f"{before!r:.80} stands before its fields" if before else ""
+    for match, end in zip(matches, ends, strict=False):
+        name, spelled, unit = match.group("name", "value", "unit")
+        at = match.span("value")
+        behind = text[match.end() : end]
+        value = number(spelled)
+        is_word = value is None
+        if is_word and _belongs(behind):
+            value = instead(spelled)
+        reason = other if len(fields) == own else stray
+        cut = not whole and at[1] == len(text)
+        if not reason and (value is None or cut or not behind.isspace()):
+            reason = _damage(match, value, behind, cut=cut)
+        number_ = nan if value is None else value
+        fields.append(Field(name, unit or "", spelled, at, number_, is_word, reason))
         if reason:
             break
-        if behind and not behind.isspace() and not _UNIT.fullmatch(behind):
-            reason = f"{behind.strip()!r:.80} stands behind {name}"
-    return found
+        if not _belongs(behind):
+            stray = f"{behind.strip()!r:.80} stands behind {name}"
+    return fields
+
+
+@lru_cache(maxsize=64)  # the lines of a log have a few sets of names: a tenth of the time
+def _own(names: tuple[str, ...]) -> tuple[int, str]:
+    """How many of these names are of one record, and why the next one is not."""
+    seen: set[str] = set()
+    for name in names[:MAX_FIELDS]:
+        if _is_of_another(name, seen):
+            return len(seen), f"{name} is not its own: another record goes on here"
+        seen.add(name)
+    return len(seen), f"more than {MAX_FIELDS} fields"
+
+
+def _belongs(behind: str) -> bool:
+    """Whether what stands behind a field is blank, or a unit."""
+    return not behind or behind.isspace() or _UNIT.fullmatch(behind) is not None
+
+
+def _damage(match: re.Match[str], value: float | None, behind: str, *, cut: bool) -> str:
+    """What is wrong with the number of a field, empty if nothing is."""
+    name = match["name"]
+    if value is None:
+        return f"{name} {match['value']!r:.80} is not a number"
+    if cut:
+        return f"it ends inside {name}"
+    if _REST.match(behind):
+        return f"{name} is followed by more of a number"
+    return ""
 
 
 def _is_of_another(name: str, seen: set[str]) -> bool:
@@ -184,51 +233,3 @@ def _is_of_another(name: str, seen: set[str]) -> bool:
 def series_name(field: str) -> str:
     """The series of a field: `train.` goes without saying."""
     return field.removeprefix(TRAIN)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """What lines that differ in their numbers only have in common.
-
-    `words` stand before the date, the time, the epoch, the iteration, the rank and each value, and
-    behind the last one. `fields` are (series, unit) of the values.
-    """
-
-    words: tuple[str, ...]
-    fields: tuple[tuple[str, str], ...]
-
-
-WHEN = (1, 2)
-"""The words of a line that are its date and time, which differ and are not read."""
-
-
-def shape_of(line: str) -> Shape | None:
-    """The shape of a line that is one whole record and nothing else; None for any other line."""
-    head = _HEAD.match(line, len(MARK))
-    body = line.rstrip("\r\n")
-    if not line.startswith(MARK + " ") or head is None or line.count(MARK) > 1 or body == line:
-        return None
-    words = body.split(" ")
-
-    def column(at: int) -> int:
-        return body.count(" ", 0, at)
-
-    found = fields_of(body, head.end(), whole=True)
-    matches = [field for field, _, _ in found]
-    fields = tuple((series_name(f["name"]), f["unit"] or "") for f in matches)
-    spans = [head.span(part) for part in ("epoch", "iteration", "rank")]
-    spans += [f.span("value") for f in matches]
-    places = [column(start) for start, _ in spans]
-    if (
-        not fields
-        or any(reason for *_, reason in found)
-        or any(number(f["value"]) is None for f in matches)
-        or any(words[at] != body[slice(*span)] for at, span in zip(places, spans, strict=True))
-        or len({name for name, _ in fields}) < len(fields)
-        or any(not 0 < len(name) <= MAX_NAME for name, _ in fields)
-        or not body.isprintable()
-    ):
-        return None
-    for at in (*WHEN, *places):
-        words[at] = "\0"  # no text of a log holds one
-    return Shape(words=tuple(" ".join(words).split("\0")), fields=fields)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from harness.errors import ParseError
 from harness.parse.collect import Collector
+from harness.parse.line import Place
 from harness.parse.names import Names
 
 
@@ -35,7 +36,7 @@ def take(data: bytes | None, tools: Tools, names: Names, into: Collector) -> Non
         if number is not None:
             into.claim(TensorBoard.name)
             name = names.of(str(value.tag))
-            into.record(name, rank=0, iteration=int(event.step), value=number)
+            into.record(Place(int(event.step)), {name: number})
 
 
 class Tools(NamedTuple):

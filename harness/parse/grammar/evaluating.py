@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.parse.collect import Collector
+from harness.parse.line import Place
 
 
 class Evaluating:
@@ -29,7 +30,6 @@ class Evaluating:
     def end(self, rank: int, step: int | None, into: Collector) -> None:
         """Hands over the result of the evaluation that has ended, at the last step of training."""
         values, self._values = self._values, {}
-        if step is None:
+        if step is None or not values:
             return
-        for name, value in values.items():
-            into.record(name, rank=rank, iteration=step, value=value)
+        into.record(Place(step, rank=rank), values)

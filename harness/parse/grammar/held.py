@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from harness.parse.collect import Collector
+from harness.parse.line import Place
 
 MAX_HELD = 1000
 """Series without steps that are kept."""
@@ -50,7 +51,7 @@ class Held:
         for (name, rank), records in self._series.items():
             steps = records.epochs if by_epoch else records.lines
             for step, value in zip(steps, records.values, strict=True):
-                into.record(name, rank=rank, iteration=step, value=value)
+                into.record(Place(step, rank=rank), {name: value})
             if not by_epoch:
                 into.by_order(name)
         return by_epoch

@@ -10,6 +10,7 @@ from harness.parse.grammar.evaluating import Evaluating
 from harness.parse.grammar.held import Held
 from harness.parse.grammar.line import Parsed
 from harness.parse.grammar.naming import is_loss
+from harness.parse.line import Place
 
 Figures = Mapping[str, float]
 
@@ -30,7 +31,7 @@ class Process:
         self.example = ""
         self._rank = rank
         self._held = held
-        self._step: int | None = None
+        self._track: tuple[str, str, int, int] | None = None
         self._last: tuple[At, Figures] | None = None
         self._bar_epoch: float | None = None
         self._validated = False
@@ -44,7 +45,7 @@ class Process:
 
     def close(self, into: Collector) -> None:
         """Hands over the result of an evaluation with which the log ends."""
-        self.evaluating.end(self._rank, self._step, into)
+        self.evaluating.end(self._rank, self._reached(into), into)
 
     def _evaluation(self, said: Parsed, figures: Figures, into: Collector) -> None:
         """Takes a line of an evaluation: its progress, or its result."""
@@ -55,8 +56,8 @@ class Process:
             self._record(
                 At(place.counter or 0 if place.step is None else place.step), figures, into
             )
-        elif self._step is not None:
-            self._record(At(self._step), figures, into)
+        elif (step := self._reached(into)) is not None:
+            self._record(At(step), figures, into)
         else:
             self._held.add(self._rank, place.whole_epoch, figures)
 
@@ -64,19 +65,20 @@ class Process:
         """Takes a line of training, with results of an evaluation beside it perhaps."""
         place = said.place
         at = self.counting.at(place)
+        step = self._reached(into)
         results = all(name.startswith("val.") for name in said.names if is_loss(name))
-        if at is None and results and self._step is not None:
-            self._record(At(self._step), figures, into)
+        if at is None and results and step is not None:
+            self._record(At(step), figures, into)
         elif at is None:
-            self.counting.epochs_ended += self._step is not None
+            self.counting.epochs_ended += step is not None
             self._held.add(self._rank, place.whole_epoch, figures)
         elif not place.bar:
-            self.evaluating.end(self._rank, self._step, into)
+            self.evaluating.end(self._rank, step, into)
             trained, _ = _parted(figures)
             if not said.refreshed:
                 self._count_again(at, trained)
             self._record(at, figures, into)
-            self._reached(trained, into)
+            self._remember(trained, into)
         elif place.counter == place.length:
             self._bar(at, figures, into, window=place.length)
 
@@ -87,34 +89,32 @@ class Process:
         """
         epoch = self.counting.epoch
         trained, results = _parted(figures)
-        if epoch is not None and epoch == self._bar_epoch and self._step is not None:
+        step = self._reached(into)
+        if epoch is not None and epoch == self._bar_epoch and step is not None:
             if not self._validated:
-                self._record(At(self._step), {f"val.{n}": v for n, v in trained.items()}, into)
+                self._record(At(step), {f"val.{n}": v for n, v in trained.items()}, into)
             return
         self._bar_epoch, self._validated = epoch, bool(results)
         self._record(at, trained, into, window=window)
-        self._reached(trained, into, window=window)
-        self._record(At(self._step or 0), results, into)
+        self._record(at, results, into)
+        self._remember(trained, into, window=window)
 
     def _record(self, at: At, figures: Figures, into: Collector, *, window: int = 1) -> None:
         into.claim(into.reader)
-        for name, value in figures.items():
-            into.record(
-                name,
-                rank=self._rank,
-                iteration=at.iteration,
-                epoch=at.epoch,
-                total=at.total,
-                value=value,
-                window=window,
-            )
+        if figures:
+            into.record(Place(at.iteration, self._rank, at.epoch, at.total, window), figures)
 
-    def _reached(self, trained: Figures, into: Collector, *, window: int = 1) -> None:
-        """Keeps the step that training has reached, as its track has unrolled it."""
+    def _remember(self, trained: Figures, into: Collector, *, window: int = 1) -> None:
+        """Keeps which series shows the step that training has reached."""
         self.placed += 1
-        track = next((into.track(n, rank=self._rank, window=window) for n in trained), None)
-        if track is not None:
-            self._step = track.last_step()
+        name = next(iter(trained), None)
+        if name is not None:
+            self._track = (into.reader, name, self._rank, window)
+
+    def _reached(self, into: Collector) -> int | None:
+        """The step that training has reached on the lines before; None before its first."""
+        track = None if self._track is None else into.tracks.by_key.get(self._track)
+        return None if track is None else track.last_step()
 
     def _count_again(self, at: At, trained: Figures) -> None:
         """Counts lines of one position with other losses: ranks that nothing tells apart."""

@@ -21,6 +21,7 @@ from harness.parse.grammar.positions import place_of
 from harness.parse.grammar.prefixes import prefix_of
 from harness.parse.grammar.process import Process
 from harness.parse.grammar.words import OTHER_LOSSES
+from harness.parse.line import Line
 from harness.parse.number import number
 
 MAX_LINE = 4000
@@ -58,25 +59,24 @@ class Grammar:
         self._summaries = 0
         self._ranked = False
 
-    def feed(self, number: int, line: str, into: Collector) -> bool:
+    def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line with a loss."""
-        if len(line) > MAX_LINE:
+        if len(line.text) > MAX_LINE:
             return False
-        low = line.lower()
+        low = line.text.lower()
         if not any(hint in low for hint in _HINTS):
             if "poch" in low:
-                self._begin_epoch(line)
+                self._begin_epoch(line.text)
             return False
-        text = line.rstrip("\r\n\b")
+        text = line.text.rstrip("\r\n\b")
         said = parsed(text)
-        whole = line.endswith("\n")
-        losses = self._losses(text, said, whole=whole)
+        losses = self._losses(text, said, whole=line.whole)
         if not losses:
-            return whole and self._is_damaged(number, line, said, into)
-        if not whole:
-            into.skip(number, line, "the log ends inside this line")
+            return line.whole and self._is_damaged(line.number, line.text, said, into)
+        if not line.whole:
+            into.skip(line.number, line.text, "the log ends inside this line")
         else:
-            self._take(number, line, said, losses, into)
+            self._take(line.number, line.text, said, losses, into)
         return True
 
     def close(self, into: Collector) -> None:

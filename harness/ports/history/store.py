@@ -141,7 +141,7 @@ def _row(result: PortResult, *, commit: str, moment: str) -> dict[str, object]:
         "moment": moment,
         "commit": _plain(commit),
         "verdict": result.verdict,
-        "effect": result.effect,
+        "effect": result.relative_difference,
         "result": _plain(lean.to_json()),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from harness.comparison.pipeline import Comparison
-from harness.report import screen
+from harness.report import screen, verdicts
 from harness.report.comparison import tables
 from harness.report.escape import terminal
 from harness.report.table import Table
@@ -31,7 +31,7 @@ def of_rule(comparison: Comparison, index: int) -> str:
         return ""
     asked = judgement.findings[index : index + 1]  # none where no rule was asked
     parts = [
-        f"{verdict}: {tables.HEADLINES[verdict]}",
+        f"{verdict}: {verdicts.row(verdict).headline}",
         *(terminal(f"- {why}") for why in (*judgement.failures, *judgement.doubts)),
         *(terminal(line) for finding in asked for line in tables.finding_lines(finding)),
         terminal(f"asked: {tables.asked(comparison)[index]}"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.align.measure import relative_error, smooth
 from harness.comparison.pipeline import Comparison
-from harness.comparison.result import effect, qualifier
+from harness.comparison.result import qualifier, relative_difference
 from harness.log.run import Run, Series
 from harness.log.wording import counted
 from harness.report.comparison import tables
@@ -47,7 +47,6 @@ def render(comparison: Comparison, *, command: str) -> str:
         facts=_facts(comparison),
         errors=tables.errors_table(comparison),
         errors_note=tables.ERRORS_NOTE,
-        legend=tables.legend(comparison),
         alignment=tables.alignment_lines(comparison),
         missing=_missing(comparison),
         remarks=tables.remarks(comparison),
@@ -72,13 +71,15 @@ def _name(runs: Sequence[Run]) -> str:
     if len(runs) == 1:
         return runs[0].source
     folders = {run.source.rpartition("/")[0] for run in runs}
-    one = folders.pop() if len(folders) == 1 else ""
-    return f"{len(runs)} runs of {one}" if one else f"{len(runs)} runs ({runs[0].source}, ...)"
+    folder = folders.pop() if len(folders) == 1 else ""
+    return (
+        f"{len(runs)} runs of {folder}" if folder else f"{len(runs)} runs ({runs[0].source}, ...)"
+    )
 
 
 def _glance(comparison: Comparison) -> list[tuple[str, str]]:
     aligned, whole = comparison.aligned, comparison.whole
-    difference = effect(aligned.baseline_mean, aligned.candidate_mean)
+    difference = relative_difference(aligned.baseline_mean, aligned.candidate_mean)
     blocking = [r for r in comparison.comparability if r.kind == "differs"]
     waived = sum(row.waived for row in blocking)
     return [
@@ -125,15 +126,15 @@ def _chart(comparison: Comparison) -> dict[str, Any]:
 def _runs(runs: Sequence[Run], series: Sequence[Series]) -> list[tuple[str, int]]:
     """Every run with the number of its values that are not finite."""
     return [
-        (run.source, int(np.count_nonzero(~np.isfinite(one.values))))
-        for run, one in zip(runs, series, strict=True)
+        (run.source, int(np.count_nonzero(~np.isfinite(logged.values))))
+        for run, logged in zip(runs, series, strict=True)
     ]
 
 
 def _level(comparison: Comparison) -> str:
     """What the upper chart shows, in a sentence."""
     aligned = comparison.aligned
-    difference = effect(aligned.baseline_mean, aligned.candidate_mean)
+    difference = relative_difference(aligned.baseline_mean, aligned.candidate_mean)
     metric = aligned.metric
     if difference is None:
         return f"The mean {metric} of a side is not finite over the judged steps"
@@ -176,9 +177,9 @@ def _finding(finding: Finding, comparison: Comparison) -> dict[str, Any]:
         "rule": finding.rule,
         "verdict": str(finding.verdict),
         "reason": "" if tables.said(finding, comparison) else finding.reason,
-        "blind": finding.blind,
+        "caveat": finding.caveat,
         "observed": [(name, tables.figure(value)) for name, value in finding.observed.items()],
-        "limits": [(name, tables.figure(value)) for name, value in finding.limits.items()],
+        "parameters": [(name, tables.figure(value)) for name, value in finding.parameters.items()],
         "forest": forest(finding),
     }
 

@@ -11,7 +11,7 @@ from harness.log.run import Run
 from harness.report import escape
 from harness.version import tool_version
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
@@ -59,9 +59,11 @@ def document(comparison: Comparison) -> dict[str, Any]:
                 "rule": finding.rule,
                 "verdict": str(finding.verdict),
                 "observed": finding.observed,
-                "limits": finding.limits,
+                "parameters": finding.parameters,
                 "reason": finding.reason,
-                "blind": finding.blind,
+                "caveat": finding.caveat,
+                "threshold": finding.threshold and dataclasses.asdict(finding.threshold),
+                "estimates": [dataclasses.asdict(estimate) for estimate in finding.estimates],
             }
             for finding in judgement.findings
         ],
@@ -95,7 +97,7 @@ def _run(run: Run) -> dict[str, Any]:
 def _policy(comparison: Comparison) -> dict[str, Any]:
     policy = comparison.policy
     return {
-        "rules": [{"name": rule.name, "limits": rule.in_force} for rule in policy.calls],
+        "rules": [{"name": rule.name, "parameters": rule.in_force} for rule in policy.calls],
         "allow": list(policy.allow),
         "allow_reason": policy.allow_reason,
         "last": policy.last,

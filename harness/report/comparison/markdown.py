@@ -26,8 +26,6 @@ def render(comparison: Comparison, *, picture: str | None = None) -> str:
         lines += _table(tables.rules_table(comparison))
         for finding in comparison.judgement.findings:
             lines += _bullets(tables.finding_lines(finding, comparison))
-        named = tables.legend(comparison)
-        lines += _bullets(f"{name} is {what}" for name, what in named.items())
     facts = tables.facts_table(comparison)
     lines += _table(facts) if facts.rows else []
     lines += [*_table(tables.errors_table(comparison)), f"{markdown(tables.ERRORS_NOTE)}.", ""]
@@ -41,8 +39,8 @@ def render(comparison: Comparison, *, picture: str | None = None) -> str:
 
 
 def _bullets(lines: Iterable[str]) -> list[str]:
-    found = [f"- {markdown_line(line)}" for line in lines]
-    return [*found, ""] if found else []
+    items = [f"- {markdown_line(line)}" for line in lines]
+    return [*items, ""] if items else []
 
 
 def _table(content: Table) -> list[str]:

@@ -11,16 +11,10 @@ from harness.comparison.pipeline import Comparison
 from harness.comparison.result import qualifier
 from harness.log.run import Run
 from harness.log.wording import counted
+from harness.report import verdicts
 from harness.report.table import Table, listed
-from harness.rules import Finding, RuleCall, Verdict
-from harness.stats.signature import words_of
+from harness.rules import Finding, RuleCall
 
-HEADLINES = {
-    Verdict.PASS: "the candidate reproduces the baseline within the policy",
-    Verdict.FAIL: "the candidate does not reproduce the baseline",
-    Verdict.INCONCLUSIVE: "the data cannot tell",
-    Verdict.INCOMPARABLE: "not the same experiment",
-}
 ERRORS_NOTE = (
     "rel divides each step's error by that step's baseline and takes the mean, so steps with a "
     "small baseline weigh more than in the difference of the mean level: the two differ, at times "
@@ -37,7 +31,7 @@ CLASSES = {
 def headline(comparison: Comparison) -> str:
     """The verdict in words, with what sets it apart from one on the whole run, nothing waived."""
     scope = qualifier(comparison) or comparison.judgement.scope
-    return HEADLINES[comparison.verdict] + (f"; {scope}" if scope else "")
+    return verdicts.row(comparison.verdict).headline + (f"; {scope}" if scope else "")
 
 
 def reasons(comparison: Comparison) -> tuple[str, ...]:
@@ -93,10 +87,12 @@ def unstated(comparison: Comparison) -> tuple[str, ...]:
 
 
 def rules_table(comparison: Comparison) -> Table:
-    """Every rule with what it observed beside its limits."""
+    """Every rule with what it observed beside its parameters."""
     findings = comparison.judgement.findings
-    rows = tuple((f.rule, str(f.verdict), figures(f.observed), figures(f.limits)) for f in findings)
-    return Table(title="Rules", head=("rule", "verdict", "observed", "limits"), rows=rows)
+    rows = tuple(
+        (f.rule, str(f.verdict), figures(f.observed), figures(f.parameters)) for f in findings
+    )
+    return Table(title="Rules", head=("rule", "verdict", "observed", "parameters"), rows=rows)
 
 
 def said(finding: Finding, comparison: Comparison) -> bool:
@@ -105,27 +101,16 @@ def said(finding: Finding, comparison: Comparison) -> bool:
     return any(reason.endswith(line) for reason in comparison.judgement.reasons)
 
 
-def legend(comparison: Comparison) -> dict[str, str]:
-    """The features that the figures of rules name, as `loss: level 5`, each with what it is."""
-    names = [
-        value
-        for finding in comparison.judgement.findings
-        for value in finding.observed.values()
-        if isinstance(value, str)
-    ]
-    return {name: words for name in names if (words := words_of(name))}
-
-
 def finding_lines(finding: Finding, comparison: Comparison | None = None) -> tuple[str, ...]:
-    """A finding in words: the reason, and where the rule is blind.
+    """A finding in words: the reason, and what the rule cannot see.
 
     Beside the verdict of a comparison the reason is left out if it is one of that verdict's.
     """
     lines = []
     if comparison is None or not said(finding, comparison):
         lines.append(f"{finding.rule}: {finding.reason}")
-    if finding.blind:
-        lines.append(f"{finding.rule} is blind here: {finding.blind}")
+    if finding.caveat:
+        lines.append(f"{finding.rule}, caveat: {finding.caveat}")
     return tuple(lines)
 
 
@@ -234,18 +219,18 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
 
 
 def asked(comparison: Comparison) -> tuple[str, ...]:
-    """The rules of the policy with their limits; behind `default`, the rule that it chose."""
+    """The rules of the policy with their parameters; behind `default`, the rule that it chose."""
     findings = comparison.judgement.findings
     chosen = [finding.rule for finding in findings] or [r.name for r in comparison.policy.calls]
     return tuple(
-        f"{rule.name}{_limits(rule)}" + (f", which is {name} here" if name != rule.name else "")
+        f"{rule.name}{_parameters(rule)}" + (f", which is {name} here" if name != rule.name else "")
         for rule, name in zip(comparison.policy.calls, chosen, strict=True)
     )
 
 
-def _limits(rule: RuleCall) -> str:
-    limits = ", ".join(f"{name} {figure(value)}" for name, value in rule.in_force.items())
-    return f" with {limits}" if limits else ""
+def _parameters(rule: RuleCall) -> str:
+    given = ", ".join(f"{name} {figure(value)}" for name, value in rule.in_force.items())
+    return f" with {given}" if given else ""
 
 
 def _listing(items: Iterable[str]) -> str:

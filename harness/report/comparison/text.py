@@ -11,20 +11,17 @@ from rich.text import Text
 
 from harness.comparison.pipeline import Comparison
 from harness.comparison.result import qualifier
-from harness.report import sparkline
+from harness.report import sparkline, verdicts
 from harness.report.comparison import tables
 from harness.report.screen import lay_out, words
 
 CURVE_WIDTH = 100
-QUALIFIED = "cyan"
-"""The colour of a pass that is not a full one."""
-COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "incomparable": "magenta"}
 
 
 def render(comparison: Comparison) -> RenderableType:
     """The report as something rich can print. No markup is read from the log's own text."""
     verdict = str(comparison.verdict)
-    colour = QUALIFIED if qualifier(comparison) else COLOURS[verdict]
+    colour = verdicts.terminal_colour(verdict, qualified=bool(qualifier(comparison)))
     title = Text(verdict, f"bold {colour}") + words(f": {tables.headline(comparison)}")
     facts = tables.facts_table(comparison)
     parts: list[RenderableType] = [
@@ -44,8 +41,6 @@ def render(comparison: Comparison) -> RenderableType:
         parts.append(lay_out(tables.rules_table(comparison)))
         for finding in comparison.judgement.findings:
             parts += [words(line) for line in tables.finding_lines(finding, comparison)]
-        named = tables.legend(comparison)
-        parts += [words(f"{name} is {what}") for name, what in named.items()]
     parts += [lay_out(tables.errors_table(comparison)), words(f"{tables.ERRORS_NOTE}."), Text("")]
     parts.append(_list("Steps", tables.alignment_lines(comparison)))
     parts.append(_list("Policy", tables.policy_lines(comparison)))

@@ -9,10 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.comparison.result import PortResult
-from harness.report import sparkline
-from harness.report.comparison.tables import HEADLINES
-from harness.report.comparison.text import COLOURS, QUALIFIED
+from harness.comparison.result import ERROR, PortResult
+from harness.report import sparkline, verdicts
 from harness.report.ports.oneline import counts, percent
 from harness.report.screen import words
 from harness.rules import Verdict
@@ -22,7 +20,7 @@ CURVE = 24
 COLUMNS = (
     ("port", 0),
     ("verdict", 0),
-    ("effect", 60),
+    ("difference", 60),
     ("rules", 78),
     ("coverage", 90),
     ("steps", 100),
@@ -52,13 +50,8 @@ def reasons(result: PortResult) -> tuple[str, ...]:
     """Why a port did not pass, its headline first; of one that did, what sets it apart."""
     if result.verdict == Verdict.PASS:
         return (f"pass, but {result.qualifier}",) if result.qualifier else ()
-    if result.verdict not in COLOURS:
-        return result.reasons
-    return (HEADLINES[Verdict(result.verdict)], *result.reasons)
-
-
-def _colour(result: PortResult) -> str:
-    return QUALIFIED if result.qualifier else COLOURS.get(result.verdict, "red")
+    headline = verdicts.row(result.verdict).headline
+    return (headline, *result.reasons) if headline else result.reasons
 
 
 def _cells(result: PortResult, marks: str) -> dict[str, Text]:
@@ -66,11 +59,12 @@ def _cells(result: PortResult, marks: str) -> dict[str, Text]:
     curves = sparkline.sparklines(
         result.baseline_curve, result.candidate_curve, width=CURVE, marks=marks
     )
-    judged = result.verdict in COLOURS
+    judged = result.verdict != ERROR
+    colour = verdicts.terminal_colour(result.verdict, qualified=bool(result.qualifier))
     return {
         "port": words(result.port),
-        "verdict": words(result.marked, f"bold {_colour(result)}"),
-        "effect": Text(percent(result.effect)),
+        "verdict": words(result.marked, f"bold {colour}"),
+        "difference": Text(percent(result.relative_difference)),
         "rules": words(rules or ("not asked" if judged else "")),
         "coverage": Text("" if result.coverage is None else f"{result.coverage:.1%}"),
         "steps": Text(str(result.steps) if judged else ""),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.comparison.result import PortResult
+from harness.report import verdicts
 from harness.report.escape import github, github_property
 from harness.report.ports.oneline import counts, main_reason, percent, worst_first
 
 SHOWN = 10
 """Annotations of one level that GitHub shows for a step; it drops the rest without a word."""
-LEVELS = {"error": "error", "fail": "error", "incomparable": "error", "inconclusive": "warning"}
 
 
 def commands(results: Sequence[PortResult]) -> tuple[str, ...]:
@@ -19,8 +19,8 @@ def commands(results: Sequence[PortResult]) -> tuple[str, ...]:
     Past ten of a level the tenth counts the rest.
     """
     lines: list[str] = []
-    for level in ("error", "warning"):
-        ports = [r for r in worst_first(results) if LEVELS.get(r.verdict) == level]
+    for level in dict.fromkeys(r.github for r in verdicts.TABLE if r.github):
+        ports = [r for r in worst_first(results) if verdicts.row(r.verdict).github == level]
         kept = ports if len(ports) <= SHOWN else ports[: SHOWN - 1]
         lines += [_annotation(level, result) for result in kept]
         if len(ports) > len(kept):
@@ -35,8 +35,12 @@ def _annotation(level: str, result: PortResult) -> str:
         "line": str(result.line),
         "title": f"{result.port}: {result.verdict}",
     }
-    effect = f"effect {percent(result.effect)}; " if result.effect is not None else ""
-    return _command(level, where, effect + (main_reason(result) or result.verdict))
+    difference = (
+        f"difference {percent(result.relative_difference)}; "
+        if result.relative_difference is not None
+        else ""
+    )
+    return _command(level, where, difference + (main_reason(result) or result.verdict))
 
 
 def _command(name: str, properties: dict[str, str], text: str) -> str:

@@ -9,16 +9,10 @@ from pathlib import PurePath
 
 from harness.comparison.result import PortResult
 from harness.log.shown import masked
+from harness.report import verdicts
 from harness.report.escape import json, terminal
 from harness.report.ports.junit import cases
 from harness.report.ports.oneline import percent
-
-SEVERITY = {
-    "error": "blocker",
-    "fail": "critical",
-    "incomparable": "critical",
-    "inconclusive": "major",
-}
 
 
 def render(results: Sequence[PortResult]) -> str:
@@ -29,17 +23,21 @@ def render(results: Sequence[PortResult]) -> str:
 
 def _issues(result: PortResult) -> list[dict[str, object]]:
     path = PurePath(masked(result.manifest) or "ports.toml").as_posix()
-    effect = f" (effect {percent(result.effect)})" if result.effect is not None else ""
+    difference = (
+        f" (difference {percent(result.relative_difference)})"
+        if result.relative_difference is not None
+        else ""
+    )
     return [
         {
-            "description": _line(f"{result.port}: {case.verdict}{effect}: {case.message}"),
+            "description": _line(f"{result.port}: {case.verdict}{difference}: {case.message}"),
             "check_name": terminal(case.name),
             "fingerprint": _fingerprint(path, case.port, case.name, case.verdict),
-            "severity": SEVERITY[case.verdict],
+            "severity": verdicts.row(case.verdict).gitlab,
             "location": {"path": path, "lines": {"begin": result.line}},
         }
         for case in cases(result)
-        if case.verdict != "pass"
+        if verdicts.row(case.verdict).gitlab
     ]
 
 

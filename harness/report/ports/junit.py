@@ -11,8 +11,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.comparison.result import ERROR, PortResult
+from harness.comparison.result import PortResult
 from harness.log.wording import counted
+from harness.report import verdicts
 from harness.report.escape import lines, xml
 from harness.report.ports.oneline import percent
 
@@ -38,7 +39,10 @@ def cases(result: PortResult) -> tuple[Case, ...]:
     What each says is `Judgement.of_rule`'s, as in pytest.
     """
     text = "\n".join(
-        (*result.reasons, f"effect {percent(result.effect)}, {counted(result.steps, 'step')}")
+        (
+            *result.reasons,
+            f"difference {percent(result.relative_difference)}, {counted(result.steps, 'step')}",
+        )
     )
     if not result.rules:
         message = result.reasons[0] if result.reasons else result.verdict
@@ -78,21 +82,21 @@ def render(results: Sequence[PortResult]) -> str:
 
 
 def _suite(manifest: str, ports: Sequence[PortResult]) -> ET.Element:
-    found = [case for port in ports for case in cases(port)]
-    errors = sum(case.verdict == ERROR for case in found)
+    tested = [case for port in ports for case in cases(port)]
+    kinds = [verdicts.row(case.verdict).junit for case in tested]
     suite = ET.Element(
         "testsuite",
         name=xml(manifest),
-        tests=str(len(found)),
-        failures=str(sum(case.verdict not in {ERROR, "pass"} for case in found)),
-        errors=str(errors),
+        tests=str(len(tested)),
+        failures=str(kinds.count("failure")),
+        errors=str(kinds.count("error")),
         skipped="0",
         time=f"{sum(port.elapsed_s for port in ports):.3f}",
     )
     started = min((port.started for port in ports if port.started), default="")
     if started:
         suite.set("timestamp", xml(started))
-    suite.extend(_element(case) for case in found)
+    suite.extend(_element(case) for case in tested)
     return suite
 
 
@@ -103,8 +107,7 @@ def _element(case: Case) -> ET.Element:
         name=xml(case.name),
         time=f"{case.elapsed_s:.3f}",
     )
-    if case.verdict != "pass":
-        kind = "error" if case.verdict == ERROR else "failure"
+    if kind := verdicts.row(case.verdict).junit:
         body = ET.SubElement(element, kind, type=xml(case.verdict), message=xml(case.message))
         body.text = lines(case.text, xml)
     return element

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.comparison.result import WORST_FIRST, PortResult, worst
+from harness.comparison.result import PortResult
 from harness.log.wording import counted
+from harness.report import verdicts
 from harness.report.escape import terminal
 
 
 def percent(value: float | None) -> str:
-    """A signed effect in percent, a dash where there is none."""
+    """A signed difference in percent, a dash where there is none."""
     return "-" if value is None else f"{value:+.2%}"
 
 
@@ -20,22 +21,24 @@ def main_reason(result: PortResult) -> str:
 
 
 def one_line(result: PortResult) -> str:
-    """Verdict, effect and the main reason; the port's name first, where it has one."""
+    """Verdict, difference and the main reason; the port's name first, where it has one."""
     name = f"{result.port}: " if result.port else ""
-    effect = f" {percent(result.effect)}" if result.effect is not None else ""
-    said = main_reason(result)
-    more = [part for part in result.qualifier.split("; ") if part and part not in said]
-    but = f" ({'; '.join(more)})".replace(f" by{effect}", "") if more else ""
-    return terminal(f"{name}{result.verdict}{effect}{but}{f', {said}' if said else ''}")
+    difference = (
+        f" {percent(result.relative_difference)}" if result.relative_difference is not None else ""
+    )
+    reason = main_reason(result)
+    more = [part for part in result.qualifier.split("; ") if part and part not in reason]
+    but = f" ({'; '.join(more)})".replace(f" by{difference}", "") if more else ""
+    return terminal(f"{name}{result.verdict}{difference}{but}{f', {reason}' if reason else ''}")
 
 
 def counts(results: Sequence[PortResult]) -> str:
     """One line that counts the verdicts, in the order in which they first occur."""
-    found: dict[str, int] = {}
+    tally: dict[str, int] = {}
     for result in results:
-        found[result.verdict] = found.get(result.verdict, 0) + 1
+        tally[result.verdict] = tally.get(result.verdict, 0) + 1
     return f"{counted(len(results), 'port')}: " + ", ".join(
-        f"{n} {word}" for word, n in found.items()
+        f"{n} {word}" for word, n in tally.items()
     )
 
 
@@ -43,7 +46,7 @@ def summary_line(results: Sequence[PortResult]) -> str:
     """One line for a whole check: the counts and the worst port with its reason."""
     if not results:
         return counts(results)
-    word = worst(results)
+    word = verdicts.worst(result.verdict for result in results)
     weighty = (result for result in results if result.verdict == word)
     first = max(weighty, key=lambda result: bool(result.qualifier))  # the first of equal ones
     return f"{counts(results)}; {one_line(first)}"
@@ -51,4 +54,4 @@ def summary_line(results: Sequence[PortResult]) -> str:
 
 def worst_first(results: Sequence[PortResult]) -> list[PortResult]:
     """The results by weight of their verdict; equal ones stay in order."""
-    return sorted(results, key=lambda result: WORST_FIRST.index(result.verdict))
+    return sorted(results, key=lambda result: verdicts.rank(result.verdict))

@@ -7,25 +7,18 @@ from collections.abc import Sequence
 
 from harness.comparison.trend import Change, Entry
 from harness.log.wording import counted
+from harness.report import verdicts
 from harness.report.escape import html as escape
 from harness.report.ports.oneline import percent
 
 WIDTH, HEIGHT, PAD = 320, 80, 8
-COLOURS = {
-    "pass": "#009E73",
-    "fail": "#D55E00",
-    "error": "#000000",
-    "inconclusive": "#E69F00",
-    "incomparable": "#CC79A7",
-}
-"""Okabe & Ito's (2008), as in the plots; the word stands in every mark's title too."""
 
 
 def trend_svg(history: Sequence[Entry], changes: Sequence[Change]) -> str:
-    """The effect over the runs as an SVG element, with a line where it changed.
+    """The difference over the runs as an SVG element, with a line where it changed.
 
     A run is a dot in the colour of its verdict with its figures as a tooltip; one without an
-    effect is a cross on the zero line. The text alternative says the same in words. The size is
+    difference is a cross on the zero line. The text alternative says the same in words. The size is
     320 by 80; it scales with the page. Empty where the history is.
     """
     if not history:
@@ -54,10 +47,10 @@ def describe(history: Sequence[Entry], changes: Sequence[Change]) -> tuple[str, 
     last = history[-1]
     words = (
         f"{counted(len(history), 'run')}, the last {last.result.verdict}, "
-        f"effect {percent(last.result.effect)}"
+        f"difference {percent(last.result.relative_difference)}"
     )
-    said = [f"{change} at the run {name_of(history[change.at])}" for change in changes]
-    return (words, *(said or ["no change found"]))
+    changed = [f"{change} at the run {name_of(history[change.at])}" for change in changes]
+    return (words, *(changed or ["no change found"]))
 
 
 def name_of(entry: Entry) -> str:
@@ -72,15 +65,15 @@ def short(commit: str) -> str:
     return head[:10] + ("+" if dirty else "")
 
 
-def _effect(entry: Entry) -> float | None:
-    effect = entry.result.effect
-    return effect if effect is not None and math.isfinite(effect) else None
+def _difference(entry: Entry) -> float | None:
+    difference = entry.result.relative_difference
+    return difference if difference is not None and math.isfinite(difference) else None
 
 
 def _scale(history: Sequence[Entry]) -> tuple[float, float]:
-    """The range of the effects with zero inside it, 1 % of the loss at least."""
-    found = [e for entry in history if (e := _effect(entry)) is not None]
-    low, high = min([0.0, *found]), max([0.0, *found])
+    """The range of the differences with zero inside it, 1 % of the loss at least."""
+    known = [e for entry in history if (e := _difference(entry)) is not None]
+    low, high = min([0.0, *known]), max([0.0, *known])
     spare = max(0.01 - (high - low), 0.0) / 2
     return low - spare, high + spare
 
@@ -90,21 +83,21 @@ def _x(index: int, count: int) -> float:
     return round(PAD + share * (WIDTH - 2 * PAD), 1)
 
 
-def _y(effect: float, low: float, high: float) -> float:
-    share = (effect / 2 - low / 2) / (high / 2 - low / 2)
+def _y(difference: float, low: float, high: float) -> float:
+    share = (difference / 2 - low / 2) / (high / 2 - low / 2)
     return round(HEIGHT - PAD - share * (HEIGHT - 2 * PAD), 1)
 
 
 def _stretches(history: Sequence[Entry], low: float, high: float) -> list[str]:
-    """Points of runs in a row that have an effect; a gap breaks the line."""
-    found: list[list[str]] = [[]]
+    """Points of runs in a row that have a difference; a gap breaks the line."""
+    lines: list[list[str]] = [[]]
     for i, entry in enumerate(history):
-        effect = _effect(entry)
-        if effect is None:
-            found.append([])
+        difference = _difference(entry)
+        if difference is None:
+            lines.append([])
         else:
-            found[-1].append(f"{_x(i, len(history))},{_y(effect, low, high)}")
-    return [" ".join(points) for points in found if len(points) > 1]
+            lines[-1].append(f"{_x(i, len(history))},{_y(difference, low, high)}")
+    return [" ".join(points) for points in lines if len(points) > 1]
 
 
 def _mark(change: Change, history: Sequence[Entry]) -> str:
@@ -118,11 +111,11 @@ def _mark(change: Change, history: Sequence[Entry]) -> str:
 
 def _dot(index: int, history: Sequence[Entry], low: float, high: float) -> str:
     entry = history[index]
-    effect, verdict = _effect(entry), entry.result.verdict
-    x, y = _x(index, len(history)), _y(effect or 0.0, low, high)
-    words = escape(f"the run {name_of(entry)}: {verdict}, effect {percent(effect)}")
-    colour = COLOURS.get(verdict, "#000000")
-    if effect is None:
+    difference, verdict = _difference(entry), entry.result.verdict
+    x, y = _x(index, len(history)), _y(difference or 0.0, low, high)
+    words = escape(f"the run {name_of(entry)}: {verdict}, difference {percent(difference)}")
+    colour = verdicts.row(verdict).dot
+    if difference is None:
         path = f"M{x - 3} {y - 3}l6 6m-6 0l6 -6"
         return f'<path d="{path}" stroke="{colour}" stroke-width="2"><title>{words}</title></path>'
     return f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"><title>{words}</title></circle>'

@@ -1,7 +1,8 @@
-"""How often does each rule reject when nothing differs, and how often does it notice a change?
+"""Error rates of the rules: false alarms where nothing differs, and detection of what does.
 
-Systems are sets of runs of one task. Nothing differs between two halves of one system, nor between
-two runs of it; what differs between two systems, their facts say.
+An ensemble is a set of runs of one task that differ by seed; the command calls it a system, as
+MLPerf does. Nothing differs between two halves of an ensemble, nor between two of its runs; the
+facts state what differs between two ensembles.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves, align
-from harness.align.companions import with_companions
+from harness.align.auxiliary import with_auxiliary
 from harness.align.comparable import Comparability, blocking, compare_facts
 from harness.comparison.judges import Judge, judges
 from harness.log.run import Run
@@ -48,7 +49,7 @@ NAMED = MappingProxyType({"effective_batch": "batch size", "schedule": "schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class System:
+class Ensemble:
     """A set of runs that differ by seed."""
 
     name: str
@@ -57,7 +58,7 @@ class System:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What a rule said of the comparisons of one kind."""
+    """How often a rule failed and passed the comparisons of one kind."""
 
     rule: str
     kind: str
@@ -88,7 +89,7 @@ def asked(*, permutations: int, seed: int) -> Mapping[str, Judge]:
 
 
 def kind_of(rows: Sequence[Comparability]) -> str:
-    """What differs between two systems, by the first fact that decides the experiment."""
+    """What differs between two ensembles, by the first fact that decides the experiment."""
     differing = {row.fact: row for row in rows if row.kind == "differs"}
     if "effective_batch" in differing:
         return NAMED["effective_batch"]
@@ -131,8 +132,8 @@ class _Tally:
         )
 
 
-def calibrate(
-    systems: Sequence[System],
+def error_rates(
+    ensembles: Sequence[Ensemble],
     *,
     draws: int = 2000,
     permutations: int = 1000,
@@ -140,51 +141,51 @@ def calibrate(
     metric: str = "loss",
     tick: Callable[[], object] = lambda: None,
 ) -> tuple[Row, ...]:
-    """The table: every rule on every pair of systems, on `draws` half-splits and pairs of runs.
+    """The table: every rule on every pair of ensembles, on `draws` half-splits and pairs of runs.
 
     `tick` is called once a comparison. Pairs of single runs are at most 100, which are enough for
     conventions that fail nearly all of them. The same seed gives the same table.
     """
     rng = np.random.default_rng(seed)
     tally = _Tally(rules=asked(permutations=permutations, seed=seed), counts={})
-    whole = [_together(system, metric) for system in systems]
+    whole = [_together(ensemble, metric) for ensemble in ensembles]
     for _ in range(draws):
-        one = whole[int(rng.integers(len(whole)))]
-        order = rng.permutation(one.baseline.shape[0])
-        tally.add(HALVES, _taken(one, *np.array_split(order, 2)))
+        drawn = whole[int(rng.integers(len(whole)))]
+        order = rng.permutation(drawn.baseline.shape[0])
+        tally.add(HALVES, _taken(drawn, *np.array_split(order, 2)))
         tick()
     for _ in range(min(draws, MOST_SINGLES)):
-        runs = systems[int(rng.integers(len(systems)))].runs
+        runs = ensembles[int(rng.integers(len(ensembles)))].runs
         first, second = (runs[i] for i in rng.permutation(len(runs))[:2])
         tally.add(SINGLES, align([first], [second], metric=metric))
         tick()
-    for left, right in itertools.combinations(systems, 2):
+    for left, right in itertools.combinations(ensembles, 2):
         rows = compare_facts([r.facts for r in left.runs], [r.facts for r in right.runs])
         kind = kind_of(rows)
         refused = Verdict.INCOMPARABLE if blocking(rows) else Verdict.PASS
         tally.note("facts", kind, refused)
         both = align(left.runs, right.runs, metric=metric)
-        tally.add(kind, with_companions(both, left.runs, right.runs))
+        tally.add(kind, with_auxiliary(both, left.runs, right.runs))
         tick()
     return tally.rows()
 
 
-def comparisons(systems: int, draws: int) -> int:
-    """How many comparisons `calibrate` will make."""
-    return draws + min(draws, MOST_SINGLES) + systems * (systems - 1) // 2
+def comparisons(ensembles: int, draws: int) -> int:
+    """How many comparisons `error_rates` will make."""
+    return draws + min(draws, MOST_SINGLES) + ensembles * (ensembles - 1) // 2
 
 
-def _together(system: System, metric: str) -> Aligned:
-    """All runs of a system on their common steps, on both sides, with their other series."""
-    both = align(system.runs, system.runs, metric=metric)
-    return with_companions(both, system.runs, system.runs)
+def _together(ensemble: Ensemble, metric: str) -> Aligned:
+    """All runs of an ensemble on their common steps, on both sides, with their other series."""
+    both = align(ensemble.runs, ensemble.runs, metric=metric)
+    return with_auxiliary(both, ensemble.runs, ensemble.runs)
 
 
 def _taken(aligned: Aligned, left: NDArray[np.intp], right: NDArray[np.intp]) -> Aligned:
-    """Some runs of a system against others."""
+    """Some runs of an ensemble against others."""
 
-    def taken(several: Sequence[Curves]) -> tuple[Curves, ...]:
-        return tuple(_some(other, left, right) for other in several)
+    def taken(series: Sequence[Curves]) -> tuple[Curves, ...]:
+        return tuple(_some(other, left, right) for other in series)
 
     return replace(
         _some(aligned, left, right),
@@ -195,7 +196,7 @@ def _taken(aligned: Aligned, left: NDArray[np.intp], right: NDArray[np.intp]) ->
 
 
 def _some(one: AnyCurves, left: NDArray[np.intp], right: NDArray[np.intp]) -> AnyCurves:
-    """Some runs of one series of a system against others."""
+    """Some runs of one series of an ensemble against others."""
     return replace(
         one,
         baseline=one.baseline[left],

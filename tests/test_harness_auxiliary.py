@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.align.aligned import align
-from harness.align.companions import is_auxiliary, is_schedule, is_validation, with_companions
+from harness.align.auxiliary import is_auxiliary, is_schedule, is_validation, with_auxiliary
 from harness.log.run import Run, Series
 
 N = 40
@@ -23,7 +23,7 @@ def made(**values):
 
 
 def beside(base, cand, metric="loss"):
-    found = with_companions(align(base, cand, metric=metric), base, cand)
+    found = with_auxiliary(align(base, cand, metric=metric), base, cand)
     planned = [one.metric for one in (*found.schedules, *found.validation)]
     return planned, [one.metric for one in found.auxiliary]
 
@@ -73,7 +73,7 @@ def test_a_series_without_a_common_step_is_left_out():
 
 
 def between(base, cand):
-    found = with_companions(align(base, cand), base, cand).auxiliary
+    found = with_auxiliary(align(base, cand), base, cand).auxiliary
     return next((one for one in found if one.metric == "loss between ranks"), None)
 
 

@@ -9,7 +9,7 @@ from loglines import decaying, record, run
 from harness import Policy, Verdict, compare, read_run
 from harness.log.run import Series
 from harness.parse import parse_log
-from harness.quality.credible import moved
+from harness.quality.caveats import moved
 from harness.rules import RULES
 
 POLICY = Policy(rules=("two-sided",), min_steps=20)

@@ -1,4 +1,4 @@
-"""Takes records that were read in bulk over into the tracks of their series, in the log's order."""
+"""Merges records that were read in bulk into the tracks of their series, in the log's order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.parse.collect import Collector
-from harness.parse.formats.tcappdll import Shape, Tcappdll
+from harness.parse.fast.shape import Shape
+from harness.parse.formats.tcappdll import Tcappdll
 from harness.parse.track import Track, turning_points
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,7 @@ class Records:
 
 
 @dataclass(slots=True)
-class _Stretch:
+class _Columns:
     """Records of one rank on rising lines, a column for each series; `done` are in the tracks."""
 
     lines: Lines
@@ -37,9 +38,9 @@ class _Stretch:
     columns: list[tuple[Track, Floats]]
     done: int = 0
 
-    def up_to(self, line: int) -> bool:
-        """Adds the records of lines before this one; whether there were any."""
-        end = int(np.searchsorted(self.lines, line))
+    def merge(self, before: int) -> bool:
+        """Adds the records of lines before this one; returns whether there were any."""
+        end = int(np.searchsorted(self.lines, before))
         if end == self.done:
             return False
         part = slice(self.done, end)
@@ -50,32 +51,33 @@ class _Stretch:
         self.done = end
         return True
 
-    def at(self) -> int:
-        """The line of the last record added."""
+    def line(self) -> int:
+        """Returns the line of the last record added."""
         return int(self.lines[self.done - 1])
 
     def last_step(self) -> int:
-        """The step of the last record added."""
+        """Returns the step of the last record added."""
         return self.columns[-1][0].last_step()
 
 
-class Ahead:
-    """Adds the records of lines before a given one, when it is asked to."""
+class Pending:
+    """The matched records of one chunk, until they are merged into their tracks.
 
-    def __init__(self, stretches: list[_Stretch], into: Collector) -> None:
-        self._stretches = stretches
+    The reading loop merges them up to a line before it writes the records of that line: a step
+    depends on the records before it. Most unmatched lines hold no record, and merging for each of
+    those would cost about 10 us a series.
+    """
+
+    def __init__(self, matched: list[Records], first_line: int, into: Collector) -> None:
+        self._columns = _columns(matched, first_line, into)
         self._into = into
-        self._line = 0
 
-    def __call__(self, line: int) -> None:
-        """Adds those; a line before the last one given asks for nothing."""
-        if line <= self._line:
-            return
-        self._line = line
+    def merge(self, *, before: int) -> None:
+        """Adds the records of the lines before this one that are not added yet."""
         latest = None
-        for stretch in self._stretches:
-            if stretch.up_to(line) and (latest is None or stretch.at() > latest.at()):
-                latest = stretch
+        for columns in self._columns:
+            if columns.merge(before) and (latest is None or columns.line() > latest.line()):
+                latest = columns
         if latest is not None:
             self._into.last_step = latest.last_step()
 
@@ -84,31 +86,33 @@ _Part = tuple[Lines, Floats, Lines, Floats]
 """Lines, epochs, iterations and values of one series."""
 
 
-def stretches(hot: list[Records], first_line: int, into: Collector) -> list[_Stretch]:
+def _columns(matched: list[Records], first_line: int, into: Collector) -> list[_Columns]:
     """The records of each rank; where its lines have several shapes, series by series."""
-    into.reader, into.reader_is_fallback = Tcappdll.name, False
-    found: dict[tuple[int, tuple[str, ...]], _Stretch] = {}
+    reader = Tcappdll.name
+    groups: dict[tuple[int, tuple[str, ...]], _Columns] = {}
     parts: dict[tuple[str, int], list[_Part]] = {}
     units: dict[tuple[str, int], tuple[int, str]] = {}
-    for part in hot:
+    into.reader = reader
+    for part in matched:
         lines = part.lines + first_line
-        into.claim(into.reader, line=int(lines[0]))
+        into.claim(reader, line=int(lines[0]))
         for (name, unit), values in zip(part.shape.fields, part.values, strict=True):
             of, mine = (name, part.rank), (int(lines[0]), unit)
             parts.setdefault(of, []).append((lines, part.epochs, part.iterations, values))
             units[of] = min(units.get(of, mine), mine)
+    into.tracks.learn(reader, [name for name, _ in parts])
     for (name, rank), several in parts.items():
-        track = into.track(name, rank=rank, unit=units[name, rank][1])
+        track = into.tracks.find(reader, name, rank=rank, window=1, unit=units[name, rank][1])
         if track is None:
             into.skip(first_line, name, "no place for the records of this series")
             continue
         lines, epochs, iterations, values = _in_order(several)
         key = (rank, () if len(several) == 1 else (name,))
-        stretch = found.setdefault(key, _Stretch(lines, epochs, iterations, []))
-        if stretch.lines is not lines:  # another shape of the same rank: a stretch of its own
-            stretch = found[rank, (name,)] = _Stretch(lines, epochs, iterations, [])
-        stretch.columns.append((track, values))
-    return list(found.values())
+        group = groups.setdefault(key, _Columns(lines, epochs, iterations, []))
+        if group.lines is not lines:  # another shape of the same rank has lines apart
+            group = groups[rank, (name,)] = _Columns(lines, epochs, iterations, [])
+        group.columns.append((track, values))
+    return list(groups.values())
 
 
 def _in_order(parts: list[_Part]) -> _Part:

@@ -1,0 +1,211 @@
+"""The one table of facts: what a log may state of its run, and what each source calls it.
+
+A new fact, or another name for one, changes this file alone; `model/environment.py` writes the
+facts of the model under the names of this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+DEVICE_KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "cuda": ("nccl",),
+        "rocm": ("rccl",),
+        "sdaa": ("tccl",),
+        "npu": ("hccl",),
+        "mlu": ("cncl",),
+        "musa": ("mccl",),
+        "xpu": ("ccl", "xccl"),
+        "mps": (),
+        "cpu": (),
+    }
+)
+"""Device kinds, each with the collective libraries that only it uses; gloo and mpi serve any."""
+
+Value = Literal["count", "number", "word", "flag"]
+"""A count is a whole number from 1; a word is text; a flag is true or false."""
+Names = str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A fact of a run.
+
+    Two runs that differ in a fact that `must_match` are two experiments. `aliases` are its names by
+    source; the sources are the formats and blocks in `harness/parse` that read them.
+    """
+
+    name: str
+    must_match: bool
+    meaning: str
+    value: Value = "number"
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def _must_match(name: str, meaning: str, value: Value = "number", **aliases: Names) -> Fact:
+    return _fact(name, meaning, value, must_match=True, aliases=aliases)
+
+
+def _may_differ(name: str, meaning: str, value: Value = "word", **aliases: Names) -> Fact:
+    return _fact(name, meaning, value, must_match=False, aliases=aliases)
+
+
+def _fact(
+    name: str, meaning: str, value: Value, *, must_match: bool, aliases: Mapping[str, Names]
+) -> Fact:
+    names = {of: (given,) if isinstance(given, str) else given for of, given in aliases.items()}
+    return Fact(name=name, must_match=must_match, meaning=meaning, value=value, aliases=names)
+
+
+_OPTIMIZER = "optim_wrapper.optimizer."
+
+TABLE: tuple[Fact, ...] = (
+    _must_match(
+        "world_size",
+        "number of processes that train together",
+        "count",
+        mmengine_environment="GPU number",
+    ),
+    _must_match(
+        "batch_per_device",
+        "samples of one process in one forward pass",
+        "count",
+        mmengine="train_dataloader.batch_size",
+        mmcv="data.samples_per_gpu",
+        arguments=("batch_size", "per_device_train_batch_size"),
+        hf_state="train_batch_size",
+    ),
+    _must_match(
+        "grad_accumulation",
+        "forward passes per optimizer step",
+        "count",
+        mmengine="optim_wrapper.accumulative_counts",
+        arguments="gradient_accumulation_steps",
+        mllog="gradient_accumulation_steps",
+    ),
+    _must_match(
+        "effective_batch",
+        "samples per optimizer step, over all processes",
+        "count",
+        megatron="global batch size",
+        mllog="global_batch_size",
+    ),
+    _must_match("precision", "float32, amp-float16, amp-bfloat16", "word"),
+    _must_match(
+        "optimizer",
+        "type of the optimizer",
+        "word",
+        mmengine=f"{_OPTIMIZER}type",
+        mmcv="optimizer.type",
+        arguments=("optim", "optimizer"),
+        mllog="opt_name",
+    ),
+    _must_match(
+        "learning_rate",
+        "initial learning rate",
+        mmengine=f"{_OPTIMIZER}lr",
+        mmcv="optimizer.lr",
+        arguments=("lr", "learning_rate"),
+        mllog="opt_base_learning_rate",
+    ),
+    _must_match(
+        "momentum",
+        "momentum of the optimizer",
+        mmengine=f"{_OPTIMIZER}momentum",
+        mmcv="optimizer.momentum",
+        arguments="momentum",
+    ),
+    _must_match(
+        "weight_decay",
+        "weight decay of the optimizer",
+        mmengine=f"{_OPTIMIZER}weight_decay",
+        mmcv="optimizer.weight_decay",
+        arguments="weight_decay",
+        mllog=("opt_adamw_weight_decay", "opt_weight_decay"),
+    ),
+    _must_match(
+        "schedule",
+        "learning-rate schedule with its settings",
+        "word",
+        arguments="lr_scheduler_type",
+    ),
+    _must_match(
+        "planned_steps",
+        "optimizer steps that the run was meant to take",
+        "count",
+        mmengine="train_cfg.max_iters",
+        mmcv="runner.max_iters",
+        arguments=("max_steps", "max_iters"),
+        hf_state="max_steps",
+    ),
+    _must_match(
+        "crop_size",
+        "height and width of a training sample",
+        "word",
+        mmengine="crop_size",
+        mmcv="crop_size",
+    ),
+    _must_match("model", "network, backbone and heads", "word"),
+    _must_match(
+        "dataset",
+        "type of the training data set",
+        "word",
+        mmengine="train_dataloader.dataset.type",
+        mmcv="data.train.type",
+    ),
+    _may_differ("device_kind", ", ".join(DEVICE_KINDS)),
+    _may_differ("device_name", "name of the device", mllog="submission_platform"),
+    _may_differ("device_count", "devices that the process could see", "count"),
+    _may_differ("driver", "version of the device driver", sdaa_banner="SDAA Driver"),
+    _may_differ(
+        "runtime",
+        "version of the device runtime",
+        mmengine_environment="NVCC",
+        sdaa_banner="SDAA Runtime",
+    ),
+    _may_differ("backend", "collective library"),
+    _may_differ(
+        "launcher", "what started the processes", mmengine_environment="Distributed launcher"
+    ),
+    _may_differ(
+        "seed",
+        "seed of the random number generators",
+        "number",
+        mmengine_environment="seed",
+        arguments="seed",
+        mllog="seed",
+        mmcv_json="seed",
+    ),
+    _may_differ("deterministic", "deterministic kernels were asked for", "flag"),
+    _may_differ("num_threads", "CPU threads of one process", "count"),
+    _may_differ(
+        "data_root",
+        "folder of the training data",
+        mmengine="train_dataloader.dataset.data_root",
+    ),
+    _may_differ("python", "version of Python", mmengine_environment="Python"),
+    _may_differ(
+        "torch", "version of PyTorch", mmengine_environment="PyTorch", sdaa_banner="PyTorch"
+    ),
+    _may_differ("mmengine", "version of mmengine", mmengine_environment="MMEngine"),
+    _may_differ("model_code", "version of the code that trained"),
+)
+"""Every fact: those that must match, then those that a port changes or a repetition."""
+
+BY_NAME: Mapping[str, Fact] = MappingProxyType({fact.name: fact for fact in TABLE})
+
+
+def aliases(source: str) -> dict[str, str]:
+    """Returns the facts that a source states, by the source's own names.
+
+    Raises:
+        KeyError: no fact has a name in this source.
+    """
+    names = {alias: fact.name for fact in TABLE for alias in fact.aliases.get(source, ())}
+    if not names:
+        raise KeyError(source)
+    return names
