@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 
-from harness.log.facts import FactValue
-from harness.parse.blocks.arguments import ARGUMENTS
+from harness.log.fact_table import aliases
+from harness.parse.blocks.arguments import ARGUMENTS, argument_value, fits
 from harness.parse.collect import Collector
 from harness.parse.line import Line
-from harness.parse.number import count, number
+from harness.parse.number import count
 
 MAX_LINE = 1000
 
@@ -23,27 +23,12 @@ _DOTTED = re.compile(
 _WORLD = re.compile(r"\busing world size: (?P<size>\d{1,9}),", re.ASCII)
 _TRAINER = re.compile(
     r"(?P<name>Instantaneous batch size per device|Gradient Accumulation steps"
-    r"|Total train batch size \(w\. parallel[^)]{0,60}\)|Total optimization steps)"
+    r"|Total train batch size|Total optimization steps)(?: \(w\. parallel[^)]{0,60}\))?"
     r" = (?P<value>[\d,]{1,16})\s*$",
     re.ASCII,
 )
-_OF_TRAINER = {
-    "Instantaneous batch size per device": "batch_per_device",
-    "Gradient Accumulation steps": "grad_accumulation",
-    "Total optimization steps": "planned_steps",
-}
-_OF_MEGATRON = {
-    "world_size": "world_size",
-    "global_batch_size": "effective_batch",
-    "micro_batch_size": "batch_per_device",
-    "seed": "seed",
-    "weight_decay": "weight_decay",
-    "lr": "learning_rate",
-    "optimizer": "optimizer",
-    "lr_decay_style": "schedule",
-    "train_iters": "planned_steps",
-}
-_COUNTS = frozenset({"world_size", "effective_batch", "batch_per_device", "planned_steps"})
+_OF_TRAINER = aliases("trainer")
+_OF_MEGATRON = aliases("megatron_arguments")
 
 
 class Launch:
@@ -69,7 +54,7 @@ class Launch:
         value = None if stated is None else count(stated["value"].replace(",", ""))
         if stated is None or value is None:
             return False
-        into.fact(_OF_TRAINER.get(stated["name"], "effective_batch"), value, line=number)
+        into.fact(_OF_TRAINER[stated["name"]], value, line=number)
         return True
 
     def close(self, into: Collector) -> None:
@@ -83,23 +68,10 @@ def _megatron(line: int, name: str, text: str, into: Collector) -> None:
             kind = "bfloat16" if name == "bf16" else "float16"
             into.fact("precision", f"amp-{kind}", line=line)
         return
-    value = _value(text)
-    fact = _OF_MEGATRON.get(name, "")
+    value = argument_value(text)
     if value is None:
         return
-    if not fact or (fact in _COUNTS and type(value) is not int):
+    fact = _OF_MEGATRON.get(name)
+    if fact is None or not fits(fact, value):
         fact = ARGUMENTS + name
     into.fact(fact, value, line=line)
-
-
-def _value(text: str) -> FactValue | None:
-    """The value of an argument; None for `None`, which states nothing."""
-    if text in {"True", "False"}:
-        return text == "True"
-    if text == "None":
-        return None
-    whole = count(text)
-    if whole is not None:
-        return whole
-    read = number(text)
-    return text if read is None else read
