@@ -558,7 +558,7 @@ def test_the_name_of_a_series_is_what_its_words_mean(name, phase, series):
         ("writes to runs/test/log ", ""),
     ],
 )
-def test_the_phase_is_a_word_of_its_own(head, phase):
+def test_the_phase_is_a_separate_word(head, phase):
     assert phase_of(head) == phase
 
 

@@ -11,7 +11,7 @@ MAX_EPOCHS = 100_000
 
 
 class At(NamedTuple):
-    """Where a record stands: a counter, the epoch in which it counts, and its end, 0 if unknown.
+    """The place of a record: a counter, the epoch in which it counts, and its end, 0 if unknown.
 
     An epoch of 0 and an end of 0 say that the counter runs over the whole training.
     """
@@ -25,7 +25,7 @@ class Counting:
     """Unrolls the counters of one process by the length of the epoch that its lines state.
 
     A counter with a length and an epoch counts within the epoch if the line says so (`[1/3][5/20]`,
-    a bar). Otherwise the counters decide: one that rises across an epoch's end runs over the whole
+    a bar). Otherwise the counters decide: a counter that rises across an epoch's end runs over the whole
     training (`epoch: 2, iter: 150/40000`).
     """
 
@@ -38,7 +38,7 @@ class Counting:
         self._offsets: dict[int, int] = {}
 
     def at(self, place: Place) -> At | None:
-        """Returns where a record on a line with this place stands; None where none is stated."""
+        """Returns the place of a record; None where the line states no counter."""
         if place.epoch is not None:
             self.epoch = place.epoch
         epoch = self.epoch

@@ -12,8 +12,8 @@ class Evaluating:
     """Holds the progress of an evaluation of one process until training goes on.
 
     Its lines count batches of the evaluation (`Test: [5/10] loss: 1.5 (1.75)`). The last one has
-    the result where means are printed; where they are not, a line says something of its own batch
-    alone, and is left out.
+    the result where means are printed; where they are not, a line describes a single batch and is
+    left out.
     """
 
     def __init__(self) -> None:

@@ -35,9 +35,9 @@ _WORD = re.compile(r"(?P<word>\[[^\]\n]{0,40}\]|[^\s,;|)}\]]{0,40})(?P<behind>\s
 class Figure(NamedTuple):
     """A figure as a line states it.
 
-    `value` is None where no number stands: then `text` is the word in its place and `behind` what
-    follows it; `torn` says that the word begins like a number. `mean` is what stands in parentheses
-    behind the value: the mean since the start of the epoch.
+    `value` is None where a word replaces the number: then `text` is that word and `behind` what
+    follows it; `torn` says that the word begins like a number. `mean` is the number in parentheses
+    after the value: the mean since the start of the epoch.
     """
 
     name: str
@@ -59,7 +59,7 @@ def figures_of(text: str, floor: int = 0) -> list[Figure]:
     >>> [(f.name, f.value) for f in figures_of("lr: [0.01], loss is 2.5 (2.75)  time: 1.5")]
     [('lr', 0.01), ('loss', 2.5)]
     """
-    found = []
+    figures = []
     for match in _NAME.finditer(text, floor):
         name, gap = match["name"], match["gap"]
         low = name.lower()
@@ -72,8 +72,8 @@ def figures_of(text: str, floor: int = 0) -> list[Figure]:
             continue
         figure = _figure(text, match, at, floor, stated=stated)
         if figure is not None:
-            found.append(figure)
-    return found
+            figures.append(figure)
+    return figures
 
 
 def _is_no_figure(low: str) -> bool:
@@ -91,7 +91,7 @@ def _is_named(low: str, *, stated: bool) -> bool:
 def _figure(
     text: str, match: re.Match[str], at: re.Match[str] | None, floor: int, *, stated: bool
 ) -> Figure | None:
-    """The figure of a name; None where no number stands and no loss is missing."""
+    """The figure of a name; None without a number, unless the name is that of a loss."""
     name, start = full_name(text, match.start(), match["name"], floor)
     name = f"{match['set']} {name}" if match["set"] else name
     low = name.lower()

@@ -1,6 +1,6 @@
-"""Losses in whose place no number stands: which of them are NaN, and which are prose.
+"""Losses without a number: which of them are NaN, and which are words of a sentence.
 
-Lines that were read show what stands before a loss. A word there on a line of the same shape is a
+Lines that were read show which text precedes a loss. A word there on a line of the same shape is a
 value that is no number; anywhere else it is the next word of a sentence.
 """
 
@@ -14,7 +14,7 @@ from harness.parse.number import VALUE
 from harness.parse.tokens import instead, is_known_word
 
 LEARNED = 200
-"""Lines from which is learned what stands before a loss."""
+"""Lines from which the text before a loss is learned."""
 BEFORE = 24
 """Characters before a loss that lines of records share, numbers aside."""
 
@@ -23,7 +23,7 @@ _MARKS = re.compile(r"[#\s]+")
 
 
 class Missing:
-    """Learns the shapes of lines with losses, and judges words in the place of a number."""
+    """Learns the shapes of lines with losses, and judges words that replace a number."""
 
     def __init__(self) -> None:
         self._shapes: set[tuple[str, str]] = set()
@@ -52,7 +52,7 @@ class Missing:
         return surely and (alike or (placed and loss.text != ""))
 
     def is_alike(self, text: str, loss: Figure) -> bool:
-        """Returns whether a loss stands where lines of records have it."""
+        """Returns whether the text before a loss is that of lines with records."""
         return _shape(text, loss) in self._shapes
 
 
@@ -62,7 +62,7 @@ def value_of(loss: Figure) -> float | None:
 
 
 def spelled(loss: Figure) -> float:
-    """Returns what a word in the place of a loss is taken as, in a remark."""
+    """Returns the value that a word instead of a loss is read as, for a remark."""
     return instead(loss.text) or nan
 
 

@@ -32,10 +32,10 @@ def phase_of(head: str) -> Phase:
     head = head[:MAX_HEAD]
     if _SUMMARY.match(head):
         return "summary"
-    found: Phase = ""
+    stated: Phase = ""
     for match in _WORDS.finditer(head):
         kind: Phase = "train" if match["train"] else "eval"
         if kind == "eval" or not head[: match.start()].strip(" \t[(<*=-#"):
             return kind
-        found = found or kind
-    return found
+        stated = stated or kind
+    return stated

@@ -1,4 +1,4 @@
-"""Where in the training a line stands: every form in which programs print epochs and counters."""
+"""The position of a line in the training, in every form that programs print."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ _BARE = re.compile(r"[\s_/]")
 class Place(NamedTuple):
     """The position that a line states; None or 0 for what it does not state.
 
-    `counter` counts within the epoch, or over the training where nothing tells; `length` is where
-    it ends. `step` counts over the whole training, up to `total`. `within` says that the counter
+    `counter` counts within the epoch, or over the training if the line does not say; `length` is
+    its end. `step` counts over the whole training, up to `total`. `within` says that the counter
     certainly counts within the epoch, `bar` that it is a bar of Keras, whose figures are means
     since the start of the epoch. `stated` is the number of counters on the line.
     """

@@ -1,4 +1,4 @@
-"""What stands before the text of a line: times, levels, loggers and the rank of a process."""
+"""Prefixes of a line: times, levels, loggers and the rank of a process."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class Process:
         return None if track is None else track.last_step()
 
     def _count_again(self, at: At, trained: Figures) -> None:
-        """Counts lines of one position with other losses: ranks that nothing tells apart."""
+        """Counts lines of one position with other losses: ranks that cannot be told apart."""
         last, self._last = self._last, (at, trained)
         if last is None or last[0] != at or last[1].keys() != trained.keys():
             return

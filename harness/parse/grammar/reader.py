@@ -99,7 +99,7 @@ class Grammar:
             into.note(f"plain: {left} lines inside evaluations state no mean and are left out")
 
     def _refuse(self, into: Collector) -> None:
-        """Refuses a log of several processes that nothing tells apart."""
+        """Refuses a log of several processes that cannot be told apart."""
         again = sum(process.again for process in self._processes.values())
         if again > 1 and again >= MIN_AGAIN * sum(p.placed for p in self._processes.values()):
             example = next(p.example for p in self._processes.values() if p.again)
@@ -118,7 +118,7 @@ class Grammar:
             process.counting.epoch = place.epoch
 
     def _losses(self, text: str, said: Parsed, *, whole: bool) -> list[Figure]:
-        """The losses of a line whose number stands there, or a word that is no number."""
+        """The losses of a line that have a number, or a word that is a value such as `None`."""
         placed = said.place.is_stated
         losses = [f for f in said.figures if f.is_loss]
         named = [f for f in losses if f.name.lower() not in OTHER_LOSSES]
@@ -172,7 +172,7 @@ class Grammar:
 
 
 def _values(said: Parsed, losses: list[Figure]) -> dict[str, float]:
-    """The first number of each series on a line; a word in the place of a loss is NaN."""
+    """The first number of each series on a line; a word instead of a loss is NaN."""
     values: dict[str, float] = {}
     for figure, name in zip(said.figures, said.names, strict=True):
         value = value_of(figure) if figure in losses else figure.value
@@ -189,7 +189,7 @@ def _series(name: str, losses: list[Figure]) -> str:
 
 
 def _odd(said: Parsed, losses: list[Figure]) -> list[tuple[Figure, str]]:
-    """The losses in whose place something else than a number stands, with their series."""
+    """The losses whose value is not a number, with their series."""
     named = zip(said.figures, said.names, strict=True)
     return [
         (figure, name)
