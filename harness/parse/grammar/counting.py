@@ -25,8 +25,8 @@ class Counting:
     """Unrolls the counters of one process by the length of the epoch that its lines state.
 
     A counter with a length and an epoch counts within the epoch if the line says so (`[1/3][5/20]`,
-    a bar). Otherwise the counters decide: a counter that rises across an epoch's end runs over the whole
-    training (`epoch: 2, iter: 150/40000`).
+    a bar). Otherwise the counters decide: a counter that rises across an epoch's end runs over the
+    whole training (`epoch: 2, iter: 150/40000`).
     """
 
     def __init__(self) -> None:

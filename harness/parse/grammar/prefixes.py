@@ -57,7 +57,7 @@ def prefix_of(text: str) -> Prefix:
     """Returns the prefixes of a line of text.
 
     >>> prefix_of("[rank1]:2025-01-02 10:00:00,100 - root - INFO - step: 1")
-    Prefix(end=48, rank=1, srun=None)
+    Prefix(end=47, rank=1, srun=None)
     """
     end, rank, srun = 0, None, None
     for turn in range(MAX_PREFIXES):
