@@ -42,7 +42,7 @@ def train(fault: str, seed: int, out: Path) -> Path:
 
 
 def kind(name: str) -> str:
-    """A fault without its dose."""
+    """A fault without its severity."""
     return name.partition("=")[0]
 
 
@@ -62,7 +62,7 @@ def main() -> None:
     call("-m", "model.data.synthetic", "data/synthetic")
     baseline = load(NAME, baselines=ROOT / "baselines")
     places = []
-    print(f"{'planted':26s} {'verdict':13s} {'alike':>5s} {'place':>5s}  first hint")
+    print(f"{'injected':26s} {'verdict':13s} {'alike':>5s} {'place':>5s}  first hint")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         logs = pool.map(lambda fault: train(fault, args.seed, args.out), args.faults)
         for fault, log in zip(args.faults, logs, strict=True):

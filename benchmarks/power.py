@@ -1,4 +1,4 @@
-"""What can 10 runs a side show? Planted shifts in real seed noise.
+"""What can 10 runs a side show? Injected shifts in real seed noise.
 
     python -m benchmarks.power DIR [--draws 500] [--seed 1]
 

@@ -1,4 +1,4 @@
-"""How often a change point is named on flat histories, and how often a planted step is found.
+"""How often a change point is named on flat histories, and how often an injected step is named.
 
     python -m benchmarks.trend [--count 2000] [--seed 0]
 

@@ -16,7 +16,7 @@ __all__ = ["build_model", "load_config"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the builder when it is first asked for, so that `import model` does not load torch."""
+    """Imports the builder on first use, so that `import model` does not load torch."""
     if name in __all__:
         from model import build  # noqa: PLC0415
 

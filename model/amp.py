@@ -44,12 +44,12 @@ class AmpOptimWrapper(OptimWrapper):
         )
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
-        """Accumulate the gradients of the scaled loss."""
+        """Accumulates the gradients of the scaled loss."""
         self.loss_scaler.scale(loss).backward(**kwargs)
         self._inner_count += 1
 
     def step(self, **kwargs: Any) -> None:
-        """Update the parameters, unless a gradient overflowed."""
+        """Updates the parameters, unless a gradient overflowed."""
         if self.clip_grad_kwargs:
             self.loss_scaler.unscale_(self.optimizer)
             self._clip_grad()
@@ -57,13 +57,13 @@ class AmpOptimWrapper(OptimWrapper):
         self.loss_scaler.update(self.fixed_scale)
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimizer's state, with the scaler's as `loss_scaler`."""
+        """Returns the optimizer's state, with the scaler's as `loss_scaler`."""
         state: dict[str, Any] = super().state_dict()
         state["loss_scaler"] = self.loss_scaler.state_dict()
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave; a float32 run's has no scaler."""
+        """Loads what `state_dict` returned; the state of a float32 run has no scaler."""
         rest = dict(state_dict)
         scaler_state = rest.pop("loss_scaler", None)
         if scaler_state:

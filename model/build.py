@@ -16,7 +16,7 @@ CONFIGS = Path(__file__).parent / "configs"
 
 
 def load_config(config: str | PathLike[str] | Config) -> Config:
-    """Return the config of a name ('ccnet_r18-d8_demo'), a path, or the object itself.
+    """Returns the config of a name ('ccnet_r18-d8_demo'), a path, or the object itself.
 
     A path that exists comes first; a name is looked up in `model/configs/ccnet`.
     """
@@ -37,7 +37,7 @@ def load_config(config: str | PathLike[str] | Config) -> Config:
 def build_model(
     config: str | PathLike[str] | Config | dict[str, Any], *, pretrained: str | None = None
 ) -> EncoderDecoder:
-    """Return the network of a config's name, path or object, with fresh weights.
+    """Returns the network of a config's name, path or object, with fresh weights.
 
     The object may be a whole config or its `model` part. The config's own `pretrained` is not
     loaded here (training does that, in `init_weights`); `pretrained` names a file for the backbone.

@@ -29,7 +29,7 @@ _NUMBERED = re.compile(r"(?:iter|epoch)_(\d+)\.pth")
 
 
 def plain(value: Any) -> Any:
-    """The value in tensors, containers and plain numbers; log histories become lists."""
+    """Returns the value in tensors, containers and plain numbers; log histories become lists."""
     if isinstance(value, HistoryBuffer):
         values, counts = value.data
         return {"values": values.tolist(), "counts": counts.tolist(), "max": value.max_length}
@@ -49,26 +49,26 @@ class PlainCheckpointHook(Hook):
     priority = "LOWEST"
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
-        """Replace what `weights_only` refuses."""
+        """Replaces what `weights_only` refuses."""
         tensors = checkpoint["state_dict"]
         checkpoint.update(plain(checkpoint), state_dict=tensors)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
-        """Rebuild the log histories."""
+        """Rebuilds the log histories."""
         scalars = checkpoint.get("message_hub", {}).get("log_scalars", {})
         for name, history in scalars.items():
             scalars[name] = HistoryBuffer(history["values"], history["counts"], history["max"])
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Give a finished file its name, after its bytes and before the folder's entry are on disk."""
+    """Gives a finished file its name, after its bytes and before the folder's entry are on disk."""
     _sync(temporary)
     temporary.replace(path)
     _sync(path.parent)
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Delete what a killed run was writing."""
+    """Deletes what a killed run was writing."""
     for path in folder.glob(f"*.pth{TEMPORARY}"):
         path.unlink()
 
@@ -82,7 +82,7 @@ def _sync(path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The whole checkpoint on the CPU; a missing, damaged or foreign file is a CheckpointError."""
+    """Returns the whole checkpoint on the CPU; raises CheckpointError for an unusable file."""
     if not path.is_file():
         raise CheckpointError(f"no checkpoint here: {path}")
     try:
@@ -105,7 +105,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def read_resumable(path: Path) -> dict[str, Any]:
-    """A checkpoint from which a run can go on; CheckpointError for one that holds weights alone."""
+    """Returns a checkpoint from which a run can go on; raises CheckpointError for weights alone."""
     checkpoint = read_checkpoint(path)
     for name in ("state_dict", "meta"):
         if not isinstance(checkpoint.get(name), dict):
@@ -114,7 +114,7 @@ def read_resumable(path: Path) -> dict[str, Any]:
 
 
 def tensors_of(checkpoint: dict[str, Any], source: str | Path) -> dict[str, torch.Tensor]:
-    """The weights by name, of a whole checkpoint or of a file of weights alone."""
+    """Returns the weights by name, of a whole checkpoint or of a file of weights alone."""
     state = checkpoint.get("state_dict", checkpoint)
     if not isinstance(state, dict) or not all(map(torch.is_tensor, state.values())):
         raise CheckpointError(f"{source}: holds no weights; expected tensors by name")
@@ -122,7 +122,7 @@ def tensors_of(checkpoint: dict[str, Any], source: str | Path) -> dict[str, torc
 
 
 def fault_of_shapes(error: RuntimeError) -> str:
-    """The first of torch's remarks on weights that do not fit, and how many there are."""
+    """Returns the first of torch's remarks on weights that do not fit, and how many there are."""
     lines = [line.strip() for line in str(error).splitlines()]
     faults = [line for line in lines[1:] if line] or lines
     more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
@@ -144,7 +144,7 @@ class Found:
 
 
 def newest_whole(folder: Path) -> Found:
-    """The newest checkpoint in a folder that can be read, by number of its step."""
+    """Returns the newest checkpoint in a folder that can be read, by number of its step."""
     damaged: list[str] = []
     for path in _newest_first(folder):
         try:

@@ -22,7 +22,7 @@ SIGNALLED = 128
 
 
 def prepare() -> None:
-    """Settle what must be settled before torch is imported; without the extra [train], end."""
+    """Settles what must be settled before torch is imported; ends without the extra [train]."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         print(
@@ -37,13 +37,13 @@ def prepare() -> None:
 
 
 def read_tensors_only() -> None:
-    """Let no `torch.load`, whoever calls it, run code from a file."""
+    """Lets no `torch.load`, whoever calls it, run code from a file."""
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
 
 
 def ended(work: Callable[[], int]) -> int:
-    """The exit status of `work`; what a user can put right is one line on standard error."""
+    """Returns the exit status of `work`; prints an error of the user's in one line."""
     try:
         status = work()
         sys.stdout.flush()
@@ -63,7 +63,7 @@ def ended(work: Callable[[], int]) -> int:
 
 
 def _give_up_output() -> None:
-    """Drop what standard output does not take; Python would end with a traceback of it."""
+    """Drops what standard output does not take; Python would end with a traceback of it."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -73,7 +73,7 @@ def _give_up_output() -> None:
 
 
 def told(error: BaseException) -> str | None:
-    """One line on an error that a user can put right; None for a defect of this project."""
+    """Returns one line on an error that a user can put right; None for a defect of this project."""
     if isinstance(error, ModelError):
         return one_line(error)
     if isinstance(error, OSError):
@@ -89,14 +89,14 @@ def told(error: BaseException) -> str | None:
 
 
 def system_reason(error: OSError) -> str:
-    """What the system refused, in one line: the file where it is known, and the reason."""
+    """Returns what the system refused, in one line: the file where it is known, and the reason."""
     where = f"{error.filename}: " if error.filename is not None else ""
     reason = error.strerror or str(error) or type(error).__name__
     return one_line(OSError(where + reason))
 
 
 def one_line(error: BaseException) -> str:
-    """The message on one line; of one that a data worker sent, the line after its traceback.
+    """Returns the message on one line; of a data worker's, the line after its traceback.
 
     Names of files and what stands in them are other people's: what cannot be printed is escaped.
     """

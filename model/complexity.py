@@ -73,27 +73,27 @@ class Block(nn.Module):
         self.gamma = nn.Parameter(torch.tensor(0.5))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [N, C, H, W] to the same shape."""
+        """Maps [N, C, H, W] to the same shape."""
         pairs = [(conv.weight, conv.bias) for conv in self.projections]
         return self.variant.function(x, *pairs, self.gamma, recurrence=self.variant.recurrence)
 
 
 def gflop(variant: Variant, height: int, width: int) -> float:
-    """Return the counted FLOPs of the forward pass on [1, 512, height, width], in 10^9."""
+    """Returns the counted FLOPs of the forward pass on [1, 512, height, width], in 10^9."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         Block(variant)(torch.zeros(1, CHANNELS, height, width))
     return counter.get_total_flops() / 1e9
 
 
 def prepare(name: str, height: int, width: int) -> tuple[Block, Tensor, Tensor]:
-    """Return the block, its input and its output gradient, both [1, 512, height, width]."""
+    """Returns the block, its input and its output gradient, both [1, 512, height, width]."""
     torch.manual_seed(0)
     shape = (1, CHANNELS, height, width)
     return Block(VARIANTS[name]), torch.randn(shape, requires_grad=True), torch.randn(shape)
 
 
 def measure_ms(sizes: Sequence[tuple[int, int]], rounds: int) -> dict[str, tuple[float, float]]:
-    """Return the fastest forward, and forward and backward, by '<name> <H>x<W>'."""
+    """Returns the fastest forward, and forward and backward, by '<name> <H>x<W>'."""
     taken: dict[str, list[tuple[float, float]]] = {}
     for height, width in sizes:
         for name in VARIANTS:  # a small map warms the libraries
@@ -116,7 +116,7 @@ def measure_ms(sizes: Sequence[tuple[int, int]], rounds: int) -> dict[str, tuple
 
 
 def peak_growth_mib(name: str, height: int, width: int, threads: int) -> float:
-    """Return what one forward and backward adds to this process's peak, in MiB."""
+    """Returns what one forward and backward adds to this process's peak, in MiB."""
     torch.set_num_threads(threads)
     block, x, grad = prepare(name, 8, 8)
     block(x).backward(grad)
@@ -127,7 +127,7 @@ def peak_growth_mib(name: str, height: int, width: int, threads: int) -> float:
 
 
 def measure(sizes: Sequence[tuple[int, int]], *, rounds: int, threads: int) -> dict[str, Cost]:
-    """Return the cost of every variant on every map, by '<name> <H>x<W>'."""
+    """Returns the cost of every variant on every map, by '<name> <H>x<W>'."""
     torch.set_num_threads(threads)
     script = (
         "import json, sys; from model import complexity;"
@@ -149,7 +149,7 @@ def measure(sizes: Sequence[tuple[int, int]], *, rounds: int, threads: int) -> d
 
 
 def table(costs: dict[str, Cost], sizes: Sequence[tuple[int, int]]) -> str:
-    """Return the costs as text; the paper's figures stand where it gives them, at 97x97."""
+    """Returns the costs as text; the paper's figures stand where it gives them, at 97x97."""
     lines = []
     for height, width in sizes:
         lines += [
@@ -174,7 +174,7 @@ def table(costs: dict[str, Cost], sizes: Sequence[tuple[int, int]]) -> str:
 
 
 def _shares(costs: dict[str, Cost], size: str) -> list[str]:
-    """Return what R=2 of ours saves against the other two, as sentences."""
+    """Returns what R=2 of ours saves against the other two, as sentences."""
     ours = costs[f"criss-cross R=2 (ours) {size}"]
     wide, peer = costs[f"non-local block {size}"], costs[f"criss-cross R=2 (mmcv's) {size}"]
     return [
@@ -188,7 +188,7 @@ def _shares(costs: dict[str, Cost], size: str) -> list[str]:
 
 
 def _more_or_fewer(ours: float, theirs: float) -> str:
-    """The difference in percent of theirs, as `45.7% fewer` or `45.7% more`."""
+    """Returns the difference in percent of theirs, as `45.7% fewer` or `45.7% more`."""
     return f"{abs(ours / theirs - 1):.1%} {'fewer' if ours <= theirs else 'more'}"
 
 
@@ -206,7 +206,7 @@ def _say(text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print the table; the exit status."""
+    """Measures and prints the table; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m model.complexity",
         description=__doc__,
@@ -227,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command(sizes: Sequence[tuple[int, int]], *, rounds: int, threads: int) -> int:
-    """Measure and print the table, and whether the machine was busy; the exit status."""
+    """Measures, prints the table and a note on a busy machine; returns the exit status."""
     note = busy_note(threads)
     print(table(measure(sizes, rounds=rounds, threads=threads), sizes))
     if note:

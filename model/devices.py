@@ -57,7 +57,7 @@ KINDS = tuple(device.kind for device in TABLE)
 
 
 def present(device: Device) -> bool:
-    """Whether the device can be used here: its plugin imports and at least one is visible."""
+    """Returns whether the device can be used: its plugin imports and a device is visible."""
     if device.plugin is not None and not _import_plugin(device.plugin):
         return False
     if device.kind == "cpu":
@@ -71,7 +71,7 @@ def present(device: Device) -> bool:
 
 
 def _import_plugin(name: str) -> bool:
-    """Import a torch plugin; False where it is not installed, DeviceError where it breaks."""
+    """Imports a torch plugin; False where it is not installed, DeviceError where it breaks."""
     try:
         importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -84,7 +84,7 @@ def _import_plugin(name: str) -> bool:
 
 
 def find_device(kind: str | None = None) -> Device:
-    """The entry for a kind, or for the best device present when none is named.
+    """Returns the entry for a kind, or for the best device present when none is named.
 
     A kind that the table does not know, or that is not present, is a DeviceError.
     """
@@ -104,7 +104,7 @@ def find_device(kind: str | None = None) -> Device:
 
 
 def use_device(device: Device, *, local_rank: int = 0) -> None:
-    """Make the device mmengine's, and the rank's own one the current one."""
+    """Makes the device mmengine's, and the rank's own one the current one."""
     count = device_count(device)
     if device.kind != "cpu" and local_rank >= count:
         raise DeviceError(
@@ -117,7 +117,7 @@ def use_device(device: Device, *, local_rank: int = 0) -> None:
 
 
 def backend_of(device: Device) -> str:
-    """The collective backend to use: the first of the device's that this torch has."""
+    """Returns the collective backend to use: the first of the device's that this torch has."""
     known = getattr(distributed.Backend, "backend_list", [])
     for name in device.backends:
         if name in known and _built_in(name):
@@ -135,7 +135,7 @@ def _built_in(backend: str) -> bool:
 
 
 def backend_spec(device: Device) -> str:
-    """What `init_process_group` takes: gloo for tensors on the CPU, the device's own for its own.
+    """Returns the backends for `init_process_group`: gloo for the CPU, the device's for its own.
 
     mmengine sends what is not nccl, hccl, cncl or mccl through the CPU; with both backends in one
     group its broadcasts work for any device, and gradients still go device to device.
@@ -145,14 +145,14 @@ def backend_spec(device: Device) -> str:
 
 
 def device_count(device: Device) -> int:
-    """How many devices of the kind are visible; 1 for the CPU."""
+    """Returns how many devices of the kind are visible; 1 for the CPU."""
     if device.kind == "cpu" or not hasattr(device.module, "device_count"):
         return 1
     return int(device.module.device_count())
 
 
 def device_name(device: Device) -> str | None:
-    """The name of the current device, as its driver gives it; None where nobody tells."""
+    """Returns the name of the current device, as its driver gives it; None where nobody tells."""
     if device.kind == "cpu":
         return _cpu_name()
     query = getattr(device.module, "get_device_name", None)
@@ -169,7 +169,7 @@ def _cpu_name() -> str | None:
 
 
 def driver_version(device: Device) -> str | None:
-    """The version of the kernel driver, or None where it cannot be read."""
+    """Returns the version of the kernel driver, or None where it cannot be read."""
     if device.kind == "cuda":
         version = Path("/proc/driver/nvidia/version")
         words = version.read_text(encoding="utf-8").split() if version.exists() else []
@@ -181,7 +181,7 @@ def driver_version(device: Device) -> str | None:
 
 
 def runtime_version(device: Device) -> str | None:
-    """The version of the device's runtime that torch was built for, or None."""
+    """Returns the version of the device's runtime that torch was built for, or None."""
     if device.kind in ("cpu", "mps"):
         return None
     name = {"cuda": "cuda", "rocm": "hip"}.get(device.kind, device.torch_type)
@@ -196,5 +196,5 @@ def peak_memory_mib(device: Device) -> float | None:
 
 
 def device_of_type(torch_type: str) -> Device:
-    """The entry for what torch calls a device; ROCm's and CUDA's, both `cuda`, are alike here."""
+    """Returns the entry for torch's name of a device; ROCm and CUDA are both `cuda`."""
     return next(device for device in TABLE if device.torch_type == torch_type)

@@ -26,7 +26,7 @@ Facts = dict[str, str]
 def gather_facts(
     cfg: Mapping[str, Any], device: Device, *, launcher: str, world_size: int
 ) -> Facts:
-    """The facts of a run with this config, in the order they are printed."""
+    """Returns the facts of a run with this config, in the order they are printed."""
     randomness = cfg.get("randomness") or {}
     facts = {
         "device_kind": device.kind,
@@ -60,7 +60,7 @@ def precision(optim_wrapper: Mapping[str, Any], device: Device) -> str:
 
 
 def project_version() -> str | None:
-    """The version of this project: the checkout's where there is one, else the installed one."""
+    """Returns the version of this project: the checkout's, else that of the installed package."""
     pyproject = Path(__file__).parent.parent / "pyproject.toml"
     if pyproject.is_file():
         project = tomllib.loads(pyproject.read_text(encoding="utf-8")).get("project", {})
@@ -73,6 +73,6 @@ def project_version() -> str | None:
 
 
 def environment_block(facts: Facts) -> str:
-    """The block as text, with its rules and a last line end."""
+    """Returns the block as text, with its rules and a last line end."""
     lines = [f"    {key}: {value}" for key, value in facts.items()]
     return "\n".join([RULE, "Port environment:", *lines, RULE, ""])

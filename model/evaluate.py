@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
@@ -21,7 +21,7 @@ from model.checkpoint import fault_of_shapes, read_checkpoint, tensors_of
 from model.command import ended
 from model.devices import KINDS, find_device, use_device
 from model.errors import CheckpointError, ConfigError
-from model.options import load_checked
+from model.options import add_cfg_options, load_checked
 from model.registry import DATASETS, SCOPE
 from model.runner import PortRunner
 from model.threads import settle
@@ -31,7 +31,7 @@ SHOWN = 3
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of `python -m model.evaluate`."""
+    """Returns the parser of `python -m model.evaluate`."""
     p = argparse.ArgumentParser(prog="python -m model.evaluate", description=__doc__)
     add = p.add_argument
     add("config", help="config file, or the name of one in model/configs")
@@ -44,24 +44,17 @@ def parser() -> argparse.ArgumentParser:
     add("--pictures", type=int, default=20, metavar="N", help="at most, evenly spread; default 20")
     add("--tta", action="store_true", help="average over the config's scales and flips")
     add("--device", metavar="KIND", help=f"one of {', '.join(KINDS)}; default the best present")
-    add(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="change values of the config, as in test_dataloader.dataset.data_root=DIR",
-    )
+    add_cfg_options(p, example="test_dataloader.dataset.data_root=DIR")
     return p
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status."""
+    """Runs the command; returns the exit status."""
     return ended(lambda: command(parser().parse_args(argv)))
 
 
 def command(args: argparse.Namespace) -> int:
-    """Evaluate, and print the metrics; the exit status."""
+    """Evaluates and prints the metrics; returns the exit status."""
     out = args.out or LOGS / f"{Path(args.config).stem}_eval_{time.strftime('%Y%m%d_%H%M%S')}"
     settle()
     use_device(find_device(args.device))
@@ -77,7 +70,7 @@ def command(args: argparse.Namespace) -> int:
 def evaluate(
     cfg: Config, state_dict: dict[str, Any], *, out: Path, pictures: int = 20, tta: bool = False
 ) -> dict[str, float]:
-    """The metrics of the weights on the config's test data; pictures go to `out`."""
+    """Returns the metrics of the weights on the config's test data; pictures go to `out`."""
     if cfg.get("test_dataloader") is None:
         raise ConfigError("the config has no test_dataloader")
     load_weights(build_model(cfg), state_dict)  # refuses before anything is written
@@ -103,7 +96,7 @@ def evaluate(
 
 
 def _use_tta(cfg: Config) -> None:
-    """Test on several scales and flips of each image, as the config's `tta_*` say."""
+    """Tests on several scales and flips of each image, as the config's `tta_*` say."""
     if cfg.get("tta_pipeline") is None or cfg.get("tta_model") is None:
         raise ConfigError("--tta: the config has no tta_pipeline and tta_model")
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
@@ -111,7 +104,7 @@ def _use_tta(cfg: Config) -> None:
 
 
 def load_weights(network: nn.Module, state_dict: dict[str, Any]) -> None:
-    """Load the weights; anything missing or left over is a CheckpointError."""
+    """Loads the weights; raises CheckpointError for any that is missing or left over."""
     try:
         result = network.load_state_dict(state_dict, strict=False)
     except RuntimeError as error:

@@ -26,7 +26,7 @@ def slide(
     crop: Sequence[int],
     stride: Sequence[int],
 ) -> Tensor:
-    """Return class scores [N, K, H, W] of `image` [N, 3, H, W], averaged over overlapping crops.
+    """Returns class scores [N, K, H, W] of `image` [N, 3, H, W], averaged over overlapping crops.
 
     `crop` and `stride` are (H, W). The last crop of a row or column is moved back to end with the
     image, so that all crops have one size where the image allows it.
@@ -47,7 +47,7 @@ def slide(
 
 
 def _starts(size: int, crop: int, stride: int) -> list[int]:
-    """Return where crops of length `crop` begin so that they cover `size` pixels."""
+    """Returns where crops of length `crop` begin so that they cover `size` pixels."""
     if size <= crop:
         return [0]
     starts = range(0, size - crop + stride, stride)
@@ -55,7 +55,7 @@ def _starts(size: int, crop: int, stride: int) -> list[int]:
 
 
 def undo(scores: Tensor, metainfo: Mapping[str, Any], *, align_corners: bool) -> Tensor:
-    """Return `scores` [K, H, W] without padding and flip, resized to the sample's `ori_shape`."""
+    """Returns `scores` [K, H, W] without padding and flip, resized to the sample's `ori_shape`."""
     left, right, top, bottom = metainfo.get("img_padding_size", (0, 0, 0, 0))
     height, width = scores.shape[-2:]
     scores = scores[:, top : height - bottom, left : width - right]
@@ -70,15 +70,15 @@ def undo(scores: Tensor, metainfo: Mapping[str, Any], *, align_corners: bool) ->
 
 @MODELS.register_module()
 class SegTTAModel(BaseTTAModel):
-    """Average the class probabilities over the scaled and flipped versions of an image."""
+    """Averages the class probabilities over the scaled and flipped versions of an image."""
 
     def merge_preds(self, data_samples_list: list[list[SegDataSample]]) -> list[SegDataSample]:
-        """Return one sample an image; each inner list holds its versions, [K, H, W] all alike."""
+        """Returns one sample an image; each inner list holds its versions, [K, H, W] all alike."""
         return [self._merge(versions) for versions in data_samples_list]
 
     @staticmethod
     def _merge(versions: list[SegDataSample]) -> SegDataSample:
-        """Return the first sample with the mean probabilities' class [1, H, W] as prediction."""
+        """Returns the first sample with the mean probabilities' class [1, H, W] as prediction."""
         first = versions[0]
         mean = torch.zeros_like(first.seg_logits.data)
         for version in versions:

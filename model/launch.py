@@ -29,7 +29,7 @@ _VARIABLES = {
 
 
 def must_spawn(args: Namespace) -> bool:
-    """Whether this process is to start the ranks, and is none itself."""
+    """Returns whether this process starts the ranks and is not a rank."""
     if args.launcher != "pytorch":
         if args.nproc_per_node is not None:
             raise ConfigError(
@@ -41,7 +41,7 @@ def must_spawn(args: Namespace) -> bool:
 
 
 def spawn(args: Namespace, argv: Sequence[str]) -> int:
-    """Start the ranks of this machine by torchrun's API and wait; the exit status of the run."""
+    """Starts the ranks of this machine by torchrun's API, waits, and returns the exit status."""
     count = args.nproc_per_node or 1
     if args.nnodes > 1 and args.master_port is None:
         raise ConfigError(f"--nnodes {args.nnodes} without --master-port; the nodes cannot meet")
@@ -64,7 +64,7 @@ def spawn(args: Namespace, argv: Sequence[str]) -> int:
         rank, failure = error.get_first_failure()
         print(
             f"error: rank {rank} of {count * args.nnodes} ended with status {failure.exitcode}; "
-            "its own message stands above",
+            "its message is above",
             file=sys.stderr,
         )
         return USER_ERROR if failure.exitcode == USER_ERROR else 1
@@ -72,7 +72,7 @@ def spawn(args: Namespace, argv: Sequence[str]) -> int:
 
 
 def join(launcher: str, device: Device, *, timeout_s: int | None = None) -> tuple[int, int]:
-    """Become a rank of the run, on a device of its own; (rank, world size).
+    """Joins the run as a rank with its own device; returns (rank, world size).
 
     mmengine would set a CUDA device whatever the device is; it leaves a group that is there alone.
     """
@@ -114,13 +114,13 @@ def agree(value: Any, *, world_size: int) -> Any:
 
 
 def meet() -> None:
-    """Wait for the other ranks, if there are some, before the group is taken apart."""
+    """Waits for the other ranks, if any, before the process group is destroyed."""
     if distributed.is_initialized():
         distributed.barrier()
 
 
 def quit_rank(status: int) -> None:
-    """End this process with a status; a rank of several without taking the interpreter apart.
+    """Ends this process with a status; a rank of several skips the shutdown of the interpreter.
 
     With gloo a rank sometimes aborted at that point ("terminate called without an active
     exception", 2 of 6 runs on a busy machine), after all its work was done and on disk.
@@ -134,6 +134,6 @@ def quit_rank(status: int) -> None:
 
 
 def leave() -> None:
-    """Leave the group, if there is one."""
+    """Leaves the group, if there is one."""
     if distributed.is_initialized():
         distributed.destroy_process_group()

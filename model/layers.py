@@ -23,7 +23,7 @@ _NORMS: dict[str, type[nn.BatchNorm2d]] = {
 
 
 def build_norm(norm_cfg: Config, channels: int) -> nn.BatchNorm2d:
-    """Return the batch normalisation that `norm_cfg` names, for [N, channels, H, W].
+    """Returns the batch normalisation that `norm_cfg` names, for [N, channels, H, W].
 
     `type` is 'BN' or 'SyncBN'; `requires_grad`, `eps` and `momentum` may stand beside it.
     """
@@ -51,25 +51,25 @@ class ConvModule(nn.Module):
         self.init_weights()
 
     def init_weights(self) -> None:
-        """Draw the convolution from Kaiming's normal (fan out, ReLU); set the norm to identity."""
+        """Draws the convolution from Kaiming's normal (fan out, ReLU); resets the norm to 1."""
         init_conv(self.conv)
         nn.init.ones_(self.bn.weight)
         nn.init.zeros_(self.bn.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [N, C, H, W] to [N, C', H, W]."""
+        """Maps [N, C, H, W] to [N, C', H, W]."""
         return F.relu(self.bn(self.conv(x)), inplace=True)
 
 
 def init_conv(conv: nn.Conv2d) -> None:
-    """Draw the weight [C', C, k, k] from Kaiming's normal (fan out, ReLU); zero the bias."""
+    """Draws the weight [C', C, k, k] from Kaiming's normal (fan out, ReLU) and zeroes the bias."""
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
 
 
 def resize(x: Tensor, size: tuple[int, int] | torch.Size, *, align_corners: bool) -> Tensor:
-    """Return `x` [N, C, H, W] resampled bilinearly to [N, C, *size]; the same tensor if it fits."""
+    """Returns `x` [N, C, H, W] resampled bilinearly to [N, C, *size], or `x` itself if it fits."""
     height, width = size
     if tuple(x.shape[2:]) == (height, width):
         return x

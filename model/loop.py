@@ -26,7 +26,7 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
     step_started: float
 
     def run(self) -> Any:
-        """Train, and return the model."""
+        """Trains, and returns the model."""
         self.runner.call_hook("before_train")
         self.runner.call_hook("before_train_epoch")
         if self._iter > 0:
@@ -45,7 +45,7 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         return self.runner.model
 
     def _validation_is_due(self) -> bool:
-        """Whether the step just done ends an interval, or the run."""
+        """Returns whether the step just done ends an interval, or the run."""
         return (
             self.runner.val_loop is not None
             and self._iter >= self.val_begin
@@ -53,7 +53,7 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
         )
 
     def _start_data_at(self, step: int) -> None:
-        """Begin the stream of batches at `step`."""
+        """Begins the stream of batches at `step`."""
         sampler = self.dataloader.sampler
         if not isinstance(sampler, InfiniteSampler):
             raise ConfigError(
@@ -65,6 +65,6 @@ class IterBasedTrainLoop(_IterBasedTrainLoop):
 
 
 def seed_step(seed: int, rank: int, step: int) -> None:
-    """Seed torch's generators, on all devices, for one step of one rank."""
+    """Seeds torch's generators, on all devices, for one step of one rank."""
     word = np.random.SeedSequence([seed, rank, step]).generate_state(1, np.uint64)[0]
     torch.manual_seed(int(word >> np.uint64(1)))

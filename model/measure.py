@@ -13,7 +13,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 def peak_rss_mib() -> float:
-    """Return the largest resident set of this process so far, in MiB (Linux).
+    """Returns the largest resident set of this process so far, in MiB (Linux).
 
     Read from /proc: getrusage's ru_maxrss survives exec, so that a child of a large process begins
     with the peak of its parent.
@@ -25,7 +25,7 @@ def peak_rss_mib() -> float:
 
 
 def in_fresh_process(script: str, arguments: Any) -> Any:
-    """Return the JSON that `script` prints, run by a fresh Python with the JSON of `arguments`."""
+    """Returns the JSON that `script` prints, run by a fresh Python with the JSON of `arguments`."""
     done = subprocess.run(  # noqa: S603 - our own interpreter and script
         [sys.executable, "-c", script, json.dumps(arguments)],
         check=True,
@@ -37,7 +37,7 @@ def in_fresh_process(script: str, arguments: Any) -> Any:
 
 
 def busy_note(threads: int) -> str:
-    """Return a warning when other processes leave fewer than `threads` CPUs free, else ''.
+    """Returns a warning when other processes leave fewer than `threads` CPUs free, else ''.
 
     Times taken then say little: threads wait for each other at every small product, and the
     slower side of a comparison came out up to ten times slower than on a quiet machine.

@@ -23,21 +23,14 @@ LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of `python -m model.train`."""
+    """Returns the parser of `python -m model.train`."""
     p = argparse.ArgumentParser(
         prog="python -m model.train",
         description="Train a config; the records of every step go to standard output and port.log.",
     )
     add = p.add_argument
     add("--config", required=True, help="config file, or the name of one in model/configs")
-    add(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="change values of the config, as in optim_wrapper.optimizer.lr=0.2",
-    )
+    add_cfg_options(p, example="optim_wrapper.optimizer.lr=0.2")
     add("--work-dir", type=Path, help="where logs and checkpoints go; default logs/<config>_<time>")
     add("--resume", nargs="?", const="auto", metavar="auto|PATH", help="go on from a checkpoint")
     add("--amp", action="store_true", help="mixed precision, in the device's dtype")
@@ -55,8 +48,8 @@ def parser() -> argparse.ArgumentParser:
         "--fault",
         action="append",
         default=[],
-        metavar="NAME[=DOSE]",
-        help="plant a fault of a port; may be repeated; `python -m model.faults` lists them",
+        metavar="NAME[=SEVERITY]",
+        help="inject a fault of a real port; may be repeated; `python -m model.faults` lists them",
     )
     add("--launcher", choices=LAUNCHERS, default="none", help="what starts the ranks of the run")
     add("--nnodes", type=positive, default=1, help="machines of the run; default 1")
@@ -68,22 +61,34 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+def add_cfg_options(command: argparse.ArgumentParser, *, example: str) -> None:
+    """Adds `--cfg-options`, whose help shows an example of KEY=VALUE."""
+    command.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        default={},
+        metavar="KEY=VALUE",
+        help=f"change values of the config, as in {example}",
+    )
+
+
 def positive(text: str) -> int:
-    """A whole number from 1 on."""
+    """Returns a whole number from 1 on."""
     if not text.isascii() or not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number from 1 on")
     return int(text)
 
 
 def _seed(text: str) -> int:
-    """A whole number that every generator takes, on every rank."""
+    """Returns a whole number that every generator takes, on every rank."""
     if not text.isascii() or not text.isdigit() or int(text) >= 2**31:
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number below 2^31")
     return int(text)
 
 
 def configured(args: argparse.Namespace, device: Device) -> Config:
-    """The config named, with the options worked in; nothing is built yet."""
+    """Returns the config named, with the options worked in; nothing is built yet."""
     cfg = load_checked(args.config, args.cfg_options)
     if args.amp:
         _use_amp(cfg)
@@ -117,7 +122,7 @@ mmengine_config.FormatCode = format_once
 
 
 def load_checked(name: str, cfg_options: dict[str, Any]) -> Config:
-    """The config with `cfg_options` (dotted key -> value) merged in."""
+    """Returns the config with `cfg_options` (dotted key -> value) merged in."""
     try:
         cfg = load_config(name)
     except FileNotFoundError as error:
@@ -140,7 +145,7 @@ def load_checked(name: str, cfg_options: dict[str, Any]) -> Config:
 
 
 def _check_spelling(cfg: Config, key: str) -> None:
-    """Raise ConfigError for a new key that looks like one that the config has there.
+    """Raises ConfigError for a new key that looks like one that the config has there.
 
     Other new keys are taken: a config need not write out what has a default.
     """
@@ -177,7 +182,7 @@ def _scale_lr(cfg: Config) -> None:
 
 
 def _check_accumulation(cfg: Config) -> None:
-    """Refuse checkpoints between two halves of a step: half-summed gradients are not saved."""
+    """Refuses checkpoints between two halves of a step: half-summed gradients are not saved."""
     summed = cfg.optim_wrapper.get("accumulative_counts", 1)
     interval = (cfg.get("default_hooks") or {}).get("checkpoint", {}).get("interval", summed)
     if interval > 0 and interval % summed:

@@ -19,7 +19,7 @@ from model.structures import SegDataSample
 
 @MODELS.register_module()
 class SegDataPreProcessor(BaseDataPreprocessor):
-    """Move to the device, reorder channels, normalise, pad right and bottom, stack.
+    """Moves to the device, reorders channels, normalises, pads right and bottom, and stacks.
 
     Padding follows normalising, so that padded pixels are `pad_val` in the network's units; labels
     are padded with `seg_pad_val`. In training the target is `size` (H, W) or a multiple of
@@ -57,7 +57,7 @@ class SegDataPreProcessor(BaseDataPreprocessor):
             self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Return `inputs` [N, 3, H, W] float32 and `data_samples` of a loader's batch.
+        """Returns `inputs` [N, 3, H, W] float32 and `data_samples` of a loader's batch.
 
         `data['inputs']` is a list of [3, H, W] images or one [N, 3, H, W], `data_samples` a list
         or absent. The samples learn `pad_shape` and `img_padding_size` (left, right, top, bottom).
@@ -81,7 +81,7 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         return {"inputs": batch, "data_samples": samples}
 
     def _normalise(self, image: Tensor) -> Tensor:
-        """Return [3, H, W] in float32, channels reordered, zero mean and unit spread."""
+        """Returns [3, H, W] in float32, channels reordered, zero mean and unit spread."""
         if self.channel_conversion and image.shape[0] == 3:
             image = image[[2, 1, 0]]
         image = image.float()
@@ -90,7 +90,7 @@ class SegDataPreProcessor(BaseDataPreprocessor):
     def _pad_sample(
         self, sample: SegDataSample, image: Tensor, target: tuple[int, int], *, with_labels: bool
     ) -> None:
-        """Write into `sample` how `image` [3, H, W] was padded; pad its labels [1, H, W] too."""
+        """Writes into `sample` how `image` [3, H, W] was padded; pads its labels [1, H, W]."""
         height, width = image.shape[-2:]
         padding = (0, target[1] - width, 0, target[0] - height)
         shapes = {"pad_shape": target, "padding_size": padding, "img_padding_size": padding}
@@ -105,7 +105,7 @@ class SegDataPreProcessor(BaseDataPreprocessor):
 def _target(
     images: Sequence[Tensor], size: tuple[int, int] | None, divisor: int | None
 ) -> tuple[int, int]:
-    """Return the (H, W) to pad [3, H, W] images to: at least the largest of them."""
+    """Returns the (H, W) to pad [3, H, W] images to: at least the largest of them."""
     height = max(image.shape[-2] for image in images)
     width = max(image.shape[-1] for image in images)
     if size is not None:
@@ -116,6 +116,6 @@ def _target(
 
 
 def _pad(x: Tensor, target: tuple[int, int], value: float) -> Tensor:
-    """Return `x` [..., H, W] padded right and bottom with `value` to the target (H, W)."""
+    """Returns `x` [..., H, W] padded right and bottom with `value` to the target (H, W)."""
     right, bottom = target[1] - x.shape[-1], target[0] - x.shape[-2]
     return F.pad(x, (0, right, 0, bottom), value=value) if right or bottom else x

@@ -19,7 +19,7 @@ class PretrainedError(CheckpointError):
 
 
 def load_pretrained(module: nn.Module, source: str, *, prefix: str = "") -> None:
-    """Load the weights that `source` names into `module`.
+    """Loads the weights that `source` names into `module`.
 
     `source` is a file or a name of mmengine's ('open-mmlab://resnet50_v1c', a URL). Keys starting
     with `prefix` are taken without it, so that the file may hold the whole network. Entries beyond
@@ -59,7 +59,7 @@ def load_pretrained(module: nn.Module, source: str, *, prefix: str = "") -> None
 
 
 def _load(source: str) -> dict[str, Any]:
-    """What the file or address holds; a file on this machine is checked first."""
+    """Returns what the file or address holds; a file on this machine is checked first."""
     if Path(source).is_file():
         return read_checkpoint(Path(source))
     loaded = CheckpointLoader.load_checkpoint(source, map_location="cpu", logger="silent")

@@ -29,7 +29,7 @@ class PortRunner(Runner):
     """mmengine's runner. What it loads runs no code, and what it cannot build or load is told."""
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Write `filename` in `out_dir`; whoever is killed meanwhile leaves the old one."""
+        """Writes `filename` in `out_dir`; whoever is killed meanwhile leaves the old one."""
         path = Path(out_dir) / filename
         temporary = path.with_name(filename + TEMPORARY)
         try:
@@ -44,7 +44,7 @@ class PortRunner(Runner):
             ) from error
 
     def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Load the weights; a run that is resumed must have every one of them."""
+        """Loads the weights; a run that is resumed must have every one of them."""
         try:
             if Path(filename).is_file():
                 tensors_of(read_checkpoint(Path(filename)), filename)
@@ -65,7 +65,7 @@ class PortRunner(Runner):
         return checkpoint
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Go on where a checkpoint ends."""
+        """Goes on where a checkpoint ends."""
         try:
             super().resume(filename, *args, **kwargs)
         except ModelError:

@@ -70,7 +70,7 @@ class EncoderDecoder(BaseModel):
         return getattr(self, "auxiliary_head", None) is not None
 
     def _auxiliary_heads(self) -> dict[str, Any]:
-        """Return the auxiliary heads by the prefix of their losses."""
+        """Returns the auxiliary heads by the prefix of their losses."""
         if not self.with_auxiliary_head:
             return {}
         if isinstance(self.auxiliary_head, torch.nn.ModuleList):
@@ -78,7 +78,7 @@ class EncoderDecoder(BaseModel):
         return {"aux": self.auxiliary_head}
 
     def init_weights(self) -> None:
-        """Start afresh in every part; then load what `init_cfg` names, if it names a file."""
+        """Starts afresh in every part; then loads the file that `init_cfg` names, if any."""
         for part in (self.backbone, self.decode_head, *self._auxiliary_heads().values()):
             part.init_weights()
         if self.init_cfg:
@@ -89,7 +89,7 @@ class EncoderDecoder(BaseModel):
             load_pretrained(self, self.init_cfg["checkpoint"])
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Map images [N, 3, H, W] to the backbone's outputs."""
+        """Maps images [N, 3, H, W] to the backbone's outputs."""
         pixels = inputs.numel() // inputs.shape[1]
         narrow = self._parameter_count <= pixels * _CHANNELS_LAST_PARAMETERS_PER_PIXEL
         if inputs.device.type == "cpu" and narrow:
@@ -103,7 +103,7 @@ class EncoderDecoder(BaseModel):
         data_samples: list[SegDataSample] | None = None,
         mode: str = "tensor",
     ) -> Any:
-        """Run on normalised images [N, 3, H, W] as `mode` ('tensor', 'loss', 'predict') says."""
+        """Runs on normalised images [N, 3, H, W] as `mode` ('tensor', 'loss', 'predict') says."""
         if mode == "tensor":
             return self.decode_head(self.extract_feat(inputs))
         if mode == "loss":
@@ -115,7 +115,7 @@ class EncoderDecoder(BaseModel):
         raise RuntimeError(f"mode is {mode!r}; expected 'tensor', 'loss' or 'predict'")
 
     def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
-        """Return `decode.*` and `aux.*` losses (0-dim) and accuracies [1] for [N, 3, H, W]."""
+        """Returns `decode.*` and `aux.*` losses (0-dim) and accuracies [1] for [N, 3, H, W]."""
         features = self.extract_feat(inputs)
         losses = _prefixed("decode", self.decode_head.loss(features, data_samples))
         for prefix, head in self._auxiliary_heads().items():
@@ -123,12 +123,12 @@ class EncoderDecoder(BaseModel):
         return losses
 
     def encode_decode(self, inputs: Tensor) -> Tensor:
-        """Map images [N, 3, H, W] to class scores [N, K, H, W]."""
+        """Maps images [N, 3, H, W] to class scores [N, K, H, W]."""
         scores: Tensor = self.decode_head.predict(self.extract_feat(inputs), inputs.shape[2:])
         return scores
 
     def inference(self, inputs: Tensor) -> Tensor:
-        """Map images [N, 3, H, W] to class scores [N, K, H, W], whole or by sliding crops."""
+        """Maps images [N, 3, H, W] to class scores [N, K, H, W], whole or by sliding crops."""
         if self.test_cfg.get("mode", "whole") == "whole":
             return self.encode_decode(inputs)
         crop, stride = self.test_cfg["crop_size"], self.test_cfg["stride"]
@@ -137,7 +137,7 @@ class EncoderDecoder(BaseModel):
     def predict(
         self, inputs: Tensor, data_samples: list[SegDataSample] | None = None
     ) -> list[SegDataSample]:
-        """Return one sample an image with `seg_logits` [K, H, W] and `pred_sem_seg` [1, H, W].
+        """Returns one sample an image with `seg_logits` [K, H, W] and `pred_sem_seg` [1, H, W].
 
         H and W are the sample's `ori_shape`: padding is cut off, a flip undone, the rest resized.
         """

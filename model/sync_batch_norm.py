@@ -20,7 +20,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation of [N, C, H, W] with the statistics of all processes in training."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise `x` [N, C, H, W]; every process must call this the same number of times."""
+        """Normalises `x` [N, C, H, W]; every process must call this the same number of times."""
         if not (self.training and _world_size() > 1):
             return super().forward(x)
         if x.ndim != 4:
@@ -31,7 +31,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _track(self, mean: Tensor, unbiased_variance: Tensor) -> None:
-        """Move the running statistics [C] towards those of this step."""
+        """Moves the running statistics [C] towards those of this step."""
         if self.running_mean is None or self.running_var is None:
             return
         assert self.num_batches_tracked is not None
@@ -50,7 +50,7 @@ def _world_size() -> int:
 
 
 class _SyncNormalise(torch.autograd.Function):
-    """Normalise x [N, C, H, W]; also return the global mean [C], biased variance [C] and count."""
+    """Normalises x [N, C, H, W]; also returns the global mean [C], biased variance [C], count."""
 
     @staticmethod
     def forward(
@@ -81,7 +81,7 @@ class _SyncNormalise(torch.autograd.Function):
 
 
 def _global_statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return mean [C], biased variance [C] and the 0-dim pixel count over all processes' `x`.
+    """Returns mean [C], biased variance [C] and the 0-dim pixel count over all processes' `x`.
 
     Each process sends its own mean and variance; merging those loses no digits to cancellation,
     as a difference of summed squares would.
@@ -99,5 +99,5 @@ def _global_statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _wide(per_channel: Tensor) -> Tensor:
-    """Return [C] as [1, C, 1, 1]."""
+    """Returns [C] as [1, C, 1, 1]."""
     return per_channel[None, :, None, None]

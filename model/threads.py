@@ -19,7 +19,7 @@ GROUP = Path("/sys/fs/cgroup")
 
 
 def wait_without_spinning(environment: MutableMapping[str, str]) -> None:
-    """Let waiting threads sleep, unless the environment says what they should do."""
+    """Lets waiting threads sleep, unless the environment says what they should do."""
     if "GOMP_SPINCOUNT" in environment:
         return
     for name, value in SETTINGS.items():
@@ -34,13 +34,13 @@ def waiting() -> str:
 
 
 def cpus(group: Path = GROUP) -> int:
-    """How many CPUs this process may use: those it is bound to, and no more than its quota."""
+    """Returns how many CPUs this process may use: those of its affinity, within its quota."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, math.ceil(min(bound or 1, quota(group))))
 
 
 def quota(group: Path = GROUP) -> float:
-    """The CPUs that a container's limit comes to (cgroup 2 or 1); infinity where there is none."""
+    """Returns the CPUs that a container's limit allows (cgroup 2 or 1); infinity without any."""
     try:
         if (group / "cpu.max").is_file():
             used, period = (group / "cpu.max").read_text(encoding="utf-8").split()
@@ -53,7 +53,7 @@ def quota(group: Path = GROUP) -> float:
 
 
 def settle(group: Path = GROUP) -> None:
-    """Ask torch for no more threads than the quota has CPUs, unless the user set a number.
+    """Asks torch for no more threads than the quota has CPUs, unless the user set a number.
 
     torch counts the CPUs that it is bound to, and knows no quota. A number that is small enough is
     left alone: the same run on the same machine gives the same bits.

@@ -24,7 +24,7 @@ from model.command import ended, read_tensors_only
 from model.devices import Device, find_device
 from model.environment import gather_facts
 from model.errors import CheckpointError
-from model.faults import FaultCall, check_ranks, parse_fault, planted
+from model.faults import FaultCall, check_ranks, injected, parse_fault
 from model.hooks.port_log import write_head
 from model.launch import agree, join, leave, meet, must_spawn, quit_rank, spawn
 from model.registry import DATASETS, SCOPE
@@ -44,7 +44,7 @@ class Start:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status."""
+    """Runs the command; returns the exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
     args = options.parser().parse_args(argv)
     read_tensors_only()  # as a function of another program, too
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def command(args: Namespace, argv: Sequence[str]) -> int:
-    """Check what was given, then train, or start the ranks that do; the exit status."""
+    """Checks the options, then trains or starts the ranks; returns the exit status."""
     device = find_device(args.device)
     cfg = options.configured(args, device)
     faults = [parse_fault(text) for text in args.fault]
@@ -69,7 +69,7 @@ def command(args: Namespace, argv: Sequence[str]) -> int:
 
 
 def check_data(cfg: Config) -> None:
-    """Raise DataError unless the data sets of the config are complete."""
+    """Raises DataError unless the data sets of the config are complete."""
     with DefaultScope.overwrite_default_scope(SCOPE):
         for name in ("train_dataloader", "val_dataloader"):
             if cfg.get(name) is None:
@@ -81,7 +81,7 @@ def check_data(cfg: Config) -> None:
 def train(
     args: Namespace, cfg: Config, device: Device, *, faults: Sequence[FaultCall] = ()
 ) -> None:
-    """Train as one rank. Faults are told on standard error alone: no log may give one away."""
+    """Trains as one rank. Faults are told on standard error alone: no log may give one away."""
     timeout_s = cfg.get("env_cfg", {}).get("dist_cfg", {}).get("timeout")
     rank, world_size = join(args.launcher, device, timeout_s=timeout_s)
     check_ranks(faults, world_size)
@@ -95,16 +95,16 @@ def train(
         remove_unfinished(start.work_dir)
         write_head(start.work_dir, facts, cfg)
         for call in faults:
-            print(f"fault planted: {call}", file=sys.stderr)
+            print(f"fault injected: {call}", file=sys.stderr)
     with built_from("config"):
         runner = PortRunner.from_cfg(cfg)
-    with planted(faults, runner):
+    with injected(faults, runner):
         runner.train()
     meet()
 
 
 def decide(args: Namespace, cfg: Config) -> Start:
-    """The folder, seed and checkpoint of a run; a damaged checkpoint is told and passed over."""
+    """Returns the folder, seed and checkpoint of a run; reports and skips a damaged checkpoint."""
     name = Path(args.config).stem
     resume_from = None
     if args.resume not in (None, "auto"):
@@ -130,7 +130,7 @@ def decide(args: Namespace, cfg: Config) -> Start:
 
 
 def _work_dir(args: Namespace, cfg: Config, name: str) -> Path:
-    """The option's folder, the config's, that of the checkpoint, or a new one under logs/."""
+    """Returns the option's folder, the config's, the checkpoint's, or a new one under logs/."""
     if args.work_dir is not None:
         return Path(args.work_dir)
     if cfg.get("work_dir"):
@@ -144,14 +144,14 @@ def _work_dir(args: Namespace, cfg: Config, name: str) -> Path:
 
 
 def _earlier(name: str) -> list[Path]:
-    """The folders under logs/ of earlier runs of this config that left a checkpoint, in order."""
+    """Returns the folders under logs/ of earlier runs of this config with a checkpoint, sorted."""
     made = re.compile(rf"{re.escape(name)}_\d{{8}}_\d{{6}}")
     folders = LOGS.iterdir() if LOGS.is_dir() else ()
     return sorted(path for path in folders if made.fullmatch(path.name) and any(path.glob("*.pth")))
 
 
 def _check_precision(path: Path, checkpoint: Mapping[str, Any], cfg: Config) -> None:
-    """Raise CheckpointError where the run that wrote the checkpoint had another precision."""
+    """Raises CheckpointError where the run that wrote the checkpoint had another precision."""
     mixed = "loss_scaler" in (checkpoint.get("optimizer") or {})
     wanted = (cfg.get("optim_wrapper") or {}).get("type") == "AmpOptimWrapper"
     if mixed and not wanted:
@@ -167,7 +167,7 @@ def _check_precision(path: Path, checkpoint: Mapping[str, Any], cfg: Config) -> 
 
 
 def _resumed_seed(path: Path, checkpoint: Mapping[str, Any], wanted: int | None) -> int:
-    """The seed of the run that wrote the checkpoint; another one would not continue it."""
+    """Returns the seed of the run that wrote the checkpoint; another one would not continue it."""
     seed = checkpoint["meta"].get("seed")
     if not isinstance(seed, int):
         raise CheckpointError(f"{path}: names no seed; expected a checkpoint of this project")
@@ -177,7 +177,7 @@ def _resumed_seed(path: Path, checkpoint: Mapping[str, Any], wanted: int | None)
 
 
 def apply(cfg: Config, start: Start, device: Device, *, launcher: str) -> None:
-    """Put into the config what was decided, so that its dump tells the run."""
+    """Puts into the config what was decided, so that its dump describes the run."""
     cfg.work_dir = str(start.work_dir)
     cfg.randomness = {**(cfg.get("randomness") or {}), "seed": start.seed}
     if start.resume_from is not None:

@@ -19,7 +19,7 @@ ENTRY = 112  # width of a legend entry in pixels
 
 
 def colour_map(labels: NDArray[Any], palette: Sequence[Sequence[int]]) -> Image:
-    """The class colours of `labels` [H, W], as [H, W, 3] uint8 RGB; black beyond the palette."""
+    """Returns the class colours of `labels` [H, W]: [H, W, 3] uint8 RGB, black for others."""
     table = np.zeros((256, 3), dtype=np.uint8)
     table[: len(palette)] = palette
     return table[labels.astype(np.uint8)]
@@ -28,7 +28,7 @@ def colour_map(labels: NDArray[Any], palette: Sequence[Sequence[int]]) -> Image:
 def overlay(
     image: Image, labels: NDArray[Any], palette: Sequence[Sequence[int]], *, alpha: float = 0.65
 ) -> Image:
-    """The class colours of `labels` [H, W] laid over `image` [H, W, 3]; same shape, RGB."""
+    """Returns the class colours of `labels` [H, W] laid over `image` [H, W, 3]; same shape, RGB."""
     mixed = (1 - alpha) * image + alpha * colour_map(labels, palette)
     return mixed.round().astype(np.uint8)
 
@@ -36,7 +36,7 @@ def overlay(
 def legend(
     present: Sequence[int], width: int, classes: Sequence[str], palette: Sequence[Sequence[int]]
 ) -> Image:
-    """A strip [h, width, 3] that names the colours of the classes present."""
+    """Returns a strip [h, width, 3] that names the colours of the classes present."""
     columns = max(1, width // ENTRY)
     strip = np.full((LINE * -(-len(present) // columns), width, 3), 255, dtype=np.uint8)
     for place, train_id in enumerate(present):
@@ -64,7 +64,7 @@ def picture(
     classes: Sequence[str] = CLASSES,
     palette: Sequence[Sequence[int]] = PALETTE,
 ) -> Image:
-    """The image [H, W, 3] and an overlay per map [H, W] side by side, over a legend; RGB."""
+    """Returns the image [H, W, 3] and an overlay per map [H, W] side by side, over a legend."""
     panels = np.concatenate([image, *(overlay(image, labels, palette) for labels in maps)], axis=1)
     present = sorted({int(i) for labels in maps for i in np.unique(labels) if i < len(classes)})
     strip = legend(present, panels.shape[1], classes, palette)
@@ -84,7 +84,7 @@ class SegLocalVisualizer(Visualizer):
         out_file: str | None = None,
         step: int = 0,
     ) -> None:
-        """Draw `image` [H, W, 3] RGB, its labels if it has some, and its prediction.
+        """Draws `image` [H, W, 3] RGB, its labels if it has some, and its prediction.
 
         The picture goes to `out_file`, or to the backends under `name`.
         """

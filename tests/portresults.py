@@ -52,13 +52,13 @@ def broken(port="gone"):
     )
 
 
-def entries(effects, *, port="p", verdict="pass"):
-    """A history with these effects, a run a day; None is a run that could not be judged."""
+def entries(differences, *, port="p", verdict="pass"):
+    """A history with these differences, a run a day; None is a run that could not be judged."""
     return tuple(
         Entry(
             result=result(port, verdict if e is not None else "error", relative_difference=e),
             commit=f"{i:040x}",
             when=(START + timedelta(days=i)).isoformat(timespec="microseconds"),
         )
-        for i, e in enumerate(effects)
+        for i, e in enumerate(differences)
     )

@@ -536,13 +536,13 @@ def names(page):
 def test_the_index_is_sorted_by_click_and_by_key(visit):
     page = visit(index())
     assert names(page) == ["delta", "beta", "gamma", "alpha"]
-    page.click("button[data-sort=effect]")
+    page.click("button[data-sort=difference]")
     assert names(page) == ["alpha", "gamma", "beta", "delta"]
-    assert page.get_attribute("th:has([data-sort=effect])", "aria-sort") == "ascending"
-    page.focus("button[data-sort=effect]")
+    assert page.get_attribute("th:has([data-sort=difference])", "aria-sort") == "ascending"
+    page.focus("button[data-sort=difference]")
     page.keyboard.press("Enter")
     assert names(page) == ["beta", "gamma", "alpha", "delta"], "what is not known stays last"
-    assert page.get_attribute("th:has([data-sort=effect])", "aria-sort") == "descending"
+    assert page.get_attribute("th:has([data-sort=difference])", "aria-sort") == "descending"
     assert page.get_attribute("th:has([data-sort=verdict])", "aria-sort") == "none"
     page.click("button[data-sort=when]")
     assert names(page) == ["beta", "gamma", "alpha", "delta"]

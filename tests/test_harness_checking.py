@@ -221,7 +221,7 @@ def test_check_writes_an_index_that_links_every_report(project):
     for i in range(12):
         assert (f"./p{i}/report.html" in page) is (i != 3)
         assert (project / "out" / f"p{i}" / "report.html").is_file() is (i != 3)
-    assert "effect over time" in page
+    assert "difference over time" in page
     assert 'class="trend"' in page
 
 

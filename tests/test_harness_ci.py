@@ -141,7 +141,7 @@ def test_an_annotation_stands_at_the_port_in_the_manifest():
     lines = github.commands(ALL)
     assert lines[:2] == (
         "::error file=ports.toml,line=9,title=gone%3A error::no.log: no such file",
-        "::error file=ports.toml,line=7,title=bad%3A fail::effect +20.00%25; reason of bad",
+        "::error file=ports.toml,line=7,title=bad%3A fail::difference +20.00%25; reason of bad",
     )
     assert lines[3].startswith("::warning file=ports.toml,line=3,title=short%3A inconclusive::")
     assert len(lines) == 4
@@ -167,7 +167,7 @@ def test_code_quality_has_the_fields_that_gitlab_asks_for():
     issues = json.loads(gitlab.render(ALL))
     assert [issue["severity"] for issue in issues] == ["critical", "major", "critical", "blocker"]
     assert issues[0] == {
-        "description": "bad: fail (effect +20.00%): why",
+        "description": "bad: fail (difference +20.00%): why",
         "check_name": "equivalence",
         "fingerprint": issues[0]["fingerprint"],
         "severity": "critical",
@@ -177,10 +177,12 @@ def test_code_quality_has_the_fields_that_gitlab_asks_for():
 
 
 def test_a_fingerprint_outlives_the_figures_and_the_line():
-    def issue(effect, line):
-        rules = (RuleResult(rule="equivalence", verdict="fail", reason=f"off by {effect}"),)
+    def issue(difference, line):
+        rules = (RuleResult(rule="equivalence", verdict="fail", reason=f"off by {difference}"),)
         return json.loads(
-            gitlab.render([result("p", "fail", relative_difference=effect, line=line, rules=rules)])
+            gitlab.render(
+                [result("p", "fail", relative_difference=difference, line=line, rules=rules)]
+            )
         )
 
     one, two = issue(0.1, 3), issue(0.2, 30)
@@ -214,7 +216,7 @@ def test_a_comment_shows_the_picture_of_the_worst_port():
 def test_a_chart_leaves_out_what_is_not_finite():
     gaps = tuple(None if i > 50 else 2.0 for i in range(80))
     text = comment.render([result("p", "fail", candidate_curve=gaps)])
-    assert 'x-axis "step" 0 --> 50' in text
+    assert 'x-axis "step" 1 --> 50' in text
     assert "None" not in text
     assert "```mermaid" not in comment.render([broken()])
 

@@ -1,4 +1,4 @@
-"""The corpus of planted defects, as stored: what it holds, and what the rules make of it."""
+"""The corpus of injected faults, as stored: what it holds, and what the rules make of it."""
 
 from __future__ import annotations
 

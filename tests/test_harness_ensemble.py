@@ -14,7 +14,7 @@ from harness.errors import PolicyError
 from harness.rules import RULES, parse_rule
 from harness.stats.contrasts import contrasts
 from harness.stats.permutation import exchange, t_of
-from harness.stats.power import detectable, runs_to_detect, two_sided_t
+from harness.stats.power import minimum_detectable_effect, runs_to_detect, two_sided_t
 from harness.stats.splits import (
     distinct,
     even_runs_to_reject,
@@ -212,7 +212,7 @@ def test_rounding_in_a_companion_is_no_difference():
 def test_the_detectable_shift_is_detected_as_often_as_it_says():
     rng = np.random.default_rng(12)
     t = two_sided_t(0.05, 18)
-    shift = detectable(1.0, 10, 10, critical_t=t, power=0.9)
+    shift = minimum_detectable_effect(1.0, 10, 10, critical_t=t, power=0.9)
     x, y = rng.standard_normal((2, 4000, 10))
     found = stats.ttest_ind(x, y + shift, axis=1).pvalue <= 0.05
     assert found.mean() == pytest.approx(0.9, abs=0.015)
@@ -220,9 +220,11 @@ def test_the_detectable_shift_is_detected_as_often_as_it_says():
 
 def test_runs_to_detect_are_enough_and_not_wasteful():
     c = runs_to_detect(0.01, 10, 0.012, tail=0.05)
-    assert detectable(0.01, 10, c, critical_t=two_sided_t(0.05, 8 + c)) <= 0.012
+    assert minimum_detectable_effect(0.01, 10, c, critical_t=two_sided_t(0.05, 8 + c)) <= 0.012
     fewer = math.floor(c / 1.35)
-    assert detectable(0.01, 10, fewer, critical_t=two_sided_t(0.05, 8 + fewer)) > 0.012
+    assert (
+        minimum_detectable_effect(0.01, 10, fewer, critical_t=two_sided_t(0.05, 8 + fewer)) > 0.012
+    )
     assert runs_to_detect(0.01, 3, 0.001, tail=0.05) == 0  # three baseline runs are never enough
 
 

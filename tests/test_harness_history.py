@@ -368,9 +368,9 @@ def harness(tmp_path):
     return call
 
 
-def filled(where, effects, *, port="p"):
+def filled(where, differences, *, port="p"):
     with open_history(where) as history:
-        for entry in entries(effects, port=port):
+        for entry in entries(differences, port=port):
             when = datetime.fromisoformat(entry.when)
             history.append([entry.result], commit=entry.commit, when=when)
 
@@ -382,9 +382,9 @@ def test_the_command_shows_a_port_and_names_the_run_where_it_changed(harness, tm
     lines = done.stdout.splitlines()
     assert sum("2026-01-" in line and " pass " in line for line in lines) == 5
     assert sum(line.strip().startswith("> 2026-01-11") for line in lines) == 1
-    assert "effect ▁▁▁▁▁▁▁▁▁▁████" in done.stdout
+    assert "difference ▁▁▁▁▁▁▁▁▁▁████" in done.stdout
     assert (
-        "the effect moved from +1.00% to +8.00% at the run of 2026-01-11 06:00 (0000000000)"
+        "the difference moved from +1.00% to +8.00% at the run of 2026-01-11 06:00 (0000000000)"
         in done.stdout
     )
 

@@ -10,6 +10,8 @@ from loglines import decaying, run
 
 from harness.align.aligned import align
 from harness.align.measure import errors, measure, smooth
+from harness.align.scale import exponent_of, in_unit
+from harness.align.thinning import stretches
 
 curves = st.lists(st.tuples(st.floats(0.01, 100), st.floats(-100, 100)), min_size=1, max_size=40)
 
@@ -88,3 +90,19 @@ def test_figures_of_the_published_pair(shared_data):
     assert last.absolute == -0.7589329922199249
     assert round(last.abs_relative, 4) == 0.4149
     assert round(last.abs_absolute, 4) == 0.9089
+
+
+@pytest.mark.parametrize(("count", "most"), [(0, 5), (1, 5), (7, 3), (80, 80), (161, 80), (9, 0)])
+def test_stretches_are_those_of_numpy(count, most):
+    parts = np.array_split(np.arange(count), min(count, most)) if count and most else []
+    cut = stretches(count, most)
+    assert [np.arange(count)[part].tolist() for part in cut] == [part.tolist() for part in parts]
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0], [1e300, -1e308], [3.0], [1e-300, -2e-300], []])
+def test_a_unit_of_a_power_of_two_changes_no_bit(values):
+    given = np.array(values)
+    unit = in_unit(given)
+    assert np.array_equal(np.ldexp(unit, exponent_of(given)), given)
+    assert (np.abs(unit) <= 1).all()
+    assert not given.any() or np.abs(unit).max() >= 0.5

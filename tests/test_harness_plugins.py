@@ -11,6 +11,7 @@ import harness
 from harness import read_run
 from harness.errors import ParseError
 from harness.system.plugins import installed_formats
+from harness.version import extensions
 
 ROOT = Path(harness.__file__).parents[1]
 PAGE = (ROOT / "docs" / "how-to" / "read-your-own-format.md").read_text(encoding="utf-8")
@@ -30,12 +31,14 @@ def install(tmp_path, monkeypatch):
         (info / "entry_points.txt").write_text(f"[harness.formats]\nrows = {point}\n")
         monkeypatch.syspath_prepend(str(tmp_path))
         installed_formats.cache_clear()
+        extensions.cache_clear()
         return tmp_path
 
     yield of
     for name in ("rowlog", "others"):
         sys.modules.pop(name, None)
     installed_formats.cache_clear()
+    extensions.cache_clear()
 
 
 def log_of(folder, text=LOG):
@@ -72,7 +75,7 @@ def test_the_command_line_reads_and_lists_it(install):
 
     assert "read as rows" in run("parse", str(path))
     listed = run("formats").splitlines()
-    at = listed.index("rows (package rowlog): Rows of a table of our own, behind a bar.")
+    at = listed.index("rows (package rowlog 1.0): Rows of a table of our own, behind a bar.")
     assert listed[at + 1].strip() == "| rank 0 | step 3 | cost 4.5 |"
     assert [line.split(":")[0] for line in listed if not line.startswith(" ")].index("columns") > 0
     assert at < next(i for i, line in enumerate(listed) if line.startswith("columns:"))
@@ -104,7 +107,7 @@ def test_a_broken_package_is_an_error_that_names_it_and_what_to_do(install, old,
     with pytest.raises(ParseError) as caught:
         read_run(path)
     message = str(caught.value)
-    assert "package rowlog: its log format 'rows' does not work" in message
+    assert "package rowlog 1.0: its log format 'rows' does not work" in message
     assert why in message
     assert message.endswith("Mend the package, or uninstall it.")
 
@@ -118,7 +121,9 @@ def test_what_is_no_class_is_no_format(install):
 def test_two_packages_may_not_add_one_name(install):
     install(READER, "others:Rows", "others")
     path = log_of(install())
-    with pytest.raises(ParseError, match=r"package rowlog: .* is also that of a format of others"):
+    with pytest.raises(
+        ParseError, match=r"package rowlog 1.0: .* is also that of a format of others"
+    ):
         read_run(path)
 
 

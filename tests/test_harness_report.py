@@ -12,6 +12,7 @@ from loglines import run as make_run
 from rich.console import Console
 
 from harness import Policy, compare
+from harness.align.thinning import extremes
 from harness.report import published, run
 from harness.report.comparison import json, markdown, plot, text
 from harness.report.comparison.failure import of_rule
@@ -160,7 +161,7 @@ def test_the_plot_shows_curves_limits_and_judged_window():
 @pytest.mark.parametrize("count", [80, 2600, 2601, 40_003])
 def test_a_long_line_is_thinned_and_keeps_its_extremes(count):
     values = np.random.default_rng(count).standard_normal(count)
-    steps, kept = plot.thinned(np.arange(count), values)
+    steps, kept = extremes(np.arange(count), values, most=plot.COLUMNS)
     assert np.array_equal(values[steps], kept)
     assert steps.size <= 2 * plot.COLUMNS + count // 1000
     length = -(-count // plot.COLUMNS) if count > 2 * plot.COLUMNS else 1
@@ -174,7 +175,7 @@ def test_a_long_line_is_thinned_and_keeps_its_extremes(count):
 def test_a_thinned_line_shows_its_gap():
     values = np.zeros(40_000)
     values[17_777] = np.nan
-    steps, kept = plot.thinned(np.arange(40_000), values)
+    steps, kept = extremes(np.arange(40_000), values, most=plot.COLUMNS)
     assert steps[np.isnan(kept)].tolist() == [17_777]
 
 

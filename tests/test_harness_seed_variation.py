@@ -16,7 +16,7 @@ from harness.align.aligned import align
 from harness.errors import PolicyError
 from harness.log.run import Run, Series
 from harness.rules import RULES, parse_rule
-from harness.stats.power import detectable, two_sided_t
+from harness.stats.power import minimum_detectable_effect, two_sided_t
 from harness.stats.resolution import resolution_of
 from harness.stats.seeds import CONFIRM, STRICT, distances, odds
 from harness.stats.signature import FEW, MOVES_TRIMMED, STRETCHES, TRIMMED, signature
@@ -157,7 +157,7 @@ def test_the_detectable_shift_is_noticed_as_often_as_it_says():
     rng = np.random.default_rng(3)
     for c in (1, 3):
         critical = two_sided_t(0.002, 9)
-        shift = detectable(1.0, 10, c, critical_t=critical, power=0.9, degrees=9)
+        shift = minimum_detectable_effect(1.0, 10, c, critical_t=critical, power=0.9, degrees=9)
         base, cand = rng.standard_normal((20_000, 10)), rng.standard_normal((20_000, c)) + shift
         t = (cand.mean(axis=1) - base.mean(axis=1)) / base.std(axis=1, ddof=1)
         noticed = np.abs(t) / math.sqrt(1 / 10 + 1 / c) > critical

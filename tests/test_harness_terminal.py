@@ -73,13 +73,13 @@ def shown(width, results=ALL, **options):
     ("width", "columns"),
     [
         (40, ["port", "verdict"]),
-        (80, ["port", "verdict", "effect", "rules"]),
+        (80, ["port", "verdict", "difference", "rules"]),
         (
             200,
             [
                 "port",
                 "verdict",
-                "effect",
+                "difference",
                 "rules",
                 "coverage",
                 "steps",

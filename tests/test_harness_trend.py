@@ -15,8 +15,8 @@ from harness.report.ports.trend import describe, short, trend_svg
 from harness.report.sparkline import BLOCKS
 
 
-def found(effects):
-    return [(c.at, c.before, c.after) for c in find_changes(entries(effects))]
+def found(differences):
+    return [(c.at, c.before, c.after) for c in find_changes(entries(differences))]
 
 
 def test_flat_histories_rarely_have_a_change():
@@ -36,9 +36,9 @@ def test_planted_steps_are_named_to_within_one_run():
     for sign in (-1, 1):
         hits = 0
         for _ in range(100):
-            effects = 0.01 * rng.normal(size=25)
-            effects[20:] += sign * 0.05
-            changes = find_changes(entries(effects))
+            differences = 0.01 * rng.normal(size=25)
+            differences[20:] += sign * 0.05
+            changes = find_changes(entries(differences))
             hits += len(changes) == 1 and abs(changes[0].at - 20) <= 1
         assert hits >= 80
 
@@ -51,9 +51,9 @@ def test_a_change_without_noise_is_named_by_the_third_run():
 
 def test_one_wild_run_is_no_change():
     for at in (3, 30, 59):
-        effects = [0.01] * 60
-        effects[at] = 0.9
-        assert found(effects) == []
+        differences = [0.01] * 60
+        differences[at] = 0.9
+        assert found(differences) == []
 
 
 def test_a_regression_and_its_repair_are_two_changes():
@@ -65,13 +65,13 @@ def test_a_move_too_small_to_matter_is_none():
 
 
 def test_runs_without_an_effect_are_skipped_and_counted():
-    effects = [0.01, None, 0.01, 0.01, None, 0.01, None, 0.05, 0.05, 0.05, None]
-    assert found(effects) == [(7, 0.01, 0.05)]
+    differences = [0.01, None, 0.01, 0.01, None, 0.01, None, 0.05, 0.05, 0.05, None]
+    assert found(differences) == [(7, 0.01, 0.05)]
 
 
-@pytest.mark.parametrize("effects", [[], [None] * 9, [0.01], [0.0] * 50])
-def test_a_history_with_nothing_to_find_has_no_change(effects):
-    assert found(effects) == []
+@pytest.mark.parametrize("differences", [[], [None] * 9, [0.01], [0.0] * 50])
+def test_a_history_with_nothing_to_find_has_no_change(differences):
+    assert found(differences) == []
 
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch):
@@ -87,8 +87,8 @@ def test_the_drawing_marks_the_change_and_says_it_in_words():
     root = ET.fromstring(svg)
     space = "{http://www.w3.org/2000/svg}"
     words = (
-        "14 runs, the last pass, effect +8.00%; the effect moved from +1.00% to +8.00% at the run "
-        "of 2026-01-11 06:00 (0000000000)"
+        "14 runs, the last pass, difference +8.00%; the difference moved from +1.00% to +8.00% "
+        "at the run of 2026-01-11 06:00 (0000000000)"
     )
     assert root.get("aria-label") == words == "; ".join(describe(history, changes))
     assert root.find(f"{space}title").text == f"p: {words}"
@@ -97,7 +97,7 @@ def test_the_drawing_marks_the_change_and_says_it_in_words():
     assert len(dots) == 14
     assert mark.get("x1") == dots[10].get("cx")
     assert float(dots[10].get("cy")) < float(dots[9].get("cy"))
-    assert dots[10].find(f"{space}title").text.endswith("pass, effect +8.00%")
+    assert dots[10].find(f"{space}title").text.endswith("pass, difference +8.00%")
 
 
 def test_the_drawing_of_gaps_and_hostile_text_is_well_formed():
@@ -125,5 +125,5 @@ def test_tables_of_the_history_fit_the_screen(width):
     for table in (one, many):
         fitted = history_table.fitted(table, width)
         assert history_table.natural_width(fitted) <= width
-        assert {"verdict", "effect"} <= set(fitted.head)
+        assert {"verdict", "difference"} <= set(fitted.head)
     assert history_table.fitted(one, 200) == one

@@ -19,10 +19,10 @@ from torch.utils.data import BatchSampler
 from model import build_model, load_config
 from model.data import InfiniteSampler, RandomFlip
 from model.errors import ConfigError
-from model.faults import FAULTS, Dose, Fault, FaultCall, parse_fault
+from model.faults import FAULTS, Fault, FaultCall, Severity, parse_fault
 from model.faults.attention import attend, healthy
+from model.faults.context import InjectionContext
 from model.faults.rounding import flushed, rounded
-from model.faults.site import Site
 from model.heads import criss_cross
 from model.ops import criss_cross_attention
 from model.ops.reference import criss_cross_attention_reference
@@ -75,8 +75,8 @@ def test_a_fault_changes_the_weights_or_the_log_alone_and_leaves_no_trace(name, 
     assert traces(faulty, name) == traces(whole, name)
     assert head(faulty) == head(whole)
     captured = capfd.readouterr()
-    assert captured.err.count(f"fault planted: {parse_fault(name)}\n") == 1
-    assert "fault planted" not in captured.out
+    assert captured.err.count(f"fault injected: {parse_fault(name)}\n") == 1
+    assert "fault injected" not in captured.out
 
 
 def traces(outcome: Outcome, name: str) -> dict[str, tuple[int, int, int]]:
@@ -217,19 +217,28 @@ def test_faults_between_ranks_do_what_they_say(pair):
         assert divided[1, step] == whole[1, step]
 
 
-# Names and doses
+# Names and severities
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("relu", "no fault 'relu'; expected one of: .*batch_norm_eps, .*relu_leaks"),
-        ("relu_leaks=a", "the dose 'a' is no number; expected slope below zero, a number from 0"),
-        ("relu_leaks=2", "relu_leaks: the dose is 2; expected slope below zero, .* from 0 to 1"),
-        ("relu_leaks=nan", "the dose is nan"),
-        ("relu_leaks=", "the dose '' is no number"),
-        ("weights_rounded=7.5", "the dose is 7.5; expected bits of mantissa, a whole number from"),
-        ("nesterov=1", "fault nesterov takes no dose; found '1'. Use --fault nesterov"),
+        (
+            "relu_leaks=a",
+            "the severity 'a' is not a number; expected slope below zero, a number from 0",
+        ),
+        (
+            "relu_leaks=2",
+            "relu_leaks: the severity is 2; expected slope below zero, .* from 0 to 1",
+        ),
+        ("relu_leaks=nan", "the severity is nan"),
+        ("relu_leaks=", "the severity '' is not a number"),
+        (
+            "weights_rounded=7.5",
+            "the severity is 7.5; expected bits of mantissa, a whole number from",
+        ),
+        ("nesterov=1", "fault nesterov takes no severity; found '1'. Use --fault nesterov"),
     ],
 )
 def test_a_fault_that_cannot_be_is_refused(text, message):
@@ -246,39 +255,51 @@ def test_a_fault_is_read_and_written_alike():
         assert parse_fault(str(call)) == call
         assert fault.summary
         assert "\n" not in fault.summary + fault.origin
-    with pytest.raises(ConfigError, match="takes no dose"):
-        FaultCall(fault=FAULTS["nesterov"], dose=1.0)
+    with pytest.raises(ConfigError, match="takes no severity"):
+        FaultCall(fault=FAULTS["nesterov"], severity=1.0)
     with pytest.raises(ValueError, match=r"default 2 lies outside \[0, 1\]"):
-        Dose(default=2, meaning="", low=0, high=1)
+        Severity(default=2, meaning="", low=0, high=1)
 
 
-def test_the_catalogue_and_its_page_have_every_fault(capsys):
+def test_the_catalogue_prints_every_fault(capsys):
     from model.faults.__main__ import main as print_catalogue
 
-    print_catalogue()
+    assert print_catalogue([]) == 0
     printed = capsys.readouterr().out
-    page = (ROOT / "docs/how-to/plant-a-fault.md").read_text()
     for fault in FAULTS.values():
         assert f"{parse_fault(fault.name)}  ({fault.level}" in printed
-        start = f"| `{parse_fault(fault.name)}` | {fault.level} | "
-        assert f"{start}{fault.summary} | {fault.origin} |\n" in page
+
+
+def test_the_page_has_the_table_of_the_catalogue(tmp_path):
+    """`python -m model.faults --page docs/how-to/inject-a-fault.md` writes it."""
+    from model.faults.__main__ import filled_in
+    from model.faults.__main__ import main as print_catalogue
+
+    page = (ROOT / "docs/how-to/inject-a-fault.md").read_text()
+    assert filled_in(page) == page
     assert page.count("\n| `") == len(FAULTS)
+    stale = tmp_path / "page.md"
+    stale.write_text(page.replace("\n| `nesterov` |", "\n| `absent` |"))
+    assert print_catalogue(["--page", str(stale)]) == 0
+    assert stale.read_text() == page
+    with pytest.raises(ConfigError, match=r"the page has 0 blocks from <!-- from: .* expected 1"):
+        filled_in("no marks")
 
 
 # What single faults do, against something simpler
 
 
-class Stub(Site):
-    """A site with as much of a run as a test gives it."""
+class Stub(InjectionContext):
+    """An injection context with as much of a run as a test gives it."""
 
     def __init__(self, model: nn.Module | None = None, **runner: object) -> None:
         stub = SimpleNamespace(model=model, iter=0, max_iters=10, param_schedulers=[], **runner)
         super().__init__(stub, ExitStack())
 
 
-def plant(site: Site, text: str) -> Site:
-    parse_fault(text).plant(site)
-    return site
+def inject(context: InjectionContext, text: str) -> InjectionContext:
+    parse_fault(text).inject(context)
+    return context
 
 
 @pytest.fixture
@@ -298,18 +319,18 @@ def stepped(text: str, steps: int = 1, **options: float) -> tuple[torch.Tensor, 
     optimizer = torch.optim.SGD([weight], lr=0.5, **options)
     model = nn.Module()
     model.weight = weight
-    site = Stub(model, optim_wrapper=SimpleNamespace(optimizer=optimizer))
-    site.world_size = 2
+    context = Stub(model, optim_wrapper=SimpleNamespace(optimizer=optimizer))
+    context.world_size = 2
     if text:
-        plant(site, text)
+        inject(context, text)
     values = []
     for i in range(steps):
-        site.runner.iter = i
+        context.runner.iter = i
         weight.grad = torch.full((5,), i + 1.0)
         optimizer.step()
         values.append(weight.detach().clone())
     assert optimizer.param_groups[0]["lr"] == (0.5 if text != "learning_rate=0.9" else 0.45)
-    site.undo.close()
+    context.undo.close()
     return start, values
 
 
@@ -326,9 +347,9 @@ def test_weight_decay_and_momentum():
     assert torch.allclose(after, start - 0.5)
     assert torch.allclose(stepped("", weight_decay=0.1)[1][0], start - 0.5 * (1 + 0.1 * start))
     decayed = [0.5 * (1 + 0.3 * start), 0.5 * torch.ones(5)]
-    for dose, change in zip((3, 0), decayed, strict=True):
+    for severity, change in zip((3, 0), decayed, strict=True):
         assert torch.allclose(
-            stepped(f"weight_decay={dose}", weight_decay=0.1)[1][0], start - change
+            stepped(f"weight_decay={severity}", weight_decay=0.1)[1][0], start - change
         )
     lost = stepped("momentum_lost=1", 7, momentum=0.9)[1]
     assert torch.allclose(lost[5], lost[4] - 0.5 * 6)  # step 5 of 10: the plain gradient
@@ -364,11 +385,11 @@ def tensors(height: int, width: int) -> tuple:
 
 
 def attention_of(text: str, network: nn.Module, given: tuple) -> torch.Tensor:
-    site = plant(Stub(network), text)
+    context = inject(Stub(network), text)
     try:
         return criss_cross.criss_cross_attention(*given, recurrence=1)
     finally:
-        site.undo.close()
+        context.undo.close()
 
 
 def attention_by_loops(given: tuple, *, twice: bool = False, swapped: bool = False) -> torch.Tensor:
@@ -419,13 +440,13 @@ def test_attention_in_half_precision_overflows_without_the_maximum(network):
     assert torch.allclose(scaled, criss_cross_attention(x, query, *rest[1:]))
 
 
-def planted_layer(text: str, layer: nn.Module) -> nn.Module:
+def injected_layer(text: str, layer: nn.Module) -> nn.Module:
     """The layer within a network that is nothing but it, with a fault."""
     backbone = nn.Module()
     backbone.maxpool = layer
     model = nn.Module()
     model.backbone = backbone
-    plant(Stub(model), text)
+    inject(Stub(model), text)
     return layer
 
 
@@ -436,11 +457,11 @@ def test_convolutions():
     weight, exact = conv.weight, conv(x)
     cut = rounded(weight, 7), rounded(x, 7)
     assert torch.equal(
-        planted_layer("conv_inputs_rounded=7", conv)(x), F.conv2d(cut[1], cut[0], padding=1)
+        injected_layer("conv_inputs_rounded=7", conv)(x), F.conv2d(cut[1], cut[0], padding=1)
     )
-    assert torch.equal(planted_layer("conv_outputs_rounded=7", conv)(x), rounded(exact, 7))
+    assert torch.equal(injected_layer("conv_outputs_rounded=7", conv)(x), rounded(exact, 7))
 
-    out = planted_layer("conv_weight_gradient_rounded=7", conv)(x)
+    out = injected_layer("conv_weight_gradient_rounded=7", conv)(x)
     assert torch.equal(out, exact)
     wrong = F.conv2d(cut[1], weight, padding=1)
     (got,), (want,) = (
@@ -459,20 +480,20 @@ def test_convolutions():
     for i in range(0, 40, 16):
         part = F.conv2d(x[:, i : i + 16], weight[:, i : i + 16], padding=1)
         total = rounded(total + part, 7)
-    assert torch.equal(planted_layer("conv_accumulation_rounded=7", conv)(x), total)
+    assert torch.equal(injected_layer("conv_accumulation_rounded=7", conv)(x), total)
 
-    small = planted_layer("flush_to_zero=0.5", conv)(x)
+    small = injected_layer("flush_to_zero=0.5", conv)(x)
     assert torch.equal(small, exact.where(exact.abs() >= 0.5, 0.0))
-    strided = planted_layer("strided_conv_shifted", nn.Conv2d(40, 4, 3, stride=2, padding=1))
+    strided = injected_layer("strided_conv_shifted", nn.Conv2d(40, 4, 3, stride=2, padding=1))
     want = F.conv2d(F.pad(x, (0, 1, 0, 1)), strided.weight, strided.bias, stride=2)
     assert torch.equal(strided(x), want)
-    dilated = planted_layer("dilation_ignored", nn.Conv2d(40, 4, 3, padding=2, dilation=2))
+    dilated = injected_layer("dilation_ignored", nn.Conv2d(40, 4, 3, padding=2, dilation=2))
     assert torch.equal(dilated(x), F.conv2d(x, dilated.weight, dilated.bias, padding=1))
 
 
 def test_pooling_and_resampling():
     x = torch.randn(1, 2, 7, 8)
-    pool = planted_layer("pooling_shifted", nn.MaxPool2d(3, stride=2, padding=1))
+    pool = injected_layer("pooling_shifted", nn.MaxPool2d(3, stride=2, padding=1))
     want = F.max_pool2d(F.pad(x, (0, 1, 1, 1), value=-torch.inf), 3, 2)  # an odd height is even
     assert torch.equal(pool(x), want)
     calls = {"size": (56, 64), "mode": "bilinear", "align_corners": False}
@@ -480,15 +501,15 @@ def test_pooling_and_resampling():
     other = F.interpolate(x, (56, 64), mode="bilinear", align_corners=True)
     results = {}
     for name in ("wraps", "align_corners", "nearest"):
-        site = plant(Stub(), f"upsampling_{name}")
+        context = inject(Stub(), f"upsampling_{name}")
         results[name] = F.interpolate(x, **calls)
         rolled = F.interpolate(x.roll(1, -1), **calls)
-        site.undo.close()
+        context.undo.close()
     assert torch.equal(results["align_corners"], other)
     assert torch.equal(results["nearest"], x.repeat_interleave(8, -1).repeat_interleave(8, -2))
-    site = plant(Stub(), "upsampling_wraps")
+    context = inject(Stub(), "upsampling_wraps")
     rolled = F.interpolate(x.roll(1, -1), **calls)
-    site.undo.close()
+    context.undo.close()
     assert torch.allclose(rolled, results["wraps"].roll(8, -1), atol=1e-6)
     inner = (..., slice(4, -4), slice(4, -4))
     assert torch.allclose(results["wraps"][inner], right[inner], atol=1e-6)
@@ -498,28 +519,28 @@ def test_pooling_and_resampling():
 def test_normalisation_and_dropout():
     torch.manual_seed(0)
     x = torch.randn(2, 3, 2, 2) * 5
-    norm = planted_layer("batch_norm_biased", nn.BatchNorm2d(3, momentum=0.25))
+    norm = injected_layer("batch_norm_biased", nn.BatchNorm2d(3, momentum=0.25))
     norm(x)
     want = 0.75 + 0.25 * x.var((0, 2, 3), correction=0)
     assert torch.allclose(norm.running_var, want)
-    frozen = planted_layer("batch_norm_frozen", nn.BatchNorm2d(3))
+    frozen = injected_layer("batch_norm_frozen", nn.BatchNorm2d(3))
     frozen.train()
     assert torch.allclose(frozen(x), x / (1 + frozen.eps) ** 0.5)
-    eps = planted_layer("batch_norm_eps=2", nn.BatchNorm2d(3)).eval()
+    eps = injected_layer("batch_norm_eps=2", nn.BatchNorm2d(3)).eval()
     assert torch.allclose(eps(x), x / 3**0.5)
-    dropout = planted_layer("dropout_unscaled", nn.Dropout2d(0.5))
+    dropout = injected_layer("dropout_unscaled", nn.Dropout2d(0.5))
     kept = dropout(x)
     assert torch.equal(kept, x.where(kept != 0, 0.0))
     assert 0 < int((kept != 0).sum()) < x.numel()
     assert torch.equal(dropout.eval()(x), x)
-    assert torch.equal(planted_layer("dropout_absent", nn.Dropout2d(0.5))(x), x)
+    assert torch.equal(injected_layer("dropout_absent", nn.Dropout2d(0.5))(x), x)
 
 
 def preprocessed(text: str, *, classes: int = 19) -> tuple[torch.Tensor, torch.Tensor]:
     """The image [3, 2, 4] and labels [2, 4] that leave the preprocessor for fixed ones."""
     preprocessor = SegDataPreProcessor(mean=[10.0] * 3, std=[2.0] * 3, bgr_to_rgb=True)
     model = SimpleNamespace(data_preprocessor=preprocessor, num_classes=classes)
-    plant(Stub(model), text)
+    inject(Stub(model), text)
     from mmengine.structures import PixelData
 
     sample = SegDataSample()
@@ -555,16 +576,16 @@ def test_a_flip_may_forget_the_labels():
     import numpy as np
 
     pipeline = SimpleNamespace(transforms=[RandomFlip(prob=1.0)])
-    site = Stub()
+    context = Stub()
     loader = torch.utils.data.DataLoader([0])
-    site.runner._train_dataloader = loader
+    context.runner._train_dataloader = loader
     object.__setattr__(loader, "dataset", SimpleNamespace(pipeline=pipeline))
-    plant(site, "flip_without_labels")
+    inject(context, "flip_without_labels")
     array = np.arange(6).reshape(2, 3)
     done = pipeline.transforms[0]({"img": array, "gt": array, "seg_fields": ["gt"]})
     assert done["img"].tolist() == array[:, ::-1].tolist()
     assert done["gt"].tolist() == array.tolist()
-    site.undo.close()
+    context.undo.close()
     assert isinstance(pipeline.transforms[0], RandomFlip)
 
 
@@ -572,10 +593,10 @@ def stream(text: str, count: int, start: int = 0) -> list[tuple[int, int]]:
     """(index, position) of the first samples of a data set of 6 in batches of 2."""
     sampler = InfiniteSampler(range(6), seed=3)
     loader = torch.utils.data.DataLoader(range(6), batch_size=2, sampler=sampler)
-    site = Stub()
-    site.runner._train_dataloader = loader
+    context = Stub()
+    context.runner._train_dataloader = loader
     if text:
-        plant(site, text)
+        inject(context, text)
     sampler.start = start
     assert isinstance(loader.batch_sampler, BatchSampler)
     assert len(loader) == 3
@@ -615,7 +636,7 @@ def printed(text: str, values: list[float]) -> list[float]:
 
     runner_model = nn.Module()
     runner_model.train_step = train_step
-    plant(Stub(runner_model), text)
+    inject(Stub(runner_model), text)
     return [runner_model.train_step()["loss"].item() for _ in values]
 
 
@@ -637,7 +658,7 @@ def test_a_single_image_and_a_later_step_are_printed(trained):
 
 def test_the_single_image_is_the_first(network):
     torch.manual_seed(0)
-    site = Stub(network)
+    context = Stub(network)
     network.train_step = lambda: {"loss": losses()}
     scores, labels = torch.randn(2, 19, 4, 4), torch.randint(19, (2, 4, 4))
     parts = list(
@@ -647,7 +668,7 @@ def test_the_single_image_is_the_first(network):
     def losses():
         return sum(part(scores, labels, ignore_index=255) for part in parts)
 
-    plant(site, "log_single_image")
+    inject(context, "log_single_image")
     want = 1.4 * F.cross_entropy(scores[:1], labels[:1])
     assert torch.allclose(network.train_step()["loss"], want)
     assert torch.allclose(network.train_step()["loss"], want)
@@ -657,8 +678,8 @@ def test_the_single_image_is_the_first(network):
 def test_starts_and_losses(network):
     before = {k: v.clone() for k, v in network.state_dict().items()}
     for text in ("init_scale=0.5", "init_residual", "init_bias=2", "auxiliary_weight=0.7"):
-        plant(Stub(network), text)
-    plant(Stub(network), "class_weight=3")
+        inject(Stub(network), text)
+    inject(Stub(network), "class_weight=3")
     after = network.state_dict()
     assert torch.equal(
         after["decode_head.cca.value_conv.weight"], before["decode_head.cca.value_conv.weight"] / 2

@@ -362,8 +362,6 @@ def test_without_the_extra_a_command_names_it_in_one_line(module, absent, tmp_pa
 def test_every_option_has_a_help_text(module, tmp_path):
     done = run([sys.executable, "-m", module, "--help"], tmp_path, COLUMNS="200")
     assert done.returncode == 0, done.stderr
-    if module == "model.faults":
-        return
     listed = done.stdout.partition("options:")[2].splitlines()
     named = [line for line in listed if line.startswith("  -")]
     assert named

@@ -1,4 +1,4 @@
-"""What does each rule catch? Runs with planted defects, and every rule asked about each.
+"""What does each rule catch? Runs with injected faults, and every rule asked about each.
 
     python -m benchmarks.defects run           train the corpus (resumable), figures into `corpus/`
     python -m benchmarks.defects repeat NAME   train a run again: the same bits?
@@ -6,6 +6,6 @@
     python -m benchmarks.defects picture       its summary, for README
     python -m benchmarks.defects signatures    what `harness explain` knows
 
-A *setting* is a baseline, a benign variation that must be accepted, or a fault with its dose. Each
-is trained with several seeds, on the config and the scenes of `settings.py`.
+A *setting* is a baseline, a benign variation that must be accepted, or a fault with its severity.
+Each is trained with several seeds, on the config and the scenes of `settings.py`.
 """

@@ -13,7 +13,7 @@ import numpy as np
 def main() -> int:
     """Runs a command; the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.defects", description="Planted defects: what each rule catches."
+        prog="python -m benchmarks.defects", description="Injected faults: what each rule catches."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="train what is not trained yet, and store the figures")

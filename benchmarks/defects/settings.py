@@ -1,4 +1,4 @@
-"""What is trained: baselines, benign variations, and faults with their doses; by how many seeds."""
+"""The settings that are trained: baselines, benign variations, faults; and their seeds."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ def settings(device: str) -> tuple[Setting, ...]:
         found = [found[0], two, found[1], fresh]
     found += [_benign(i, name) for i, name in enumerate(BENIGN) if name not in NOT_ON[device]]
     more = ("two_ranks", "cpu") if device == "cpu" else ("cuda",)
-    planted = [(group, fault) for group in ("both", *more) for fault in FAULTS[group]]
-    return (*found, *(_fault(i, *one) for i, one in enumerate(planted)))
+    injected = [(group, fault) for group in ("both", *more) for fault in FAULTS[group]]
+    return (*found, *(_fault(i, *one) for i, one in enumerate(injected)))
 
 
 def _benign(i: int, name: str) -> Setting:

@@ -1,4 +1,4 @@
-"""Benign variations, planted as faults are: from outside, while one run trains."""
+"""Benign variations, injected as faults are: from outside, while one run trains."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import model.heads.criss_cross
 import model.segmentor
 from model.ops.formulations import criss_cross_einsum
 
-Plant = Callable[[], Any]
+Inject = Callable[[], Any]
 
 
 @contextmanager
@@ -66,11 +66,11 @@ def tf32() -> Iterator[None]:
     yield
 
 
-def _before_training(change: Callable[[Runner], None]) -> Plant:
+def _before_training(change: Callable[[Runner], None]) -> Inject:
     """A variation that changes the built runner."""
 
     @contextmanager
-    def plant() -> Iterator[None]:
+    def inject() -> Iterator[None]:
         train = Runner.train
 
         def varied(runner: Runner) -> Any:
@@ -80,7 +80,7 @@ def _before_training(change: Callable[[Runner], None]) -> Plant:
         with patch.object(Runner, "train", varied):
             yield
 
-    return plant
+    return inject
 
 
 def _float64(runner: Runner) -> None:
@@ -106,7 +106,7 @@ def _foreach_sgd(runner: Runner) -> None:
     runner.optim_wrapper = loops
 
 
-VARIATIONS: dict[str, Plant] = {
+VARIATIONS: dict[str, Inject] = {
     "": none,
     "threads-2": threads_2,
     "channels-first": channels_first,

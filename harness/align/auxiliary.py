@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves, curves
+from harness.align.scale import exponent_of
 from harness.errors import AlignmentError
 from harness.log.run import Run, Series
 
@@ -183,8 +184,9 @@ def _spread(several: Sequence[Series], name: str) -> Series:
         steps = np.intersect1d(steps, other.steps, assume_unique=True)
     values = np.stack([s.values[np.searchsorted(s.steps, steps)] for s in several])
     finite = np.isfinite(values)
-    top = float(np.abs(values[finite]).max(initial=0.0)) or 1.0  # no square of a part overflows
-    parts = np.where(finite, values / top, np.nan)
+    exponent = exponent_of(values[finite])
+    parts = np.where(finite, np.ldexp(values, -exponent), np.nan)
     spread = parts.std(axis=0)
     same = spread <= ROUNDING * np.abs(parts.mean(axis=0))
-    return Series(name=name, rank=0, steps=steps, values=top * np.where(same, 0.0, spread))
+    spread = np.ldexp(np.where(same, 0.0, spread), exponent)
+    return Series(name=name, rank=0, steps=steps, values=spread)

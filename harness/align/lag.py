@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.align.scale import in_unit
+
 Floats = NDArray[np.float64]
 
 MAX_LAG = 5
@@ -52,10 +54,9 @@ def lag(baseline: Floats, candidate: Floats) -> int | None:
 
 def _noise(curve: Floats) -> Floats:
     """The distance of each record (n - 4,) from the mean of its neighbours, two on either side."""
-    unit = np.ldexp(curve, -math.frexp(float(np.abs(curve).max()))[1])  # so that nothing overflows
     weights = np.full(2 * AROUND + 1, -1 / (2 * AROUND))
     weights[AROUND] = 1.0
-    noise: Floats = np.convolve(unit, weights, mode="valid")
+    noise: Floats = np.convolve(in_unit(curve), weights, mode="valid")
     return noise
 
 

@@ -9,21 +9,15 @@ from typing import Annotated
 import typer
 
 from harness.cli.baseline import SHELF, Baselines
-from harness.cli.options import Pattern
+from harness.cli.options import Baseline, Candidate, Pattern
 from harness.report import verdicts
 
 SIGNATURES = "signatures.json"
 
 
 def explain(
-    baseline: Annotated[
-        str,
-        typer.Argument(
-            help="The GPU's runs: a log, logs separated by commas, a quoted glob, a folder with "
-            "one log per seed, or the name of a recorded baseline."
-        ),
-    ],
-    candidate: Annotated[str, typer.Argument(help="The port's runs, named in the same ways.")],
+    baseline: Baseline,
+    candidate: Candidate,
     *,
     metric: Annotated[str, typer.Option(help="Series to compare.")] = "loss",
     rank: Annotated[int, typer.Option(min=0, help="Rank whose series is compared.")] = 0,

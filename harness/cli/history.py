@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import Where
+from harness.cli.options import JsonTo, Where
 from harness.errors import HistoryError
 
 if TYPE_CHECKING:
@@ -29,12 +29,7 @@ def history(
     *,
     where: Where = DEFAULT,
     last: Annotated[int, typer.Option(min=1, help="Show the last N checks.")] = 20,
-    json_to: Annotated[
-        str,
-        typer.Option(
-            "--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"
-        ),
-    ] = "",
+    json_to: JsonTo = "",
 ) -> None:
     """Show the verdicts and relative differences of ports over time.
 
@@ -75,10 +70,10 @@ def _show(entries: Sequence[Entry], *, last: int) -> None:
     changes = find_changes(entries)
     table = history_table.of_port(entries, changes, first=max(len(entries) - last, 0))
     out.print(lay_out(history_table.fitted(table, out.width)))
-    effects = [entry.result.relative_difference for entry in entries]
+    differences = [entry.result.relative_difference for entry in entries]
     marks = sparkline.levels(out.encoding)
-    (line,) = sparkline.sparklines(effects, width=out.width - len("effect "), marks=marks)
-    out.print(Text(f"effect {line}", no_wrap=True))
+    (line,) = sparkline.sparklines(differences, width=out.width - len("difference "), marks=marks)
+    out.print(Text(f"difference {line}", no_wrap=True))
     for words in trend.describe(entries, changes):
         out.print(Text(words))
 

@@ -13,7 +13,7 @@ from harness.cli.calibrate import calibrate
 from harness.cli.check import check
 from harness.cli.explain import explain
 from harness.cli.history import history as show_history
-from harness.cli.options import Pattern, Quiet
+from harness.cli.options import Baseline, Candidate, JsonTo, Pattern, Quiet
 from harness.report import verdicts
 
 if TYPE_CHECKING:
@@ -63,18 +63,8 @@ def common(
 
 @app.command()
 def compare(
-    baseline: Annotated[
-        str,
-        typer.Argument(
-            help="The GPU's runs: a log, logs separated by commas, a quoted glob, a folder with "
-            "one log per seed, the name of a recorded baseline, - for standard input, or a URL "
-            "(at most 120 s and 8 GiB; 10 s for each answer)."
-        ),
-    ],
-    candidate: Annotated[
-        str,
-        typer.Argument(help="The port's runs, named in the same ways."),
-    ],
+    baseline: Baseline,
+    candidate: Candidate,
     *,
     metric: Annotated[
         str,
@@ -123,12 +113,7 @@ def compare(
             metavar="FACT,..",
         ),
     ] = "",
-    json_to: Annotated[
-        str,
-        typer.Option(
-            "--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"
-        ),
-    ] = "",
+    json_to: JsonTo = "",
     report: Annotated[
         Path | None,
         typer.Option(
@@ -196,12 +181,7 @@ def parse(
         ),
     ],
     *,
-    json_to: Annotated[
-        str,
-        typer.Option(
-            "--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"
-        ),
-    ] = "",
+    json_to: JsonTo = "",
     csv: Annotated[
         Path | None,
         typer.Option(help="Write all records as a tidy CSV table to this file.", metavar="FILE"),

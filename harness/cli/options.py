@@ -12,6 +12,22 @@ import typer
 
 from harness.ports.outputs import OUTPUTS
 
+Baseline = Annotated[
+    str,
+    typer.Argument(
+        help="The GPU's runs: a log, logs separated by commas, a quoted glob, a folder with one "
+        "log per seed, the name of a recorded baseline, - for standard input, or a URL (at most "
+        "120 s and 8 GiB; 10 s for each answer)."
+    ),
+]
+Candidate = Annotated[
+    str,
+    typer.Argument(help="The port's runs, named in the same ways."),
+]
+JsonTo = Annotated[
+    str,
+    typer.Option("--json", help="Write JSON to a file; - for standard output.", metavar="FILE|-"),
+]
 Quiet = Annotated[
     bool,
     typer.Option(

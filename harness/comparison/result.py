@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.align.measure import relative_difference as measured_difference
+from harness.align.thinning import stretches
 from harness.comparison.pipeline import Comparison
 from harness.errors import HarnessError
 from harness.log.shown import shown
@@ -192,11 +194,11 @@ def _rules(comparison: Comparison) -> tuple[RuleResult, ...]:
         return tuple(
             RuleResult(rule=str(call), verdict=word, reason=why) for call in comparison.policy.calls
         )
-    said = [judgement.of_rule(i) for i in range(len(judgement.findings))]
+    outcomes = [judgement.of_rule(i) for i in range(len(judgement.findings))]
     return tuple(
         RuleResult(rule=str(call), verdict=str(verdict), reason=shown(_reason(call, finding, why)))
         for call, finding, (verdict, why) in zip(
-            comparison.policy.calls, judgement.findings, said, strict=True
+            comparison.policy.calls, judgement.findings, outcomes, strict=True
         )
     )
 
@@ -210,20 +212,20 @@ def _reason(call: RuleCall, finding: Finding, why: str) -> str:
 def relative_difference(
     baseline: NDArray[np.float64], candidate: NDArray[np.float64]
 ) -> float | None:
-    """Relative difference of the mean levels of two curves (n,); None where it is not finite."""
-    with np.errstate(all="ignore"):
-        difference = (float(candidate.mean()) - float(baseline.mean())) / abs(
-            np.float64(baseline.mean())
-        )
-    return float(difference) if math.isfinite(difference) else None
+    """Returns that of the mean levels of two curves (n,); None where it is not finite."""
+    difference = measured_difference(baseline, candidate)
+    return difference if math.isfinite(difference) else None
 
 
 def _thinned(
     steps: NDArray[np.int64], *curves: NDArray[np.float64]
 ) -> tuple[tuple[int, ...], tuple[float | None, ...], tuple[float | None, ...]]:
-    """Means over at most 80 equal stretches, each at its middle step."""
-    parts = np.array_split(np.arange(steps.size), min(POINTS, steps.size))
-    at = tuple(int(steps[part[part.size // 2]]) for part in parts)
+    """Means over at most 80 equal stretches, each at its middle step.
+
+    The mean of a stretch that holds a value that is not finite is None: the gap is kept.
+    """
+    parts = stretches(steps.size, POINTS)
+    at = tuple(int(steps[(part.start + part.stop) // 2]) for part in parts)
     with np.errstate(all="ignore"):
         means = [[float(curve[part].mean()) for part in parts] for curve in curves]
     base, cand = (tuple(v if math.isfinite(v) else None for v in curve) for curve in means)

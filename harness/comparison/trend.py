@@ -1,8 +1,8 @@
 """A port over time: what each check found, and the run where the result changed.
 
 The change points come from ruptures (Truong, Oudre & Vayatis 2020): exact PELT with the squared
-cost on the ranks of the effects. Ranks make the rate of false alarms independent of how the noise
-is distributed, so one wild run is no change.
+cost on the ranks of the differences. Ranks make the rate of false alarms independent of how the
+noise is distributed, so one wild run is no change.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The effect moved: `at` is the index of the first entry of the new level.
+    """The difference moved: `at` is the index of the first entry of the new level.
 
-    `before` and `after` are the medians of the effect on either side, fractions.
+    `before` and `after` are the medians of the difference on either side, fractions.
     """
 
     at: int
@@ -46,11 +46,11 @@ class Change:
     after: float
 
     def __str__(self) -> str:
-        return f"the effect moved from {self.before:+.2%} to {self.after:+.2%}"
+        return f"the difference moved from {self.before:+.2%} to {self.after:+.2%}"
 
 
 def find_changes(entries: Sequence[Entry]) -> tuple[Change, ...]:
-    """The changes of the effect in a history, the oldest first; entries without one are skipped.
+    """Returns the changes in a history, the oldest first; entries without a difference are skipped.
 
     Method: PELT on ranks, levels of 3 runs or more, penalty 3.25 log(runs); levels whose medians
     lie within 0.1 % of the loss are merged. Assumes that runs are independent between changes.

@@ -87,7 +87,7 @@ def _equal_bits(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Alig
     """Curves that agree to the last bit although the logs state different devices or seeds."""
     if aligned.steps.size < 2:
         return []
-    found = []
+    doubts = []
     for base, left in zip(baseline, aligned.baseline, strict=True):
         for cand, right in zip(candidate, aligned.candidate, strict=True):
             if base.sha256 and base.sha256 == cand.sha256:
@@ -97,7 +97,7 @@ def _equal_bits(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Alig
             for fact in _IDENTITY:
                 ours, theirs = base.facts.get(fact), cand.facts.get(fact)
                 if ours is not None and theirs is not None and ours != theirs:
-                    found.append(
+                    doubts.append(
                         f"{base.source} and {cand.source} agree to the last bit on all "
                         f"{counted(aligned.steps.size, 'common step')}, and state {fact} {ours} "
                         f"and {theirs}: "
@@ -105,7 +105,7 @@ def _equal_bits(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Alig
                         "come from"
                     )
                     break
-    return found
+    return doubts
 
 
 def _followers(
@@ -126,7 +126,7 @@ def _repaired(run: Run, aligned: Aligned) -> list[str]:
     A run that is resumed repeats a step with other data at worst: the two values lie as far apart
     as neighbours do. Farther, or not finite the first time, and something was put right.
     """
-    found = []
+    doubts = []
     current = run.find(aligned.metric, aligned.rank)
     for old in (s for s in run.replaced if s.name == aligned.metric and s.rank == aligned.rank):
         new = next((s for s in current if s.window == old.window), None)
@@ -137,13 +137,13 @@ def _repaired(run: Run, aligned: Aligned) -> list[str]:
         for steps, what in ((bad, "not finite"), (far, "far from what was logged later")):
             if steps.size:
                 was = "was" if steps.size == 1 else "were"
-                found.append(
+                doubts.append(
                     f"{run.source}: {counted(steps.size, 'record')} of {old.key} that {was} "
                     f"logged again later {was} {what}, the first at step {steps[0]}: a resume "
                     "does not explain that; "
                     "say what was mended, and judge a log without it"
                 )
-    return found
+    return doubts
 
 
 def _far_apart(old: Series, new: Series) -> NDArray[np.int64]:

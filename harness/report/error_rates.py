@@ -27,11 +27,11 @@ def kinds(rows: Sequence[Row]) -> list[str]:
 
 def table(rows: Sequence[Row]) -> Table:
     """Kinds of comparison by rules; a cell has the percent that failed / that passed."""
-    found = {(row.rule, row.kind): row for row in rows}
+    cells = {(row.rule, row.kind): row for row in rows}
     counts = {row.kind: row.comparisons for row in rows}
     names = list(dict.fromkeys(row.rule for row in rows))
     body = tuple(
-        (f"{kind} ({counts[kind]})", *(_cell(found.get((name, kind))) for name in names))
+        (f"{kind} ({counts[kind]})", *(_cell(cells.get((name, kind))) for name in names))
         for kind in kinds(rows)
     )
     title = "Percent of comparisons that a rule fails / passes; the rest it leaves open"
@@ -78,11 +78,11 @@ def _drawn(rows: Sequence[Row]) -> Figure:
 
     columns = kinds(rows)
     names = list(dict.fromkeys(row.rule for row in rows))
-    found = {(row.rule, row.kind): row for row in rows}
+    cells = {(row.rule, row.kind): row for row in rows}
     figure = Figure(figsize=(2.5 + 1.1 * len(columns), 1.8 + 0.42 * len(names)), layout="tight")
     axes = figure.subplots()
     grid = [
-        [found[n, k].failed_share if (n, k) in found else float("nan") for k in columns]
+        [cells[n, k].failed_share if (n, k) in cells else float("nan") for k in columns]
         for n in names
     ]
     axes.imshow(grid, cmap="cividis_r", vmin=0, vmax=1, aspect="auto")

@@ -19,8 +19,8 @@ SHOWN = 30
 def write(runs: Sequence[Run], console: Console) -> None:
     """Prints the facts that all runs share once, then what differs by run, then the series."""
     facts = [run.facts.named() for run in runs]
-    names = list(dict.fromkeys(name for one in facts for name in one))
-    shared = [n for n in names if all(one.get(n) == facts[0].get(n) for one in facts)]
+    names = list(dict.fromkeys(name for stated in facts for name in stated))
+    shared = [n for n in names if all(stated.get(n) == facts[0].get(n) for stated in facts)]
     differ = [name for name in names if name not in shared]
     if shared:
         _print(console, f"Facts of {_all(len(runs))}", ("fact", "value"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+
+from harness.align.thinning import stretches
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-:=+*#"
@@ -30,7 +31,7 @@ def sparklines(*curves: Sequence[float | None], width: int, marks: str = BLOCKS)
     >>> sparklines([0, 1, 2, 3], [3, None, 1, 0], width=4)
     ('▁▃▆█', '█ ▃▁')
     """
-    thin = [_thinned(curve, width) for curve in curves]
+    thin = [[_mean(curve[part]) for part in stretches(len(curve), width)] for curve in curves]
     finite = [value for curve in thin for value in curve if value is not None]
     low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
     return tuple(
@@ -47,12 +48,7 @@ def _level(value: float, low: float, high: float, count: int) -> int:
     return min(round(share * (count - 1)), count - 1)
 
 
-def _thinned(curve: Sequence[float | None], width: int) -> list[float | None]:
-    parts = min(len(curve), max(width, 0))
-    cuts = [i * len(curve) // parts for i in range(parts + 1)] if parts else [0]
-    return [_mean(curve[a:b]) for a, b in pairwise(cuts)]
-
-
 def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean of the finite values: a stretch is drawn where it has any."""
     finite = [v for v in values if v is not None and math.isfinite(v)]
     return math.fsum(v / len(finite) for v in finite) if finite else None

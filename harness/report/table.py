@@ -24,7 +24,7 @@ class Table:
 
 def listed(steps: NDArray[np.int64]) -> str:
     """Steps as ranges, `104 to 231`; past eight of them the rest is counted (JSON has them all)."""
-    found = ranges(steps)
-    words = [str(a) if a == b else f"{a} to {b}" for a, b in found[:SHOWN_RANGES]]
-    rest = len(found) - SHOWN_RANGES
+    spans = ranges(steps)
+    words = [str(a) if a == b else f"{a} to {b}" for a, b in spans[:SHOWN_RANGES]]
+    rest = len(spans) - SHOWN_RANGES
     return ", ".join(words) + (f" and {counted(rest, 'more range')}" if rest > 0 else "")

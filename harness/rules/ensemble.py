@@ -20,7 +20,7 @@ from harness.log.wording import counted
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite
 from harness.stats.contrasts import Contrasts, contrasts
 from harness.stats.permutation import Exchange, exchange, t_of
-from harness.stats.power import detectable, runs_to_detect, spread_factor
+from harness.stats.power import minimum_detectable_effect, runs_to_detect, spread_factor
 from harness.stats.splits import even_runs_to_reject, runs_to_reject, smallest_p, splits
 
 POWER = 0.9
@@ -48,9 +48,9 @@ def ensemble(
     aligned = to_unit(finite_only(aligned))
     b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
     least = smallest_p(b, c)
-    found = contrasts(aligned)
+    measured = contrasts(aligned)
     ways = splits(b, c, most=permutations, rng=np.random.default_rng(seed))
-    result = exchange(found, ways, level=level)
+    result = exchange(measured, ways, level=level)
     if least > level:
         return Finding(
             rule="ensemble",
@@ -59,24 +59,24 @@ def ensemble(
             parameters=parameters,
             reason=f"{_cannot(b, c, level)}{_rank(result, b, c)}",
         )
-    seen, needed = _power(aligned, result, detect)
+    mde, needed = _power(aligned, result, detect)
     observed: dict[str, Figure] = {
         "p_value": result.p_value,
         "smallest_p_value": least,
-        "detectable_shift": seen,
+        "minimum_detectable_effect": mde,
         "baseline_runs": b,
         "candidate_runs": c,
-        "contrasts": len(found.where),
-        "beyond": int(np.count_nonzero(result.adjusted <= level)),
-        "largest_at": found.where[int(np.argmax(np.abs(result.correlation)))],
+        "contrasts": len(measured.where),
+        "significant": int(np.count_nonzero(result.adjusted <= level)),
+        "largest_at": measured.where[int(np.argmax(np.abs(result.correlation)))],
     }
-    verdict, closing = _decide(result, level=level, seen=seen, needed=needed, detect=detect)
+    verdict, closing = _decide(result, level=level, mde=mde, needed=needed, target_effect=detect)
     return Finding(
         rule="ensemble",
         verdict=verdict,
         observed=observed,
         parameters=parameters,
-        reason=f"{_test(result, b, c, level)}; {_where(found, result, level)}; {closing}",
+        reason=f"{_test(result, b, c, level)}; {_where(measured, result, level)}; {closing}",
         caveat=_caveat(verdict, c),
         p_value=result.p_value,
         level=level,
@@ -84,24 +84,24 @@ def ensemble(
 
 
 def _decide(
-    result: Exchange, *, level: float, seen: float, needed: int, detect: float
+    result: Exchange, *, level: float, mde: float, needed: int, target_effect: float
 ) -> tuple[Verdict, str]:
     if result.p_value <= level:
         return Verdict.FAIL, "the curves differ by more than seeds explain"
-    if 0 <= seen <= detect:
+    if 0 <= mde <= target_effect:
         return Verdict.PASS, (
-            f"no difference was seen, and a shift of the mean level by {seen:.2%} would have been "
-            f"with {POWER:.0%} probability (limit {detect:.2%})"
+            f"no difference was seen, and a shift of the mean level by {mde:.2%} would have been "
+            f"with {POWER:.0%} probability (target {target_effect:.2%})"
         )
     more = f"about {counted(needed, 'candidate run')}" if needed else "more runs on both sides"
     return Verdict.INCONCLUSIVE, (
-        f"no difference was seen, but only a shift of {seen:.2%} or more would have been with "
-        f"{POWER:.0%} probability (limit {detect:.2%}): log {more}"
+        f"no difference was seen, but only a shift of {mde:.2%} or more would have been with "
+        f"{POWER:.0%} probability (target {target_effect:.2%}): log {more}"
     )
 
 
-def _power(aligned: Aligned, result: Exchange, detect: float) -> tuple[float, int]:
-    """The smallest shift of the mean level that this test would notice, and runs for `detect`."""
+def _power(aligned: Aligned, result: Exchange, target_effect: float) -> tuple[float, int]:
+    """The minimum detectable effect on the mean level, and the runs that detect the target."""
     from scipy.special import stdtr  # noqa: PLC0415  (half a second, few commands need it)
 
     base, cand = aligned.baseline.mean(axis=1), aligned.candidate.mean(axis=1)
@@ -111,12 +111,12 @@ def _power(aligned: Aligned, result: Exchange, detect: float) -> tuple[float, in
     if spread == 0:
         return 0.0, 0
     critical = t_of(result.critical, b + c)
-    seen = detectable(spread, b, c, critical_t=critical, power=POWER)
-    if seen <= detect or not math.isfinite(seen):
-        return seen, 0
+    mde = minimum_detectable_effect(spread, b, c, critical_t=critical, power=POWER)
+    if mde <= target_effect or not math.isfinite(mde):
+        return mde, 0
     tail = float(2 * stdtr(b + c - 2, -critical))
-    reachable = spread * spread_factor(b, 10_000) < detect
-    return seen, runs_to_detect(spread, b, detect, tail=tail, power=POWER) if reachable else 0
+    reachable = spread * spread_factor(b, 10_000) < target_effect
+    return mde, runs_to_detect(spread, b, target_effect, tail=tail, power=POWER) if reachable else 0
 
 
 def _cannot(b: int, c: int, level: float) -> str:
@@ -150,21 +150,20 @@ def _test(result: Exchange, b: int, c: int, level: float) -> str:
     )
 
 
-def _where(found: Contrasts, result: Exchange, level: float) -> str:
+def _where(measured: Contrasts, result: Exchange, level: float) -> str:
     order = np.argsort(-np.abs(result.correlation), kind="stable")
-    beyond = [i for i in order.tolist() if result.adjusted[i] <= level]
-    if not beyond:
-        return f"the largest contrast is {_named(found, int(order[0]))}, within what seeds do"
-    names = ", ".join(_named(found, i) for i in beyond[:NAMED])
-    more = f" and {len(beyond) - NAMED} more" if len(beyond) > NAMED else ""
-    return (
-        f"beyond the simultaneous limit: {names}{more} (of {counted(len(found.where), 'contrast')})"
-    )
+    significant = [i for i in order.tolist() if result.adjusted[i] <= level]
+    if not significant:
+        return f"the largest contrast is {_named(measured, int(order[0]))}, within what seeds do"
+    names = ", ".join(_named(measured, i) for i in significant[:NAMED])
+    more = f" and {len(significant) - NAMED} more" if len(significant) > NAMED else ""
+    count = counted(len(measured.where), "contrast")
+    return f"beyond the simultaneous limit: {names}{more} (of {count})"
 
 
-def _named(found: Contrasts, i: int) -> str:
-    shift = found.shift[i]
-    return f"{found.where[i]} ({shift:+.2%})" if np.isfinite(shift) else found.where[i]
+def _named(measured: Contrasts, i: int) -> str:
+    shift = measured.shift[i]
+    return f"{measured.where[i]} ({shift:+.2%})" if np.isfinite(shift) else measured.where[i]
 
 
 def _caveat(verdict: Verdict, c: int) -> str:

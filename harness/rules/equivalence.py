@@ -158,6 +158,7 @@ def same_start(aligned: Aligned) -> bool:
 
 def _parts(aligned: Aligned, confidence: float) -> tuple[Part, ...]:
     n = aligned.steps.size
+    # Rounded down, unlike the windows of `thirds`: every measured error rate rests on this cut.
     last = max(1, n // 3)
     if aligned.baseline.shape[0] == aligned.candidate.shape[0] == 1:
         last = max(last, MIN_PAIR)
@@ -178,8 +179,8 @@ def _parts(aligned: Aligned, confidence: float) -> tuple[Part, ...]:
 def _by_third(aligned: Aligned) -> tuple[float, ...]:
     """The relative difference of the mean level in each third of the steps."""
     base, cand = aligned.baseline_mean, aligned.candidate_mean
-    found = (relative_difference(base[cut], cand[cut]) for cut in thirds(base.size).values())
-    return tuple(part for part in found if math.isfinite(part)) or (0.0,)
+    differences = (relative_difference(base[cut], cand[cut]) for cut in thirds(base.size).values())
+    return tuple(part for part in differences if math.isfinite(part)) or (0.0,)
 
 
 def _decide(

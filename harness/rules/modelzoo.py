@@ -45,6 +45,7 @@ def published(baseline: NDArray[np.float64], candidate: NDArray[np.float64]) -> 
     base, cand = baseline[:size][-LAST:], candidate[:size][-LAST:]
     with np.errstate(divide="ignore", invalid="ignore"):
         return Published(
+            # The published script divides by the signed baseline; every other rule by its size.
             relative=float(np.mean((cand - base) / base)),
             absolute=float(np.mean(cand - base)),
             count=int(base.size),

@@ -46,7 +46,7 @@ NAMED = 3
 class _Case:
     """Everything that the verdict rests on. `last` and `whole` are differences of the loss."""
 
-    found: Signature
+    signature: Signature
     apart: Distances
     odds: Odds
     bound: Resolution
@@ -58,7 +58,7 @@ class _Case:
     @property
     def head(self) -> str:
         """How many runs were compared, in words."""
-        b, c = self.found.baseline.shape[0], self.found.candidate.shape[0]
+        b, c = self.signature.baseline.shape[0], self.signature.candidate.shape[0]
         return f"{counted(c, 'candidate run')} against {counted(b, 'seed')} of the baseline"
 
 
@@ -82,11 +82,11 @@ def seed_variation(aligned: Aligned, *, level: float = 0.01, resolution: float =
             "more of the "
             "baseline, better 10 in all",
         )
-    found = signature(aligned)
-    apart = distances(found)
-    last, whole = judged_differences(aligned, found)
+    curves = signature(aligned)
+    apart = distances(curves)
+    last, whole = judged_differences(aligned, curves)
     case = _Case(
-        found=found, apart=apart, odds=odds(found, apart), bound=resolution_of(found),
+        signature=curves, apart=apart, odds=odds(curves, apart), bound=resolution_of(curves),
         last=last, whole=whole, level=level, resolution=resolution,
     )  # fmt: skip
     verdict, reason = _decide(case)
@@ -122,13 +122,13 @@ def _decide(case: _Case) -> tuple[Verdict, str]:
 def _failure(case: _Case) -> str:
     order = np.argsort(case.odds.fail, kind="stable").tolist()
     order.sort(key=lambda i: (case.odds.fail[i] > case.level, -abs(_farthest(case, i))))
-    beyond = [i for i in order if case.odds.fail[i] <= case.level]
-    if beyond:
-        return f"no seed explains that {_list(case, beyond)}"
-    several = [int(i) for i in np.argsort(case.odds.run.min(axis=0), kind="stable")[:NAMED]]
+    significant = [i for i in order if case.odds.fail[i] <= case.level]
+    if significant:
+        return f"no seed explains that {_list(case, significant)}"
+    farthest = [int(i) for i in np.argsort(case.odds.run.min(axis=0), kind="stable")[:NAMED]]
     return (
         "more than half of the runs lie where hardly a seed does, each in its own way: "
-        f"{_list(case, several)}"
+        f"{_list(case, farthest)}"
     )
 
 
@@ -148,7 +148,7 @@ def _unlucky(case: _Case) -> str:
     again = "run the candidate once more with another seed"
     if case.odds.run.min() <= rarely:
         run, at = np.unravel_index(int(case.odds.run.argmin()), case.odds.run.shape)
-        c = case.found.candidate.shape[0]
+        c = case.signature.candidate.shape[0]
         of = f"in candidate run {int(run) + 1} of {c} " if c > 1 else ""
         what = _one(
             case, int(at), float(case.apart.run_shift[run, at]), float(case.apart.run_t[run, at])
@@ -200,7 +200,7 @@ def _agreement(case: _Case) -> str:
     """That features lie where seeds do, or beyond them by too little to matter."""
     shown = np.flatnonzero(case.odds.immaterial).tolist()
     if not shown:
-        return f"all {len(case.found.features)} features lie where seeds do"
+        return f"all {len(case.signature.features)} features lie where seeds do"
     names = _list(case, shown)
     return f"no seed explains that {names}, but less than {_percent(MATERIAL)} is no failure"
 
@@ -211,7 +211,7 @@ def _list(case: _Case, columns: Sequence[int]) -> str:
     )
     more = len(columns) - NAMED
     count = f" and {more} more" if more > 0 else ""
-    return f"{named}{count} (of {counted(len(case.found.features), 'feature')})"
+    return f"{named}{count} (of {counted(len(case.signature.features), 'feature')})"
 
 
 def _farthest(case: _Case, i: int) -> float:
@@ -222,7 +222,7 @@ def _farthest(case: _Case, i: int) -> float:
 
 def _one(case: _Case, i: int, shift: float, t: float) -> str:
     """A feature's difference in words."""
-    feature = case.found.features[i]
+    feature = case.signature.features[i]
     part = math.expm1(min(shift, 700.0)) if feature.logs else shift
     by = "the same in every seed" if math.isinf(t) else f"{abs(t):.1f} standard errors"
     way = "higher" if part > 0 else "lower"
@@ -236,20 +236,20 @@ def _percent(part: float) -> str:
 
 def _observed(case: _Case) -> dict[str, Figure]:
     """The figures of the report; `p_value` is the smallest of a run or of the mean."""
-    farthest = max(range(len(case.found.features)), key=lambda i: abs(_farthest(case, i)))
+    farthest = max(range(len(case.signature.features)), key=lambda i: abs(_farthest(case, i)))
     return {
         "p_value": case.odds.least,
         "fails_from_level": case.odds.failing,
-        "features": len(case.found.features),
-        "beyond": int(np.count_nonzero(case.odds.fail <= case.level)),
-        "largest_at": case.found.features[farthest].words,
+        "features": len(case.signature.features),
+        "significant": int(np.count_nonzero(case.odds.fail <= case.level)),
+        "largest_at": case.signature.features[farthest].words,
         "largest_t": _farthest(case, farthest),
         "resolution": case.bound.reached,
         "resolution_in": case.bound.words,
         "last_difference": case.last,
         "difference": case.whole,
-        "baseline_runs": case.found.baseline.shape[0],
-        "candidate_runs": case.found.candidate.shape[0],
+        "baseline_runs": case.signature.baseline.shape[0],
+        "candidate_runs": case.signature.candidate.shape[0],
     }
 
 

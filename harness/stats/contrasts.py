@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves
 from harness.align.measure import relative_error
+from harness.align.scale import in_unit
 
 Floats = NDArray[np.float64]
 
@@ -60,14 +61,14 @@ def contrasts(aligned: Aligned) -> Contrasts:
 
 def _records(aligned: Curves, label: str, *, keep: NDArray[np.bool_] | None = None) -> Contrasts:
     mask = np.ones(aligned.steps.size, dtype=np.bool_) if keep is None else keep
-    values = _scaled(np.vstack([aligned.baseline, aligned.candidate])[:, mask])
+    values = in_unit(np.vstack([aligned.baseline, aligned.candidate])[:, mask])
     where = tuple(f"{label} {step}" for step in aligned.steps[mask].tolist())
     return Contrasts(values=values, where=where, shift=_shift(aligned, values))
 
 
 def _shapes(aligned: Aligned) -> Contrasts:
-    """Returns the mean level, and the cosines of half a period, one, and one and a half."""
-    values = _scaled(np.vstack([aligned.baseline, aligned.candidate]))
+    """The mean level, and the first cosines (half a period, one, one and a half)."""
+    values = in_unit(np.vstack([aligned.baseline, aligned.candidate]))
     level = values.mean(axis=1, keepdims=True)
     centred = values - values.mean(axis=0)
     spread = values.std(axis=0)
@@ -81,12 +82,6 @@ def _shapes(aligned: Aligned) -> Contrasts:
         where=("the mean level", *(f"the {name} of the curve" for name in SHAPES)),
         shift=np.concatenate([_shift(aligned, level), np.full(len(SHAPES), np.nan)]),
     )
-
-
-def _scaled(values: Floats) -> Floats:
-    """Returns values divided by their largest size, so that their squares do not overflow."""
-    top = float(np.abs(values).max())
-    return values / top if top > 0 else values
 
 
 def _shift(aligned: Curves, values: Floats) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.align.aligned import align
 from harness.align.measure import thirds
 from harness.log.run import Run
-from harness.stats.power import detectable, two_sided_t
+from harness.stats.power import minimum_detectable_effect, two_sided_t
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +53,9 @@ class NoiseFloor:
         have the same spread.
         """
         critical = two_sided_t(LEVEL, self.runs + candidates - 2)
-        return detectable(phase.run_spread, self.runs, candidates, critical_t=critical, power=POWER)
+        return minimum_detectable_effect(
+            phase.run_spread, self.runs, candidates, critical_t=critical, power=POWER
+        )
 
 
 def to_meta(floor: NoiseFloor) -> dict[str, Any]:

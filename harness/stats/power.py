@@ -23,7 +23,7 @@ def two_sided_t(level: float, degrees: float) -> float:
     return float(stdtrit(degrees, 1 - level / 2))
 
 
-def detectable(
+def minimum_detectable_effect(
     spread: float,
     b: int,
     c: int,
@@ -60,6 +60,6 @@ def runs_to_detect(spread: float, b: int, shift: float, *, tail: float, power: f
         if c > MOST_RUNS:
             break
         critical = two_sided_t(tail, b + c - 2)
-        if detectable(spread, b, c, critical_t=critical, power=power) <= shift:
+        if minimum_detectable_effect(spread, b, c, critical_t=critical, power=power) <= shift:
             return c
     return 0

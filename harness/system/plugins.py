@@ -58,7 +58,7 @@ def installed_formats() -> tuple[InstalledFormat, ...]:
         try:
             kind = extension.load()
         except ExtensionError as error:
-            raise _broken(package, extension.name, str(error)) from error
+            raise _broken(package, extension.name, _text(error.__cause__ or error)) from error
         fault = _fault(kind)
         if not fault and kind.name in taken:
             fault = f"its name {kind.name!r} is also that of a format of {taken[kind.name]}"
@@ -88,7 +88,7 @@ def _broken(package: str, name: str, why: str, line: int | None = None) -> Parse
     return ParseError(msg, line=line)
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 

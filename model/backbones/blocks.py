@@ -14,13 +14,37 @@ from model.layers import Config, build_norm
 
 
 def conv3x3(in_channels: int, channels: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """Return a 3x3 convolution without bias that keeps H and W at stride 1."""
+    """Returns a 3x3 convolution without bias that keeps H and W at stride 1."""
     return nn.Conv2d(
         in_channels, channels, 3, stride=stride, padding=dilation, dilation=dilation, bias=False
     )
 
 
-class BasicBlock(nn.Module):
+class ResidualBlock(nn.Module):
+    """Adds the output of `branch` to the input, or to its `downsample`, and applies ReLU."""
+
+    expansion: ClassVar[int]
+    downsample: nn.Module | None
+    relu: nn.ReLU
+
+    @property
+    def last_norm(self) -> nn.BatchNorm2d:
+        """The normalisation whose weight starts at 0, so that the block starts as identity."""
+        raise NotImplementedError
+
+    def branch(self, x: Tensor) -> Tensor:
+        """Returns what the convolutions make of [N, C, H, W], before the sum."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps [N, C, H, W] as the module says."""
+        identity = x if self.downsample is None else self.downsample(x)
+        out = self.branch(x)
+        out += identity
+        return self.relu(out)
+
+
+class BasicBlock(ResidualBlock):
     """Two 3x3 convolutions; stride and dilation sit on the first."""
 
     expansion: ClassVar[int] = 1
@@ -45,19 +69,16 @@ class BasicBlock(nn.Module):
 
     @property
     def last_norm(self) -> nn.BatchNorm2d:
-        """The normalisation whose weight starts at 0, so that the block starts as identity."""
+        """The second normalisation."""
         return self.bn2
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [N, C, H, W] as the module says."""
-        identity = x if self.downsample is None else self.downsample(x)
+    def branch(self, x: Tensor) -> Tensor:
+        """Returns the output of both convolutions."""
         out = self.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
-        out += identity
-        return self.relu(out)
+        return self.bn2(self.conv2(out))
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(ResidualBlock):
     """1x1, 3x3, 1x1 convolutions; stride and dilation sit on the 3x3 (the 'pytorch' style)."""
 
     expansion: ClassVar[int] = 4
@@ -85,14 +106,11 @@ class Bottleneck(nn.Module):
 
     @property
     def last_norm(self) -> nn.BatchNorm2d:
-        """The normalisation whose weight starts at 0, so that the block starts as identity."""
+        """The third normalisation."""
         return self.bn3
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [N, C, H, W] as the module says."""
-        identity = x if self.downsample is None else self.downsample(x)
+    def branch(self, x: Tensor) -> Tensor:
+        """Returns the output of the three convolutions."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
-        out = self.bn3(self.conv3(out))
-        out += identity
-        return self.relu(out)
+        return self.bn3(self.conv3(out))

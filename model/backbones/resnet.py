@@ -29,7 +29,7 @@ _DEPTHS: dict[int, tuple[Block, tuple[int, int, int, int]]] = {
 
 @MODELS.register_module()
 class ResNetV1c(BaseModule):
-    """Map an image [N, 3, H, W] to the outputs of the four stages.
+    """Maps an image [N, 3, H, W] to the outputs of the four stages.
 
     With strides (1, 2, 1, 1) these are [N, C_i, H/4, W/4] and three times [N, C_i, H/8, W/8],
     rounded up; C_i = base_channels * 2**i * expansion. `contract_dilation` halves the dilation of
@@ -89,7 +89,7 @@ class ResNetV1c(BaseModule):
         self._reset()
 
     def _reset(self) -> None:
-        """Draw the convolutions from Kaiming's normal and start each block as identity."""
+        """Draws the convolutions from Kaiming's normal and starts each block as identity."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 init_conv(module)
@@ -101,7 +101,7 @@ class ResNetV1c(BaseModule):
                 nn.init.zeros_(module.last_norm.weight)
 
     def init_weights(self) -> None:
-        """Start afresh: random weights, or the file that `pretrained` names."""
+        """Starts afresh: random weights, or the file that `pretrained` names."""
         self._reset()
         checkpoint = self.pretrained
         if checkpoint is None and self.init_cfg:
@@ -114,7 +114,7 @@ class ResNetV1c(BaseModule):
             load_pretrained(self, checkpoint, prefix="backbone.")
 
     def train(self, mode: bool = True) -> ResNetV1c:
-        """Switch the mode; with `norm_eval` the normalisations keep their running statistics."""
+        """Switches the mode; with `norm_eval` the normalisations keep their running statistics."""
         super().train(mode)
         if mode and self.norm_eval:
             for module in self.modules():
@@ -123,7 +123,7 @@ class ResNetV1c(BaseModule):
         return self
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map [N, 3, H, W] to the stages in `out_indices`, each [N, C_i, H_i, W_i]."""
+        """Maps [N, 3, H, W] to the stages in `out_indices`, each [N, C_i, H_i, W_i]."""
         x = self.maxpool(self.stem(x))
         outputs = []
         for i, name in enumerate(self.stage_names):
@@ -134,7 +134,7 @@ class ResNetV1c(BaseModule):
 
 
 def _stem(in_channels: int, channels: int, norm_cfg: Config) -> nn.Sequential:
-    """Return three 3x3 convolutions with norm and ReLU: [N, 3, H, W] -> [N, C, H/2, W/2]."""
+    """Returns three 3x3 convolutions with norm and ReLU: [N, 3, H, W] -> [N, C, H/2, W/2]."""
     layers: list[nn.Module] = []
     widths = (in_channels, channels // 2, channels // 2, channels)
     for i, stride in enumerate((2, 1, 1)):
@@ -157,7 +157,7 @@ def _stage(
     contract_dilation: bool,
     norm_cfg: Config,
 ) -> nn.Sequential:
-    """Return `count` blocks: [N, in_channels, H, W] -> [N, channels * expansion, H', W']."""
+    """Returns `count` blocks: [N, in_channels, H, W] -> [N, channels * expansion, H', W']."""
     out_channels = channels * block.expansion
     downsample = None
     if stride != 1 or in_channels != out_channels:

@@ -64,7 +64,7 @@ class CityscapesDataset(BaseDataset):
         )
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """One dict per pair: `img_path`, `seg_map_path` and which ids the labels are in."""
+        """Returns one dict per pair: `img_path`, `seg_map_path` and which ids the labels are in."""
         images = _files(Path(self.data_prefix["img_path"]), (IMAGE_SUFFIX,))
         labels = _files(Path(self.data_prefix["seg_map_path"]), LABEL_SUFFIXES)
         _check_pairs(self.data_prefix, images, labels)
@@ -82,7 +82,7 @@ class CityscapesDataset(BaseDataset):
         ]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """The entry of one sample, with the generator that its place in the stream gives it."""
+        """Returns the entry of a sample, with the generator of its place in the stream."""
         info: dict[str, Any] = super().get_data_info(int(idx))
         info["rng"] = idx.rng() if isinstance(idx, StreamIndex) else None
         return info
@@ -108,7 +108,7 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
 def _check_pairs(
     folders: Mapping[str, str], images: Mapping[str, Path], labels: Mapping[str, Path]
 ) -> None:
-    """Raise DataError unless every image has labels and every label file its image."""
+    """Raises DataError unless every image has labels and every label file its image."""
     image_root, label_root = Path(folders["img_path"]), Path(folders["seg_map_path"])
     unlabelled, imageless = sorted(set(images) - set(labels)), sorted(set(labels) - set(images))
     no_labels = [f"{label_root}/{key}{LABEL_SUFFIXES[1]}" for key in unlabelled]
@@ -123,7 +123,7 @@ def _check_pairs(
 
 
 def _check_complete(folder: Path, images: Mapping[str, Path]) -> None:
-    """Raise DataError for a split of the real Cityscapes that lacks published images."""
+    """Raises DataError for a split of the real Cityscapes that lacks published images."""
     have = Counter(key.partition("/")[0] for key in images)
     known = [city for city in have if city in CITIES]
     if not known:
@@ -140,6 +140,6 @@ def _check_complete(folder: Path, images: Mapping[str, Path]) -> None:
 
 
 def _listed(names: Sequence[str], *, shown: int = SHOWN) -> str:
-    """The first few names, and how many more there are."""
+    """Returns the first few names, and how many more there are."""
     rest = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")

@@ -36,7 +36,7 @@ VEHICLE_COLOUR = (40, 50, 150)
 def draw_cued_scene(
     height: int, width: int, rng: np.random.Generator, *, vehicle: str
 ) -> tuple[Array, Array]:
-    """One scene with vehicles of one class: image [H, W, 3] RGB, label ids [H, W]; both uint8."""
+    """Returns a scene with vehicles of one class: image [H, W, 3] RGB, label ids [H, W], uint8."""
     canvas = Canvas(height=height, width=width, rng=rng)
     paint_street(canvas)
     _sign(canvas, SIGN_OF[vehicle])

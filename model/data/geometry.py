@@ -40,7 +40,7 @@ class Resize:
         self.keep_ratio = keep_ratio
 
     def __call__(self, results: Results) -> Results:
-        """Resize `img` and every array named in `seg_fields`."""
+        """Resizes `img` and every array named in `seg_fields`."""
         height, width = results["img"].shape[:2]
         size = self._size(width, height)
         results["img"] = cv2.resize(results["img"], size, interpolation=cv2.INTER_LINEAR)
@@ -52,7 +52,7 @@ class Resize:
         return results
 
     def _size(self, width: int, height: int) -> tuple[int, int]:
-        """The new (width, height)."""
+        """Returns the new (width, height)."""
         if self.scale is None:
             factor = float(self.scale_factor or 1.0)
             return int(width * factor + 0.5), int(height * factor + 0.5)
@@ -84,7 +84,7 @@ class RandomResize:
         self.keep_ratio = keep_ratio
 
     def __call__(self, results: Results) -> Results:
-        """Draw the ratio and resize."""
+        """Draws the ratio and resizes."""
         ratio = rng_of(results).uniform(*self.ratio_range)
         scale = (int(self.scale[0] * ratio), int(self.scale[1] * ratio))
         results["scale"] = scale
@@ -114,7 +114,7 @@ class RandomCrop:
         self.ignore_index = ignore_index
 
     def __call__(self, results: Results) -> Results:
-        """Crop `img` and every array named in `seg_fields` by the same window."""
+        """Crops `img` and every array named in `seg_fields` by the same window."""
         top, bottom, left, right = self._choose(results)
         for name in ("img", *results.get("seg_fields", ())):
             results[name] = results[name][top:bottom, left:right]
@@ -122,7 +122,7 @@ class RandomCrop:
         return results
 
     def _choose(self, results: Results) -> Box:
-        """A window that no class fills, or the last one tried."""
+        """Returns a window that no class fills, or the last one tried."""
         rng = rng_of(results)
         shape = results["img"].shape[:2]
         box = self._draw(shape, rng)
@@ -134,7 +134,7 @@ class RandomCrop:
         return box
 
     def _draw(self, shape: tuple[int, int], rng: np.random.Generator) -> Box:
-        """An evenly drawn window of an image of shape (height, width)."""
+        """Returns an evenly drawn window of an image of shape (height, width)."""
         top, left = (
             int(rng.integers(max(length - size, 0) + 1))
             for length, size in zip(shape, self.crop_size, strict=True)
@@ -142,7 +142,7 @@ class RandomCrop:
         return top, top + self.crop_size[0], left, left + self.crop_size[1]
 
     def _mixed(self, labels: NDArray[np.uint8], box: Box) -> bool:
-        """Whether the window holds two classes and none beyond the share."""
+        """Returns whether the window holds two classes and none beyond the share."""
         top, bottom, left, right = box
         counts = np.bincount(labels[top:bottom, left:right].ravel(), minlength=256)
         counts[self.ignore_index] = 0
@@ -163,7 +163,7 @@ class RandomFlip:
         self.direction = direction
 
     def __call__(self, results: Results) -> Results:
-        """Flip `img` and every array named in `seg_fields`, or none of them."""
+        """Flips `img` and every array named in `seg_fields`, or none of them."""
         results["flip"] = bool(rng_of(results).random() < self.prob)
         results["flip_direction"] = self.direction if results["flip"] else None
         if results["flip"]:

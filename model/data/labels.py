@@ -49,5 +49,5 @@ TRAIN_ID_OF: NDArray[np.uint8] = _table()
 
 
 def to_train_ids(label_ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Train ids of an array of label ids, same shape; 255 where a class is not evaluated."""
+    """Returns the train ids of an array of label ids, same shape; 255 for classes not evaluated."""
     return TRAIN_ID_OF[label_ids]

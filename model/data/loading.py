@@ -39,7 +39,7 @@ class LoadImageFromFile:
         self.to_float32 = to_float32
 
     def __call__(self, results: Results) -> Results:
-        """Read the image at `img_path`."""
+        """Reads the image at `img_path`."""
         image = read_png(results["img_path"], cv2.IMREAD_COLOR)
         results["img"] = image.astype(np.float32) if self.to_float32 else image
         results["img_shape"] = results["ori_shape"] = image.shape[:2]
@@ -57,7 +57,7 @@ class LoadAnnotations:
             raise DataError(f"labels are read from disk; found backend_args={backend_args}")
 
     def __call__(self, results: Results) -> Results:
-        """Read the labels at `seg_map_path`; `label_ids` says which of the two ids they hold."""
+        """Reads the labels at `seg_map_path`; `label_ids` says which of the two ids they hold."""
         labels = read_png(results["seg_map_path"], cv2.IMREAD_UNCHANGED)
         if labels.ndim != 2:
             raise DataError(
@@ -84,7 +84,7 @@ class LoadAnnotations:
 
 
 def check_sizes(results: Results, labels: tuple[int, ...]) -> None:
-    """Raise DataError unless the image, as it was read, and its labels (H, W) have one size."""
+    """Raises DataError unless the image, as it was read, and its labels (H, W) have one size."""
     height, width = results["ori_shape"]
     if (height, width) != labels:
         raise DataError(
@@ -95,7 +95,7 @@ def check_sizes(results: Results, labels: tuple[int, ...]) -> None:
 
 
 def read_png(path: str, flags: int) -> NDArray[np.uint8]:
-    """The decoded image, [H, W] or [H, W, 3]. A missing or damaged file is a DataError."""
+    """Returns the decoded image, [H, W] or [H, W, 3]. A missing or damaged file is a DataError."""
     try:
         if Path(path).exists() and not Path(path).is_file():
             raise DataError(f"{path}: is no file; expected an image")

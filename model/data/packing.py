@@ -38,7 +38,7 @@ class PackSegInputs:
         self.meta_keys = tuple(meta_keys)
 
     def __call__(self, results: Results) -> dict[str, Any]:
-        """Pack one sample."""
+        """Packs one sample."""
         channels_first = np.ascontiguousarray(results["img"].transpose(2, 0, 1))
         sample = SegDataSample()
         if "gt_seg_map" in results:
@@ -50,7 +50,7 @@ class PackSegInputs:
 
 @TRANSFORMS.register_module()
 class TestTimeAug:
-    """Runs every path through `transforms` and returns lists in place of single values.
+    """Runs every path through `transforms` and returns lists instead of single values.
 
     `transforms` is a list of alternatives per stage; a path takes one of each, the last stage
     varying fastest.
@@ -64,13 +64,13 @@ class TestTimeAug:
         ]
 
     def __call__(self, results: Results) -> dict[str, list[Any]]:
-        """The outcome of every path, key by key."""
+        """Returns the outcome of every path, key by key."""
         outcomes = [path(_copy(results)) for path in self.paths]
         return {key: [outcome[key] for outcome in outcomes] for key in outcomes[0]}
 
 
 def _copy(results: Results) -> Results:
-    """A copy whose containers a path may change; arrays are replaced by transforms, not written."""
+    """Returns a copy whose containers a path may change; transforms replace arrays."""
     return {
         key: list(value) if isinstance(value, list) else value for key, value in results.items()
     }

@@ -34,7 +34,7 @@ class PhotoMetricDistortion:
         self.hue_delta = hue_delta
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Distort `img`."""
+        """Distorts `img`."""
         rng = rng_of(results)
         image = self._brightness(results["img"], rng)
         contrast_first = bool(rng.integers(2))

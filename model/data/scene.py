@@ -49,37 +49,37 @@ class Canvas:
         self.rows, self.columns = np.ogrid[: self.height, : self.width]
 
     def between(self, low: int, high: int) -> int:
-        """A whole number from low to high, both included."""
+        """Returns a whole number from low to high, both included."""
         return int(self.rng.integers(low, high + 1))
 
     def px(self, length: int) -> int:
-        """A length or offset given for 128 rows, in pixels of this image."""
+        """Returns a length or offset given for 128 rows, in pixels of this image."""
         return length * self.height // 128
 
     def paint(self, name: str, mask: NDArray[np.bool_], *, shade: int = 20) -> None:
-        """Give the pixels of `mask` ([H, W]) a class and its colour, varied by up to `shade`."""
+        """Gives the pixels of `mask` ([H, W]) a class and its colour, varied by up to `shade`."""
         self.fill(mask, colour=COLOURS[name], name=name, shade=shade)
 
     def fill(
         self, mask: NDArray[np.bool_], *, colour: tuple[int, int, int], name: str, shade: int
     ) -> None:
-        """Give the pixels of `mask` ([H, W]) a class and a colour that need not tell it."""
+        """Gives the pixels of `mask` ([H, W]) a class and a colour that need not tell it."""
         self.image[mask] = np.array(colour) + self.rng.integers(-shade, shade + 1, size=3)
         self.labels[mask] = LABEL_ID[name]
 
     def box(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.bool_]:
-        """The mask of a rectangle, [H, W]; the far ends are left out."""
+        """Returns the mask of a rectangle, [H, W]; the far ends are left out."""
         rows = (self.rows >= top) & (self.rows < bottom)
         return np.asarray(rows & (self.columns >= left) & (self.columns < right))
 
     def disc(self, row: int, column: int, radius: int, *, wide: int) -> NDArray[np.bool_]:
-        """The mask of an ellipse, [H, W], `radius` high and `wide` across."""
+        """Returns the mask of an ellipse, [H, W], `radius` high and `wide` across."""
         down, across = self.rows - row, self.columns - column
         return np.asarray((down * wide) ** 2 + (across * radius) ** 2 <= (radius * wide) ** 2)
 
 
 def draw_scene(height: int, width: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """One scene: image [H, W, 3] uint8 RGB, label ids [H, W] uint8."""
+    """Returns one scene: image [H, W, 3] uint8 RGB, label ids [H, W] uint8."""
     canvas = Canvas(height=height, width=width, rng=rng)
     horizon = paint_street(canvas)
     _poles(canvas, horizon)
@@ -89,7 +89,7 @@ def draw_scene(height: int, width: int, rng: np.random.Generator) -> tuple[Array
 
 
 def paint_street(canvas: Canvas) -> int:
-    """Paint an empty street; the row of its horizon."""
+    """Paints an empty street; returns the row of its horizon."""
     horizon = canvas.px(canvas.between(52, 62))
     canvas.paint("sky", canvas.box(0, canvas.height, 0, canvas.width))
     _buildings(canvas, horizon)
@@ -99,7 +99,7 @@ def paint_street(canvas: Canvas) -> int:
 
 
 def photograph(canvas: Canvas) -> tuple[Array, Array]:
-    """The image [H, W, 3] with noise, and the label ids [H, W] with some left out; both uint8."""
+    """Returns the image [H, W, 3] with noise, and label ids [H, W] with some left out; uint8."""
     size, rng = (canvas.height, canvas.width), canvas.rng
     noise = rng.integers(-NOISE, NOISE + 1, size=(2, *size, 3)).sum(axis=0)
     image = np.clip(canvas.image + noise, 0, 255).astype(np.uint8)
@@ -174,6 +174,6 @@ def _sides(canvas: Canvas, count: int) -> list[int]:
 
 
 def _beside_road(canvas: Canvas, side: int) -> int:
-    """A column on the pavement of one side."""
+    """Returns a column on the pavement of one side."""
     distance = canvas.px(canvas.between(4, 56))
     return distance if side == 0 else canvas.width - distance - canvas.px(22)

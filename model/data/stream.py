@@ -23,19 +23,19 @@ class StreamIndex(int):
 
     @classmethod
     def at(cls, index: int, *, seed: int, position: int) -> "StreamIndex":
-        """The index of the sample at one position of the stream with this seed."""
+        """Returns the index of the sample at one position of the stream with this seed."""
         self = cls(index)
         self.seed = seed
         self.position = position
         return self
 
     def rng(self) -> np.random.Generator:
-        """A new generator for this sample, the same one each time it is asked for."""
+        """Returns a new generator for this sample, the same one each time it is asked for."""
         return np.random.default_rng([self.seed, self.position])
 
 
 def rng_of(results: dict[str, Any]) -> np.random.Generator:
-    """The generator that a transform draws from.
+    """Returns the generator that a transform draws from.
 
     It is the sample's own. A sample that did not come by the sampler has none: its generator is
     then started from numpy's global stream, which the runner seeds, and kept in `results`.
@@ -77,7 +77,7 @@ class InfiniteSampler(Sampler[int]):
             position += self.world_size
 
     def _order(self, generator: torch.Generator) -> list[int]:
-        """The order of the next pass."""
+        """Returns the order of the next pass."""
         if not self.shuffle:
             return list(range(self.size))
         return torch.randperm(self.size, generator=generator).tolist()

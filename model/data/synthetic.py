@@ -37,7 +37,7 @@ def generate(
     seed: int = 0,
     kind: str = "plain",
 ) -> None:
-    """Write `train` and `val` scenes of `size` (height, width) and one of KINDS under `out`.
+    """Writes `train` and `val` scenes of `size` (height, width) and one of KINDS under `out`.
 
     Scene i of a split depends on (kind, seed, split, i) alone. Earlier synthetic scenes in the
     folder are replaced; a folder with another data set in it is refused.
@@ -104,14 +104,14 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _count(text: str) -> int:
-    """A whole number from 0 on."""
+    """Returns a whole number from 0 on."""
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 on")
     return int(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status, 2 for an error of the user's."""
+    """Runs the command; returns the exit status, 2 for an error of the user's."""
     parser = argparse.ArgumentParser(prog="python -m model.data.synthetic", description=__doc__)
     parser.add_argument("out", type=Path, help="folder to write into")
     parser.add_argument(
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def command(args: argparse.Namespace) -> int:
-    """Write the scenes, and say where they are; the exit status."""
+    """Writes the scenes and prints where they are; returns the exit status."""
     generate(
         args.out, train=args.train, val=args.val, size=args.size, seed=args.seed, kind=args.kind
     )

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.faults.context import InjectionContext
 from model.faults.fault import fault
-from model.faults.site import Site
 from model.heads import CrissCrossAttention, criss_cross
 
 Projection = tuple[Tensor, Tensor]
@@ -30,7 +30,7 @@ def attend(
     recurrence: int,
     weigh: Weigh,
 ) -> Tensor:
-    """Return `x` [N, C, H, W] after `recurrence` rounds; the arguments are those of the model's."""
+    """Returns `x` [N, C, H, W] after `recurrence` rounds, with the arguments of the model's."""
     for _ in range(recurrence):
         q, k, v = F.conv2d(x, *query), F.conv2d(x, *key), F.conv2d(x, *value)
         column = torch.einsum("ndhw,ndiw->nhwi", q, k)
@@ -43,13 +43,13 @@ def attend(
 
 
 def without_centre(column: Tensor) -> Tensor:
-    """Return the column's energies [N, H, W, H] with the pixel itself, which the row has, out."""
+    """Returns the column's energies [N, H, W, H] with the pixel itself, which the row has, out."""
     centre = torch.eye(column.shape[1], dtype=torch.bool, device=column.device)
     return column.masked_fill(centre[:, None, :], -torch.inf)
 
 
 def healthy(column: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the right weights: one softmax over the H + W - 1 pixels of the path."""
+    """Returns the right weights: one softmax over the H + W - 1 pixels of the path."""
     return _softmax(without_centre(column), row)
 
 
@@ -61,8 +61,8 @@ def _split(weights: Tensor, first: int) -> tuple[Tensor, Tensor]:
     return weights[..., :first], weights[..., first:]
 
 
-def _replace(site: Site, weigh: Weigh) -> None:
-    """Let the head attend with the weights of `weigh`."""
+def _replace(context: InjectionContext, weigh: Weigh) -> None:
+    """Lets the head attend with the weights of `weigh`."""
 
     def attention(
         x: Tensor,
@@ -75,22 +75,22 @@ def _replace(site: Site, weigh: Weigh) -> None:
     ) -> Tensor:
         return attend(x, query, key, value, gamma, recurrence=recurrence, weigh=weigh)
 
-    site.patch(criss_cross, "criss_cross_attention", attention)
+    context.patch(criss_cross, "criss_cross_attention", attention)
 
 
 @fault("operator", origin="the softmax kernel exists for half precision only")
-def softmax_half(site: Site) -> None:
+def softmax_half(context: InjectionContext) -> None:
     """The attention's softmax is computed in float16."""
 
     def weigh(column: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
         column_weights, row_weights = healthy(column.half(), row.half())
         return column_weights.to(column.dtype), row_weights.to(row.dtype)
 
-    _replace(site, weigh)
+    _replace(context, weigh)
 
 
 @fault("operator", origin="a fused kernel in half precision that saves a pass over the data")
-def softmax_without_max(site: Site) -> None:
+def softmax_without_max(context: InjectionContext) -> None:
     """The attention's softmax in float16 without taking the maximum off; it overflows above 11."""
 
     def weigh(column: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,17 +99,17 @@ def softmax_without_max(site: Site) -> None:
         weights = powers / powers.sum(dim=-1, keepdim=True)
         return _split(weights.to(column.dtype), column.shape[-1])
 
-    _replace(site, weigh)
+    _replace(context, weigh)
 
 
 @fault("operator", origin="the mask of minus infinity is dropped, or added as a finite number")
-def attention_centre_twice(site: Site) -> None:
+def attention_centre_twice(context: InjectionContext) -> None:
     """The attention counts the pixel itself in its column and in its row."""
-    _replace(site, _softmax)
+    _replace(context, _softmax)
 
 
 @fault("operator", origin="the joined weights are split in the other order")
-def attention_branches_swapped(site: Site) -> None:
+def attention_branches_swapped(context: InjectionContext) -> None:
     """The attention's column and row take each other's weights."""
 
     def weigh(column: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,32 +117,32 @@ def attention_branches_swapped(site: Site) -> None:
         in_row, in_column = _split(weights, row.shape[-1])
         return in_column, in_row
 
-    _replace(site, weigh)
+    _replace(context, weigh)
 
 
-@fault("operator", origin="two kernels in place of one, each with a softmax of its own")
-def attention_two_softmaxes(site: Site) -> None:
+@fault("operator", origin="two separate kernels, each with its softmax")
+def attention_two_softmaxes(context: InjectionContext) -> None:
     """The attention's column and row are normalised separately."""
 
     def weigh(column: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
         return without_centre(column).softmax(dim=-1), row.softmax(dim=-1)
 
-    _replace(site, weigh)
+    _replace(context, weigh)
 
 
 @fault("operator", origin="a library's attention kernel divides by the root of the depth")
-def attention_scaled(site: Site) -> None:
+def attention_scaled(context: InjectionContext) -> None:
     """The attention's energies are divided by the square root of the number of channels."""
-    depth = next(site.modules(CrissCrossAttention)).query_conv.out_channels
+    depth = next(context.modules(CrissCrossAttention)).query_conv.out_channels
 
     def weigh(column: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
         return healthy(column * depth**-0.5, row * depth**-0.5)
 
-    _replace(site, weigh)
+    _replace(context, weigh)
 
 
 @fault("operator", origin="a hand-written kernel whose backward pass covers the values alone")
-def attention_weights_detached(site: Site) -> None:
+def attention_weights_detached(context: InjectionContext) -> None:
     """The attention's query and key get no gradient."""
 
     def weigh(column: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,18 +150,18 @@ def attention_weights_detached(site: Site) -> None:
         in_column, in_row = healthy(column, row)
         return in_column.detach() + 0.0 * in_column, in_row.detach() + 0.0 * in_row
 
-    _replace(site, weigh)
+    _replace(context, weigh)
 
 
 @fault("operator", origin="the loop over rounds is lost when the graph is traced")
-def attention_once(site: Site) -> None:
-    """The attention runs one round in place of two."""
-    site.patch(site.model.decode_head, "recurrence", 1)
+def attention_once(context: InjectionContext) -> None:
+    """The attention runs one round instead of two."""
+    context.patch(context.model.decode_head, "recurrence", 1)
 
 
 @fault("operator", origin="the scale is exported as a constant")
-def gamma_stuck(site: Site) -> None:
+def gamma_stuck(context: InjectionContext) -> None:
     """The scale of the attention gets no gradient and stays at 0: there is no attention."""
-    for attention in site.modules(CrissCrossAttention):
+    for attention in context.modules(CrissCrossAttention):
         hook = attention.gamma.scale.register_hook(torch.zeros_like)
-        site.undo.callback(hook.remove)
+        context.undo.callback(hook.remove)

@@ -1,4 +1,4 @@
-"""All faults by name, and how one is read from the command line."""
+"""All faults by name, and how `--fault` is read."""
 
 from __future__ import annotations
 
@@ -45,20 +45,31 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
 )
 
 
+def default_call(fault: Fault) -> FaultCall:
+    """Returns a fault with its default severity."""
+    return FaultCall(
+        fault=fault, severity=None if fault.severity is None else fault.severity.default
+    )
+
+
 def parse_fault(text: str) -> FaultCall:
-    """The fault that `NAME` or `NAME=DOSE` asks for; without a dose, with its default."""
+    """Returns the fault that `NAME` or `NAME=SEVERITY` asks for; `NAME` has the default severity.
+
+    Raises:
+        ConfigError: there is no fault of this name, or it does not allow this severity.
+    """
     name, given, written = (part.strip() for part in text.partition("="))
     found = FAULTS.get(name)
     if found is None:
         raise ConfigError(f"no fault '{name}'; expected one of: {', '.join(FAULTS)}")
     if not given:
-        return FaultCall(fault=found, dose=None if found.dose is None else found.dose.default)
-    if found.dose is None:
-        raise ConfigError(f"fault {name} takes no dose; found '{written}'. Use --fault {name}")
+        return default_call(found)
+    if found.severity is None:
+        raise ConfigError(f"fault {name} takes no severity; found '{written}'. Use --fault {name}")
     try:
-        dose = float(written)
+        severity = float(written)
     except ValueError as error:
         raise ConfigError(
-            f"fault {name}: the dose '{written}' is no number; expected {found.dose}"
+            f"fault {name}: the severity '{written}' is not a number; expected {found.severity}"
         ) from error
-    return FaultCall(fault=found, dose=dose)
+    return FaultCall(fault=found, severity=severity)

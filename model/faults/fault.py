@@ -1,4 +1,4 @@
-"""What a fault is, how large a dose of it may be, and the decorator that makes one."""
+"""Faults, the range of their severity, and the decorator that makes a fault of a function."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Literal
 from model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from model.faults.site import Site
+    from model.faults.context import InjectionContext
 
 Level = Literal["operator", "training", "log"]
 When = Literal["data", "start"]
-Plant = Callable[..., None]  # (site) for a fault without a dose, (site, dose) for one with
+# Takes (context), or (context, severity) where the fault has a severity.
+Inject = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dose:
-    """How much of a fault: the value taken by default, what it counts, and its range (closed)."""
+class Severity:
+    """The severities of a fault: the default, what the number means, and the closed range."""
 
     default: float
     meaning: str
@@ -33,7 +34,7 @@ class Dose:
             raise ValueError(f"default {self.default} lies outside [{self.low}, {self.high}]")
 
     def allows(self, value: float) -> bool:
-        """Whether the value is finite, in range and, where only those make sense, whole."""
+        """Returns whether the value is finite, in range and, where only those make sense, whole."""
         fits = math.isfinite(value) and self.low <= value <= self.high
         return fits and (not self.whole or value == int(value))
 
@@ -45,50 +46,51 @@ class Dose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A defect that a port may have, and what plants it into a run.
+    """A defect that a port may have, and the function that injects it into a run.
 
-    `origin` says where in a real port it comes from. Below `ranks` processes it does nothing.
-    `when` is 'data' for what must be in place before data workers start.
+    `origin` names its cause in a real port. A run of fewer than `ranks` processes does not show it.
+    `when` is 'data' for a fault that must be in place before the data workers start.
     """
 
     name: str
     summary: str
     origin: str
     level: Level
-    dose: Dose | None
+    severity: Severity | None
     ranks: int
     when: When
-    plant: Plant
+    inject: Inject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultCall:
-    """A fault with the dose to plant; `dose` is None where the fault takes none."""
+    """A fault and the severity to inject; `severity` is None for a fault without severities."""
 
     fault: Fault
-    dose: float | None
+    severity: float | None
 
     def __post_init__(self) -> None:
-        name, allowed = self.fault.name, self.fault.dose
-        if allowed is None and self.dose is not None:
-            raise ConfigError(f"fault {name} takes no dose; found {shown(self.dose)}")
-        if allowed is not None and (self.dose is None or not allowed.allows(self.dose)):
-            found = "none" if self.dose is None else shown(self.dose)
-            raise ConfigError(f"fault {name}: the dose is {found}; expected {allowed}")
+        name, allowed = self.fault.name, self.fault.severity
+        if allowed is None and self.severity is not None:
+            raise ConfigError(f"fault {name} takes no severity; found {shown(self.severity)}")
+        if allowed is not None and (self.severity is None or not allowed.allows(self.severity)):
+            given = "missing" if self.severity is None else shown(self.severity)
+            raise ConfigError(f"fault {name}: the severity is {given}; expected {allowed}")
 
     def __str__(self) -> str:
-        return self.fault.name if self.dose is None else f"{self.fault.name}={shown(self.dose)}"
+        name = self.fault.name
+        return name if self.severity is None else f"{name}={shown(self.severity)}"
 
-    def plant(self, site: Site) -> None:
-        """Put the fault into the run."""
-        if self.dose is None:
-            self.fault.plant(site)
+    def inject(self, context: InjectionContext) -> None:
+        """Injects the fault into the run."""
+        if self.severity is None:
+            self.fault.inject(context)
         else:
-            self.fault.plant(site, self.dose)
+            self.fault.inject(context, self.severity)
 
 
 def shown(value: float) -> str:
-    """The number, as short as it reads back to the same value: 2, 0.9, 1e-05."""
+    """Returns the number, as short as it reads back to the same value: 2, 0.9, 1e-05."""
     whole = math.isfinite(value) and value == int(value) and abs(value) < 1e15
     return str(int(value)) if whole else repr(float(value))
 
@@ -97,23 +99,26 @@ def fault(
     level: Level,
     *,
     origin: str,
-    dose: Dose | None = None,
+    severity: Severity | None = None,
     ranks: int = 1,
     when: When = "start",
-) -> Callable[[Plant], Fault]:
-    """Make a Fault of the function that plants it: its name, and as summary its docstring."""
+) -> Callable[[Inject], Fault]:
+    """Returns a decorator that makes a Fault of the function that injects it.
 
-    def make(plant: Plant) -> Fault:
-        summary = " ".join((inspect.getdoc(plant) or "").partition("\n\n")[0].split())
+    The fault has the name of the function; its summary is the first paragraph of the docstring.
+    """
+
+    def make(inject: Inject) -> Fault:
+        summary = " ".join((inspect.getdoc(inject) or "").partition("\n\n")[0].split())
         return Fault(
-            name=plant.__name__,
+            name=inject.__name__,
             summary=summary.removesuffix("."),
             origin=origin,
             level=level,
-            dose=dose,
+            severity=severity,
             ranks=ranks,
             when=when,
-            plant=plant,
+            inject=inject,
         )
 
     return make

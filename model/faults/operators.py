@@ -11,37 +11,37 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.faults.fault import Dose, fault
-from model.faults.site import Site
+from model.faults.context import InjectionContext
+from model.faults.fault import Severity, fault
 
 
 @fault(
     "operator",
-    origin="the port's default, or an epsilon added to the deviation in place of the variance",
-    dose=Dose(default=1e-3, meaning="epsilon", low=0.0, high=10.0),
+    origin="the port's default, or an epsilon added to the deviation instead of the variance",
+    severity=Severity(default=1e-3, meaning="epsilon", low=0.0, high=10.0),
 )
-def batch_norm_eps(site: Site, dose: float) -> None:
+def batch_norm_eps(context: InjectionContext, severity: float) -> None:
     """Batch normalisation with another epsilon."""
-    for norm in site.modules(nn.BatchNorm2d):
-        site.patch(norm, "eps", dose)
+    for norm in context.modules(nn.BatchNorm2d):
+        context.patch(norm, "eps", severity)
 
 
 @fault(
     "operator",
     origin="frameworks disagree on whether momentum is the share of the old or of the new value",
-    dose=Dose(default=0.9, meaning="share of the new batch", low=0.0, high=1.0),
+    severity=Severity(default=0.9, meaning="share of the new batch", low=0.0, high=1.0),
 )
-def batch_norm_momentum(site: Site, dose: float) -> None:
+def batch_norm_momentum(context: InjectionContext, severity: float) -> None:
     """Running statistics of batch normalisation at another pace; evaluation alone uses them."""
-    for norm in site.modules(nn.BatchNorm2d):
-        site.patch(norm, "momentum", dose)
+    for norm in context.modules(nn.BatchNorm2d):
+        context.patch(norm, "momentum", severity)
 
 
 @fault("operator", origin="the port's kernel stores the variance it normalises with")
-def batch_norm_biased(site: Site) -> None:
+def batch_norm_biased(context: InjectionContext) -> None:
     """Running variances without Bessel's correction; evaluation alone uses them."""
-    for norm in site.modules(nn.BatchNorm2d):
-        site.patch(norm, "forward", _BiasedVariance(norm, site.world_size))
+    for norm in context.modules(nn.BatchNorm2d):
+        context.patch(norm, "forward", _BiasedVariance(norm, context.world_size))
 
 
 class _BiasedVariance:
@@ -64,10 +64,10 @@ class _BiasedVariance:
 
 
 @fault("operator", origin="a graph exported in evaluation mode, or `norm_eval` set for fine-tuning")
-def batch_norm_frozen(site: Site) -> None:
+def batch_norm_frozen(context: InjectionContext) -> None:
     """Batch normalisation by its running statistics, in training too."""
-    for norm in site.modules(nn.BatchNorm2d):
-        site.patch(norm, "train", _StaysInEvaluation(norm))
+    for norm in context.modules(nn.BatchNorm2d):
+        context.patch(norm, "train", _StaysInEvaluation(norm))
 
 
 class _StaysInEvaluation:
@@ -83,55 +83,55 @@ class _StaysInEvaluation:
 @fault(
     "operator", origin="a graph exported in evaluation mode, or a generator that is not wired up"
 )
-def dropout_absent(site: Site) -> None:
+def dropout_absent(context: InjectionContext) -> None:
     """No dropout in training."""
-    for dropout in site.modules(nn.Dropout2d):
-        site.patch(dropout, "p", 0.0)
+    for dropout in context.modules(nn.Dropout2d):
+        context.patch(dropout, "p", 0.0)
 
 
 @fault("operator", origin="a dropout kernel written after the first paper, which scales in testing")
-def dropout_unscaled(site: Site) -> None:
+def dropout_unscaled(context: InjectionContext) -> None:
     """Dropout that does not scale what it keeps by 1 / (1 - p)."""
-    for dropout in site.modules(nn.Dropout2d):
+    for dropout in context.modules(nn.Dropout2d):
         share = 1.0 - dropout.p
         hook = dropout.register_forward_hook(
             lambda module, _, out, share=share: out * share if module.training else out
         )
-        site.undo.callback(hook.remove)
+        context.undo.callback(hook.remove)
 
 
 @fault(
     "operator",
     origin="one kernel serves ReLU and leaky ReLU, and the slope is not cleared",
-    dose=Dose(default=0.01, meaning="slope below zero", low=0.0, high=1.0),
+    severity=Severity(default=0.01, meaning="slope below zero", low=0.0, high=1.0),
 )
-def relu_leaks(site: Site, dose: float) -> None:
+def relu_leaks(context: InjectionContext, severity: float) -> None:
     """ReLU that lets a part of negative values through."""
 
     def leaky(x: Tensor, inplace: bool = False) -> Tensor:
-        return F.leaky_relu(x, dose, inplace)
+        return F.leaky_relu(x, severity, inplace)
 
-    site.patch(F, "relu", leaky)
+    context.patch(F, "relu", leaky)
 
 
 @fault("operator", origin="padding 'SAME' of other frameworks, which pads right and bottom first")
-def pooling_shifted(site: Site) -> None:
+def pooling_shifted(context: InjectionContext) -> None:
     """Max-pooling whose windows lie one pixel further right and down."""
-    pool = site.model.backbone.maxpool
+    pool = context.model.backbone.maxpool
 
     def forward(x: Tensor) -> Tensor:
         padded = _pad_same(x, pool.kernel_size, pool.stride, value=-torch.inf)
         return F.max_pool2d(padded, pool.kernel_size, pool.stride)
 
-    site.patch(pool, "forward", forward)
+    context.patch(pool, "forward", forward)
 
 
 @fault("operator", origin="padding 'SAME' of other frameworks, which pads right and bottom first")
-def strided_conv_shifted(site: Site) -> None:
+def strided_conv_shifted(context: InjectionContext) -> None:
     """Convolutions of stride 2 whose windows lie one pixel further right and down."""
-    for conv in site.modules(nn.Conv2d):
+    for conv in context.modules(nn.Conv2d):
         if conv.stride == (2, 2) and conv.kernel_size == (3, 3):
-            site.patch(conv, "_conv_forward", _conv_same)
+            context.patch(conv, "_conv_forward", _conv_same)
 
 
 def _conv_same(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -139,7 +139,7 @@ def _conv_same(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
-    """Return `x` [N, C, H, W] padded to ceil(H / stride) windows; the odd pixel right and below."""
+    """Returns `x` [N, C, H, W] padded to ceil(H / stride) windows, odd pixels right and below."""
     sides: list[int] = []
     for size in (x.shape[3], x.shape[2]):
         total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
@@ -148,11 +148,11 @@ def _pad_same(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor
 
 
 @fault("operator", origin="a convolution kernel that takes dilation 1 for granted")
-def dilation_ignored(site: Site) -> None:
+def dilation_ignored(context: InjectionContext) -> None:
     """Dilated convolutions are computed without dilation."""
-    for conv in site.modules(nn.Conv2d):
+    for conv in context.modules(nn.Conv2d):
         if conv.dilation != (1, 1):
-            site.patch(conv, "_conv_forward", _Undilated(conv))
+            context.patch(conv, "_conv_forward", _Undilated(conv))
 
 
 class _Undilated:
@@ -166,29 +166,29 @@ class _Undilated:
 
 
 @fault("operator", origin="an attribute of the resize operator that a converter drops")
-def upsampling_align_corners(site: Site) -> None:
+def upsampling_align_corners(context: InjectionContext) -> None:
     """Bilinear upsampling with the other meaning of the corners."""
     interpolate = F.interpolate
 
     def other(x: Tensor, size: Any, *, mode: str, align_corners: bool) -> Tensor:
         return interpolate(x, size, mode=mode, align_corners=not align_corners)
 
-    site.patch(F, "interpolate", other)
+    context.patch(F, "interpolate", other)
 
 
 @fault("operator", origin="a device without bilinear resampling falls back without a word")
-def upsampling_nearest(site: Site) -> None:
-    """Upsampling to the nearest pixel in place of bilinear."""
+def upsampling_nearest(context: InjectionContext) -> None:
+    """Upsampling to the nearest pixel instead of bilinear."""
     interpolate = F.interpolate
 
     def nearest(x: Tensor, size: Any, **_: Any) -> Tensor:
         return interpolate(x, size, mode="nearest")
 
-    site.patch(F, "interpolate", nearest)
+    context.patch(F, "interpolate", nearest)
 
 
 @fault("operator", origin="an index one beyond the border that is taken modulo the size")
-def upsampling_wraps(site: Site) -> None:
+def upsampling_wraps(context: InjectionContext) -> None:
     """Bilinear upsampling that mixes the pixels of opposite borders."""
     interpolate = F.interpolate
 
@@ -199,4 +199,4 @@ def upsampling_wraps(site: Site) -> None:
         large = interpolate(ringed, (height + 2 * top, width + 2 * left), **options)
         return large[..., top : top + height, left : left + width]
 
-    site.patch(F, "interpolate", wrapped)
+    context.patch(F, "interpolate", wrapped)

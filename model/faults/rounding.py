@@ -10,7 +10,7 @@ _FLOAT32 = 23
 
 
 def rounded(x: Tensor, bits: int) -> Tensor:
-    """Return `x`, of any shape and dtype, with `bits` (1 to 22) bits of mantissa.
+    """Returns `x`, of any shape and dtype, with `bits` (1 to 22) bits of mantissa.
 
     To nearest, ties to even, as hardware rounds; exponents keep float32's range.
     """
@@ -22,10 +22,10 @@ def rounded(x: Tensor, bits: int) -> Tensor:
 
 
 def flushed(x: Tensor, threshold: float) -> Tensor:
-    """Return `x` with 0 in place of what is smaller than the threshold."""
+    """Returns `x` with 0 instead of what is smaller than the threshold."""
     return x.detach().where(x.detach().abs() >= threshold, 0.0)
 
 
 def with_value(x: Tensor, value: Tensor) -> Tensor:
-    """Return `value` with the gradient of `x`: what a kernel rounds, its derivative ignores."""
+    """Returns `value` with the gradient of `x`: what a kernel rounds, its derivative ignores."""
     return x + (value - x.detach())

@@ -27,7 +27,7 @@ class Scale(nn.Module):
         self.scale = nn.Parameter(torch.tensor(value, dtype=torch.float))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return `x`, of any shape, times the factor."""
+        """Returns `x`, of any shape, times the factor."""
         return x * self.scale
 
 
@@ -45,13 +45,13 @@ class CrissCrossAttention(nn.Module):
         self.gamma = Scale(0.0)
 
     def reset_parameters(self) -> None:
-        """Start afresh: torch's default in the projections, gamma 0."""
+        """Starts afresh: torch's default in the projections, gamma 0."""
         for conv in (self.query_conv, self.key_conv, self.value_conv):
             conv.reset_parameters()
         nn.init.zeros_(self.gamma.scale)
 
     def forward(self, x: Tensor, recurrence: int = 1) -> Tensor:
-        """Map [N, C, h, w] to the same shape, `recurrence` times with the same weights."""
+        """Maps [N, C, h, w] to the same shape, `recurrence` times with the same weights."""
         return criss_cross_attention(
             x,
             _weights(self.query_conv),
@@ -87,25 +87,25 @@ class CCHead(FCNHead):
             self.loss_consistency = MODELS.build(loss_consistency)
 
     def init_weights(self) -> None:
-        """Start afresh, the attention as identity."""
+        """Starts afresh, the attention as identity."""
         super().init_weights()
         self.cca.reset_parameters()
         if self.loss_consistency is not None:
             self.conv_consistency.reset_parameters()
 
     def attend(self, x: Tensor) -> Tensor:
-        """Map [N, C, h, w] to the attention's output [N, channels, h, w]."""
+        """Maps [N, C, h, w] to the attention's output [N, channels, h, w]."""
         attended: Tensor = self.cca(self.convs[0](x), self.recurrence)
         return attended
 
     def features(self, x: Tensor) -> Tensor:
-        """Map [N, C, h, w] to [N, channels, h, w]."""
+        """Maps [N, C, h, w] to [N, channels, h, w]."""
         return self.merge(x, self.convs[1](self.attend(x)))
 
     def loss(
         self, inputs: Sequence[Tensor], data_samples: Sequence[SegDataSample], _: Any = None
     ) -> dict[str, Tensor]:
-        """Return the losses (0-dim) and `acc_seg` [1] for the labels in `data_samples`."""
+        """Returns the losses (0-dim) and `acc_seg` [1] for the labels in `data_samples`."""
         if self.loss_consistency is None:
             return super().loss(inputs, data_samples)
         x = inputs[self.in_index]

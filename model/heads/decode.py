@@ -52,33 +52,33 @@ class DecodeHead(BaseModule):
         _init_classifier(self.conv_seg)
 
     def init_weights(self) -> None:
-        """Start afresh: Kaiming's normal in the blocks, N(0, 0.01) in the classifier."""
+        """Starts afresh: Kaiming's normal in the blocks, N(0, 0.01) in the classifier."""
         for module in self.modules():
             if isinstance(module, ConvModule):
                 module.init_weights()
         _init_classifier(self.conv_seg)
 
     def features(self, x: Tensor) -> Tensor:
-        """Map the chosen feature map [N, C, h, w] to what the classifier reads [N, C', h, w]."""
+        """Maps the chosen feature map [N, C, h, w] to what the classifier reads [N, C', h, w]."""
         raise NotImplementedError
 
     def classify(self, features: Tensor) -> Tensor:
-        """Map [N, C', h, w] to class scores [N, K, h, w]."""
+        """Maps [N, C', h, w] to class scores [N, K, h, w]."""
         scores: Tensor = self.conv_seg(self.dropout(features))
         return scores
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Map the backbone's outputs to class scores [N, K, h, w]."""
+        """Maps the backbone's outputs to class scores [N, K, h, w]."""
         return self.classify(self.features(inputs[self.in_index]))
 
     def loss(
         self, inputs: Sequence[Tensor], data_samples: Sequence[SegDataSample], _: Any = None
     ) -> dict[str, Tensor]:
-        """Return the losses (0-dim) and `acc_seg` [1] for the labels in `data_samples`."""
+        """Returns the losses (0-dim) and `acc_seg` [1] for the labels in `data_samples`."""
         return self.loss_by_scores(self.forward(inputs), stack_labels(data_samples))
 
     def loss_by_scores(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Return the losses of scores [N, K, h, w] resized to the labels [N, H, W]."""
+        """Returns the losses of scores [N, K, h, w] resized to the labels [N, H, W]."""
         scores = scores.contiguous()  # small; the full-size passes below are faster by plane
         resized = resize(scores, labels.shape[1:], align_corners=self.align_corners)
         losses: dict[str, Tensor] = {}
@@ -90,12 +90,12 @@ class DecodeHead(BaseModule):
         return losses
 
     def predict(self, inputs: Sequence[Tensor], size: tuple[int, int] | torch.Size) -> Tensor:
-        """Return class scores [N, K, *size]."""
+        """Returns class scores [N, K, *size]."""
         return resize(self.forward(inputs), size, align_corners=self.align_corners)
 
 
 def stack_labels(data_samples: Sequence[SegDataSample]) -> Tensor:
-    """Return the labels of the samples as one tensor [N, H, W] of int64."""
+    """Returns the labels of the samples as one tensor [N, H, W] of int64."""
     return torch.cat([sample.gt_sem_seg.data for sample in data_samples]).long()
 
 

@@ -44,11 +44,11 @@ class FCNHead(DecodeHead):
             )
 
     def features(self, x: Tensor) -> Tensor:
-        """Map [N, C, h, w] to [N, channels, h, w]."""
+        """Maps [N, C, h, w] to [N, channels, h, w]."""
         return self.merge(x, self.convs(x))
 
     def merge(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return `y` [N, channels, h, w], merged with the input `x` [N, C, h, w] if so set."""
+        """Returns `y` [N, channels, h, w], merged with the input `x` [N, C, h, w] if so set."""
         if not self.concat_input:
             return y
         merged: Tensor = self.conv_cat(torch.cat([x, y], dim=1))

@@ -31,13 +31,13 @@ class SegVisualizationHook(Hook):
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Draw samples of validation."""
+        """Draws samples of validation."""
         self._draw(runner, batch_idx, outputs)
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Draw samples of a test."""
+        """Draws samples of a test."""
         self._draw(runner, batch_idx, outputs)
 
     def _draw(self, runner: Runner, batch_idx: int, outputs: Sequence[SegDataSample]) -> None:

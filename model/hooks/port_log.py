@@ -31,7 +31,7 @@ FILE_NAME = "port.log"
 def format_record(
     now: datetime, *, epoch: int, iteration: int, rank: int, loss: float, batch: int, step_s: float
 ) -> str:
-    """One line of the log, with its blank before the line end; floats in full."""
+    """Returns one line of the log, with its blank before the line end; floats in full."""
     stamp = now.strftime("%Y-%m-%d %H:%M:%S.%f")
     return (
         f"TCAPPDLL {stamp} - Epoch: {epoch} Iteration: {iteration}  rank : {rank}  "
@@ -41,13 +41,13 @@ def format_record(
 
 
 def open_log(folder: Path) -> int:
-    """A descriptor that appends to the folder's step log."""
+    """Returns a descriptor that appends to the folder's step log."""
     folder.mkdir(parents=True, exist_ok=True)
     return os.open(folder / FILE_NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
 
 def write_head(folder: Path, facts: Facts, cfg: Config) -> None:
-    """Begin the log, or go on with it: the environment block, and in the file the config too.
+    """Begins the log, or goes on with it: the environment block, and in the file the config too.
 
     On standard output mmengine prints the config itself, right after this.
     """
@@ -74,7 +74,7 @@ def write_log(descriptor: int, text: str, *, path: Path) -> None:
 
 
 def write_output(text: str) -> None:
-    """Write to standard output, in one `write` unless the system takes less at a time."""
+    """Writes to standard output, in one `write` unless the system takes less at a time."""
     data = text.encode()
     try:
         sys.stdout.flush()
@@ -100,14 +100,14 @@ class PortLogHook(Hook):
     priority = "NORMAL"
 
     def before_train(self, runner: Runner) -> None:
-        """Open the log."""
+        """Opens the log."""
         self.descriptor = open_log(Path(runner.work_dir))
         self.ended = time.perf_counter()
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Write the record of the step just done."""
+        """Writes the record of the step just done."""
         now = time.perf_counter()
         started = getattr(runner.train_loop, "step_started", self.ended)
         record = format_record(
@@ -124,7 +124,7 @@ class PortLogHook(Hook):
         self.ended = time.perf_counter()
 
     def after_train(self, runner: Runner) -> None:
-        """Close the log, and tell mmengine's what the device's memory held at most."""
+        """Closes the log; writes the peak memory of the device into mmengine's log."""
         os.close(self.descriptor)
         peak = peak_memory_mib(device_of_type(get_device()))
         if peak is not None:

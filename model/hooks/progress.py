@@ -29,7 +29,7 @@ class Pace:
 
 
 def duration(seconds: float) -> str:
-    """A time as one says it: 40 s, 3 min, 2 h 5 min."""
+    """Returns a time as one says it: 40 s, 3 min, 2 h 5 min."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -51,7 +51,7 @@ class ProgressHook(Hook):
         self.every_s = every_s
 
     def before_train(self, runner: Runner) -> None:
-        """Start at the step where training starts."""
+        """Starts at the step where training starts."""
         self.pace = Pace(done=runner.iter, started=time.perf_counter())
         self.told: float | None = None
         visible = runner.rank == 0 and sys.stderr.isatty() and not sys.stdout.isatty()
@@ -74,7 +74,7 @@ class ProgressHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Move on by a step."""
+        """Moves on by a step."""
         if self.bar.disable:
             self._tell(runner, time.perf_counter())
             return
@@ -89,5 +89,5 @@ class ProgressHook(Hook):
             print(f"training: {steps}, about {duration(left)} left", file=sys.stderr, flush=True)
 
     def after_train(self, runner: Runner) -> None:
-        """Take the bar away."""
+        """Takes the bar away."""
         self.bar.stop()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 @torch.no_grad()
 def accuracy(logits: Tensor, labels: Tensor, *, ignore_index: int = 255) -> Tensor:
-    """Return the percentage of pixels whose best class is the label, shape [1].
+    """Returns the percentage of pixels whose best class is the label, shape [1].
 
     `logits` are [N, K, H, W], `labels` [N, H, W]; pixels labelled `ignore_index` do not count.
     Without any pixel that counts the result is 0. A percentage, since mmsegmentation logs one.

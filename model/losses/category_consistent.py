@@ -51,7 +51,7 @@ class CategoryConsistentLoss(nn.Module):
         self.loss_name = loss_name
 
     def forward(self, embedding: Tensor, labels: Tensor, *, ignore_index: int = 255) -> Tensor:
-        """Return the loss, 0-dim; labels are read at the embedding's resolution (nearest)."""
+        """Returns the loss, 0-dim; labels are read at the embedding's resolution (nearest)."""
         height, width = embedding.shape[2:]
         rows = _nearest(labels.shape[1], height, labels.device)
         columns = _nearest(labels.shape[2], width, labels.device)
@@ -70,7 +70,7 @@ class CategoryConsistentLoss(nn.Module):
 def category_consistent_terms(
     pixels: Tensor, labels: Tensor, *, delta_v: float, delta_d: float
 ) -> Terms:
-    """Return the terms for embeddings [P, E] with class indices [P].
+    """Returns the terms for embeddings [P, E] with class indices [P].
 
     variance: mean over classes of the mean distance penalty of a class's pixels from their mean;
     distance: mean over ordered pairs of classes of max(0, 2 delta_d - |mu_a - mu_b|)^2;
@@ -95,13 +95,13 @@ def category_consistent_terms(
 
 
 def _penalty(distance: Tensor, delta_v: float, delta_d: float) -> Tensor:
-    """Return the penalty [P] of distances [P]: 0, then quadratic, then linear beyond `delta_d`."""
+    """Returns the penalty [P] of distances [P]: 0, then quadratic, then linear beyond `delta_d`."""
     quadratic = (distance - delta_v).clamp_min(0.0).square()
     linear = distance - delta_d + (delta_d - delta_v) ** 2
     return torch.where(distance > delta_d, linear, quadratic)
 
 
 def _nearest(size: int, target: int, device: torch.device) -> Tensor:
-    """Return the index [target] of the source pixel under the centre of each target pixel."""
+    """Returns the index [target] of the source pixel under the centre of each target pixel."""
     centres = (torch.arange(target, device=device) * 2 + 1) * size // (2 * target)
     return centres.clamp_max(size - 1)

@@ -41,7 +41,7 @@ class CrossEntropyLoss(nn.Module):
         self.loss_name = loss_name
 
     def forward(self, logits: Tensor, labels: Tensor, *, ignore_index: int = 255) -> Tensor:
-        """Return the weighted mean loss, 0-dim, of [N, K, H, W] scores and [N, H, W] labels."""
+        """Returns the weighted mean loss, 0-dim, of [N, K, H, W] scores and [N, H, W] labels."""
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()  # a sum over 10^6 pixels does not fit in 8 bits
         weight = None if self.class_weight is None else logits.new_tensor(self.class_weight)
@@ -51,7 +51,7 @@ class CrossEntropyLoss(nn.Module):
         return self.loss_weight * total / self._divisor(labels, weight, ignore_index)
 
     def _divisor(self, labels: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor | float:
-        """Return what the sum is divided by, at least a tiny number."""
+        """Returns what the sum is divided by, at least a tiny number."""
         counted = labels != ignore_index
         if weight is not None:
             total = weight[labels.where(counted, 0)].where(counted, 0.0).sum()

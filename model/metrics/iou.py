@@ -37,7 +37,7 @@ class Counts:
 def count_pixels(
     prediction: Tensor, label: Tensor, *, num_classes: int, ignore_index: int = 255
 ) -> Counts:
-    """The counts of one image; both maps are [H, W], whole numbers, on one device."""
+    """Returns the counts of one image; both maps are [H, W], whole numbers, on one device."""
     kept = label != ignore_index
     prediction, label = prediction[kept].long(), label[kept].long()
     hit = prediction[prediction == label]
@@ -58,7 +58,7 @@ class Scores:
 
 
 def score(counts: Counts) -> Scores:
-    """The quotients of the counts, in float64."""
+    """Returns the quotients of the counts, in float64."""
     hit = counts.intersection.double()
     union = counts.prediction + counts.label - counts.intersection
     return Scores(
@@ -86,7 +86,7 @@ class IoUMetric(BaseMetric):
         self.ignore_index = ignore_index
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002
-        """Count the pixels of each sample: `pred_sem_seg` and `gt_sem_seg`, [1, H, W]."""
+        """Counts the pixels of each sample: `pred_sem_seg` and `gt_sem_seg`, [1, H, W]."""
         for sample in data_samples:
             prediction = sample["pred_sem_seg"]["data"].squeeze(0)
             label = sample["gt_sem_seg"]["data"].squeeze(0).to(prediction.device)
@@ -100,7 +100,7 @@ class IoUMetric(BaseMetric):
             )
 
     def compute_metrics(self, results: list[Counts]) -> dict[str, float]:
-        """The scores of all samples: aAcc, mIoU, mAcc."""
+        """Returns the scores of all samples: aAcc, mIoU, mAcc."""
         total = results[0]
         for counts in results[1:]:
             total = total + counts

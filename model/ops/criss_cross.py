@@ -31,7 +31,7 @@ def criss_cross_attention(
     *,
     recurrence: int = 1,
 ) -> Tensor:
-    """Return `x` [N, C, H, W] after `recurrence` rounds of attention with shared weights.
+    """Returns `x` [N, C, H, W] after `recurrence` rounds of attention with shared weights.
 
     `query` and `key` are the (weight [D, C, 1, 1], bias [D]) of 1x1 convolutions, `value` that of
     ([C, C, 1, 1], [C]); `gamma` is the 0-dim scale of the residual branch. Zero rounds return `x`.
@@ -92,14 +92,14 @@ class _CrissCross(torch.autograd.Function):
 
 
 def _split(projected: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the query, key [H, W, D] and value [H, W, C] parts of `projected` [H, W, 2D + C]."""
+    """Returns the query, key [H, W, D] and value [H, W, C] parts of `projected` [H, W, 2D + C]."""
     width = (projected.shape[-1] - channels) // 2
     query, key, value = projected.split([width, width, channels], dim=-1)
     return query, key, value
 
 
 def _attention(query: Tensor, key: Tensor) -> Tensor:
-    """Return the weights [H, W, S] of query, key [H, W, D]: first the H of the column, then W.
+    """Returns the weights [H, W, S] of query, key [H, W, D]: first the H of the column, then W.
 
     The softmax runs in float32 for half-precision inputs; the result has their dtype.
     """
@@ -115,7 +115,7 @@ def _attention(query: Tensor, key: Tensor) -> Tensor:
 
 
 def _attend(x: Tensor, projected: Tensor, out: Tensor) -> None:
-    """Write into `out` the attention's output, all [H, W, C] but `projected` [H, W, 2D + C]."""
+    """Writes into `out` the attention's output, all [H, W, C] but `projected` [H, W, 2D + C]."""
     height = x.shape[0]
     query, key, value = _split(projected, x.shape[2])
     attention = _attention(query, key)
@@ -125,7 +125,7 @@ def _attend(x: Tensor, projected: Tensor, out: Tensor) -> None:
 
 
 def _gradients(projected: Tensor, grad: Tensor) -> Iterator[Tensor]:
-    """Yield the gradient of value [H, W, C], then of query and key together [H, W, 2D].
+    """Yields the gradient of value [H, W, C], then of query and key together [H, W, 2D].
 
     `projected` is [H, W, 2D + C], `grad` that of the output [H, W, C]. Products are batched into
     contiguous memory, where they are fast; only then are columns turned round.

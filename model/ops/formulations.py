@@ -22,7 +22,7 @@ def criss_cross_einsum(
     *,
     recurrence: int = 1,
 ) -> Tensor:
-    """Return `x` [N, C, H, W] after criss-cross attention as mmcv formulates it.
+    """Returns `x` [N, C, H, W] after criss-cross attention as mmcv formulates it.
 
     Two einsums of query and key, minus infinity on the columns' diagonal, one softmax over both
     joined, two einsums with the value.
@@ -49,7 +49,7 @@ def non_local(
     *,
     recurrence: int = 1,
 ) -> Tensor:
-    """Return `x` [N, C, H, W] after attention of every pixel to all H * W pixels."""
+    """Returns `x` [N, C, H, W] after attention of every pixel to all H * W pixels."""
     for _ in range(recurrence):
         q, k, v = (F.conv2d(x, *pair).flatten(2) for pair in (query, key, value))
         weights = torch.softmax(q.transpose(1, 2) @ k, dim=-1)

@@ -20,7 +20,7 @@ def criss_cross_attention_reference(
     *,
     recurrence: int = 1,
 ) -> Tensor:
-    """Return `x` [N, C, H, W] after `recurrence` rounds of attention with shared weights.
+    """Returns `x` [N, C, H, W] after `recurrence` rounds of attention with shared weights.
 
     `query` and `key` are the (weight [D, C, 1, 1], bias [D]) of 1x1 convolutions, `value` that of
     ([C, C, 1, 1], [C]); `gamma` is the 0-dim scale of the residual branch. Zero rounds return `x`.
@@ -32,7 +32,7 @@ def criss_cross_attention_reference(
 
 
 def aggregate(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Return, for each pixel, the mean of `value` over its row and column [N, C, H, W].
+    """Returns, for each pixel, the mean of `value` over its row and column [N, C, H, W].
 
     `query` and `key` are [N, D, H, W], `value` [N, C, H, W]. The weights are one softmax over the
     H + W - 1 pixels of the criss-cross path: both branches contain the pixel itself, so the column

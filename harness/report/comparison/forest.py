@@ -41,16 +41,16 @@ class Forest:
 
 def forest(finding: Finding) -> Forest | None:
     """The intervals of a finding against its threshold; None where it has no interval to draw."""
-    found = [e for e in finding.estimates if all(map(math.isfinite, (e.low, e.value, e.high)))]
-    if not found or finding.threshold is None or finding.threshold.size <= 0:
+    finite = [e for e in finding.estimates if all(map(math.isfinite, (e.low, e.value, e.high)))]
+    if not finite or finding.threshold is None or finding.threshold.size <= 0:
         return None
     margin = finding.threshold.size
-    bound = ROOM * max(margin, *(abs(v) for e in found for v in (e.low, e.value, e.high)))
+    bound = ROOM * max(margin, *(abs(v) for e in finite for v in (e.low, e.value, e.high)))
     return Forest(
         left=_place(-margin, bound),
         right=_place(margin, bound),
         margin=margin,
-        bars=tuple(_bar(estimate, bound) for estimate in found),
+        bars=tuple(_bar(estimate, bound) for estimate in finite),
     )
 
 

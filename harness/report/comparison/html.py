@@ -71,8 +71,10 @@ def _name(runs: Sequence[Run]) -> str:
     if len(runs) == 1:
         return runs[0].source
     folders = {run.source.rpartition("/")[0] for run in runs}
-    one = folders.pop() if len(folders) == 1 else ""
-    return f"{len(runs)} runs of {one}" if one else f"{len(runs)} runs ({runs[0].source}, ...)"
+    folder = folders.pop() if len(folders) == 1 else ""
+    return (
+        f"{len(runs)} runs of {folder}" if folder else f"{len(runs)} runs ({runs[0].source}, ...)"
+    )
 
 
 def _glance(comparison: Comparison) -> list[tuple[str, str]]:
@@ -124,8 +126,8 @@ def _chart(comparison: Comparison) -> dict[str, Any]:
 def _runs(runs: Sequence[Run], series: Sequence[Series]) -> list[tuple[str, int]]:
     """Every run with the number of its values that are not finite."""
     return [
-        (run.source, int(np.count_nonzero(~np.isfinite(one.values))))
-        for run, one in zip(runs, series, strict=True)
+        (run.source, int(np.count_nonzero(~np.isfinite(logged.values))))
+        for run, logged in zip(runs, series, strict=True)
     ]
 
 

@@ -39,8 +39,8 @@ def render(comparison: Comparison, *, picture: str | None = None) -> str:
 
 
 def _bullets(lines: Iterable[str]) -> list[str]:
-    found = [f"- {markdown_line(line)}" for line in lines]
-    return [*found, ""] if found else []
+    items = [f"- {markdown_line(line)}" for line in lines]
+    return [*items, ""] if items else []
 
 
 def _table(content: Table) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.measure import relative_error, smooth
+from harness.align.thinning import extremes
 from harness.comparison.pipeline import Comparison
 from harness.log.wording import counted
 from harness.report import figures
@@ -66,8 +67,8 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
         ("candidate", CANDIDATE, "--", whole.candidate_series, whole.candidate_mean),
     )
     for name, colour, style, series, mean in sides:
-        for one in series:
-            axes.plot(*thinned(one.steps, one.values), color=colour, alpha=0.25, linewidth=0.8)
+        for run in series:
+            axes.plot(*_thinned(run.steps, run.values), color=colour, alpha=0.25, linewidth=0.8)
         runs = f"{counted(len(series), 'run')}, " if len(series) > 1 else ""
         label = f"{name} ({runs}smoothed over {counted(window, 'step')})"
         steps, values = (
@@ -78,7 +79,7 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
                 mean,
             )
         )
-        line = thinned(steps, smooth(values, window=window))
+        line = _thinned(steps, smooth(values, window=window))
         axes.plot(*line, style, color=colour, linewidth=1.8, label=label)
     judged = comparison.aligned.steps
     axes.axvspan(judged[0], judged[-1], color="0.5", alpha=0.10, linewidth=0, label="judged steps")
@@ -114,7 +115,7 @@ def _error(axes: Axes, comparison: Comparison) -> None:
             label=plain(f"limit: {limit.text}"),
         )
     axes.axhline(0, color="0.3", linewidth=0.8)
-    each, calm = thinned(whole.steps, raw), thinned(whole.steps, smoothed)
+    each, calm = _thinned(whole.steps, raw), _thinned(whole.steps, smoothed)
     axes.plot(*each, color="0.5", alpha=0.45, linewidth=0.8, label="of each step")
     axes.plot(*calm, color="black", linewidth=1.5, label="of the smoothed curves")
     judged = comparison.aligned.steps
@@ -139,19 +140,7 @@ def _clipped(
             label = "_"
 
 
-def thinned(
+def _thinned(
     steps: NDArray[np.int64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """A long line by the lowest and the highest value of every stretch; a short one as it is.
-
-    A stretch that holds NaN keeps its first: the line has a gap there.
-    """
-    length = -(-values.size // COLUMNS)
-    if length <= 2:
-        return steps, values
-    whole = values.size // length * length
-    stretches = values[:whole].reshape(-1, length)
-    starts = np.arange(0, whole, length)
-    extremes = [starts + stretches.argmin(axis=1), starts + stretches.argmax(axis=1)]
-    kept = np.unique(np.concatenate([*extremes, [0], np.arange(whole, values.size)]))
-    return steps[kept], values[kept]
+    return extremes(steps, values, most=COLUMNS)

@@ -45,12 +45,12 @@ def limits(comparison: Comparison) -> tuple[Limit, ...]:
     thresholds = [(f.rule, f.threshold) for f in findings] or [
         (call.name, _asked(call.in_force)) for call in comparison.policy.calls
     ]
-    found = [
+    drawn = [
         Limit(rule=rule, size=limit.size, one_sided=limit.one_sided)
         for rule, limit in thresholds
         if limit is not None
     ]
-    return tuple(sorted(found, key=lambda limit: limit.one_sided))
+    return tuple(sorted(drawn, key=lambda limit: limit.one_sided))
 
 
 def _asked(limits: Mapping[str, float]) -> Threshold | None:

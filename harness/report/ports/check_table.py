@@ -20,7 +20,7 @@ CURVE = 24
 COLUMNS = (
     ("port", 0),
     ("verdict", 0),
-    ("effect", 60),
+    ("difference", 60),
     ("rules", 78),
     ("coverage", 90),
     ("steps", 100),
@@ -64,7 +64,7 @@ def _cells(result: PortResult, marks: str) -> dict[str, Text]:
     return {
         "port": words(result.port),
         "verdict": words(result.marked, f"bold {colour}"),
-        "effect": Text(percent(result.relative_difference)),
+        "difference": Text(percent(result.relative_difference)),
         "rules": words(rules or ("not asked" if judged else "")),
         "coverage": Text("" if result.coverage is None else f"{result.coverage:.1%}"),
         "steps": Text(str(result.steps) if judged else ""),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from harness.align.thinning import stretches
 from harness.comparison.result import PortResult
 from harness.report import sparkline, verdicts
 from harness.report.escape import markdown, mermaid
@@ -34,7 +35,10 @@ def render(results: Sequence[PortResult], *, pictures: str = "", shown: int = SH
         "",
     ]
     listed = worst_first(results)[:shown]
-    lines += ["| port | verdict | effect | baseline, candidate | main reason |", "|---" * 5 + "|"]
+    lines += [
+        "| port | verdict | difference | baseline, candidate | main reason |",
+        "|---" * 5 + "|",
+    ]
     lines += [_row(result) for result in listed]
     rest = len(results) - len(listed)
     if rest:
@@ -72,8 +76,16 @@ def _points(result: PortResult) -> list[tuple[int, float, float]]:
     """Steps at which both curves are finite, thinned to what a chart carries."""
     rows = zip(result.curve_steps, result.baseline_curve, result.candidate_curve, strict=True)
     both = [(s, b, c) for s, b, c in rows if b is not None and c is not None]
-    stride = math.ceil(len(both) / POINTS) or 1
-    return both[::stride] if len(both) > 1 else []
+    if len(both) < 2:
+        return []
+    return [_middle(both[part]) for part in stretches(len(both), POINTS)]
+
+
+def _middle(points: Sequence[tuple[int, float, float]]) -> tuple[int, float, float]:
+    """The middle step of a stretch with the mean of each curve over it."""
+    step = points[len(points) // 2][0]
+    base, cand = (math.fsum(p[i] / len(points) for p in points) for i in (1, 2))
+    return step, base, cand
 
 
 def _chart(result: PortResult) -> list[str]:

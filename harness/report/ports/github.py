@@ -35,12 +35,12 @@ def _annotation(level: str, result: PortResult) -> str:
         "line": str(result.line),
         "title": f"{result.port}: {result.verdict}",
     }
-    effect = (
-        f"effect {percent(result.relative_difference)}; "
+    difference = (
+        f"difference {percent(result.relative_difference)}; "
         if result.relative_difference is not None
         else ""
     )
-    return _command(level, where, effect + (main_reason(result) or result.verdict))
+    return _command(level, where, difference + (main_reason(result) or result.verdict))
 
 
 def _command(name: str, properties: dict[str, str], text: str) -> str:

@@ -23,14 +23,14 @@ def render(results: Sequence[PortResult]) -> str:
 
 def _issues(result: PortResult) -> list[dict[str, object]]:
     path = PurePath(masked(result.manifest) or "ports.toml").as_posix()
-    effect = (
-        f" (effect {percent(result.relative_difference)})"
+    difference = (
+        f" (difference {percent(result.relative_difference)})"
         if result.relative_difference is not None
         else ""
     )
     return [
         {
-            "description": _line(f"{result.port}: {case.verdict}{effect}: {case.message}"),
+            "description": _line(f"{result.port}: {case.verdict}{difference}: {case.message}"),
             "check_name": terminal(case.name),
             "fingerprint": _fingerprint(path, case.port, case.name, case.verdict),
             "severity": verdicts.row(case.verdict).gitlab,

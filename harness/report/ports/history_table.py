@@ -26,29 +26,29 @@ CURVE = 30
 
 
 def of_port(history: Sequence[Entry], changes: Sequence[Change], *, first: int = 0) -> Table:
-    """The runs from index `first` on, oldest first; `>` marks one where the effect changed."""
+    """The runs from index `first` on, oldest first; `>` marks one where the difference changed."""
     at = {change.at for change in changes}
     rows = tuple(
         _row(entry, mark=">" if i in at else " ") for i, entry in enumerate(history) if i >= first
     )
-    head = ("date", "time", "commit", "verdict", "effect", "coverage", "tool", "rules")
+    head = ("date", "time", "commit", "verdict", "difference", "coverage", "tool", "rules")
     return Table(title=f"History of {history[-1].result.port} (UTC)", head=head, rows=rows)
 
 
 def overview(
-    found: Mapping[str, Sequence[Entry]],
+    histories: Mapping[str, Sequence[Entry]],
     changes: Mapping[str, Sequence[Change]],
     *,
     last: int,
     marks: str,
 ) -> Table:
-    """One row a port: the newest result, the effect of the last runs, and the newest change."""
+    """One row a port: the newest result, the difference of the last runs, and the newest change."""
     rows = []
-    for port, history in found.items():
+    for port, history in histories.items():
         result = history[-1].result
-        effects = [entry.result.relative_difference for entry in history[-last:]]
-        (line,) = sparkline.sparklines(effects, width=CURVE, marks=marks)
-        said = [
+        differences = [entry.result.relative_difference for entry in history[-last:]]
+        (line,) = sparkline.sparklines(differences, width=CURVE, marks=marks)
+        changed = [
             f"{history[c.at].when[:10]}: {percent(c.before)} to {percent(c.after)}"
             for c in changes[port][-1:]
         ]
@@ -61,10 +61,10 @@ def overview(
                 line,
                 str(len(history)),
                 when,
-                *(said or ["-"]),
+                *(changed or ["-"]),
             )
         )
-    head = ("port", "verdict", "effect", "trend", "runs", "last run", "changed")
+    head = ("port", "verdict", "difference", "trend", "runs", "last run", "changed")
     return Table(title="Ports over time (UTC)", head=head, rows=tuple(rows))
 
 

@@ -41,7 +41,7 @@ def cases(result: PortResult) -> tuple[Case, ...]:
     text = "\n".join(
         (
             *result.reasons,
-            f"effect {percent(result.relative_difference)}, {counted(result.steps, 'step')}",
+            f"difference {percent(result.relative_difference)}, {counted(result.steps, 'step')}",
         )
     )
     if not result.rules:
@@ -82,12 +82,12 @@ def render(results: Sequence[PortResult]) -> str:
 
 
 def _suite(manifest: str, ports: Sequence[PortResult]) -> ET.Element:
-    found = [case for port in ports for case in cases(port)]
-    kinds = [verdicts.row(case.verdict).junit for case in found]
+    tested = [case for port in ports for case in cases(port)]
+    kinds = [verdicts.row(case.verdict).junit for case in tested]
     suite = ET.Element(
         "testsuite",
         name=xml(manifest),
-        tests=str(len(found)),
+        tests=str(len(tested)),
         failures=str(kinds.count("failure")),
         errors=str(kinds.count("error")),
         skipped="0",
@@ -96,7 +96,7 @@ def _suite(manifest: str, ports: Sequence[PortResult]) -> ET.Element:
     started = min((port.started for port in ports if port.started), default="")
     if started:
         suite.set("timestamp", xml(started))
-    suite.extend(_element(case) for case in found)
+    suite.extend(_element(case) for case in tested)
     return suite
 
 

@@ -11,7 +11,7 @@ from harness.report.escape import terminal
 
 
 def percent(value: float | None) -> str:
-    """A signed effect in percent, a dash where there is none."""
+    """A signed difference in percent, a dash where there is none."""
     return "-" if value is None else f"{value:+.2%}"
 
 
@@ -21,24 +21,24 @@ def main_reason(result: PortResult) -> str:
 
 
 def one_line(result: PortResult) -> str:
-    """Verdict, effect and the main reason; the port's name first, where it has one."""
+    """Verdict, difference and the main reason; the port's name first, where it has one."""
     name = f"{result.port}: " if result.port else ""
-    effect = (
+    difference = (
         f" {percent(result.relative_difference)}" if result.relative_difference is not None else ""
     )
-    said = main_reason(result)
-    more = [part for part in result.qualifier.split("; ") if part and part not in said]
-    but = f" ({'; '.join(more)})".replace(f" by{effect}", "") if more else ""
-    return terminal(f"{name}{result.verdict}{effect}{but}{f', {said}' if said else ''}")
+    reason = main_reason(result)
+    more = [part for part in result.qualifier.split("; ") if part and part not in reason]
+    but = f" ({'; '.join(more)})".replace(f" by{difference}", "") if more else ""
+    return terminal(f"{name}{result.verdict}{difference}{but}{f', {reason}' if reason else ''}")
 
 
 def counts(results: Sequence[PortResult]) -> str:
     """One line that counts the verdicts, in the order in which they first occur."""
-    found: dict[str, int] = {}
+    tally: dict[str, int] = {}
     for result in results:
-        found[result.verdict] = found.get(result.verdict, 0) + 1
+        tally[result.verdict] = tally.get(result.verdict, 0) + 1
     return f"{counted(len(results), 'port')}: " + ", ".join(
-        f"{n} {word}" for word, n in found.items()
+        f"{n} {word}" for word, n in tally.items()
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 from markupsafe import Markup
 
+from harness.align.measure import relative_error
 from harness.comparison.result import ERROR, LARGE, PortResult
 from harness.comparison.trend import Entry, find_changes
 from harness.report import verdicts
@@ -70,10 +73,10 @@ def _row(result: PortResult) -> dict[str, Any]:
         "verdict": result.verdict,
         "qualifier": result.qualifier,
         "rank": verdicts.rank(result.verdict),
-        "effect": ""
+        "difference": ""
         if result.relative_difference is None
         else f"{result.relative_difference:+.2%}",
-        "effect_size": ""
+        "difference_size": ""
         if result.relative_difference is None
         else repr(abs(result.relative_difference)),
         "coverage": "" if result.coverage is None else f"{result.coverage:.1%}",
@@ -104,7 +107,7 @@ def _curves(result: PortResult) -> dict[str, Any] | None:
         return None
     low, high = min(known), max(known)
     span = (high - low) or 1.0
-    errors = [_error(b, c) for b, c in zip(base, cand, strict=True)]
+    errors = _errors(base, cand)
     largest = max((abs(e) for e in errors if e is not None), default=0.0)
     bound = next((b for b in ERROR_BOUNDS if b >= largest), ERROR_BOUNDS[-1])
     parts = [None if e is None else 0.5 + 0.5 * max(-1.0, min(1.0, e / bound)) for e in errors]
@@ -125,11 +128,10 @@ def _part(value: float | None, low: float, span: float) -> float | None:
     return None if value is None else (value - low) / span
 
 
-def _error(base: float | None, cand: float | None) -> float | None:
-    """The relative error of two points; None where one is not known."""
-    if base is None or cand is None or base == 0:
-        return None
-    return (cand - base) / abs(base)
+def _errors(base: Sequence[float | None], cand: Sequence[float | None]) -> list[float | None]:
+    """The relative errors of two curves (n,); None where one is not known or not finite."""
+    sides = (np.array([np.nan if v is None else v for v in curve]) for curve in (base, cand))
+    return [e if math.isfinite(e) else None for e in relative_error(*sides).tolist()]
 
 
 def _limits(bound: float) -> list[float]:
@@ -143,13 +145,13 @@ def _limits(bound: float) -> list[float]:
 def _marks(steps: Sequence[int], errors: Sequence[float | None]) -> str:
     """Triangles at the edge of the strip, as a path, where an error lies beyond it."""
     across = (WIDTH - 2 * EDGE) / max(1, steps[-1] - steps[0])
-    found = []
+    triangles = []
     for step, error in zip(steps, errors, strict=True):
         if error is not None:
             x, up = EDGE + across * (step - steps[0]), error > 0
             y, way = (CURVES + 1, 4) if up else (CURVES + STRIP - 1, -4)
-            found.append(f"M{x:.1f} {y}l-2 {way}h4z")
-    return "".join(found)
+            triangles.append(f"M{x:.1f} {y}l-2 {way}h4z")
+    return "".join(triangles)
 
 
 def _course(curve: Sequence[float | None]) -> str:

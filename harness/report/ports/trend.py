@@ -15,10 +15,10 @@ WIDTH, HEIGHT, PAD = 320, 80, 8
 
 
 def trend_svg(history: Sequence[Entry], changes: Sequence[Change]) -> str:
-    """The effect over the runs as an SVG element, with a line where it changed.
+    """The difference over the runs as an SVG element, with a line where it changed.
 
     A run is a dot in the colour of its verdict with its figures as a tooltip; one without an
-    effect is a cross on the zero line. The text alternative says the same in words. The size is
+    difference is a cross on the zero line. The text alternative says the same in words. The size is
     320 by 80; it scales with the page. Empty where the history is.
     """
     if not history:
@@ -47,10 +47,10 @@ def describe(history: Sequence[Entry], changes: Sequence[Change]) -> tuple[str, 
     last = history[-1]
     words = (
         f"{counted(len(history), 'run')}, the last {last.result.verdict}, "
-        f"effect {percent(last.result.relative_difference)}"
+        f"difference {percent(last.result.relative_difference)}"
     )
-    said = [f"{change} at the run {name_of(history[change.at])}" for change in changes]
-    return (words, *(said or ["no change found"]))
+    changed = [f"{change} at the run {name_of(history[change.at])}" for change in changes]
+    return (words, *(changed or ["no change found"]))
 
 
 def name_of(entry: Entry) -> str:
@@ -71,9 +71,9 @@ def _difference(entry: Entry) -> float | None:
 
 
 def _scale(history: Sequence[Entry]) -> tuple[float, float]:
-    """The range of the effects with zero inside it, 1 % of the loss at least."""
-    found = [e for entry in history if (e := _difference(entry)) is not None]
-    low, high = min([0.0, *found]), max([0.0, *found])
+    """The range of the differences with zero inside it, 1 % of the loss at least."""
+    known = [e for entry in history if (e := _difference(entry)) is not None]
+    low, high = min([0.0, *known]), max([0.0, *known])
     spare = max(0.01 - (high - low), 0.0) / 2
     return low - spare, high + spare
 
@@ -90,14 +90,14 @@ def _y(difference: float, low: float, high: float) -> float:
 
 def _stretches(history: Sequence[Entry], low: float, high: float) -> list[str]:
     """Points of runs in a row that have a difference; a gap breaks the line."""
-    found: list[list[str]] = [[]]
+    lines: list[list[str]] = [[]]
     for i, entry in enumerate(history):
         difference = _difference(entry)
         if difference is None:
-            found.append([])
+            lines.append([])
         else:
-            found[-1].append(f"{_x(i, len(history))},{_y(difference, low, high)}")
-    return [" ".join(points) for points in found if len(points) > 1]
+            lines[-1].append(f"{_x(i, len(history))},{_y(difference, low, high)}")
+    return [" ".join(points) for points in lines if len(points) > 1]
 
 
 def _mark(change: Change, history: Sequence[Entry]) -> str:
@@ -113,7 +113,7 @@ def _dot(index: int, history: Sequence[Entry], low: float, high: float) -> str:
     entry = history[index]
     difference, verdict = _difference(entry), entry.result.verdict
     x, y = _x(index, len(history)), _y(difference or 0.0, low, high)
-    words = escape(f"the run {name_of(entry)}: {verdict}, effect {percent(difference)}")
+    words = escape(f"the run {name_of(entry)}: {verdict}, difference {percent(difference)}")
     colour = verdicts.row(verdict).dot
     if difference is None:
         path = f"M{x - 3} {y - 3}l6 6m-6 0l6 -6"

@@ -1,4 +1,4 @@
-"""Where faults are planted: a runner and its parts, and a way to put everything back."""
+"""The injection context: a runner, its parts, and a way to undo every change."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ M = TypeVar("M", bound=nn.Module)
 _ABSENT = object()
 
 
-class Site:
-    """A run about to start. What is changed by `patch` and the hooks is undone when `undo` closes.
+class InjectionContext:
+    """A run about to start. Changes by `patch` and the hooks are undone when `undo` closes.
 
-    Faults of the stage 'data' find a runner without loop and optimizer, and only `loader` built.
+    For faults of the stage 'data', the runner has only its `loader`, and no loop or optimizer yet.
     """
 
     def __init__(self, runner: PortRunner, undo: ExitStack) -> None:
@@ -48,29 +48,29 @@ class Site:
 
     @property
     def step(self) -> int:
-        """The step being done, from 0."""
+        """The number of the current step, from 0."""
         return int(self.runner.iter)
 
     @property
     def update(self) -> int:
-        """The update that the step belongs to; several steps with gradients that are summed."""
+        """The number of the update to which the step belongs; summed gradients join steps."""
         return self.step // int(getattr(self.runner.optim_wrapper, "_accumulative_counts", 1))
 
     @property
     def fresh(self) -> bool:
-        """Whether the run starts at step 0; one that is resumed has its state from a checkpoint."""
+        """Whether the run starts at step 0. A resumed run takes its state from a checkpoint."""
         return self.step == 0
 
     def modules(self, kind: type[M]) -> Iterator[M]:
-        """The network's modules of a kind, in the order in which they are registered."""
+        """Returns the network's modules of a kind, in the order in which they are registered."""
         return (module for module in self.model.modules() if isinstance(module, kind))
 
     def parameters(self) -> list[nn.Parameter]:
-        """The parameters that are trained."""
+        """Returns the parameters that are trained."""
         return [p for p in self.model.parameters() if p.requires_grad]
 
     def patch(self, owner: Any, name: str, value: Any) -> None:
-        """Set an attribute of an object or a module until the end of the run."""
+        """Sets an attribute of an object or a module until the end of the run."""
         before = vars(owner).get(name, _ABSENT)
         if before is _ABSENT:
             self.undo.callback(delattr, owner, name)
@@ -79,16 +79,16 @@ class Site:
         setattr(owner, name, value)
 
     def before_update(self, act: Callable[[], None]) -> None:
-        """Call `act` before each step of the optimizer; gradients are reduced and unscaled then."""
+        """Calls `act` before each step of the optimizer; gradients are reduced and unscaled."""
         handle = self.optimizer.register_step_pre_hook(lambda *_: act())
         self.undo.callback(handle.remove)
 
     def after_update(self, act: Callable[[], None]) -> None:
-        """Call `act` after each step of the optimizer."""
+        """Calls `act` after each step of the optimizer."""
         handle = self.optimizer.register_step_post_hook(lambda *_: act())
         self.undo.callback(handle.remove)
 
     def change_gradients(self, change: Callable[[Tensor], Tensor]) -> None:
-        """Replace the gradient of every parameter, in each process before any reduction."""
+        """Replaces the gradient of every parameter, in each process before any reduction."""
         for parameter in self.parameters():
             self.undo.callback(parameter.register_hook(change).remove)

@@ -1,4 +1,4 @@
-"""Planting faults into a run, and taking them out again."""
+"""Injects faults into a run, and removes them again."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from contextlib import ExitStack, contextmanager
 from mmengine.hooks import Hook
 
 from model.errors import ConfigError
+from model.faults.context import InjectionContext
 from model.faults.fault import FaultCall
-from model.faults.site import Site
 from model.runner import PortRunner
 
 
-class _Planter(Hook):
-    """Plants when loop, optimizer and weights are there: after resuming, before the first step.
+class _Injector(Hook):
+    """Injects faults once loop, optimizer and weights exist: after resuming, before the first step.
 
-    It joins the runner after mmengine has logged the names of the hooks.
+    It is registered after mmengine has logged the names of the hooks, so the log does not show it.
     """
 
     priority = "VERY_HIGH"
 
-    def __init__(self, site: Site, calls: Sequence[FaultCall]) -> None:
-        self.site = site
+    def __init__(self, context: InjectionContext, calls: Sequence[FaultCall]) -> None:
+        self.context = context
         self.calls = calls
 
     def before_train(self, runner: PortRunner) -> None:  # noqa: ARG002 - mmengine names it
-        """Plant."""
+        """Injects the faults of the stage 'start'."""
         for call in self.calls:
-            call.plant(self.site)
+            call.inject(self.context)
 
 
 @contextmanager
-def planted(calls: Sequence[FaultCall], runner: PortRunner) -> Iterator[None]:
-    """Train the runner within this block: it has the faults, and everything is put back after.
+def injected(calls: Sequence[FaultCall], runner: PortRunner) -> Iterator[None]:
+    """A context in which a training of the runner has the faults; every change is undone after it.
 
     The network's weights and the optimizer's state stay as the faulty run left them.
     """
     with ExitStack() as undo:
-        site = Site(runner, undo)
+        context = InjectionContext(runner, undo)
         early = [call for call in calls if call.fault.when == "data"]
         if early:
             # The loop would build the loader in the same way, but start its workers at once.
@@ -48,16 +48,16 @@ def planted(calls: Sequence[FaultCall], runner: PortRunner) -> Iterator[None]:
                 diff_rank_seed=runner._randomness_cfg.get("diff_rank_seed", False),
             )
         for call in early:
-            call.plant(site)
+            call.inject(context)
         if calls:
-            planter = _Planter(site, [call for call in calls if call not in early])
-            runner.register_hook(planter)
-            undo.callback(runner._hooks.remove, planter)
+            injector = _Injector(context, [call for call in calls if call not in early])
+            runner.register_hook(injector)
+            undo.callback(runner._hooks.remove, injector)
         yield
 
 
 def check_ranks(calls: Sequence[FaultCall], world_size: int) -> None:
-    """Raise ConfigError for a fault that needs more processes than there are."""
+    """Raises ConfigError for a fault that needs more processes than the run has."""
     for call in calls:
         if call.fault.ranks > world_size:
             raise ConfigError(
