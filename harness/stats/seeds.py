@@ -141,7 +141,7 @@ class Odds:
     candidate. A single run fails at `STRICT` of the level. More than half of the runs fail if each
     is within `CONFIRM` times the level, on the same side. The mean fails at the level if, in
     addition, the distance that more than half of the runs reach is within `CONFIRM` times the
-    level, so that a few late seeds do not fail a set. `several` is the level at which more than
+    level, so that a few late seeds do not fail a set. `majority` is the level at which more than
     half of the runs fail, each in any feature. `immaterial` (F,) marks levels of the judged series
     that differ by less than `MATERIAL` in so many runs that they would show any difference.
     """
@@ -149,7 +149,7 @@ class Odds:
     mean: Floats
     run: Floats
     fail: Floats
-    several: float
+    majority: float
     immaterial: Flags
 
     @property
@@ -160,7 +160,7 @@ class Odds:
     @property
     def failing(self) -> float:
         """The smallest level at which the candidate fails."""
-        return min(1.0, self.several, float(self.fail.min()))
+        return min(1.0, self.majority, float(self.fail.min()))
 
 
 def odds(features: Signature, apart: Distances) -> Odds:
@@ -189,7 +189,7 @@ def odds(features: Signature, apart: Distances) -> Odds:
         mean=mean,
         run=np.minimum(1.0, run * c),
         fail=np.minimum(single, np.minimum(together, most)),
-        several=float(own[half]) * own.size if own.size > 1 else 1.0,
+        majority=float(own[half]) * own.size if own.size > 1 else 1.0,
         immaterial=small[0] & (raw < mean),
     )
 
