@@ -29,7 +29,7 @@ def write(comparison: Comparison, diagnosis: Diagnosis, out: Console) -> None:
     out.print(lay_out(table(diagnosis)))
     first, three = diagnosis.rates
     out.print(
-        "Hints, not a verdict: among training runs with planted defects that failed, the true one "
+        "Hints, not a verdict: among training runs with injected faults that failed, the true one "
         f"came first in {first:.0%} and among the first three in {three:.0%}. {_spread(diagnosis)}",
         soft_wrap=True,
     )
