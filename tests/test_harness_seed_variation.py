@@ -328,9 +328,7 @@ def test_a_measured_figure_without_spread_leaves_the_question_open():
     assert everywhere.verdict is Verdict.PASS
     finding = seed_variation(pair(seed=9, **{"val.acc": ([[1.0]] * 10, [[0.999]])}))
     assert finding.verdict is Verdict.INCONCLUSIVE
-    assert "the last val.acc is 0.1% lower" in (
-        finding.reason
-    )
+    assert "the last val.acc is 0.1% lower" in (finding.reason)
 
 
 def test_a_signal_that_differs_is_named_while_the_loss_agrees():
@@ -746,16 +744,16 @@ def test_a_report_says_which_rule_the_default_chose():
     rng = np.random.default_rng(27)
     base = [run(row, source=f"{i}.log") for i, row in enumerate(curves(rng, 10))]
     many = compare(base, run(2 * curves(rng, 1)[0]))
-    assert tables.policy_lines(many)[0] == "rule default, which is seed-variation here"
+    assert tables.policy_lines(many)[0] == "rule default, here seed-variation"
     assert "rule default, which is seed\\-variation" in markdown.render(many).replace("-", "\\-")
     assert document(many)["findings"][0]["rule"] == "seed-variation"
     assert document(many)["policy"]["rules"] == [{"name": "default", "parameters": {}}]
-    assert "asked: default, which is seed-variation here" in failure.of_rule(many, 0)
+    assert "rule: default, here seed-variation" in failure.of_rule(many, 0)
     (case,) = cases(judged("p", many))
     assert case.name == "default"
     assert case.message.startswith("seed-variation: 1 candidate run against 10 seeds")
     single = compare(base[0], run(2 * curves(rng, 1)[0]))
-    assert tables.policy_lines(single)[0] == "rule default, which is equivalence here"
+    assert tables.policy_lines(single)[0] == "rule default, here equivalence"
     assert [limit.text for limit in limits(single)] == ["equivalence ±2 %"]
     named = compare(base, run(curves(rng, 1)[0]), Policy(rules=(parse_rule("seed-variation"),)))
     assert tables.policy_lines(named)[0] == "rule seed-variation with level 0.01, resolution 0.1"
