@@ -223,7 +223,7 @@ def test_two_ways_to_average_are_told_apart():
         markdown.render(comparison),
         html.render(comparison, command=""),
     ):
-        assert "Errors of single steps" in found
+        assert "errors of single steps" in found
         assert "even in sign" in " ".join(found.split())
 
 
