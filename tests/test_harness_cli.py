@@ -81,7 +81,7 @@ def test_compare_names_what_makes_the_published_pair_two_experiments(harness, sh
     [
         ("same.log", (), 0, "pass: the candidate reproduces the baseline within the policy"),
         ("worse.log", (), 1, "fail: the candidate does not reproduce the baseline"),
-        ("short.log", (), 3, "20 common records, the policy asks for 50"),
+        ("short.log", (), 3, "20 common records, the policy requires 50"),
         ("wide.log", (), 4, "world_size is 1 in the baseline and 4 in the candidate"),
         ("wide.log", ("--allow", "all"), 0, "differs, waived"),
         ("worse.log", ("--rule", "two-sided:rtol=0.3"), 0, "rtol = 0.3"),
