@@ -241,3 +241,11 @@ def test_findings_carry_every_limit_of_their_rule():
         assert finding.observed
         assert finding.reason
         assert name in RULES
+
+
+def test_a_rule_that_was_not_applied_still_states_the_difference_that_it_allows():
+    aligned = align([run(decaying(80), source="a")], [run(decaying(80), source="b")])
+    for text in ("equivalence:margin=0.01", "two-sided:rtol=0.03", "tolerance:rtol=0.04"):
+        call = parse_rule(text)
+        assert call.threshold == call(aligned).threshold is not None
+    assert parse_rule("exact").threshold is None

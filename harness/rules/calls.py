@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from harness.align.aligned import Aligned
 from harness.errors import PolicyError
-from harness.rules.finding import Finding
+from harness.rules.finding import Finding, Threshold
 from harness.rules.ranges import checked
 from harness.rules.registry import rule_named, today
 
@@ -39,6 +39,12 @@ class RuleCall:
     def in_force(self) -> dict[str, float]:
         """Every parameter of the rule, set or by default."""
         return {**default_parameters(self.name), **self.parameters}
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """The relative difference that the rule allows, None if no parameter states it."""
+        parameter = getattr(rule_named(self.name), "allows", None)
+        return None if parameter is None else Threshold(size=self.in_force[parameter])
 
     def __str__(self) -> str:
         given = ",".join(f"{name}={value!r}" for name, value in self.parameters.items())

@@ -24,7 +24,7 @@ from harness.align.measure import relative_difference, relative_error, thirds
 from harness.align.scale import to_unit
 from harness.errors import PolicyError
 from harness.log.wording import counted
-from harness.rules.finding import Estimate, Figure, Finding, Threshold, Verdict, nonfinite
+from harness.rules.finding import Estimate, Figure, Finding, Threshold, Verdict, allows, nonfinite
 from harness.stats.interval import OWN_SPREAD, Interval, from_pair, from_runs
 
 MARGINS: Mapping[str, float] = MappingProxyType(
@@ -70,6 +70,7 @@ class Part:
         return f"{self.name} {self.interval.estimate:+.2%} ({self.low:+.2%} to {self.high:+.2%})"
 
 
+@allows("margin")
 def equivalence(
     aligned: Aligned,
     *,

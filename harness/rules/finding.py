@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
@@ -49,6 +50,22 @@ class Threshold:
         ('±2 %', 'at most +5 %')
         """
         return f"{'at most +' if self.one_sided else '±'}{100 * self.size:g} %"
+
+
+RuleFunction = TypeVar("RuleFunction", bound=Callable[..., object])
+
+
+def allows(parameter: str) -> Callable[[RuleFunction], RuleFunction]:
+    """Marks a rule of which `parameter` is the relative difference that it allows.
+
+    A report then draws the threshold even if the rule was not applied, as for `incomparable`.
+    """
+
+    def mark(rule: RuleFunction) -> RuleFunction:
+        rule.allows = parameter  # type: ignore[attr-defined]
+        return rule
+
+    return mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,10 @@ import numpy as np
 
 from harness.align.aligned import Aligned
 from harness.log.wording import counted
-from harness.rules.finding import Finding, Threshold, Verdict
+from harness.rules.finding import Finding, Threshold, Verdict, allows
 
 
+@allows("rtol")
 def tolerance(
     aligned: Aligned,
     *,

@@ -17,9 +17,10 @@ import numpy as np
 from harness.align.aligned import Aligned
 from harness.align.measure import relative_error, smooth
 from harness.log.wording import counted
-from harness.rules.finding import Finding, Threshold, Verdict, within
+from harness.rules.finding import Finding, Threshold, Verdict, allows, within
 
 
+@allows("rtol")
 def two_sided(
     aligned: Aligned, *, rtol: float = 0.05, atol: float = 0.0002, window: int = 5
 ) -> Finding:

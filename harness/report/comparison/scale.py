@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +42,7 @@ def limits(comparison: Comparison) -> tuple[Limit, ...]:
     """
     findings = comparison.judgement.findings
     thresholds = [(f.rule, f.threshold) for f in findings] or [
-        (call.name, _threshold(call.in_force)) for call in comparison.policy.calls
+        (call.name, call.threshold) for call in comparison.policy.calls
     ]
     drawn = [
         Limit(rule=rule, size=limit.size, one_sided=limit.one_sided)
@@ -51,12 +50,6 @@ def limits(comparison: Comparison) -> tuple[Limit, ...]:
         if limit is not None
     ]
     return tuple(sorted(drawn, key=lambda limit: limit.one_sided))
-
-
-def _threshold(parameters: Mapping[str, float]) -> Threshold | None:
-    """Returns the threshold of a rule that did not run, from its parameters."""
-    size = parameters.get("rtol", parameters.get("margin"))
-    return None if size is None else Threshold(size=size)
 
 
 def smoothing(count: int) -> int:
