@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from harness.align.lag import lag
 from harness.errors import AlignmentError
+from harness.log.arrays import Floats, Steps
 from harness.log.run import Run, Series
 from harness.log.wording import counted
-
-Floats = NDArray[np.float64]
-Steps = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

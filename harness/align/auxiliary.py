@@ -13,14 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves, curves
 from harness.align.scale import exponent_of
 from harness.errors import AlignmentError
+from harness.log.arrays import Floats
 from harness.log.run import Run, Series
-
-Floats = NDArray[np.float64]
 
 PLANNED = frozenset({"lr", "base_lr", "samples"})
 """Series that a recipe sets, the same for every seed."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.align.scale import in_unit
-
-Floats = NDArray[np.float64]
+from harness.log.arrays import Floats
 
 MAX_LAG = 5
 """Largest shift that is tried, in steps, in either direction."""

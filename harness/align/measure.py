@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned
-
-Floats = NDArray[np.float64]
+from harness.log.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from harness.log.arrays import Floats
 
 if TYPE_CHECKING:
     from harness.align.aligned import Aligned
-
-Floats = NDArray[np.float64]
 
 
 def exponent_of(*values: Floats) -> int:

@@ -14,16 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned
+from harness.log.arrays import Floats
 from harness.log.wording import counted
 from harness.rules.finding import nonfinite
 from harness.stats.power import spread_factor
 from harness.stats.seeds import FEWEST, distances, run_mean
 from harness.stats.signature import EQUAL, Signature, signature
-
-Floats = NDArray[np.float64]
 
 MOST = 10.0
 SHARED = 5

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from harness.align.aligned import Aligned, interval
 from harness.align.auxiliary import takes_resources
 from harness.align.comparable import RANKS, SERIES
+from harness.log.arrays import Steps
 from harness.log.facts import CONFIG, MUST_MATCH, must_match
 from harness.log.run import Run, Series
 from harness.log.wording import counted
-
-Steps = NDArray[np.int64]
 
 WHOLE = 0.95
 """Fraction of the baseline's records that a candidate must have."""

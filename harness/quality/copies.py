@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned
+from harness.log.arrays import Floats
 from harness.log.run import Run
 
-Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 ALL, SECOND = "all", "every second"

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves
 from harness.align.auxiliary import is_schedule, is_validation
+from harness.log.arrays import Floats
 from harness.log.run import Run, Series
 from harness.log.wording import counted
-
-Floats = NDArray[np.float64]
 
 NARROW, WIDE = 11, 201
 """Widths of the running medians from which distances are measured, in records: the narrow median

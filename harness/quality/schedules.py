@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned
+from harness.log.arrays import Floats
 from harness.log.wording import counted
-
-Floats = NDArray[np.float64]
 
 PRINTED = 1e-3
 """Relative difference below which two schedules are equal but printed with other digits."""

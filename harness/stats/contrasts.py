@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from harness.align.aligned import Aligned, Curves
 from harness.align.measure import relative_error
 from harness.align.scale import in_unit
-
-Floats = NDArray[np.float64]
+from harness.log.arrays import Floats
 
 SHAPES = ("tilt", "bend", "wave")
 EQUAL = 1e-9

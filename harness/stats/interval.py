@@ -10,11 +10,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from harness.log.arrays import Floats
 from harness.stats.blocks import automatic_length, error_of_mean
-
-Floats = NDArray[np.float64]
 
 OWN_SPREAD = 5
 """Number of runs from which a side's spread is estimated from that side alone."""

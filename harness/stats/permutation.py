@@ -16,12 +16,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from harness.log.arrays import Floats
 from harness.stats.contrasts import Contrasts
 from harness.stats.splits import Splits
-
-Floats = NDArray[np.float64]
 
 CHUNK = 4_000_000
 """Numbers per block of splits, so that a block fits in the cache."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.log.arrays import Floats
 from harness.stats.signature import EQUAL, Signature
 
-Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 FEWEST = 5

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves
 from harness.align.auxiliary import PLANNED
+from harness.log.arrays import Floats
 from harness.stats.tails import tail_degrees
 
-Floats = NDArray[np.float64]
 Kind = Literal["first", "level", "noise", "last", "schedule"]
 
 STRETCHES = (0.0, 0.05, 0.15, 0.35, 0.65, 1.0)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from harness.log.arrays import Floats
 
 WINDOW = 20
 """Number of step-to-step changes over which the noise is assumed to have constant size."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned
 from harness.comparison.pipeline import Comparison
+from harness.log.arrays import Floats
 from harness.rules.finding import Threshold
-
-Floats = NDArray[np.float64]
 
 SMOOTHINGS = (1, 5, 25, 101, 501, 2501)
 """Windows that the page offers, in steps; odd, because an even window would shift the curve."""
