@@ -117,6 +117,17 @@ JSON_LINES = (
     '{"step": 14, "loss": 3.9375, "lr": 0.00115}\n'
     '{"step": 25, "train": {"acc": 0.125}, "loss": 2.0625}\n'
 )
+EPOCH_TABLE = (
+    "      Epoch    GPU_mem   box_loss   cls_loss  Instances       Size\n"
+    "        1/2      2.61G        1.5        2.5         13        640: 100%|##########| 8/8 "
+    "[00:03<00:00,  2.22it/s]\n"
+    "                 Class     Images  Instances      Box(P          R      mAP50)\n"
+    "                   all        128        929      0.625      0.375      0.5\n"
+    "\n"
+    "      Epoch    GPU_mem   box_loss   cls_loss  Instances       Size\n"
+    "        2/2      2.61G       1.25       2.25         13        640: 100%|##########| 8/8 "
+    "[00:03<00:00,  2.22it/s]\n"
+)
 LIGHTNING = (
     "epoch,lr-SGD,step,train_loss,val_loss\n"
     "0,0.125,49,2.1250,\n"
@@ -148,6 +159,7 @@ LOGS = {
     "hf-trainer state": HF_STATE,
     "hf-trainer state on a line": HF_STATE_LINE,
     "json lines": JSON_LINES,
+    "epoch table": EPOCH_TABLE,
     "csv": LIGHTNING,
     "columns": COLUMNS,
     "plain": PLAIN,

@@ -2,7 +2,6 @@
 
 import pytest
 
-from harness.errors import HarnessError
 from harness.parse import parse_log
 
 
@@ -125,8 +124,54 @@ def test_mlperf_counts_in_epochs_where_nothing_else_is_stated():
         "eval_accuracy", 0.75, '{"epoch_num": 4.0}'
     )
     assert points(read(text), "val.eval_accuracy") == {3: 0.5, 4: 0.75}
-    with pytest.raises(HarnessError, match="damaged"):
-        read(event("eval_accuracy", 0.5, '{"epoch_num": 0.25}'))
+
+
+def test_fractions_of_epochs_are_steps_by_the_samples_of_an_epoch():
+    evaluations = "".join(
+        event("eval_accuracy", 0.5 + e / 8, f'{{"epoch_num": {e}}}') for e in (0.25, 0.5, 1.0)
+    )
+    settings = event("train_samples", 6400, "{}") + event("global_batch_size", 16, "{}")
+    run = read(settings + evaluations)
+    assert points(run, "val.eval_accuracy") == {100: 0.53125, 200: 0.5625, 400: 0.625}
+    assert run.by_order == ()
+    counted = read(evaluations)
+    assert points(counted, "val.eval_accuracy") == {0: 0.53125, 1: 0.5625, 2: 0.625}
+    assert counted.by_order == ("val.eval_accuracy",)
+
+
+def test_a_step_that_counts_samples_is_taken_for_that():
+    run = read(
+        event("global_batch_size", 8, "{}")
+        + event("tracked_stats", '{"loss": 2.5}', '{"step": 80, "samples_count": 80}')
+        + event("tracked_stats", '{"loss": 2.25}', '{"step": 20, "samples_count": 160}')
+    )
+    assert points(run) == {9: 2.5, 19: 2.25}
+    assert points(run, "samples") == {9: 80.0, 19: 160.0}
+
+
+def test_statistics_hold_the_rate_and_the_norm_beside_the_loss():
+    run = read(
+        event(
+            "tracked_stats",
+            '{"reduced_train_loss": 2.5, "grad_norm": 1.5, "learning_rate": 0.25, "ips": 9}',
+            '{"step": 4}',
+        )
+    )
+    found = {s.name: s.values.tolist() for s in run.series}
+    assert found == {"loss": [2.5], "grad_norm": [1.5], "lr": [0.25]}
+
+
+def test_the_metrics_of_one_evaluation_are_a_series_each():
+    run = read(event("eval_accuracy", '{"BBOX": 0.25, "SEGM": 0.125}', '{"epoch_num": 4}'))
+    assert (points(run, "val.BBOX"), points(run, "val.SEGM")) == ({4: 0.25}, {4: 0.125})
+
+
+def test_each_loss_that_is_not_placed_is_shown():
+    text = event("train_loss", 2.5, '{"step": 10}')
+    run = read(text + event("tracked_stats", '{"train_loss": 2.25}', "{}") + event("loss", 2, "{}"))
+    assert [s.line for s in run.skipped] == [2, 3]
+    assert "needs a step, an epoch_num" in run.skipped[0].reason
+    assert "without an object" in read(text + event("tracked_stats", 2.5, "{}")).skipped[0].reason
 
 
 def test_losses_among_tracked_statistics_are_read_with_their_rate():

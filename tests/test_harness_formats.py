@@ -38,6 +38,13 @@ EXPECTED = {
         "total_time": {0: 0.5, 1: 0.5, 2: 0.5},
         "total_time of 1": {0: 0.5, 1: 0.5, 2: 0.5},
     },
+    "epoch table": {
+        "box_loss@8": {8: 1.5, 16: 1.25},
+        "cls_loss@8": {8: 2.5, 16: 2.25},
+        "val.P": {8: 0.625},
+        "val.R": {8: 0.375},
+        "val.mAP50": {8: 0.5},
+    },
     "tcappdll json": {
         "loss": {90: 429.9375, 91: 411.5, 92: 401.25},
         "ips": {90: 68.0625, 91: 68.0625, 92: 68.0625},
@@ -217,6 +224,7 @@ NO_COUNTER = {
     "Environment": "states facts",
     "Launch": "states facts",
     "CsvTable": "its example is a heading",
+    "EpochTable": "its example is a heading",
 }
 """Formats whose example counts no step."""
 

@@ -13,6 +13,7 @@ STEPS = (
     "_step",
     "trainer/global_step",
     "current_steps",
+    "global_step/max_steps",
     "iteration",
     "iter",
     "it",
@@ -20,16 +21,27 @@ STEPS = (
     "batch",
 )
 """Columns and keys that count steps, the likeliest first."""
-EPOCHS = ("epoch", "Epoch")
+EPOCHS = ("epoch", "Epoch", "EPOCH")
 NO_SERIES = frozenset(
-    {"epoch", "rank", "eta", "timestamp", "_timestamp", "_runtime", "wall time", "wall_time"}
-    | {"total_steps", "percentage", "elapsed_time", "remaining_time"}
+    {"epoch", "train/epoch", "rank", "eta", "time", "timestamp", "_timestamp", "_runtime"}
+    | {"wall time", "wall_time", "total_steps", "percentage", "elapsed_time", "remaining_time"}
+    | {"throughput", "total_tokens", "total_flos", "n_parameters", "bad_epochs"}
+    | {"memory(gib)", "train_speed(iter/s)", "train_speed(s/it)"}
 )
-"""Columns and keys that hold no quantity of the training."""
+"""Columns and keys, in small letters, that hold no quantity of the training."""
+SUMMARY = "train_runtime"
+"""A key of the record in which Hugging Face's Trainer sums up the training."""
 
-_VALIDATION = re.compile(r"(?:eval|val|valid|validation)[_/.](?P<rest>.+)")
-_OTHER_SET = re.compile(r"(?:eval|val|valid|validation|test)(?:[_/. ]|$)", re.IGNORECASE)
-_LR = re.compile(r"(?:learning[_ ]rate|lr(?:-[\w/-]+)?)", re.IGNORECASE)
+_VALIDATION = re.compile(
+    r"(?:eval|val|valid|validation|dev|test)[_/.](?P<rest>.+)", re.ASCII | re.IGNORECASE
+)
+_OTHER_SET = re.compile(r"(?:eval|val|valid|validation|dev|test)(?:[_/. ]|$)", re.IGNORECASE)
+_LR = re.compile(
+    r"(?:train[_/])?(?:learning[_ ]rate|lr(?:[-/][\w/-]+)?)|optim0_lr0", re.ASCII | re.IGNORECASE
+)
+_GRADIENT_NORM = re.compile(r"(?:train/)?grad_norm", re.ASCII | re.IGNORECASE)
+_LOSS = re.compile(r"(?:train_)?loss", re.ASCII | re.IGNORECASE)
+_SPEED = re.compile(r"\w{1,60}(?:_runtime|_per_second)", re.ASCII)
 
 
 def canonical(name: str) -> str:
@@ -41,8 +53,22 @@ def canonical(name: str) -> str:
     name = name.strip()
     validation = _VALIDATION.fullmatch(name)
     if validation is not None:
-        return f"val.{validation['rest']}"
+        rest = validation["rest"]
+        return f"val.{rest.lower() if _LOSS.fullmatch(rest) else rest}"
+    if name.isupper() and _LOSS.fullmatch(name):
+        return name.lower()
+    if _GRADIENT_NORM.fullmatch(name):
+        return "grad_norm"
     return "lr" if _LR.fullmatch(name) else name
+
+
+def holds_figures(name: str) -> bool:
+    """Returns whether a column or key may hold a quantity of the training.
+
+    >>> holds_figures("loss"), holds_figures("Epoch"), holds_figures("eval_samples_per_second")
+    (True, False, False)
+    """
+    return name.lower() not in NO_SERIES and _SPEED.fullmatch(name) is None
 
 
 def is_validation(name: str) -> bool:

@@ -30,6 +30,7 @@ LOSSES = (
     "training_loss",
     "train_loss_step",
     "lm_loss",
+    "reduced_train_loss",
     "Loss",
     "Loss/train",
     "loss/train",

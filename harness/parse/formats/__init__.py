@@ -13,6 +13,7 @@ from harness.parse.blocks.launch import Launch
 from harness.parse.format import Format
 from harness.parse.formats.columns import Columns
 from harness.parse.formats.csv_table import CsvTable
+from harness.parse.formats.epoch_table import EpochTable
 from harness.parse.formats.hf_state import HfState
 from harness.parse.formats.hf_trainer import HfTrainer
 from harness.parse.formats.json_lines import JsonLines
@@ -45,6 +46,7 @@ FORMATS: tuple[type[Format], ...] = (
     Arguments,  # blocks of facts come after the formats of lines that name such facts as well
     Launch,
     Environment,
+    EpochTable,
     CsvTable,  # takes every line behind its heading
     Columns,  # fallbacks: two numbers on a line, or a loss on a line
     Grammar,

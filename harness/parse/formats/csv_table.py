@@ -11,7 +11,7 @@ import csv
 
 from harness.parse.collect import MAX_PARTS, Collector
 from harness.parse.line import Line, Place, records_of
-from harness.parse.names import EPOCHS, NO_SERIES, Names, is_loss, step_key
+from harness.parse.names import EPOCHS, Names, holds_figures, is_loss, step_key
 from harness.parse.number import count, number
 from harness.parse.rows import Rows
 from harness.parse.tokens import instead
@@ -109,7 +109,7 @@ class CsvTable:
         cells = {
             name: cell if (value := number(cell)) is None else value
             for name, cell in row.items()
-            if name not in {self._step, "run", ""} and name.lower() not in NO_SERIES
+            if name not in {self._step, "run", ""} and holds_figures(name)
         }
         place = (step, rank, run, *(cells if tidy else ())) if whole else None
         figures, unread = self._rows.read(cells, place, text, into)

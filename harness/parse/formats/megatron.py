@@ -16,7 +16,8 @@ from harness.parse.line import Fields, Line, Place, records_of
 from harness.parse.names import canonical, is_loss
 from harness.parse.number import VALUE, count, number
 
-_LINE = re.compile(r"\biteration\s{1,20}(?P<done>\d+)/\s{0,20}(?P<total>\d+) \|", re.ASCII)
+_LINE = re.compile(r"(?<!, )\biteration\s{1,20}(?P<done>\d+)/\s{0,20}(?P<total>\d+) \|", re.ASCII)
+"""Not NeMo's `Training epoch 0, iteration 9/99 |`, which the grammar reads."""
 _FIELD = re.compile(rf"\s*(?P<name>[A-Za-z][^|:]{{0,60}}):\s*(?P<value>{VALUE})\s*", re.ASCII)
 _OTHER = re.compile(r"\s*(?P<name>[A-Za-z][^|:]{0,60}):\s*(?P<value>[^|]{0,60}?)\s*", re.ASCII)
 """A field in which no number stands."""

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.log.fact_table import aliases
 from harness.log.facts import FactValue
 from harness.parse.collect import Collector
 from harness.parse.damage import word
+from harness.parse.grammar.naming import is_loss
 from harness.parse.jsonlike import loads
 from harness.parse.line import Line, Place
-from harness.parse.number import MAX_COUNT, json_number, number
+from harness.parse.names import canonical
+from harness.parse.number import MAX_COUNT, json_count, json_number, number
+from harness.parse.sources import LOSSES
 
 MARK = ":::MLLOG"
 SAMPLES = "samples"
@@ -21,19 +24,35 @@ SAMPLES = "samples"
 
 _FACTS = aliases("mllog")
 _SCHEDULE = "opt_learning_rate_"
-_METADATA = ("step", "samples_count", "lr", "epoch_num", "metric")
-_TRACKED = frozenset({"train_loss", "loss"})
-"""Losses among the statistics that some systems log in one event."""
+_STEPS = ("step", "step_num", "global_step", "iteration")
+"""Counters of steps, the likeliest first; some programs state the samples as their step."""
+_METADATA = (*_STEPS, "samples_count", "lr", "learning_rate", "epoch_num", "metric")
+_RESULTS = ("eval_accuracy", "eval_error")
+"""How the keys of evaluations begin."""
+_STATISTICS = "tracked_stats"
+"""The event of several figures: throughput, and with some systems the training loss."""
+_BESIDE = frozenset({"lr", "grad_norm"})
+"""Figures among the statistics that are read beside a loss."""
 _MODEL = frozenset({"submission_benchmark", "lora_rank", "lora_alpha"})
+
+
+class _Event(NamedTuple):
+    """Figures of one event by their series, and what its metadata say of them."""
+
+    line: int
+    key: str
+    figures: dict[str, Any]
+    metadata: dict[str, Any]
 
 
 class Mllog:
     """Reads losses, evaluations and hyperparameters; a step is an optimizer step from 0.
 
-    An event says how many samples were seen, so its step is samples / global_batch_size - 1; an
-    event that states its own step is believed, and one that states an epoch alone counts in
-    epochs, as it does. Runs of different batch sizes then meet on optimizer
-    steps, and the samples that each had seen by then are a series of their own.
+    An event says how many samples were seen, so its step is samples / global_batch_size - 1. Runs
+    of different batch sizes then meet on optimizer steps, and the samples that each had seen by
+    then are a series of their own. An event that states its step is believed. One that states an
+    epoch alone is at that epoch; where a log has fractions of epochs, at the steps that they are
+    by train_samples and global_batch_size, or in order without those.
     """
 
     name = "mllog"
@@ -47,7 +66,7 @@ class Mllog:
 
     def __init__(self) -> None:
         self._settings: dict[str, tuple[FactValue, int]] = {}
-        self._events: list[tuple[int, dict[str, Any]]] = []
+        self._events: list[_Event] = []
 
     def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line that holds an event."""
@@ -58,20 +77,20 @@ class Mllog:
         try:
             event = loads(text[at + len(MARK) :])
             key, metadata = event["key"], event.get("metadata") or {}
-            is_loss = key == "train_loss"
-            value = event.get("value") if is_loss else event["value"]
             metadata = {k: metadata.get(k) for k in _METADATA}
+            value = event["value"] if _series(key, None) is None else event.get("value")
         except (KeyError, TypeError, AttributeError):
             into.skip(number, text[at:], "no JSON event with key and value after the mark")
             return True
         into.claim(self.name)
-        if key == "tracked_stats" and isinstance(value, dict):
-            for name in _TRACKED & value.keys():
-                event = {"key": "train_loss", "value": value[name], "metadata": metadata}
-                self._events.append((number, event))
-        elif is_loss or (isinstance(key, str) and key.startswith("eval_accuracy")):
-            self._events.append((number, {"key": key, "value": value, "metadata": metadata}))
-        elif isinstance(key, str) and isinstance(value, str | int | float):
+        if not isinstance(key, str):
+            return True
+        figures = _figures(key, value, metadata)
+        if figures:
+            self._events.append(_Event(number, key, figures, metadata))
+        elif key == _STATISTICS and not isinstance(value, dict):
+            into.skip(number, text[at:], "tracked_stats without an object of figures")
+        elif isinstance(value, str | int | float):
             self._settings.setdefault(key, (value, number))
         return True
 
@@ -83,9 +102,8 @@ class Mllog:
         if "opt_adamw_weight_decay" in self._settings and not into.has("optimizer"):
             into.fact("optimizer", "adamw", line=self._settings["opt_adamw_weight_decay"][1])
         self._composed(into)
-        batch = self._settings.get("global_batch_size", (None, 0))[0]
-        for line, event in self._events:
-            self._place(line, event, batch, into)
+        for event, step in zip(self._events, self._steps(into), strict=True):
+            self._place(event, step, into)
 
     def _composed(self, into: Collector) -> None:
         schedule = sorted(k for k in self._settings if k.startswith(_SCHEDULE))
@@ -100,24 +118,79 @@ class Mllog:
             inner = ", ".join(part for part in parts if not part.startswith("submission"))
             into.fact("model", f"{name}({inner})" if inner else name, line=line)
 
-    def _place(self, line: int, event: dict[str, Any], batch: object, into: Collector) -> None:
-        key, metadata = event["key"], event["metadata"]
-        metric = metadata["metric"]
-        name = "loss" if key == "train_loss" else f"val.{metric or key}"
-        step = _step(metadata, batch)
-        into.line = line
-        value = None if step is None else _figure(name, event["value"], into)
-        if step is None or value is None:
-            reason = "needs a number and a step, or samples_count and a global_batch_size"
-            into.skip(line, f"{key}: {event['value']!r}", reason)
+    def _steps(self, into: Collector) -> list[int | None]:
+        """The step of each event; None where an event states none."""
+        batch = self._count("global_batch_size")
+        steps = [_step(event.metadata, batch) for event in self._events]
+        epochs = [
+            _epoch(event.metadata) if step is None else None
+            for event, step in zip(self._events, steps, strict=True)
+        ]
+        stated = [epoch for epoch in epochs if epoch is not None]
+        if all(epoch.is_integer() for epoch in stated):
+            numbers = {epoch: int(epoch) for epoch in stated}
+        elif (samples := self._count("train_samples")) and batch:
+            numbers = {e: min(MAX_COUNT, round(e * samples / batch)) for e in stated}
+        else:
+            numbers = {epoch: i for i, epoch in enumerate(dict.fromkeys(stated))}
+            into.note("mllog: fractions of epochs without train_samples are numbered in order")
+            for event, epoch in zip(self._events, epochs, strict=True):
+                into.by_order(*(event.figures if epoch is not None else ()))
+        return [
+            step if epoch is None else numbers[epoch]
+            for step, epoch in zip(steps, epochs, strict=True)
+        ]
+
+    def _count(self, setting: str) -> int:
+        """A setting that is a number of samples; 0 where the log states none."""
+        value = self._settings.get(setting, (0, 0))[0]
+        return value if isinstance(value, int) and 0 < value <= MAX_COUNT else 0
+
+    def _place(self, event: _Event, step: int | None, into: Collector) -> None:
+        """Hands over the figures of an event."""
+        into.line = event.line
+        if step is None:
+            reason = "needs a step, an epoch_num, or samples_count and a global_batch_size"
+            into.skip(event.line, f"{event.key}: {event.figures!r:.200}", reason)
             return
-        values = {name: value}
-        for extra, series in (("lr", "lr"), ("samples_count", SAMPLES)) if name == "loss" else ():
-            also = metadata.get(extra)
-            read = _figure(series, also, into) if also is not None else None
-            if read is not None:
-                values[series] = read
+        values = {}
+        for name, stated in event.figures.items():
+            value = _figure(name, stated, into)
+            if value is None:
+                into.skip(event.line, f"{name}: {stated!r:.200}", f"{name} is not a number")
+            else:
+                values[name] = value
+        if "loss" in values and (samples := event.metadata["samples_count"]) is not None:
+            seen = _figure(SAMPLES, samples, into)
+            values |= {} if seen is None else {SAMPLES: seen}
         into.record(Place(step), values)
+
+
+def _series(key: object, metric: object) -> str | None:
+    """The series of the value under a key; None where the value is no figure of the training."""
+    if not isinstance(key, str):
+        return None
+    if key.startswith(_RESULTS):
+        return f"val.{metric or key}"
+    if not is_loss(key):
+        return None
+    name = canonical(key)
+    return "loss" if name in LOSSES else name
+
+
+def _figures(key: str, value: object, metadata: dict[str, Any]) -> dict[str, Any]:
+    """The figures of an event by their series: a value, or those of an object of values."""
+    series = _series(key, metadata["metric"])
+    if key == _STATISTICS and isinstance(value, dict):
+        figures = {name: v for n, v in value.items() if (name := _series(n, None)) is not None}
+        beside = {canonical(n): v for n, v in value.items() if canonical(n) in _BESIDE}
+        figures |= beside if figures else {}
+    elif series is not None and isinstance(value, dict):
+        figures = {f"val.{n}" if series.startswith("val.") else n: v for n, v in value.items()}
+    else:
+        figures = {} if series is None else {series: value}
+    rate = next((metadata[n] for n in ("lr", "learning_rate") if metadata[n] is not None), None)
+    return {"lr": rate} | figures if "loss" in figures and rate is not None else figures
 
 
 def _figure(name: str, value: object, into: Collector) -> float | None:
@@ -132,15 +205,18 @@ def _figure(name: str, value: object, into: Collector) -> float | None:
     return word(name, text, f"{name}: {text}", into)
 
 
-def _step(metadata: dict[str, Any], batch: object) -> int | None:
-    """The optimizer step, from 0, or the epoch; None where an event says neither."""
-    stated = metadata.get("step")
-    if isinstance(stated, int) and not isinstance(stated, bool) and stated <= MAX_COUNT:
+def _step(metadata: dict[str, Any], batch: int) -> int | None:
+    """The optimizer step, from 0; None where an event states none."""
+    samples = json_number(metadata["samples_count"])
+    stated = next((n for n in (json_count(metadata[k]) for k in _STEPS) if n is not None), None)
+    if stated is not None and not (batch > 1 and samples == stated):
         return max(0, stated - 1)
-    samples = metadata.get("samples_count")
-    epoch = metadata.get("epoch_num")
-    if samples is None and isinstance(epoch, int | float) and not isinstance(epoch, bool):
-        return int(epoch) if 0 <= epoch <= MAX_COUNT and epoch == int(epoch) else None
-    if not isinstance(samples, int | float) or not isinstance(batch, int) or batch <= 0:
+    if samples is None or not batch or not 0 <= samples <= MAX_COUNT:
         return None
-    return max(0, int(samples) // batch - 1) if 0 <= samples <= MAX_COUNT else None
+    return max(0, int(samples) // batch - 1)
+
+
+def _epoch(metadata: dict[str, Any]) -> float | None:
+    """The epoch that an event states; None without one."""
+    epoch = json_number(metadata["epoch_num"])
+    return epoch if epoch is not None and 0 <= epoch <= MAX_COUNT else None

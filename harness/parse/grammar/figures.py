@@ -9,6 +9,7 @@ from harness.parse.grammar.naming import full_name, is_loss
 from harness.parse.grammar.words import (
     GRADIENT_NORMS,
     LEARNING_RATES,
+    NAMED_LOSSES,
     OTHER_LOSSES,
     POSITIONS,
     SPACED,
@@ -16,11 +17,17 @@ from harness.parse.grammar.words import (
 )
 from harness.parse.number import VALUE, number
 
-NO_FIGURES = (".py", ".cc", ".cpp", "/sec", "/s", "_time", "time", "_throughput", "_per_second")
-"""Ends of the names of source files, speeds and times."""
+NO_FIGURES = (
+    *(".py", ".cc", ".cpp", "/sec", "/s", "_time", "time", "_throughput", "/throughput"),
+    *("_per_second", "/epoch", "/global_step", "_num_updates"),
+)
+"""Ends of the names of source files, speeds, times and counters."""
+TIMES = "timing_"
+"""How names of times begin: verl's `timing_s/step`."""
 
+_LOSSES = OTHER_LOSSES | NAMED_LOSSES
 _NAME = re.compile(
-    r"(?<![\w./@])(?P<name>[^\W\d]\w{0,60}(?:[./@+-]\w{1,60}){0,8})['\"]?"
+    r"(?<![\w./@])(?P<name>L\.r\.(?=\s)|[^\W\d]\w{0,60}(?:[./@+-]\w{1,60}){0,8})['\"]?"
     r"(?:\([A-Za-z]\w{0,40}\)|[^\S\n](?P<set>(?i:train|val|valid|test|eval))(?=[:=]))?"
     r"(?P<gap>[^\S\n]{0,8}[:=][^\S\n]{0,8}|[^\S\n]{1,8}(?:is[^\S\n]{1,8})?)"
 )
@@ -64,7 +71,7 @@ def figures_of(text: str, floor: int = 0) -> list[Figure]:
         name, gap = match["name"], match["gap"]
         low = name.lower()
         stated = ":" in gap or "=" in gap
-        loss = ("loss" in low and (stated or not low[-1].isdigit())) or low in OTHER_LOSSES
+        loss = ("loss" in low and (stated or not low[-1].isdigit())) or low in _LOSSES
         if not loss and (not _is_named(low, stated=stated) or _is_no_figure(low)):
             continue
         at = _AT.match(text, match.end())
@@ -78,7 +85,7 @@ def figures_of(text: str, floor: int = 0) -> list[Figure]:
 
 def _is_no_figure(low: str) -> bool:
     """Whether a word is a counter, a speed, a time or the name of a source file."""
-    return low in POSITIONS or low in SPEEDS or low.endswith(NO_FIGURES)
+    return low in POSITIONS or low in SPEEDS or low.endswith(NO_FIGURES) or low.startswith(TIMES)
 
 
 def _is_named(low: str, *, stated: bool) -> bool:
@@ -95,7 +102,7 @@ def _figure(
     name, start = full_name(text, match.start(), match["name"], floor)
     name = f"{match['set']} {name}" if match["set"] else name
     low = name.lower()
-    loss = is_loss(name) or low in OTHER_LOSSES
+    loss = is_loss(name) or low in _LOSSES
     if low in SPEEDS and not loss:
         return None
     if at is not None and at["value"] is not None:

@@ -18,6 +18,9 @@ _RANK = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
+_EVALUATED = re.compile(r"\[(?:valid|val|eval|test|dev)\](?=\s)", re.IGNORECASE)
+"""The second part of ESPnet's `1epoch results: [train] loss=1.5, [valid] loss=1.25`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
@@ -70,7 +73,9 @@ def parsed(text: str) -> Parsed:
         rank = count(stated["rank"] or stated["ordinal"])
     head = text[end : figures[0].start] if figures else text[end:]
     phase = phase_of(head)
-    names = tuple(series_name(figure.name, phase) for figure in figures)
+    second = _EVALUATED.search(text, figures[0].start) if figures else None
+    evaluated = len(text) if second is None else second.end()
+    names = tuple(series_name(f.name, "eval" if f.start >= evaluated else phase) for f in figures)
     return Parsed(
         prefix=text[:end],
         rank=rank,

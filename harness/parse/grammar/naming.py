@@ -14,6 +14,7 @@ from harness.parse.grammar.words import (
     NO_QUALIFIER,
     NOT_A_LOSS,
     OTHER_LOSSES,
+    TEST_LOSSES,
     TOTALS,
     TRAINING,
     TWO_WORDS,
@@ -24,6 +25,12 @@ MAX_WORDS = 3
 CACHED = 4096
 """Names whose meaning is remembered: a log prints the same few on every line."""
 
+_MEANT = (
+    dict.fromkeys(LEARNING_RATES, "lr")
+    | dict.fromkeys(GRADIENT_NORMS, "grad_norm")
+    | {name: f"val.{name}" for name in TEST_LOSSES}
+)
+"""Names that mean one series wherever they are printed."""
 _BEFORE = re.compile(r"(?:(?<![\w./])[A-Za-z][\w/]{0,30}[ -]){1,3}\Z", re.ASCII)
 _PHASE = re.compile(
     rf"(?<![\w./])(?:{'|'.join(sorted(TRAINING | EVALUATION, key=len, reverse=True))})[ ]\Z", re.I
@@ -96,10 +103,8 @@ def series_name(name: str, phase: Phase) -> str:
     ('lr', 'grad_norm', 'train/loss')
     """
     low = name.lower()
-    if low in LEARNING_RATES:
-        return "lr"
-    if low in GRADIENT_NORMS:
-        return "grad_norm"
+    if low in _MEANT:
+        return _MEANT[low]
     ends = (low.partition("/")[0], low.rpartition("/")[2])
     if phase != "eval" and "/" in name and EVALUATION.isdisjoint(ends):
         return name

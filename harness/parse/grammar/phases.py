@@ -17,7 +17,9 @@ _WORDS = re.compile(
     rf"(?<![\w./])(?:(?P<train>{_TRAINING})|(?P<eval>{_EVALUATION}))(?![\w./=])", re.IGNORECASE
 )
 _SUMMARY = re.compile(
-    r"[\W_]{0,8}(?:averaged? stats|summary)\b|\s{0,8}\[train\][^\n]{0,80}\[avg\]", re.IGNORECASE
+    r"[\W_]{0,8}(?:averaged? stats|summary)\b|\s{0,8}\[train\][^\n]{0,80}\[avg\]"
+    r"|\s{0,8}train \| (?:epoch\b|\{)|\s{0,8}\d{1,9}epoch results: \[train\]",
+    re.IGNORECASE,
 )
 
 

@@ -43,6 +43,12 @@ class Process:
         else:
             self._training(said, figures, into)
 
+    def results(self, figures: Figures, into: Collector) -> None:
+        """Takes the results of an evaluation from a line that sums up an epoch of training."""
+        step = self._reached(into)
+        if step is not None:
+            self._record(At(step), _parted(figures)[1], into)
+
     def close(self, into: Collector) -> None:
         """Hands over the result of an evaluation with which the log ends."""
         self.evaluating.end(self._rank, self._reached(into), into)
@@ -71,6 +77,10 @@ class Process:
             self._record(At(step), figures, into)
         elif at is None:
             self.counting.epochs_ended += step is not None
+            trained, evaluated = _parted(figures)
+            if step is not None and evaluated:
+                self._record(At(step), evaluated, into)
+                figures = trained
             self._held.add(self._rank, place.whole_epoch, figures)
         elif not place.bar:
             self.evaluating.end(self._rank, step, into)

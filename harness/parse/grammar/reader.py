@@ -31,7 +31,7 @@ MAX_PROCESSES = 10_000
 MIN_AGAIN = 0.3
 """Part of the lines from which on repeated steps are processes and no resumed run; two are half."""
 
-_HINTS = ("oss", "xent", "cost ", "cost:")
+_HINTS = ("oss", "xent", "cost ", "cost:", "trl:", "tel:", "ce-mean")
 _COUNTER = re.compile(r"step|iter", re.ASCII | re.IGNORECASE)
 _OTHER_EPOCH = re.compile(r"best|sav(?:ed|ing)|checkpoint|early|resum", re.IGNORECASE)
 """Words of a line whose epoch is not the one that begins."""
@@ -149,6 +149,7 @@ class Grammar:
             into.odd(name, loss.text, spelled(loss), text)
         if said.phase == "summary":
             self._summaries += 1
+            process.results(_values(said, losses), into)
         else:
             process.take(said, _values(said, losses), into)
 

@@ -36,10 +36,15 @@ NOT_A_LOSS = frozenset(
     | {"type", "name", "ppl", "lr", "grad", "norm", "time", "decode", "reduction"}
 )
 """Parts of a name with `loss` in it that is no loss."""
-OTHER_LOSSES = frozenset({"xent", "nll", "cost"})
-"""What OpenNMT and Marian call the loss, where a line has no figure with `loss` in its name."""
+OTHER_LOSSES = frozenset({"xent", "nll", "cost", "trl", "tel"})
+"""What OpenNMT, Marian and llm.c call the loss, where a line names no other."""
+NAMED_LOSSES = frozenset({"cross-entropy", "ce-mean-words"})
+"""Losses without `loss` in their name that keep it: those that Marian validates by."""
+TEST_LOSSES = frozenset({"tel"})
 
-LEARNING_RATES = frozenset({"lr", "learning_rate", "learning rate", "base_lr", "cur_lr"})
+LEARNING_RATES = frozenset(
+    {"lr", "learning_rate", "learning rate", "base_lr", "cur_lr", "train_lr", "optim0_lr0", "l.r."}
+)
 GRADIENT_NORMS = frozenset(
     {"grad_norm", "gradnorm", "gnorm", "grad norm", "gradient_norm", "gradient norm"}
     | {"global_norm", "global norm", "global_grad_norm", "norm", "total_norm", "grad-norm"}
@@ -76,12 +81,21 @@ POSITIONS = (
 )
 """Names of counters, phases and processes: a number behind them is no figure of the training."""
 SPEEDS = frozenset(
-    {"eta", "time", "data", "mem", "memory", "max mem", "mfu", "ips", "tps", "speed", "v_num"}
-    | {"batch_cost", "reader_cost", "avg_batch_cost", "avg_reader_cost", "elapsed", "percentage"}
+    {"s", "eta", "time", "data", "mem", "memory", "max mem", "mfu", "ips", "tps", "speed", "v_num"}
+    | {
+        "batch_cost",
+        "reader_cost",
+        "data_cost",
+        "avg_batch_cost",
+        "avg_reader_cost",
+        "elapsed",
+        "percentage",
+    }
     | {"data_time", "batch_time", "iter_time", "step_time", "per_step_time", "throughput", "wps"}
     | {"ups", "wpb", "bsz", "wall", "train_wall", "gb_free", "tgs", "tflops", "dt", "tokens"}
     | {"samples", "sents", "tok", "gpu_mem", "cost_time", "avg_samples", "max_mem", "rate"}
-    | {"globalrate", "elapsed_time", "remaining_time", "date", "ms", "port", "version"}
+    | {"n_parameters", "bad_epochs", "total_flos", "total_tokens", "globalrate"}
+    | {"elapsed_time", "remaining_time", "date", "ms", "port", "version"}
 )
 """Names of times, speeds and sizes, which no comparison of two machines can use."""
 SPACED = frozenset({"acc", "acc1", "acc5", "acc@1", "acc@5", "top1", "top5", "ppl", "accuracy"})
