@@ -190,7 +190,7 @@ def parse(
 ) -> None:
     """Show what was read from a log, what was skipped, and why.
 
-    Prints facts, series, counts and skipped lines. Use it before a comparison, to see whether the
+    Prints one sentence on the run, then facts, series, counts and skipped lines. Use it before a comparison, to see whether the
     log was read as you expect.
 
     Example: harness parse port.log
@@ -210,7 +210,7 @@ def parse(
     if json_to not in {"", "-"}:
         write_text(Path(json_to), text)
     if csv is not None:
-        write_text(csv, writer.table(runs).to_csv(index=False))
+        write_text(csv, writer.table(runs).to_csv(index=False, na_rep="nan"))
     if json_to == "-":
         sys.stdout.write(text)
         return
