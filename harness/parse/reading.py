@@ -57,8 +57,9 @@ def parse_log(
     )
     if others:
         msg = (
-            f"holds {len(others) + 1} runs (its column `run`); expected one. Give the file to "
-            "`harness compare`, which takes it as several runs, or read it with `parse_logs`."
+            f"holds {len(others) + 1} runs (by its column `run`, or its blocks of losses); "
+            "expected one. Give the file to `harness compare`, which takes it as several runs, or "
+            "read it with `parse_logs`."
         )
         raise ParseError(msg, source=source)
     return first

@@ -12,7 +12,7 @@ from harness.parse.formats import FACTS_ONLY
 NAMED = 4
 """Series that are named where none is called loss."""
 _BLOCKS = frozenset(kind.name for kind in FACTS_ONLY)
-_WHOLE = ("lines", "json", "state", "tensorboard")
+_WHOLE = ("lines", "json", "state", "tensorboard", "losses")
 """Ends of the names of formats that need no word behind them."""
 
 
