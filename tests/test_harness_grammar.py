@@ -405,10 +405,9 @@ def differing(path, want):
     except HarnessError as error:
         return [str(error)]
     run, found = runs[0], {}
-    for one, s in ((one, s) for one in runs for s in one.series):
+    for side, s in ((one.source.rpartition("[run ")[2], s) for one in runs for s in one.series):
         key = f"{s.name}@rank{s.rank}" if s.rank else s.name
-        if len(runs) > 1:  # both sides, named by their headings
-            key = one.source.rpartition("[run ")[2].rstrip("]")
+        key = side.rstrip("]") or key  # both sides are named by their headings
         found.setdefault(key, []).extend(zip(s.steps.tolist(), s.values.tolist(), strict=True))
     odd = [
         f"{key}: {found.get(key)}"

@@ -43,8 +43,14 @@ def test_each_block_is_a_run_numbered_in_order():
 
 @pytest.mark.parametrize(
     "heads",
-    [("cuda:", "sdaa:"), ("# GPU", "# NPU"), ("[CUDA]", "[SDAA]"), ("cuda_loss", "sdaa_loss")]
-    + [("--- Baseline ---", "--- Candidate ---"), ("CUDA loss:", "SDAA loss:")],
+    [
+        ("cuda:", "sdaa:"),
+        ("# GPU", "# NPU"),
+        ("[CUDA]", "[SDAA]"),
+        ("cuda_loss", "sdaa_loss"),
+        ("--- Baseline ---", "--- Candidate ---"),
+        ("CUDA loss:", "SDAA loss:"),
+    ],
 )
 def test_headings_have_many_forms(heads):
     text = f"{heads[0]}\n4.5, 4.25\n{heads[1]}\n[4.0, 3.5]\n"

@@ -200,8 +200,8 @@ def parse(
 ) -> None:
     """Show what was read from a log, what was skipped, and why.
 
-    Prints one sentence on the run, then facts, series, counts and skipped lines. Use it before a comparison, to see whether the
-    log was read as you expect.
+    Prints one sentence on the run, then facts, series, counts and skipped lines. Use it before a
+    comparison, to see whether the log was read as you expect.
 
     Example: harness parse port.log
     """

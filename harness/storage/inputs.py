@@ -47,9 +47,7 @@ def load(
         options = {"root": root, "baselines": baselines}
         return tuple(run for part in parts for run in load(part, **options, pattern=pattern))
     paths = expand(spec, root=root)
-    return tuple(
-        run for path in paths for run in one_side(read_runs(path, pattern=pattern), path)
-    )
+    return tuple(run for path in paths for run in one_side(read_runs(path, pattern=pattern), path))
 
 
 def one_side(runs: tuple[Run, ...], path: str | Path) -> tuple[Run, ...]:

@@ -24,7 +24,8 @@ def repeat_command(
     """The `harness compare` that gives this comparison again, quoted for a POSIX shell.
 
     `baseline` and `candidate` are the words that named the sides, a recording's name for one;
-    without them the logs are listed. A file that holds both sides is named alone. `baselines` is the folder of recordings, where one was named.
+    without them the logs are listed. A file that holds both sides is named
+    alone. `baselines` is the folder of recordings, where one was named.
     What only a manifest can ask for stands behind a `#`, and so does the remark that the secrets of
     a URL were left out.
     """
