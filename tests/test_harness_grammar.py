@@ -405,7 +405,7 @@ def differing(path, want):
     except HarnessError as error:
         return [str(error)]
     run, found = runs[0], {}
-    for side, s in ((one.source.rpartition("[run ")[2], s) for one in runs for s in one.series):
+    for side, s in ((one.source.partition("[run ")[2], s) for one in runs for s in one.series):
         key = f"{s.name}@rank{s.rank}" if s.rank else s.name
         key = side.rstrip("]") or key  # both sides are named by their headings
         found.setdefault(key, []).extend(zip(s.steps.tolist(), s.values.tolist(), strict=True))
