@@ -12,6 +12,7 @@ from rich.table import Table
 from harness.log.run import Run, Series
 from harness.log.wording import counted
 from harness.report import escape
+from harness.report.opening import opening
 from harness.report.screen import words
 from harness.report.table import listed
 
@@ -28,10 +29,11 @@ LONGEST = 60
 
 
 def write(run: Run, console: Console) -> None:
-    """Prints a run on one screen: facts, series of all ranks, notes, skipped lines."""
+    """Prints a run on one screen: one sentence, facts, series of all ranks, notes, skipped lines."""
+    console.print(words(f"{run.source}: {opening(run)}."))
     size = f", {run.size_bytes:,} bytes, sha256 {run.sha256[:16]}" if run.sha256 else ""
     lines = counted(run.lines, "line") if run.lines else "recorded"
-    console.print(words(f"{run.source}: {lines}{size}, read as {', '.join(run.formats)}"))
+    console.print(words(f"{lines}{size}, read as {', '.join(run.formats)}"))
     if run.facts.named():
         console.print(_facts(run, abreast=2 if console.width >= TWO_ABREAST else 1))
     table = Table(title="Series", title_justify="left", box=box.SIMPLE_HEAD)

@@ -9,6 +9,7 @@ from harness.comparison.judge import DEFAULT_RULES, Policy
 from harness.comparison.pipeline import Comparison
 from harness.log.run import Run, place_text
 from harness.log.shown import MASK, masked, shown
+from harness.parse.formats.sides import both_sides
 
 _PLAIN = Policy()
 
@@ -23,16 +24,20 @@ def repeat_command(
     """Returns the `harness compare` command of this comparison, quoted for a POSIX shell.
 
     `baseline` and `candidate` are the arguments that named the sides, such as the name of a
-    recording; without them the logs are listed. `baselines` is the folder of recordings, if given.
+    recording; without them the logs are listed. A file that holds both sides is named
+    once. `baselines` is the folder of recordings, if given.
     A comment after `#` names options that only a manifest has, and secrets of a URL that are left
     out.
     """
     policy = comparison.policy
     options = _options(policy) + (["--baselines", baselines] if baselines else [])
+    pair = _pair(comparison)
     sides = [
         _sources(comparison.baseline) if baseline is None else baseline,
         _sources(comparison.candidate) if candidate is None else candidate,
     ]
+    if pair:
+        sides = [baseline or pair]
     secret = any(masked(side) != side for side in sides)
     sides = [place_text(side) for side in sides]  # user and password do not go into a report
     if any(side.startswith("-") for side in sides):  # the name of a log, not an option
@@ -41,6 +46,13 @@ def repeat_command(
         words = [*sides, *options]
     command = " ".join(map(shlex.quote, ["harness", "compare", *words]))
     return shown(command) + _remark(policy, secret=secret)
+
+
+def _pair(comparison: Comparison) -> str:
+    """The one file that holds both sides; empty where each has its own logs."""
+    runs = (*comparison.baseline, *comparison.candidate)
+    files = {run.source.rpartition(" [run ")[0] for run in runs}
+    return files.pop() if len(files) == 1 and both_sides(runs) is not None else ""
 
 
 def _sources(runs: Sequence[Run]) -> str:
