@@ -29,7 +29,7 @@ LONGEST = 60
 
 
 def write(run: Run, console: Console) -> None:
-    """Prints a run on one screen: one sentence, facts, series of all ranks, notes, skipped lines."""
+    """Prints a run on one screen: one sentence, facts, series, notes and skipped lines."""
     console.print(words(f"{run.source}: {opening(run)}."))
     size = f", {run.size_bytes:,} bytes, sha256 {run.sha256[:16]}" if run.sha256 else ""
     lines = counted(run.lines, "line") if run.lines else "recorded"
