@@ -18,20 +18,26 @@ CONFIGS = Path(__file__).parent / "configs"
 def load_config(config: str | PathLike[str] | Config) -> Config:
     """Returns the config of a name ('ccnet_r18-d8_demo'), a path, or the object itself.
 
-    A path that exists comes first; a name is looked up in `model/configs/ccnet`.
+    A path that exists comes first; a name is looked up in every family of `model/configs`.
     """
     if isinstance(config, Config):
         return config
     path = Path(config)
     if not path.is_file():
-        named = CONFIGS / "ccnet" / f"{path.name.removesuffix('.py')}.py"
-        if path.parent != Path() or not named.is_file():
-            known = ", ".join(sorted(p.stem for p in (CONFIGS / "ccnet").glob("*.py")))
+        named = named_configs().get(path.name.removesuffix(".py"))
+        if path.parent != Path() or named is None:
+            known = ", ".join(named_configs())
             raise FileNotFoundError(
                 f"no config {str(config)!r}; expected a file or one of: {known}"
             )
         path = named
     return Config.fromfile(path)
+
+
+def named_configs() -> dict[str, Path]:
+    """Returns the configs of every family, `configs/<family>/<name>.py`, by their names."""
+    files = (path for path in CONFIGS.glob("*/*.py") if path.parent.name != "_base_")
+    return {path.stem: path for path in sorted(files, key=lambda path: path.stem)}
 
 
 def build_model(

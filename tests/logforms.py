@@ -158,6 +158,10 @@ BLOCKS = {
     "learning_rate=5e-05,\nlogging_steps=10,\nmax_steps=20,\n)\n",
     "environment block": header().split("Config:")[0] + " SDAA Driver  | 2.1.0 (N/A)\n"
     "Port environment:\n    world_size: 4\n    deterministic: True\n\n",
+    "launch settings": "using world size: 8, data-parallel size: 8, context-parallel size: 1\n"
+    "  global_batch_size ............................... 64\n"
+    "  seed ............................................ 1234\n"
+    "[INFO|trainer.py:2422] 2025-05-01 10:00:00,000 >>   Total optimization steps = 1,248\n",
 }
 """Blocks that state facts and hold no record."""
 

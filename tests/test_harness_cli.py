@@ -180,7 +180,7 @@ def test_the_life_of_a_baseline(harness, logs):
     added = harness("baseline", "add", "gpu", "gpu.log", "--origin", "a test")
     assert "recorded 1 run, 240 values in baselines/gpu" in added.stdout
     again = harness("baseline", "add", "gpu", "gpu.log", "--origin", "a test")
-    assert (again.returncode, "recorded already" in again.stderr) == (2, True)
+    assert (again.returncode, "already recorded" in again.stderr) == (2, True)
     assert "gpu: 1 run" in harness("baseline", "list").stdout
     assert "origin: a test" in harness("baseline", "show", "gpu").stdout
     assert "figures are as recorded" in harness("baseline", "verify").stdout

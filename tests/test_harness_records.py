@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from loglines import decaying, run
+from scipy.ndimage import median_filter, uniform_filter1d
 
 from harness import Policy, Verdict, compare
 from harness.log.run import Series
-from harness.quality.records import spikes
+from harness.quality.records import SCALE, TO_SIGMA, _distances, _local_scale, spikes
 from harness.rules import RULES
 
 N = 400
@@ -203,3 +204,17 @@ def test_bursts_are_rare_in_healthy_runs():
         return judged(row, base)[1]
 
     assert sum("much farther than" in said(seed) for seed in range(100)) <= 1
+
+
+@pytest.mark.parametrize(("n", "width"), [(30, 5), (200, 51), (40_000, 9)])
+def test_the_running_median_is_that_of_scipy(n, width):
+    curves = np.random.default_rng(n).normal(size=(3, n))
+    expected = curves - median_filter(curves, size=(1, width), mode="mirror")
+    assert np.array_equal(_distances(curves, width), expected)
+
+
+def test_the_local_scale_is_the_running_mean_of_scipy():
+    distances = np.random.default_rng(2).normal(size=(4, 300))
+    typical = np.median(np.abs(distances), axis=0)
+    expected = TO_SIGMA * uniform_filter1d(typical, SCALE, mode="nearest")
+    assert _local_scale(distances) == pytest.approx(expected, rel=1e-12)

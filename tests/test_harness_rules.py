@@ -202,7 +202,7 @@ def test_a_fraction_may_be_given_in_percent(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("twosided", "no rule 'twosided'; expected one of: modelzoo, two-sided"),
+        ("twosided", "no rule 'twosided'; expected one of: default, ensemble"),
         ("two-sided:tol=1", "rule 'two-sided' has no parameter 'tol'; it takes: rtol"),
         ("two-sided:rtol=x", "parameter 'rtol' of rule 'two-sided' is 'x'; expected a fraction"),
         ("two-sided:rtol=nan", "expected a fraction from 0 to 0.5"),

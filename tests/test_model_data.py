@@ -14,6 +14,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader
 
+import model.data
 from model.data import (
     CityscapesDataset,
     InfiniteSampler,
@@ -30,7 +31,9 @@ from model.data import (
 from model.data.cityscapes import CITIES
 from model.data.labels import CLASSES, PALETTE, to_train_ids
 from model.data.photometric import linear
+from model.data.stream import StreamDataset
 from model.errors import DataError
+from model.registry import DATASETS
 
 # label id -> train id, as cityscapesScripts tabulates them
 TRAIN_IDS = {
@@ -381,3 +384,19 @@ def test_a_late_start_reads_no_earlier_image(scenes, monkeypatch):
     monkeypatch.setattr(LoadImageFromFile, "__call__", counted)
     batches(scenes, 0, start=1000, count=2)
     assert 6 <= len(reads) <= 9  # two batches, and the one that zip fetches to find its end
+
+
+def test_every_data_set_takes_its_random_numbers_from_the_stream():
+    registered = DATASETS.module_dict.values()
+    assert CityscapesDataset in registered
+    assert all(issubclass(kind, StreamDataset) for kind in registered)
+
+
+def test_every_module_that_registers_something_is_imported_with_the_package():
+    folder = Path(model.data.__file__).parent
+    package = (folder / "__init__.py").read_text(encoding="utf-8")
+    registering = {p.stem for p in folder.glob("*.py") if ".register_module()" in p.read_text()}
+    assert registering
+    assert {
+        name for name in registering if f"from model.data.{name} import" not in package
+    } == set()

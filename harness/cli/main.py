@@ -240,7 +240,7 @@ def formats() -> None:
 
 @app.command()
 def rules() -> None:
-    """List the rules with their parameters, those of installed packages included.
+    """List the rules with their parameters, including rules of installed packages.
 
     Example: harness rules
     """

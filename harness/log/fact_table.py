@@ -69,6 +69,7 @@ TABLE: tuple[Fact, ...] = (
         "number of processes that train together",
         "count",
         mmengine_environment="GPU number",
+        megatron_arguments="world_size",
     ),
     _must_match(
         "batch_per_device",
@@ -78,6 +79,8 @@ TABLE: tuple[Fact, ...] = (
         mmcv="data.samples_per_gpu",
         arguments=("batch_size", "per_device_train_batch_size"),
         hf_state="train_batch_size",
+        megatron_arguments="micro_batch_size",
+        trainer="Instantaneous batch size per device",
     ),
     _must_match(
         "grad_accumulation",
@@ -86,6 +89,7 @@ TABLE: tuple[Fact, ...] = (
         mmengine="optim_wrapper.accumulative_counts",
         arguments="gradient_accumulation_steps",
         mllog="gradient_accumulation_steps",
+        trainer="Gradient Accumulation steps",
     ),
     _must_match(
         "effective_batch",
@@ -93,6 +97,8 @@ TABLE: tuple[Fact, ...] = (
         "count",
         megatron="global batch size",
         mllog="global_batch_size",
+        megatron_arguments="global_batch_size",
+        trainer="Total train batch size",
     ),
     _must_match("precision", "float32, amp-float16, amp-bfloat16", "word"),
     _must_match(
@@ -103,6 +109,7 @@ TABLE: tuple[Fact, ...] = (
         mmcv="optimizer.type",
         arguments=("optim", "optimizer"),
         mllog="opt_name",
+        megatron_arguments="optimizer",
     ),
     _must_match(
         "learning_rate",
@@ -111,6 +118,7 @@ TABLE: tuple[Fact, ...] = (
         mmcv="optimizer.lr",
         arguments=("lr", "learning_rate"),
         mllog="opt_base_learning_rate",
+        megatron_arguments="lr",
     ),
     _must_match(
         "momentum",
@@ -126,12 +134,14 @@ TABLE: tuple[Fact, ...] = (
         mmcv="optimizer.weight_decay",
         arguments="weight_decay",
         mllog=("opt_adamw_weight_decay", "opt_weight_decay"),
+        megatron_arguments="weight_decay",
     ),
     _must_match(
         "schedule",
         "learning-rate schedule with its settings",
         "word",
         arguments="lr_scheduler_type",
+        megatron_arguments="lr_decay_style",
     ),
     _must_match(
         "planned_steps",
@@ -141,6 +151,9 @@ TABLE: tuple[Fact, ...] = (
         mmcv="runner.max_iters",
         arguments=("max_steps", "max_iters"),
         hf_state="max_steps",
+        json_lines="total_steps",
+        megatron_arguments="train_iters",
+        trainer="Total optimization steps",
     ),
     _must_match(
         "crop_size",
@@ -178,6 +191,7 @@ TABLE: tuple[Fact, ...] = (
         mmengine_environment="seed",
         arguments="seed",
         mllog="seed",
+        megatron_arguments="seed",
         mmcv_json="seed",
     ),
     _may_differ("deterministic", "deterministic kernels were asked for", "flag"),

@@ -41,6 +41,7 @@ class Collector:
         self.last_step = -1
         self.window = MMENGINE_WINDOW
         self.formats: dict[str, int] = {}  # with the first line of each
+        self.refusals: dict[str, str] = {}  # why the records of a format cannot be used
         self.fallbacks: set[str] = set()
         self.waiting: list[Callable[[], None]] = []
         self.tracks = Tracks()
@@ -180,6 +181,7 @@ class Collector:
         """Forgets a format with all its records: the log turned out to be something else."""
         self.write()
         self.formats.pop(format_name, None)
+        self.refusals.pop(format_name, None)
         self._notes.forget(format_name)
         self._skips.forget(format_name)
         self.tracks.forget(format_name)

@@ -44,9 +44,11 @@ def run_of(
     """Returns the run that was gathered, with the facts that follow from its figures.
 
     Raises:
-        ParseError: no record was gathered.
+        ParseError: no record was gathered, or a reader refuses the log.
     """
     series, replaced, by_order = into.settle()
+    for refusal in into.refusals.values():
+        raise ParseError(refusal, source=source)
     if not series:
         raise _no_record(lines, into, source, known)
     derived, remarks = derive(into.facts(), series)

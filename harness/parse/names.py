@@ -12,6 +12,7 @@ STEPS = (
     "global step",
     "_step",
     "trainer/global_step",
+    "current_steps",
     "iteration",
     "iter",
     "it",
@@ -22,6 +23,7 @@ STEPS = (
 EPOCHS = ("epoch", "Epoch")
 NO_SERIES = frozenset(
     {"epoch", "rank", "eta", "timestamp", "_timestamp", "_runtime", "wall time", "wall_time"}
+    | {"total_steps", "percentage", "elapsed_time", "remaining_time"}
 )
 """Columns and keys that hold no quantity of the training."""
 

@@ -18,6 +18,11 @@ Key = tuple[str, str, int, int]
 SHIM = "tcappdll"
 """Records that a porting kit adds beside a framework's own, which is believed where both speak."""
 
+LINES = "plain"
+"""Records of lines of text, in which words before `loss` belong to the name."""
+_OTHER = frozenset({"val", "best", "lowest", "min", "smoothed", "running", "ema"})
+"""Words in the name of a loss that is not the loss of the step."""
+
 LOSSES = (
     "loss",
     "train/loss",
@@ -86,7 +91,7 @@ def _names(tracks: Mapping[Key, Track], note: Callable[..., None]) -> dict[Key, 
     """The name of every track: its own, `loss` for the training loss, or one with its format."""
     names = {key: key[1] for key in tracks}
     if tracks and "loss" not in names.values():
-        found = next((name for name in LOSSES if name in names.values()), None)
+        found = _training_loss(tracks)
         if found is not None:
             names = {key: "loss" if name == found else name for key, name in names.items()}
             note(f"the training loss is logged as {found!r}")
@@ -105,6 +110,25 @@ def _names(tracks: Mapping[Key, Track], note: Callable[..., None]) -> dict[Key, 
                     about=f"{name} of rank {rank}",
                 )
     return names
+
+
+def _training_loss(tracks: Mapping[Key, Track]) -> str | None:
+    """The name of the series that is the training loss; None where several are as good.
+
+    A line of text may show the key of a tracker, `train/loss`, which is what its users ask for.
+    """
+    names = {name for source, name, *_ in tracks if source != LINES or "/" not in name}
+    only = [name for name in names if name.endswith("_loss") and _OTHER.isdisjoint(_words(name))]
+    likely = next((name for name in LOSSES if name in names), None)
+    return likely or (only[0] if len(only) == 1 and _all_lines(tracks) else None)
+
+
+def _all_lines(tracks: Mapping[Key, Track]) -> bool:
+    return all(source == LINES for source, *_ in tracks)
+
+
+def _words(name: str) -> list[str]:
+    return name.lower().replace(".", "_").split("_")
 
 
 def _agreement(first: Track, other: Track) -> str:

@@ -67,7 +67,7 @@ def _records(aligned: Curves, label: str, *, keep: NDArray[np.bool_] | None = No
 
 
 def _shapes(aligned: Aligned) -> Contrasts:
-    """The mean level, and the first cosines (half a period, one, one and a half)."""
+    """Returns the mean level, and the cosines of half a period, one, and one and a half."""
     values = in_unit(np.vstack([aligned.baseline, aligned.candidate]))
     level = values.mean(axis=1, keepdims=True)
     centred = values - values.mean(axis=0)

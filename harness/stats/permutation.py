@@ -53,8 +53,8 @@ def exchange(observed: Contrasts, ways: Splits, *, level: float) -> Exchange:
     ordered = np.sort(largest)
     count = len(ways)
     at_least = count - np.searchsorted(ordered, np.abs(real) - TIE, side="left")
-    allowed = math.floor(level * count + TIE)
-    critical = float(ordered[-allowed]) if allowed else 1.0
+    allowed = math.floor(level * count + TIE)  # splits that may reach the critical value
+    critical = float(ordered[-allowed]) if allowed else 1.0  # too few splits: it never rejects
     adjusted = at_least / count
     return Exchange(
         p_value=float(adjusted.min()),

@@ -13,10 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.dataset import BaseDataset
-
 from model.data.labels import CLASSES, PALETTE
-from model.data.stream import StreamIndex
+from model.data.stream import StreamDataset
 from model.errors import DataError
 from model.registry import DATASETS
 
@@ -36,7 +34,7 @@ VAL_CITIES = ("frankfurt", "lindau", "munster")
 
 
 @DATASETS.register_module()
-class CityscapesDataset(BaseDataset):
+class CityscapesDataset(StreamDataset):
     """Pairs of image and label file, sorted by path; 19 classes, 255 ignored.
 
     An image without labels, labels without an image, or a Cityscapes split with fewer images than
@@ -80,12 +78,6 @@ class CityscapesDataset(BaseDataset):
             }
             for key in sorted(images)
         ]
-
-    def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Returns the entry of a sample, with the generator of its place in the stream."""
-        info: dict[str, Any] = super().get_data_info(int(idx))
-        info["rng"] = idx.rng() if isinstance(idx, StreamIndex) else None
-        return info
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:

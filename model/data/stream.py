@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dataset import BaseDataset
 from mmengine.dist import get_dist_info, sync_random_seed
 from torch.utils.data import Sampler
 
@@ -45,6 +46,21 @@ def rng_of(results: dict[str, Any]) -> np.random.Generator:
         results["rng"] = np.random.default_rng(words)
     rng: np.random.Generator = results["rng"]
     return rng
+
+
+class StreamDataset(BaseDataset):
+    """A data set whose samples carry the generator that their place in the stream gives them.
+
+    A data set of the project derives from it and lists its samples in `load_data_list`. One that
+    did not would augment from numpy's global stream, which differs with the number of workers and
+    after a resume.
+    """
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Returns the entry of a sample, with `rng`, or None there if no sampler gave the index."""
+        info: dict[str, Any] = super().get_data_info(int(idx))
+        info["rng"] = idx.rng() if isinstance(idx, StreamIndex) else None
+        return info
 
 
 @DATA_SAMPLERS.register_module()

@@ -63,9 +63,9 @@ class Arguments:
 
     def _pairs(self, line: int, text: str, into: Collector) -> None:
         for pair in _PAIR.finditer(text[:MAX_TEXT]):
-            value = _value(pair["value"])
+            value = argument_value(pair["value"])
             name = _NAMED.get(pair["name"])
-            if name is None or value is None or not _fits(name, value):
+            if name is None or value is None or not fits(name, value):
                 if value is not None:
                     into.fact(ARGUMENTS + pair["name"], value, line=line)
             else:
@@ -75,8 +75,8 @@ class Arguments:
                 into.fact("precision", f"amp-{kind}", line=line)
 
 
-def _value(text: str) -> FactValue | None:
-    """The value of an argument; None for `None`, which states nothing."""
+def argument_value(text: str) -> FactValue | None:
+    """Returns the value of an argument; None for `None`, which states nothing."""
     if text[0] in "'\"":
         return text[1:-1]
     if text in {"True", "False"}:
@@ -89,8 +89,8 @@ def _value(text: str) -> FactValue | None:
     return int(text) if re.fullmatch(r"-?\d{1,18}", text) else found
 
 
-def _fits(name: str, value: FactValue) -> bool:
-    """Whether a value is one that the fact takes: -1 for max_steps says that there is none."""
+def fits(name: str, value: FactValue) -> bool:
+    """Returns whether the fact takes a value: -1 for max_steps says that there is none."""
     kind = BY_NAME[name].value
     if kind == "word":
         return isinstance(value, str)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from harness.parse.blocks.arguments import Arguments
 from harness.parse.blocks.config_block import ConfigBlock
 from harness.parse.blocks.environment import Environment
+from harness.parse.blocks.launch import Launch
 from harness.parse.format import Format
 from harness.parse.formats.columns import Columns
 from harness.parse.formats.csv_table import CsvTable
@@ -21,10 +22,10 @@ from harness.parse.formats.mmcv_json import MmcvJson
 from harness.parse.formats.mmcv_text import MmcvText
 from harness.parse.formats.mmengine_text import MmengineText
 from harness.parse.formats.pattern import Pattern
-from harness.parse.formats.plain import Plain
 from harness.parse.formats.scalars_json import ScalarsJson
 from harness.parse.formats.tcappdll import Tcappdll
 from harness.parse.formats.tcappdll_json import TcappdllJson
+from harness.parse.grammar.reader import Grammar
 
 __all__ = ["AS_SPELLED", "FACTS_ONLY", "FORMATS"]
 
@@ -42,13 +43,14 @@ FORMATS: tuple[type[Format], ...] = (
     HfState,
     JsonLines,
     Arguments,  # blocks of facts come after the formats of lines that name such facts as well
+    Launch,
     Environment,
     CsvTable,  # takes every line behind its heading
     Columns,  # fallbacks: two numbers on a line, or a loss on a line
-    Plain,
+    Grammar,
 )
 """The first that takes a line has it. An installed package's formats are asked before `Columns`."""
-FACTS_ONLY = (ConfigBlock, Arguments, Environment)
+FACTS_ONLY = (ConfigBlock, Arguments, Launch, Environment)
 """Blocks that state facts and hold no record."""
 AS_SPELLED = (Mllog, MmcvJson, ScalarsJson, HfState, JsonLines, Pattern)
 """Formats that read values as they are spelled, and note those that are not numbers themselves."""

@@ -24,7 +24,7 @@ _TIDY = {"name", "value"}
 class CsvTable:
     """Reads a file whose first line, comments left out, names its columns. Blank cells say nothing.
 
-    Steps are taken as they are written.
+    Steps are taken as they are written; the epoch is the step where no column counts steps.
     """
 
     name = "csv"
@@ -62,7 +62,7 @@ class CsvTable:
             return False
         for delimiter in DELIMITERS:
             names = [cell.strip() for cell in _cells(line, delimiter)]
-            step = step_key(names)
+            step = step_key(names) or next((e for e in EPOCHS if e in names), None)
             if len(names) > 1 and step is not None and not any(map(_is_number, names)):
                 self._head, self._step, self._delimiter = names, step, delimiter
                 self._names.learn(names)

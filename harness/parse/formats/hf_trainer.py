@@ -22,7 +22,10 @@ _PAIR = re.compile(
     rf"(?P<value>{VALUE}|'[^']{{0,100}}'|\[[^\[\]]{{0,100}}\]|[^,'\[]{{0,100}})(?=,|$)",
     re.ASCII,
 )
-_LOGGING_STEPS = re.compile(r"logging_steps=(?P<steps>\d+)(?:\.0)?,?\s*\n", re.ASCII)
+_LOGGING_STEPS = re.compile(r"\blogging_steps=(?P<steps>\d+)(?:\.0)?(?=[,)\s])", re.ASCII)
+_FIRST_STEP = re.compile(r"\blogging_first_step=True(?=[,)\s])")
+_STATED = re.compile(r"(?P<step>\d{1,12})/(?P<total>\d{1,12})", re.ASCII)
+"""The value of `global_step/max_steps`, which ms-swift adds."""
 _INSTANT = frozenset({"lr", "grad_norm"})
 
 
@@ -30,7 +33,8 @@ class HfTrainer:
     """Numbers the losses in order: one every `logging_steps`, which the arguments may state.
 
     Trainer's `loss` is the mean since the last line, so its window is that interval. Its steps
-    count finished ones, from 1, as its `trainer_state.json` does.
+    count finished ones, from 1, as its `trainer_state.json` does. With `logging_first_step` the
+    first loss is that of step 1. A step that a dict states (`global_step/max_steps`) is believed.
     """
 
     name = "hf-trainer"
@@ -41,6 +45,8 @@ class HfTrainer:
     def __init__(self) -> None:
         self._count = 0
         self._interval = 0
+        self._first_step = False
+        self._stated = False
         self._epoch = -1.0
         self._torn = False
         self._rows = Rows()
@@ -52,7 +58,10 @@ class HfTrainer:
         number, text = line.number, line.text
         if "logging_steps=" in text and not self._count and (m := _LOGGING_STEPS.search(text)):
             self._interval = int(m["steps"][:9])
+            self._first_step |= _FIRST_STEP.search(text) is not None
             return False
+        if "logging_first_step=" in text and not self._count:
+            self._first_step |= _FIRST_STEP.search(text) is not None
         if "{" not in text and "'epoch': " not in text:
             return False
         self._torn_apart(number, text, into)
@@ -63,7 +72,7 @@ class HfTrainer:
 
     def close(self, into: Collector) -> None:
         """Says how the losses were numbered where the log does not."""
-        if self._count and not self._interval:
+        if self._count and not self._interval and not self._stated:
             into.note("hf-trainer: no step and no logging_steps; losses are numbered from 1")
             into.by_order(*self._series)
 
@@ -81,6 +90,7 @@ class HfTrainer:
 
     def _take(self, line: int, text: str, cells: dict[str, object], into: Collector) -> None:
         epoch = cells.pop("epoch", None)
+        stated = _STATED.fullmatch(str(cells.pop("global_step/max_steps", "")))
         if "train_runtime" in cells:  # the summary at the end
             into.claim(self.name)
             return
@@ -89,7 +99,10 @@ class HfTrainer:
         self._names.learn(read)
         figures = {self._names.of(name): value for name, value in read.items()}
         if "loss" in figures:
-            self._training(line, epoch if isinstance(epoch, float) else -1.0, figures, into)
+            self._count += 1
+            place = self._place(stated, line, into)
+            self._follow(line, epoch if isinstance(epoch, float) else -1.0, into)
+            self._training(place, figures, into)
         elif any(name.startswith("eval_") for name in read):
             into.claim(self.name)
             named = {n: v for n, v in read.items() if not n.endswith(("_runtime", "_per_second"))}
@@ -98,21 +111,35 @@ class HfTrainer:
             into.skip(line, text, "its loss is not a number")
             self._count += 1
 
-    def _training(
-        self, line: int, epoch: float, figures: dict[str, float], into: Collector
-    ) -> None:
-        if epoch < self._epoch:
+    def _place(self, stated: re.Match[str] | None, line: int, into: Collector) -> Place:
+        """The step of a loss, stated or counted, and the number of steps of which it is the mean.
+
+        Trainer logs the first step too if it was asked to, and every `logging_steps` thereafter.
+        """
+        interval = self._interval or 1
+        if stated is not None:
+            self._stated = True
+            into.fact("planned_steps", int(stated["total"]), line=line)
+            return Place(int(stated["step"]), window=interval)
+        if self._first_step and interval > 1:
+            first = self._count == 1
+            return Place(1) if first else Place((self._count - 1) * interval, window=interval)
+        return Place(self._count * interval, window=interval)
+
+    def _follow(self, line: int, epoch: float, into: Collector) -> None:
+        """Keeps the epoch, and says so where it falls: the run was resumed."""
+        if epoch < self._epoch and not self._stated:
             into.note(
                 f"hf-trainer: epoch falls from {self._epoch:g} to {epoch:g} at line {line}: a "
                 "resumed run, whose lines name no step; give its trainer_state.json instead"
             )
         self._epoch = epoch
-        self._count += 1
-        step = self._count * (self._interval or 1)
+
+    def _training(self, place: Place, figures: dict[str, float], into: Collector) -> None:
         into.claim(self.name)
-        into.epoch(step, epoch)
+        into.epoch(place.iteration, self._epoch)
         values = {name: value for name, value in figures.items() if name not in NO_SERIES}
-        into.record(Place(step, window=self._interval or 1), values, instant=_INSTANT)
+        into.record(place, values, instant=_INSTANT)
         self._series.update(values)
 
 

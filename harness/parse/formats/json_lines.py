@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.log.fact_table import aliases
 from harness.parse.collect import Collector
 from harness.parse.jsonlike import json_object
 from harness.parse.line import Line, Place
 from harness.parse.names import EPOCHS, NO_SERIES, Names, step_key
 from harness.parse.number import json_counter, json_epoch
 from harness.parse.rows import Rows, tell
+
+_FACTS = aliases("json_lines")
 
 
 class JsonLines:
@@ -45,6 +48,9 @@ class JsonLines:
                     line.number, text, "a loss without a step; expected step, iteration or iter"
                 )
             return False
+        for name in _FACTS.keys() & flat.keys():
+            if isinstance(flat[name], int) and flat[name] > 0:
+                into.fact(_FACTS[name], flat[name], line=line.number)
         cells = {name: v for name, v in flat.items() if name != key and name not in NO_SERIES}
         figures, unread = self._rows.read(cells, (place.iteration, place.rank), text, into)
         tell(line.number, text, unread, into)

@@ -12,7 +12,7 @@ from harness.log.fact_table import aliases
 from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
 from harness.parse.damage import word
-from harness.parse.line import Fields, Line, records_of
+from harness.parse.line import Fields, Line, Place, records_of
 from harness.parse.names import canonical, is_loss
 from harness.parse.number import VALUE, count, number
 
@@ -20,6 +20,10 @@ _LINE = re.compile(r"\biteration\s{1,20}(?P<done>\d+)/\s{0,20}(?P<total>\d+) \|"
 _FIELD = re.compile(rf"\s*(?P<name>[A-Za-z][^|:]{{0,60}}):\s*(?P<value>{VALUE})\s*", re.ASCII)
 _OTHER = re.compile(r"\s*(?P<name>[A-Za-z][^|:]{0,60}):\s*(?P<value>[^|]{0,60}?)\s*", re.ASCII)
 """A field in which no number stands."""
+_VALIDATION = re.compile(
+    r"\bvalidation loss at iteration (?P<step>\d+)(?: on validation set)? \| ", re.ASCII
+)
+_RESULT = re.compile(rf"(?P<name>[A-Za-z][^|:]{{0,60}}) (?P<kind>value|PPL): (?P<value>{VALUE})")
 _STAMP = re.compile(r"\s{0,8}\[[\d :.-]{8,40}\]\s{0,8}")
 """The time that stands before an iteration."""
 _NAMES = {"consumed samples": "samples", "lm loss": "loss", "grad norm": "grad_norm"}
@@ -44,8 +48,12 @@ class Megatron:
         self._fields: set[str] = set()
 
     def feed(self, line: Line, into: Collector) -> bool:
-        """Takes a line of the training log."""
+        """Takes a line of the training log, or the result of a validation."""
         text = line.text
+        result = _VALIDATION.search(text) if "validation loss at" in text else None
+        if result is not None:
+            self._validation(line.number, result, text, into)
+            return True
         heads = list(_LINE.finditer(text)) if "iteration " in text else []
         ends = [*(head.start() for head in heads[1:]), len(text)]
         for head, end in zip(heads, ends, strict=False):
@@ -72,6 +80,21 @@ class Megatron:
         into.claim(self.name)
         for record in records_of(values):
             self._averaged.add(step, record, into, done=step, instant=_INSTANT)
+
+    def _validation(self, line: int, head: re.Match[str], text: str, into: Collector) -> None:
+        """Hands over the results of a validation; a field that its bar does not end was cut off."""
+        step = count(head["step"])
+        fields = text[head.end() :].split("|")[:-1]
+        values = {}
+        for result in filter(None, (_RESULT.fullmatch(field.strip()) for field in fields)):
+            name = _NAMES.get(result["name"], result["name"])
+            series = name if result["kind"] == "value" else f"{name} PPL"
+            values[f"val.{series}"] = number(result["value"]) or 0.0
+        if step is None or not values:
+            into.skip(line, text, "a validation without 'name value: number' between bars")
+            return
+        into.claim(self.name)
+        into.record(Place(step), values)
 
     def _values(self, line: int, fields: list[str], into: Collector) -> Fields:
         values = []

@@ -21,6 +21,9 @@ SAMPLES = "samples"
 
 _FACTS = aliases("mllog")
 _SCHEDULE = "opt_learning_rate_"
+_METADATA = ("step", "samples_count", "lr", "epoch_num", "metric")
+_TRACKED = frozenset({"train_loss", "loss"})
+"""Losses among the statistics that some systems log in one event."""
 _MODEL = frozenset({"submission_benchmark", "lora_rank", "lora_alpha"})
 
 
@@ -28,7 +31,8 @@ class Mllog:
     """Reads losses, evaluations and hyperparameters; a step is an optimizer step from 0.
 
     An event says how many samples were seen, so its step is samples / global_batch_size - 1; an
-    event that states its own step is believed. Runs of different batch sizes then meet on optimizer
+    event that states its own step is believed, and one that states an epoch alone counts in
+    epochs, as it does. Runs of different batch sizes then meet on optimizer
     steps, and the samples that each had seen by then are a series of their own.
     """
 
@@ -56,12 +60,16 @@ class Mllog:
             key, metadata = event["key"], event.get("metadata") or {}
             is_loss = key == "train_loss"
             value = event.get("value") if is_loss else event["value"]
-            metadata = {k: metadata.get(k) for k in ("step", "samples_count", "lr")}
+            metadata = {k: metadata.get(k) for k in _METADATA}
         except (KeyError, TypeError, AttributeError):
             into.skip(number, text[at:], "no JSON event with key and value after the mark")
             return True
         into.claim(self.name)
-        if is_loss or (isinstance(key, str) and key.startswith("eval_accuracy")):
+        if key == "tracked_stats" and isinstance(value, dict):
+            for name in _TRACKED & value.keys():
+                event = {"key": "train_loss", "value": value[name], "metadata": metadata}
+                self._events.append((number, event))
+        elif is_loss or (isinstance(key, str) and key.startswith("eval_accuracy")):
             self._events.append((number, {"key": key, "value": value, "metadata": metadata}))
         elif isinstance(key, str) and isinstance(value, str | int | float):
             self._settings.setdefault(key, (value, number))
@@ -94,7 +102,8 @@ class Mllog:
 
     def _place(self, line: int, event: dict[str, Any], batch: object, into: Collector) -> None:
         key, metadata = event["key"], event["metadata"]
-        name = "loss" if key == "train_loss" else f"val.{key}"
+        metric = metadata["metric"]
+        name = "loss" if key == "train_loss" else f"val.{metric or key}"
         step = _step(metadata, batch)
         into.line = line
         value = None if step is None else _figure(name, event["value"], into)
@@ -124,11 +133,14 @@ def _figure(name: str, value: object, into: Collector) -> float | None:
 
 
 def _step(metadata: dict[str, Any], batch: object) -> int | None:
-    """The optimizer step, from 0; None where an event says neither it nor the samples seen."""
+    """The optimizer step, from 0, or the epoch; None where an event says neither."""
     stated = metadata.get("step")
     if isinstance(stated, int) and not isinstance(stated, bool) and stated <= MAX_COUNT:
         return max(0, stated - 1)
     samples = metadata.get("samples_count")
+    epoch = metadata.get("epoch_num")
+    if samples is None and isinstance(epoch, int | float) and not isinstance(epoch, bool):
+        return int(epoch) if 0 <= epoch <= MAX_COUNT and epoch == int(epoch) else None
     if not isinstance(samples, int | float) or not isinstance(batch, int) or batch <= 0:
         return None
     return max(0, int(samples) // batch - 1) if 0 <= samples <= MAX_COUNT else None

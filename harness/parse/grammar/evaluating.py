@@ -1,0 +1,35 @@
+"""Evaluations: one result each, at the training step after which it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.parse.collect import Collector
+from harness.parse.line import Place
+
+
+class Evaluating:
+    """Holds the progress of an evaluation of one process until training goes on.
+
+    Its lines count batches of the evaluation (`Test: [5/10] loss: 1.5 (1.75)`). The last one has
+    the result where means are printed; where they are not, a line describes a single batch and is
+    left out.
+    """
+
+    def __init__(self) -> None:
+        self.left_out = 0
+        self._values: dict[str, float] = {}
+
+    def progress(self, means: Mapping[str, float]) -> None:
+        """Takes the means of a line, none where it states none."""
+        if means:
+            self._values = dict(means)
+        else:
+            self.left_out += 1
+
+    def end(self, rank: int, step: int | None, into: Collector) -> None:
+        """Hands over the result of the evaluation that has ended, at the last step of training."""
+        values, self._values = self._values, {}
+        if step is None or not values:
+            return
+        into.record(Place(step, rank=rank), values)

@@ -1,0 +1,112 @@
+"""Named figures of a line: `name: 1`, `name=1`, `name 1`, `'name': '1'`, `[1/2]`, `1 (2)`."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from harness.parse.grammar.naming import full_name, is_loss
+from harness.parse.grammar.words import (
+    GRADIENT_NORMS,
+    LEARNING_RATES,
+    OTHER_LOSSES,
+    POSITIONS,
+    SPACED,
+    SPEEDS,
+)
+from harness.parse.number import VALUE, number
+
+NO_FIGURES = (".py", ".cc", ".cpp", "/sec", "/s", "_time", "time", "_throughput", "_per_second")
+"""Ends of the names of source files, speeds and times."""
+
+_NAME = re.compile(
+    r"(?<![\w./@])(?P<name>[^\W\d]\w{0,60}(?:[./@+-]\w{1,60}){0,8})['\"]?"
+    r"(?:\([A-Za-z]\w{0,40}\)|[^\S\n](?P<set>(?i:train|val|valid|test|eval))(?=[:=]))?"
+    r"(?P<gap>[^\S\n]{0,8}[:=][^\S\n]{0,8}|[^\S\n]{1,8}(?:is[^\S\n]{1,8})?)"
+)
+_AT = re.compile(
+    rf"(?P<open>['\"\[{{(]{{0,2}}[^\S\n]{{0,4}})(?:(?P<value>{VALUE})(?![\w.%])(?P<close>[\]}})'\"]?)"
+    rf"(?:[^\S\n]{{0,4}}\([^\S\n]{{0,4}}(?P<mean>{VALUE})\))?|(?P<torn>\d))",
+    re.ASCII,
+)
+_WORD = re.compile(r"(?P<word>\[[^\]\n]{0,40}\]|[^\s,;|)}\]]{0,40})(?P<behind>\s{0,8}[^\n]?)")
+
+
+class Figure(NamedTuple):
+    """A figure as a line states it.
+
+    `value` is None where a word replaces the number: then `text` is that word and `behind` what
+    follows it; `torn` says that the word begins like a number. `mean` is the number in parentheses
+    after the value: the mean since the start of the epoch.
+    """
+
+    name: str
+    value: float | None
+    text: str
+    start: int
+    mean: float | None = None
+    behind: str = ""
+    stated: bool = True
+    is_loss: bool = True
+    torn: bool = False
+
+
+def figures_of(text: str, floor: int = 0) -> list[Figure]:
+    """Returns the figures of a line in order; `floor` is where its prefixes end.
+
+    A loss may lack its number; other figures without one are left out, and so are times and speeds.
+
+    >>> [(f.name, f.value) for f in figures_of("lr: [0.01], loss is 2.5 (2.75)  time: 1.5")]
+    [('lr', 0.01), ('loss', 2.5)]
+    """
+    figures = []
+    for match in _NAME.finditer(text, floor):
+        name, gap = match["name"], match["gap"]
+        low = name.lower()
+        stated = ":" in gap or "=" in gap
+        loss = ("loss" in low and (stated or not low[-1].isdigit())) or low in OTHER_LOSSES
+        if not loss and (not _is_named(low, stated=stated) or _is_no_figure(low)):
+            continue
+        at = _AT.match(text, match.end())
+        if at is None and not loss:
+            continue
+        figure = _figure(text, match, at, floor, stated=stated)
+        if figure is not None:
+            figures.append(figure)
+    return figures
+
+
+def _is_no_figure(low: str) -> bool:
+    """Whether a word is a counter, a speed, a time or the name of a source file."""
+    return low in POSITIONS or low in SPEEDS or low.endswith(NO_FIGURES)
+
+
+def _is_named(low: str, *, stated: bool) -> bool:
+    """Whether a number behind this word can be its figure."""
+    return (
+        stated or low in LEARNING_RATES or low in GRADIENT_NORMS or low in SPACED or low == "rate"
+    )
+
+
+def _figure(
+    text: str, match: re.Match[str], at: re.Match[str] | None, floor: int, *, stated: bool
+) -> Figure | None:
+    """The figure of a name; None without a number, unless the name is that of a loss."""
+    name, start = full_name(text, match.start(), match["name"], floor)
+    name = f"{match['set']} {name}" if match["set"] else name
+    low = name.lower()
+    loss = is_loss(name) or low in OTHER_LOSSES
+    if low in SPEEDS and not loss:
+        return None
+    if at is not None and at["value"] is not None:
+        value = number(at["value"])
+        mean = None if at["mean"] is None else number(at["mean"])
+        shown = (at["open"].strip() + at["value"] + at["close"]) if at["open"] else at["value"]
+        return Figure(name, value, shown, start, mean, stated=stated, is_loss=loss)
+    if not loss:
+        return None
+    if at is not None:  # a digit that begins no whole number
+        return Figure(name, None, "", start, stated=stated, torn=True)
+    word = _WORD.match(text, match.end())
+    assert word is not None  # noqa: S101  (it may be empty)
+    return Figure(name, None, word["word"], start, behind=word["behind"].strip(), stated=stated)

@@ -1,0 +1,82 @@
+"""One line of a training log, read by the grammar."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from harness.parse.grammar.figures import Figure, figures_of
+from harness.parse.grammar.naming import series_name
+from harness.parse.grammar.phases import Phase, phase_of
+from harness.parse.grammar.positions import Place, place_of
+from harness.parse.grammar.prefixes import prefix_of
+from harness.parse.number import count
+
+_RANK = re.compile(
+    r"(?<![\w./])(?:global_|local_)?rank\b['\"]?\s{0,8}[:=]?\s{0,8}(?P<rank>\d+)(?!\w|\.\d)"
+    r"|\bxla:\d{1,6}/(?P<ordinal>\d{1,6})",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """What one line says.
+
+    `prefix` is the text of its prefixes. `rank` is None where the line states none. `figures` are
+    in the order of the line; `names` holds the series that each belongs to. `refreshed` says that
+    the line is a bar of tqdm, which may show one step several times while its figures change.
+    """
+
+    prefix: str
+    rank: int | None
+    phase: Phase
+    place: Place
+    figures: tuple[Figure, ...]
+    names: tuple[str, ...]
+    refreshed: bool = False
+
+    def values(self) -> dict[str, float]:
+        """Returns the first number of each series that the line states."""
+        values: dict[str, float] = {}
+        for name, figure in zip(self.names, self.figures, strict=True):
+            if figure.value is not None:
+                values.setdefault(name, figure.value)
+        return values
+
+    def means(self) -> dict[str, float]:
+        """Returns the means since the start of an epoch or an evaluation that the line states."""
+        named = zip(self.names, self.figures, strict=True)
+        return {name: figure.mean for name, figure in named if figure.mean is not None}
+
+
+def parsed(text: str) -> Parsed:
+    """Returns what a line of text says.
+
+    >>> line = parsed("[rank1]: Epoch: [2][20/40] train loss: 0.5 (0.75) lr 0.1")
+    >>> line.rank, line.place.epoch, line.place.counter, line.place.length, line.values()
+    (1, 2.0, 20, 40, {'train_loss': 0.5, 'lr': 0.1})
+    """
+    prefix = prefix_of(text)
+    figures = tuple(figures_of(text, prefix.end if prefix.srun is None else 0))
+    place = place_of(text, prefix.end)
+    rank, end = prefix.rank, prefix.end
+    if prefix.srun is not None:
+        if place.is_stated or place.epoch is not None:
+            rank = prefix.srun if rank is None else rank
+        else:
+            place, end = place_of(text, 0), 0
+    if rank is None and (stated := _RANK.search(text)):
+        rank = count(stated["rank"] or stated["ordinal"])
+    head = text[end : figures[0].start] if figures else text[end:]
+    phase = phase_of(head)
+    names = tuple(series_name(figure.name, phase) for figure in figures)
+    return Parsed(
+        prefix=text[:end],
+        rank=rank,
+        phase=phase,
+        place=place,
+        figures=figures,
+        names=names,
+        refreshed="%|" in text,
+    )

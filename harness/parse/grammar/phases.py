@@ -1,0 +1,41 @@
+"""Whether a line speaks of training, of an evaluation, or sums up what came before."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Phase = Literal["", "train", "eval", "summary"]
+"""Empty where a line does not say."""
+
+MAX_HEAD = 400
+"""Characters before the first figure in which a phase is looked for."""
+
+_TRAINING = r"train(?:ing)?|trn"
+_EVALUATION = r"eval(?:uat(?:e|ion|ing))?|val(?:id(?:at(?:e|ion|ing))?)?|test(?:ing)?|dev"
+_WORDS = re.compile(
+    rf"(?<![\w./])(?:(?P<train>{_TRAINING})|(?P<eval>{_EVALUATION}))(?![\w./=])", re.IGNORECASE
+)
+_SUMMARY = re.compile(
+    r"[\W_]{0,8}(?:averaged? stats|summary)\b|\s{0,8}\[train\][^\n]{0,80}\[avg\]", re.IGNORECASE
+)
+
+
+def phase_of(head: str) -> Phase:
+    """Returns the phase that the text before the first figure of a line states.
+
+    A leading word decides; else a word of evaluation anywhere outweighs one of training.
+
+    >>> phase_of("Test: [ 0/8]  "), phase_of("Epoch(val) [1]"), phase_of("Epoch 3 - ")
+    ('eval', 'eval', '')
+    """
+    head = head[:MAX_HEAD]
+    if _SUMMARY.match(head):
+        return "summary"
+    stated: Phase = ""
+    for match in _WORDS.finditer(head):
+        kind: Phase = "train" if match["train"] else "eval"
+        if kind == "eval" or not head[: match.start()].strip(" \t[(<*=-#"):
+            return kind
+        stated = stated or kind
+    return stated

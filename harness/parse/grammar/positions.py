@@ -1,0 +1,182 @@
+"""The position of a line in the training, in every form that programs print."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from harness.parse.grammar.words import BATCHES, EVALUATION, GLOBAL_COUNTERS, TRAINING
+from harness.parse.number import count
+
+N = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
+"""A counter, with thousands separators if a program prints them."""
+_END = r"(?!\w|[.,]\d)"
+_GAP = r"['\"]?\s{0,8}[:=#]?\s{0,8}['\"]?[\[({]?\s{0,8}"
+_STATES = rf"(?P<step>{N})\s{{0,8}}/\s{{0,8}}(?P<length>{N}){_END}"
+_PHASES = "|".join(sorted(TRAINING | EVALUATION, key=len, reverse=True))
+
+_EPOCH = re.compile(
+    rf"(?<![\w./])(?:epochs?|ep)(?:_num|_id|_idx)?\b\.?(?:\s{{0,2}}\((?:{_PHASES})\))?{_GAP}"
+    rf"(?P<epoch>\d+(?:\.\d+)?)(?!\w|\.\d)(?:\s{{0,8}}(?:/|of)\s{{0,8}}(?P<epochs>\d+))?"
+    r"\s{0,8}[\])}'\"]?"
+    rf"(?:(?:\s{{0,8}}[:,-]{{0,2}}\s{{0,8}}[\[(]|:\s{{1,16}})\s{{0,16}}{_STATES})?",
+    re.ASCII | re.IGNORECASE,
+)
+_TRAIN = re.compile(
+    rf"\s{{0,8}}(?:{_PHASES})\b:?\s{{0,8}}(?:\[\s{{0,8}}(?P<epoch>\d+)\s{{0,8}}/\s{{0,8}}"
+    rf"(?P<epochs>\d+)\]|(?P<bare>\d+))\s{{0,8}}[\[(]\s{{0,16}}{_STATES}",
+    re.ASCII | re.IGNORECASE,
+)
+"""`Train: [1/300][20/50]` of Swin, `Train: 0 [  20/100 ( 20%)]` of timm."""
+_STEP = re.compile(
+    r"(?<![\w./-])(?P<word>(?:global[ _]|current[ _]|cur[ _]|train(?:ing)?[ _/]|trainer/global_|"
+    r"optim(?:izer)?[ _]|n_|num_)?(?:steps?|iterations?|iters?|updates?|up\.|(?:mini)?batch(?:es)?)"
+    rf"(?:_?(?:id|idx|num|no|index))?)(?:/(?:max|total)_steps)?(?![\w.]){_GAP}"
+    rf"(?P<step>{N}){_END}(?:\s{{0,8}}(?:/|of)\s{{0,8}}(?P<length>{N}))?",
+    re.ASCII | re.IGNORECASE,
+)
+_PAIR = re.compile(
+    rf"\s{{0,8}}(?:\[\s{{0,8}}(?P<epoch>\d+),\s{{0,8}}(?P<step>{N})\]"
+    rf"|(?P<bare>\d+)epoch:[a-z]{{1,12}}:\d+-(?P<last>{N})batch\b)",
+    re.ASCII,
+)
+"""`[1,  2000] loss: 2.2`, and `10epoch:train:1-20batch:` of ESPnet: epoch and batch."""
+_FORMS = (
+    re.compile(rf"^\s{{0,8}}(?P<step>{N})\s?(?:iter|it|step)\b(?!/)", re.ASCII | re.IGNORECASE),
+    re.compile(rf"%\|[^|]{{0,400}}\|\s{{0,8}}(?P<step>{N})/(?P<length>{N}) \[", re.ASCII),
+    re.compile(rf"(?<![\w.,])(?P<step>{N})it \[\d", re.ASCII),
+    re.compile(rf"(?<![\w.,])(?P<step>{N})/\s{{0,8}}(?P<length>{N}) (?:batches|steps|iter)", re.A),
+    re.compile(rf"\[xla:\d{{1,6}}(?:/\d{{1,6}})?\]\((?P<step>{N})\)", re.ASCII),
+)
+"""A step before its word, bars of tqdm, a counter before `batches`, the mark of PyTorch/XLA."""
+_BEFORE_BAR = re.compile(rf"\s{{0,16}}(?P<step>{N})\s{{0,8}}\|(?=\s)", re.ASCII)
+"""`100 | loss 5.5`."""
+_ALONE = re.compile(rf"\s{{0,16}}\[?(?P<step>{N})\]?\s{{0,2}}[:)\]](?=\s)", re.ASCII)
+"""`100: loss 5.5`."""
+_KERAS = re.compile(
+    rf"\s{{0,8}}(?P<step>{N})/(?P<length>{N})\s{{1,4}}(?:\[[=>.]{{3,200}}\]|[━╸╺]|-\s{{0,4}}\d)"
+)
+_BRACKET = re.compile(rf"[\[(]\s{{0,16}}{_STATES}[^\[\]\n]{{0,16}}[\])]", re.ASCII)
+_BARE = re.compile(r"[\s_/]")
+
+
+class Place(NamedTuple):
+    """The position that a line states; None or 0 for what it does not state.
+
+    `counter` counts within the epoch, or over the training if the line does not say; `length` is
+    its end. `step` counts over the whole training, up to `total`. `within` says that the counter
+    certainly counts within the epoch, `bar` that it is a bar of Keras, whose figures are means
+    since the start of the epoch. `stated` is the number of counters on the line.
+    """
+
+    epoch: float | None = None
+    counter: int | None = None
+    length: int = 0
+    step: int | None = None
+    total: int = 0
+    within: bool = False
+    bar: bool = False
+    fraction: bool = False
+    damaged: bool = False
+    stated: int = 0
+
+    @property
+    def is_stated(self) -> bool:
+        """Whether a counter is stated."""
+        return self.counter is not None or self.step is not None
+
+    @property
+    def whole_epoch(self) -> int | None:
+        """The epoch as a number without a fraction; None where a line states none."""
+        return None if self.epoch is None or self.fraction else int(self.epoch)
+
+
+def place_of(text: str, start: int = 0) -> Place:
+    """Returns the position that a line states; `start` is where its prefixes end.
+
+    >>> place_of("Epoch: [2]  [ 20/40]  loss: 4.5")[:3]
+    (2.0, 20, 40)
+    """
+    steps = list(_STEP.finditer(text))
+    epoch = _EPOCH.search(text)
+    place = _with_epoch(_TRAIN.match(text, start) or epoch or _PAIR.match(text, start))
+    stated = len(steps) + (place.counter is not None)
+    best = min(steps, key=_rank_of_word, default=None)
+    if best is not None and _rank_of_word(best) == 0:
+        return _of_step(best, place)._replace(stated=stated)
+    if place.counter is not None:
+        return place._replace(stated=stated)
+    if best is not None and _rank_of_word(best) == 1:
+        return _of_step(best, place)._replace(stated=stated)
+    return _without_word(text, start, place, best, epoch)
+
+
+def _rank_of_word(match: re.Match[str]) -> int:
+    """0 for a counter of the whole training, 1 for a step, 2 for a batch."""
+    word = match["word"].lower()
+    if _BARE.sub("", word) in GLOBAL_COUNTERS:
+        return 0
+    return 2 if word.startswith(BATCHES) else 1
+
+
+def _with_epoch(match: re.Match[str] | None) -> Place:
+    if match is None:
+        return Place()
+    groups = match.groupdict()
+    shown = groups["epoch"] or groups.get("bare") or "0"
+    step, length = groups.get("step") or groups.get("last"), groups.get("length")
+    damaged = step is not None and (_n(step) is None or _n(length or "0") is None)
+    return Place(
+        epoch=float(shown[:16]),
+        fraction="." in shown,
+        counter=None if step is None else _n(step),
+        length=_n(length or "0") or 0,
+        within=step is not None or groups.get("epochs") is not None,
+        damaged=damaged,
+    )
+
+
+def _of_step(match: re.Match[str], place: Place, *, bar: bool = False) -> Place:
+    """The place with the counter of a match."""
+    groups = match.groupdict()
+    step, length = _n(match["step"]), _n(groups.get("length") or "0")
+    if step is None or length is None:
+        return place._replace(damaged=True, counter=None)
+    if "word" in groups and _rank_of_word(match) == 0:
+        return place._replace(step=step, total=length)
+    within = place.within or bar
+    return place._replace(counter=step, length=length, within=within, bar=bar)
+
+
+def _without_word(
+    text: str, start: int, place: Place, batch: re.Match[str] | None, epoch: re.Match[str] | None
+) -> Place:
+    """The place of a line without a word that counts steps."""
+    keras = _KERAS.match(text, start)
+    if keras is not None:
+        return _of_step(keras, place, bar=True)._replace(stated=1)
+    for form in _FORMS:
+        match = form.search(text, start)
+        if match is not None:
+            return _of_step(match, place)._replace(stated=1)
+    match = _BEFORE_BAR.match(text, start) or batch or _bracket(text, start, epoch)
+    if match is None and epoch is None:
+        match = _ALONE.match(text, start)
+    return place if match is None else _of_step(match, place)._replace(stated=1)
+
+
+def _bracket(text: str, start: int, epoch: re.Match[str] | None) -> re.Match[str] | None:
+    """A counter in brackets that no name claims: `[20/40]`, and not `mem: [10/80]`."""
+    for match in _BRACKET.finditer(text, start):
+        before = text[: match.start()].rstrip()
+        word = before.rstrip(":=").rpartition(" ")[2].lower()
+        named = before.endswith((":", "=")) and word not in TRAINING | EVALUATION
+        inside = epoch is not None and epoch.start() <= match.start() < epoch.end()
+        if not named and not inside:
+            return match
+    return None
+
+
+def _n(text: str) -> int | None:
+    """The counter that a text of digits and separators is; None where it is too large."""
+    return count(text.replace(",", ""))

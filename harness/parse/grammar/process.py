@@ -1,0 +1,134 @@
+"""The lines of one process: records of training at their steps, and results of evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.parse.collect import Collector
+from harness.parse.grammar.counting import At, Counting
+from harness.parse.grammar.evaluating import Evaluating
+from harness.parse.grammar.held import Held
+from harness.parse.grammar.line import Parsed
+from harness.parse.grammar.naming import is_loss
+from harness.parse.line import Place
+
+Figures = Mapping[str, float]
+
+
+class Process:
+    """Hands over the figures of one rank of a log.
+
+    A line without a counter goes to `held`, an evaluation's at the step that training has reached
+    excepted. `placed` counts the lines of training with a step; `again` those that state another
+    loss for the step of the line before, of which `example` describes the first.
+    """
+
+    def __init__(self, rank: int, held: Held) -> None:
+        self.counting = Counting()
+        self.evaluating = Evaluating()
+        self.placed = 0
+        self.again = 0
+        self.example = ""
+        self._rank = rank
+        self._held = held
+        self._track: tuple[str, str, int, int] | None = None
+        self._last: tuple[At, Figures] | None = None
+        self._bar_epoch: float | None = None
+        self._validated = False
+
+    def take(self, said: Parsed, figures: Figures, into: Collector) -> None:
+        """Takes the figures of a line."""
+        if said.phase == "eval":
+            self._evaluation(said, figures, into)
+        else:
+            self._training(said, figures, into)
+
+    def close(self, into: Collector) -> None:
+        """Hands over the result of an evaluation with which the log ends."""
+        self.evaluating.end(self._rank, self._reached(into), into)
+
+    def _evaluation(self, said: Parsed, figures: Figures, into: Collector) -> None:
+        """Takes a line of an evaluation: its progress, or its result."""
+        place = said.place
+        if place.step is None and place.length > 1:
+            self.evaluating.progress(said.means())
+        elif place.is_stated:
+            self._record(
+                At(place.counter or 0 if place.step is None else place.step), figures, into
+            )
+        elif (step := self._reached(into)) is not None:
+            self._record(At(step), figures, into)
+        else:
+            self._held.add(self._rank, place.whole_epoch, figures)
+
+    def _training(self, said: Parsed, figures: Figures, into: Collector) -> None:
+        """Takes a line of training, with results of an evaluation beside it perhaps."""
+        place = said.place
+        at = self.counting.at(place)
+        step = self._reached(into)
+        results = all(name.startswith("val.") for name in said.names if is_loss(name))
+        if at is None and results and step is not None:
+            self._record(At(step), figures, into)
+        elif at is None:
+            self.counting.epochs_ended += step is not None
+            self._held.add(self._rank, place.whole_epoch, figures)
+        elif not place.bar:
+            self.evaluating.end(self._rank, step, into)
+            trained, _ = _parted(figures)
+            if not said.refreshed:
+                self._count_again(at, trained)
+            self._record(at, figures, into)
+            self._remember(trained, into)
+        elif place.counter == place.length:
+            self._bar(at, figures, into, window=place.length)
+
+    def _bar(self, at: At, figures: Figures, into: Collector, *, window: int) -> None:
+        """Takes the last bar of an epoch, whose figures are means since the epoch's start.
+
+        A second bar in one epoch is that of an evaluation.
+        """
+        epoch = self.counting.epoch
+        trained, results = _parted(figures)
+        step = self._reached(into)
+        if epoch is not None and epoch == self._bar_epoch and step is not None:
+            if not self._validated:
+                self._record(At(step), {f"val.{n}": v for n, v in trained.items()}, into)
+            return
+        self._bar_epoch, self._validated = epoch, bool(results)
+        self._record(at, trained, into, window=window)
+        self._record(at, results, into)
+        self._remember(trained, into, window=window)
+
+    def _record(self, at: At, figures: Figures, into: Collector, *, window: int = 1) -> None:
+        into.claim(into.reader)
+        if figures:
+            into.record(Place(at.iteration, self._rank, at.epoch, at.total, window), figures)
+
+    def _remember(self, trained: Figures, into: Collector, *, window: int = 1) -> None:
+        """Keeps which series shows the step that training has reached."""
+        self.placed += 1
+        name = next(iter(trained), None)
+        if name is not None:
+            self._track = (into.reader, name, self._rank, window)
+
+    def _reached(self, into: Collector) -> int | None:
+        """The step that training has reached on the lines before; None before its first."""
+        track = None if self._track is None else into.tracks.by_key.get(self._track)
+        return None if track is None else track.last_step()
+
+    def _count_again(self, at: At, trained: Figures) -> None:
+        """Counts lines of one position with other losses: ranks that cannot be told apart."""
+        last, self._last = self._last, (at, trained)
+        if last is None or last[0] != at or last[1].keys() != trained.keys():
+            return
+        name = next((n for n in trained if trained[n] != last[1][n]), None)
+        if name is not None:
+            self.again += 1
+            values = f"{name} {last[1][name]:g} and {trained[name]:g} at step {at.iteration}"
+            self.example = self.example or values
+
+
+def _parted(figures: Figures) -> tuple[dict[str, float], dict[str, float]]:
+    """The figures of training, and the results of an evaluation."""
+    trained = {n: v for n, v in figures.items() if not n.startswith("val.")}
+    return trained, {n: v for n, v in figures.items() if n not in trained}

@@ -1,0 +1,202 @@
+"""Training logs of any program: a loss beside its name, and a position that the line states.
+
+Iteration 12/100 - Loss: 1.23
+step 3 loss 4.5
+Epoch: [0][ 20/40]  lr: 0.02  loss: 4.25 (4.31)  acc1: 2.0 (2.0)
+2iter - loss: 14.2954 - learning_rate: 4.997e-05 - epoch: 0.0 - step: 1
+|Loss: 0.1
+"""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+
+from harness.parse.collect import Collector
+from harness.parse.grammar.figures import Figure
+from harness.parse.grammar.held import Held
+from harness.parse.grammar.line import Parsed, parsed
+from harness.parse.grammar.missing import Missing, spelled, value_of
+from harness.parse.grammar.positions import place_of
+from harness.parse.grammar.prefixes import prefix_of
+from harness.parse.grammar.process import Process
+from harness.parse.grammar.words import OTHER_LOSSES
+from harness.parse.line import Line
+from harness.parse.number import number
+
+MAX_LINE = 4000
+"""Characters of a line that this format can be in."""
+MAX_PROCESSES = 10_000
+"""Ranks of one log whose counters are followed."""
+MIN_AGAIN = 0.3
+"""Part of the lines from which on repeated steps are processes and no resumed run; two are half."""
+
+_HINTS = ("oss", "xent", "cost ", "cost:")
+_COUNTER = re.compile(r"step|iter", re.ASCII | re.IGNORECASE)
+_OTHER_EPOCH = re.compile(r"best|sav(?:ed|ing)|checkpoint|early|resum", re.IGNORECASE)
+"""Words of a line whose epoch is not the one that begins."""
+
+
+class Grammar:
+    """Reads the losses of a line and the figures beside them.
+
+    Positions are taken as they are stated; the stated length of an epoch unrolls its counters.
+    Lines without a counter are numbered by their epoch where each states another one, and in order
+    otherwise. Figures of an evaluation are `val.`, at the last step of training.
+
+    Used only where no other format has a record: in their logs such lines say the same again.
+    """
+
+    name = "plain"
+    example = "Iteration 12/100 - Loss: 1.23"
+    fallback = True
+    long_lines = False
+
+    def __init__(self) -> None:
+        self._processes: dict[int, Process] = {}
+        self._missing = Missing()
+        self._held = Held()
+        self._summaries = 0
+        self._ranked = False
+
+    def feed(self, line: Line, into: Collector) -> bool:
+        """Takes a line with a loss."""
+        if len(line.text) > MAX_LINE:
+            return False
+        low = line.text.lower()
+        if not any(hint in low for hint in _HINTS):
+            if "poch" in low:
+                self._begin_epoch(line.text)
+            return False
+        text = line.text.rstrip("\r\n\b")
+        said = parsed(text)
+        losses = self._losses(text, said, whole=line.whole)
+        if not losses:
+            return line.whole and self._is_damaged(line.number, line.text, said, into)
+        if not line.whole:
+            into.skip(line.number, line.text, "the log ends inside this line")
+        else:
+            self._take(line.number, line.text, said, losses, into)
+        return True
+
+    def close(self, into: Collector) -> None:
+        """Hands over what was held: evaluations, and losses without a step if no other has one."""
+        processes = self._processes.values()
+        for process in processes:
+            process.close(into)
+        self._refuse(into)
+        lines = self._held.lines
+        if lines and any(process.placed for process in processes):
+            into.note(f"plain: {lines} losses without a step beside others with one are left out")
+        elif lines:
+            into.claim(self.name)
+            way = "by their epoch" if self._held.hand_over(into) else "from 0"
+            into.note(f"plain: {lines} losses without a step are numbered {way}")
+        if self._summaries:
+            into.note(f"plain: {self._summaries} lines of means over an epoch are left out")
+        left = sum(process.evaluating.left_out for process in processes)
+        if left:
+            into.note(f"plain: {left} lines inside evaluations state no mean and are left out")
+
+    def _refuse(self, into: Collector) -> None:
+        """Refuses a log of several processes that cannot be told apart."""
+        again = sum(process.again for process in self._processes.values())
+        if again > 1 and again >= MIN_AGAIN * sum(p.placed for p in self._processes.values()):
+            example = next(p.example for p in self._processes.values() if p.again)
+            into.refusals[self.name] = (
+                f"{again} lines state another loss for the step of the line before (first: "
+                f"{example}), and nothing says which process wrote each; expected one loss a step, "
+                "or a rank on each line such as `[rank1]:`. Give the log of one process."
+            )
+
+    def _begin_epoch(self, line: str) -> None:
+        """Takes the epoch of a line without a loss, such as `Epoch 2/10`."""
+        prefix = prefix_of(line)
+        place = place_of(line, prefix.end)
+        process = self._process(prefix.rank or 0)
+        if place.epoch is not None and process is not None and not _OTHER_EPOCH.search(line):
+            process.counting.epoch = place.epoch
+
+    def _losses(self, text: str, said: Parsed, *, whole: bool) -> list[Figure]:
+        """The losses of a line that have a number, or a word that is a value such as `None`."""
+        placed = said.place.is_stated
+        losses = [f for f in said.figures if f.is_loss]
+        named = [f for f in losses if f.name.lower() not in OTHER_LOSSES]
+        if not named:
+            return [f for f in losses if placed and f.value is not None]
+        if not whole:
+            return [f for f in named if f.value is not None or f.torn]
+        return [f for f in named if self._missing.is_value(text, f, placed=placed)]
+
+    def _is_damaged(self, number: int, line: str, said: Parsed, into: Collector) -> bool:
+        """Whether a line has a step, and where lines of records have their loss, something else."""
+        losses = (f for f in said.figures if f.is_loss and f.value is None)
+        alike = said.place.is_stated and any(self._missing.is_alike(line, f) for f in losses)
+        if alike:
+            into.skip(number, line, "a loss whose number cannot be read")
+        return alike
+
+    def _take(
+        self, line: int, text: str, said: Parsed, losses: list[Figure], into: Collector
+    ) -> None:
+        self._missing.learn(text, losses)
+        reason = self._unusable(text, said, losses)
+        process = self._process(said.rank or 0)
+        if reason or process is None:
+            into.skip(line, text, reason or f"more than {MAX_PROCESSES} ranks")
+            return
+        for loss, name in _odd(said, losses):
+            into.odd(name, loss.text, spelled(loss), text)
+        if said.phase == "summary":
+            self._summaries += 1
+        else:
+            process.take(said, _values(said, losses), into)
+
+    def _unusable(self, text: str, said: Parsed, losses: list[Figure]) -> str:
+        """Why no record of a line can be trusted; empty where there is no reason."""
+        if any(value_of(loss) is None for loss in losses):
+            return "a loss whose number cannot be read"
+        names = {loss.name.lower() for loss in losses}
+        if len(names) < len(losses) and len(_COUNTER.findall(text)) > 1:
+            return "two steps, each with a loss, on one line"
+        self._ranked |= said.rank is not None
+        if self._ranked and said.rank is None:
+            return "a loss without the rank that lines before it have"
+        return "a loss whose step is no number of steps" if said.place.damaged else ""
+
+    def _process(self, rank: int) -> Process | None:
+        process = self._processes.get(rank)
+        if process is None and len(self._processes) < MAX_PROCESSES:
+            process = self._processes[rank] = Process(rank, self._held)
+        return process
+
+
+def _values(said: Parsed, losses: list[Figure]) -> dict[str, float]:
+    """The first number of each series on a line; a word instead of a loss is NaN."""
+    values: dict[str, float] = {}
+    for figure, name in zip(said.figures, said.names, strict=True):
+        value = value_of(figure) if figure in losses else figure.value
+        if value is not None:
+            values.setdefault(_series(name, losses), value)
+    return values
+
+
+def _series(name: str, losses: list[Figure]) -> str:
+    """The name of a series: `loss` for a line's loss under another name."""
+    bare = name.removeprefix("val.")
+    other = bare in OTHER_LOSSES and losses[0].name.lower() in OTHER_LOSSES
+    return name.replace(bare, "loss") if other else name
+
+
+def _odd(said: Parsed, losses: list[Figure]) -> list[tuple[Figure, str]]:
+    """The losses whose value is not a number, with their series."""
+    named = zip(said.figures, said.names, strict=True)
+    return [
+        (figure, name)
+        for figure, name in named
+        if figure in losses and not _is_finite(figure.value) and number(figure.text) is None
+    ]
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and isfinite(value)

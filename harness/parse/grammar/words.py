@@ -1,0 +1,88 @@
+"""The words by which training programs name phases, counters and figures."""
+
+from __future__ import annotations
+
+TRAINING = frozenset({"train", "training", "trn"})
+EVALUATION = frozenset(
+    {"eval", "evaluate", "evaluation", "evaluating", "val", "valid", "validate", "validation"}
+    | {"validating", "test", "testing", "dev"}
+)
+GLOBAL_COUNTERS = frozenset(
+    {"globalstep", "globalsteps", "currentsteps", "currentstep", "numupdates", "update", "updates"}
+    | {"up.", "trainerglobalstep", "optimizerstep", "curstep"}
+)
+"""Counters that run over the whole training, in small letters and without `_`, `/` and blanks."""
+BATCHES = ("batch", "minibatch")
+"""Words that count batches, and name the number of samples in a batch as often."""
+
+NO_QUALIFIER = frozenset(
+    {"a", "an", "and", "at", "by", "for", "has", "in", "is", "of", "on", "per", "the", "to"}
+    | {"was", "with", "this", "new", "now", "got", "its"}
+    | {"batch", "current", "cur", "epoch", "epochs", "it", "iter", "iteration", "iterations"}
+    | {"iters", "minibatch", "rank", "s", "sec", "step", "steps", "ms"}
+    | {"info", "debug", "warning", "done", "finished", "set", "it/s", "batches"}
+)
+"""Words before `loss` that are no part of its name."""
+SUMMARIES = frozenset(
+    {"best", "lowest", "highest", "min", "minimum", "max", "previous", "prev", "last", "initial"}
+    | {"running", "smoothed", "smooth", "ema", "moving", "final", "old"}
+)
+"""Words that make another figure of a loss: it is not the loss of the step."""
+MEANS = frozenset({"avg", "average", "mean", "averaged"})
+TOTALS = frozenset({"loss", "total_loss", "train_loss", "training_loss", "lm_loss", "loss_total"})
+"""Names of the judged loss, in small letters."""
+NOT_A_LOSS = frozenset(
+    {"scale", "scaler", "scaling", "weight", "weights", "coef", "coeff", "fn", "func", "function"}
+    | {"type", "name", "ppl", "lr", "grad", "norm", "time", "decode", "reduction"}
+)
+"""Parts of a name with `loss` in it that is no loss."""
+OTHER_LOSSES = frozenset({"xent", "nll", "cost"})
+"""What OpenNMT and Marian call the loss, where a line has no figure with `loss` in its name."""
+
+LEARNING_RATES = frozenset({"lr", "learning_rate", "learning rate", "base_lr", "cur_lr"})
+GRADIENT_NORMS = frozenset(
+    {"grad_norm", "gradnorm", "gnorm", "grad norm", "gradient_norm", "gradient norm"}
+    | {"global_norm", "global norm", "global_grad_norm", "norm", "total_norm", "grad-norm"}
+)
+TWO_WORDS = {
+    "norm": frozenset({"grad", "gradient", "global", "total"}),
+    "rate": frozenset({"learning"}),
+    "scale": frozenset({"loss", "grad"}),
+    "value": frozenset({"loss"}),
+    "ppl": frozenset({"loss"}),
+}
+"""Second words of names, and the words before them that belong to the name."""
+
+POSITIONS = (
+    TRAINING
+    | EVALUATION
+    | frozenset(
+        {"epoch", "epochs", "ep", "step", "steps", "iter", "iters", "iteration", "iterations", "it"}
+        | {
+            "batch",
+            "batch_id",
+            "batch_idx",
+            "batches",
+            "rank",
+            "local_rank",
+            "global_rank",
+            "device",
+        }
+        | {"global_step", "global_steps", "global step", "num_updates", "updates", "update", "up."}
+        | {"current_steps", "total_steps", "max_steps", "total", "pid", "size", "world_size", "up"}
+        | {"trainer/global_step", "train_step", "n_iter", "iter_num", "node", "worker", "seed"}
+        | {"xla", "npu", "cuda", "sdaa", "mlu", "gpu", "rank"}
+    )
+)
+"""Names of counters, phases and processes: a number behind them is no figure of the training."""
+SPEEDS = frozenset(
+    {"eta", "time", "data", "mem", "memory", "max mem", "mfu", "ips", "tps", "speed", "v_num"}
+    | {"batch_cost", "reader_cost", "avg_batch_cost", "avg_reader_cost", "elapsed", "percentage"}
+    | {"data_time", "batch_time", "iter_time", "step_time", "per_step_time", "throughput", "wps"}
+    | {"ups", "wpb", "bsz", "wall", "train_wall", "gb_free", "tgs", "tflops", "dt", "tokens"}
+    | {"samples", "sents", "tok", "gpu_mem", "cost_time", "avg_samples", "max_mem", "rate"}
+    | {"globalrate", "elapsed_time", "remaining_time", "date", "ms", "port", "version"}
+)
+"""Names of times, speeds and sizes, which no comparison of two machines can use."""
+SPACED = frozenset({"acc", "acc1", "acc5", "acc@1", "acc@5", "top1", "top5", "ppl", "accuracy"})
+"""Figures that may follow their name after a blank alone, beside losses, rates and norms."""

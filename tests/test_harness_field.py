@@ -1,0 +1,165 @@
+"""What programs state beside their losses, in spellings of the field: facts, steps, validations."""
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.parse import parse_log
+
+
+def read(text):
+    return parse_log([text], source="x.log")
+
+
+def points(run, name="loss", rank=0):
+    return {
+        step: value
+        for s in run.find(name, rank)
+        for step, value in zip(s.steps.tolist(), s.values.tolist(), strict=True)
+    }
+
+
+MEGATRON = (
+    "using world size: 4, data-parallel size: 2, tensor-model-parallel size: 2\n"
+    "  global_batch_size ............................... 32\n"
+    "  micro_batch_size ................................ 2\n"
+    "  fp16 ............................................ True\n"
+    "  bf16 ............................................ False\n"
+    "  lr .............................................. 0.0003\n"
+    "  train_iters ..................................... 500\n"
+    "  hidden_size ..................................... 1024\n"
+    "  load ............................................ None\n"
+)
+ITERATION = (
+    " iteration      {}/     500 | learning rate: 1.5E-04 | lm loss: {} | grad norm: 1.5 |\n"
+)
+
+
+def test_the_arguments_of_megatron_are_facts():
+    run = read(MEGATRON + ITERATION.format(10, 4.5))
+    assert {name: run.facts[name] for name in ("world_size", "effective_batch", "precision")} == {
+        "world_size": 4,
+        "effective_batch": 32,
+        "precision": "amp-float16",
+    }
+    assert run.facts["batch_per_device"] == 2
+    assert run.facts["learning_rate"] == 0.0003
+    assert run.facts["planned_steps"] == 500
+    assert run.facts["config.args.hidden_size"] == 1024
+    assert "config.args.load" not in run.facts
+
+
+@pytest.mark.parametrize("where", ["", " on validation set"])
+def test_a_validation_of_megatron_is_at_its_iteration(where):
+    validation = (
+        f" validation loss at iteration 20{where} | lm loss value: 4.125000E+00 | "
+        "lm loss PPL: 6.186781E+01 | \n"
+    )
+    text = ITERATION.format(10, 4.5) + ITERATION.format(20, 4.25) + validation
+    run = read(text)
+    assert points(run, "val.loss") == {20: 4.125}
+    assert points(run, "val.loss PPL") == {20: 61.86781}
+    assert points(run) == {10: 4.5, 20: 4.25}
+    cut = read(text[: text.index("4.125") + 4] + "\n")
+    assert points(cut) == {10: 4.5, 20: 4.25}
+    assert "a validation without 'name value: number'" in cut.skipped[0].reason
+
+
+def test_the_settings_that_the_trainer_prints_are_facts():
+    head = "[INFO|trainer.py:2414] 2025-03-04 10:00:00,000 >> "
+    text = (
+        f"{head}***** Running training *****\n"
+        f"{head}  Num examples = 1,000\n"
+        f"{head}  Instantaneous batch size per device = 4\n"
+        f"{head}  Total train batch size (w. parallel, distributed & accumulation) = 1,024\n"
+        f"{head}  Gradient Accumulation steps = 16\n"
+        f"{head}  Total optimization steps = 1,200\n"
+        "{'loss': 2.5, 'grad_norm': 1.5, 'learning_rate': 5e-05, 'epoch': 0.1}\n"
+    )
+    assert read(text).facts.named() == {
+        "batch_per_device": 4,
+        "effective_batch": 1024,
+        "grad_accumulation": 16,
+        "planned_steps": 1200,
+    }
+
+
+def test_a_setting_cut_by_the_end_of_the_log_is_no_fact():
+    text = ITERATION.format(10, 4.5) + "  seed ............................................ 12"
+    assert "seed" not in read(text).facts
+
+
+def trainer(*losses):
+    return "".join(f"{{'loss': {v}, 'epoch': {i / 100}}}\n" for i, v in enumerate(losses, 1))
+
+
+@pytest.mark.parametrize("end", [",\n", ", seed=1)\n", ")\n"])
+def test_logging_steps_count_wherever_on_a_line_they_stand(end):
+    run = read(f"Namespace(logging_first_step=False, logging_steps=5{end}" + trainer(2.5, 2.25))
+    assert points(run) == {5: 2.5, 10: 2.25}
+
+
+def test_the_first_step_is_logged_alone_where_the_arguments_say_so():
+    run = read(
+        "TrainingArguments(\nlogging_first_step=True,\nlogging_steps=5,\n)\n" + trainer(3, 2, 1)
+    )
+    assert points(run) == {1: 3.0, 5: 2.0, 10: 1.0}
+    assert {s.key for s in run.series} == {"loss", "loss@5"}
+    every = read("Namespace(logging_first_step=True, logging_steps=1)\n" + trainer(3, 2))
+    assert points(every) == {1: 3.0, 2: 2.0}
+
+
+def test_a_step_that_a_dict_states_is_believed():
+    line = "{{'loss': {}, 'epoch': {}, 'global_step/max_steps': '{}/60'}}\n"
+    run = read(line.format(2.5, 0.1, 5) + line.format(2.25, 0.2, 15))
+    assert points(run) == {5: 2.5, 15: 2.25}
+    assert run.by_order == ()
+    assert run.facts["planned_steps"] == 60
+
+
+def event(key, value, metadata):
+    return f':::MLLOG {{"key": "{key}", "value": {value}, "metadata": {metadata}}}\n'
+
+
+def test_mlperf_counts_in_epochs_where_nothing_else_is_stated():
+    text = event("eval_accuracy", 0.5, '{"epoch_num": 3}') + event(
+        "eval_accuracy", 0.75, '{"epoch_num": 4.0}'
+    )
+    assert points(read(text), "val.eval_accuracy") == {3: 0.5, 4: 0.75}
+    with pytest.raises(HarnessError, match="damaged"):
+        read(event("eval_accuracy", 0.5, '{"epoch_num": 0.25}'))
+
+
+def test_losses_among_tracked_statistics_are_read_with_their_rate():
+    text = event(
+        "tracked_stats", '{"train_loss": 2.5, "throughput": 9.0}', '{"step": 10, "lr": 0.5}'
+    )
+    run = read(text)
+    assert points(run) == {9: 2.5}
+    assert points(run, "lr") == {9: 0.5}
+
+
+def test_two_metrics_under_one_key_are_two_series():
+    text = event("eval_accuracy", 90.5, '{"step": 10, "metric": "FID"}') + event(
+        "eval_accuracy", 0.125, '{"step": 10, "metric": "CLIP"}'
+    )
+    run = read(text)
+    assert (points(run, "val.FID"), points(run, "val.CLIP")) == ({9: 90.5}, {9: 0.125})
+
+
+def test_a_table_that_counts_epochs_alone_has_them_for_steps():
+    text = (
+        "                  epoch,      train/cls_loss,        val/cls_loss,              lr/pg0\n"
+        "                      1,                 1.5,                1.75,               0.001\n"
+        "                      2,                1.25,               1.625,               0.002\n"
+    )
+    run = read(text)
+    assert points(run, "train/cls_loss") == {1: 1.5, 2: 1.25}
+    assert points(run, "val.cls_loss") == {1: 1.75, 2: 1.625}
+
+
+def test_the_log_of_llamafactory_states_its_steps_and_their_number():
+    line = '{{"current_steps": {}, "total_steps": 50, "loss": {}, "percentage": 10.0}}\n'
+    run = read(line.format(5, 2.5) + line.format(10, 2.25))
+    assert points(run) == {5: 2.5, 10: 2.25}
+    assert run.facts["planned_steps"] == 50
+    assert {s.name for s in run.series} == {"loss"}
