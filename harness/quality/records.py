@@ -237,6 +237,7 @@ def _not_finite(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
             continue  # the run does not log the series: `completeness` reports that
         bad &= ~base.any(axis=0) if not allowed else True
         count = int(np.count_nonzero(bad))
+        # A loss scaler recovers: two bad records at the end fail even within the allowance.
         if count > allowed or (count and bad[-2:].all() and n > 1 and not base[:, -2:].any()):
             most_text = f" ({allowed} are allowed)" if allowed else ""
             yield (
