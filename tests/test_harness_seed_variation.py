@@ -745,7 +745,7 @@ def test_a_report_says_which_rule_the_default_chose():
     base = [run(row, source=f"{i}.log") for i, row in enumerate(curves(rng, 10))]
     many = compare(base, run(2 * curves(rng, 1)[0]))
     assert tables.policy_lines(many)[0] == "rule default, here seed-variation"
-    assert "rule default, which is seed\\-variation" in markdown.render(many).replace("-", "\\-")
+    assert "rule default, here seed\\-variation" in markdown.render(many).replace("-", "\\-")
     assert document(many)["findings"][0]["rule"] == "seed-variation"
     assert document(many)["policy"]["rules"] == [{"name": "default", "parameters": {}}]
     assert "rule: default, here seed-variation" in failure.of_rule(many, 0)

@@ -114,7 +114,7 @@ def side_value(side: Sequence[Mapping[str, FactValue]], name: str) -> SideValue:
     Runs that do not state the fact are ignored here; `completeness` reports them.
     """
     known = [value for value in (facts.get(name) for facts in side) if value is not None]
-    distinct = tuple(dict.fromkeys(known))
+    distinct = tuple(dict.fromkeys(known))  # a set would lose the order of the runs
     if not distinct:
         return None
     return distinct[0] if len(distinct) == 1 else distinct

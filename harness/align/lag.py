@@ -46,6 +46,7 @@ def lag(baseline: Floats, candidate: Floats) -> int | None:
     error = _error(noise, echo)
     if _fisher(scores[best]) < SIGMAS * error:
         return None
+    # The difference of two correlations has sqrt(2) times the standard error of one.
     rise = _fisher(scores[best]) - _fisher(scores[0])
     return best if best == 0 or rise >= SIGMAS * math.sqrt(2) * error else None
 
@@ -77,7 +78,7 @@ def _error(a: Floats, b: Floats) -> float:
 
 
 def _fisher(correlation: float) -> float:
-    return math.atanh(min(max(correlation, -0.999999), 0.999999))
+    return math.atanh(min(max(correlation, -0.999999), 0.999999))  # atanh(1) is infinite
 
 
 def _correlation(a: Floats, b: Floats) -> float:

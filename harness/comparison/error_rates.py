@@ -77,7 +77,7 @@ class Row:
         return self.passed / self.comparisons
 
 
-def asked(*, permutations: int, seed: int) -> Mapping[str, Judge]:
+def table_judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
     """Returns the judges of the table by the headings of their columns.
 
     `seed-variation` judges a single candidate run, its usual case under `default`.
@@ -148,7 +148,7 @@ def error_rates(
     gives the same table.
     """
     rng = np.random.default_rng(seed)
-    tally = _Tally(rules=asked(permutations=permutations, seed=seed), counts={})
+    tally = _Tally(rules=table_judges(permutations=permutations, seed=seed), counts={})
     whole = [_together(ensemble, metric) for ensemble in ensembles]
     for _ in range(draws):
         drawn = whole[int(rng.integers(len(whole)))]

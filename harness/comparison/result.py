@@ -126,6 +126,7 @@ def _misfits(result: PortResult) -> Iterator[str]:
         result.relative_difference,
         *(v for curve in curves for v in _tuple(curve)),
     )
+    # `isinstance` would accept JSON's true as a count; a database column has 64 bits.
     if not all(type(n) is int and abs(n) < 2**63 for n in counts):
         yield "a count is not a whole number"
     if not all(v is None or _is_figure(v) for v in figures) or not _is_figure(result.elapsed_s):

@@ -23,7 +23,7 @@ from harness.log.run import Run
 Places = NDArray[np.int64]
 
 ALL, SECOND = "all", "every second"
-_TOP = 1 - 1e-15
+_TOP = 1 - 1e-15  # atanh(1) is infinite
 FEWEST = 24
 """Number of changes below which no correlation is computed."""
 STRETCHES = 4

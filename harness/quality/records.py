@@ -26,7 +26,7 @@ shows a single outlier, the wide median a block of up to a hundred."""
 SCALE = 21
 """Records over which the usual size of the baseline's distances is averaged."""
 BLOCK = 1 << 14
-"""Records whose windows are sorted at once."""
+"""Records whose windows are sorted at once, which bounds the memory."""
 FACTOR = 3.0
 """Multiple of the baseline's largest distance that makes a spike. With noise of Student's t with 3
 degrees of freedom, a healthy run beside b baseline runs exceeds it in 1 / (1 + 27 b) of cases. A
@@ -236,6 +236,7 @@ def _not_finite(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
             continue  # the run does not log the series: `completeness` reports that
         bad &= ~base.any(axis=0) if not allowed else True
         count = int(np.count_nonzero(bad))
+        # A loss scaler recovers: two bad records at the end fail even within the allowance.
         if count > allowed or (count and bad[-2:].all() and n > 1 and not base[:, -2:].any()):
             most_text = f" ({allowed} are allowed)" if allowed else ""
             yield (
@@ -390,8 +391,8 @@ def _distances(curves: Floats, width: int) -> Floats:
     for start in range(0, curves.shape[1], BLOCK):  # a block of windows at a time is in memory
         part = slice(start, start + BLOCK)
         medians[:, part] = np.partition(windows[:, part], half, axis=-1)[..., half]
-    rest: Floats = curves - medians
-    return rest
+    distances: Floats = curves - medians
+    return distances
 
 
 def _local_scale(distances: Floats) -> Floats:

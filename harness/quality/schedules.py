@@ -145,6 +145,7 @@ def _size(planned: Floats) -> Floats:
 
 def _limit(planned: Floats, logged: Floats) -> Floats:
     """Returns how far apart equal values of a schedule (n,) may be printed."""
+    # Half a unit of the last digit, plus the error of decimals as binary floats.
     printed = np.maximum(_unit(planned), _unit(logged)) / 2 * (1 + 1e-6)
     limit: Floats = PRINTED * _size(planned) + printed
     return limit
@@ -181,6 +182,7 @@ def _ratio(reference: Floats, logged: Floats) -> float | None:
     if not weighty.any():
         return None
     ratio = float(np.median(logged[weighty] / reference[weighty]))
+    # Ten times the tolerance of equal schedules: rounding affects both sides and the ratio itself.
     near = np.abs(logged - ratio * reference) <= 10 * PRINTED * _size(reference)
     return ratio if bool(near.all()) else None
 

@@ -30,6 +30,7 @@ def own_style() -> Iterator[None]:
 def save(figure: Figure, path: Path, *, dpi: int) -> None:
     """Writes a figure in the format of the file's extension, with the same bytes each time."""
     with own_style():
+        # matplotlib writes the current date into an SVG unless it is None.
         figure.savefig(path, dpi=dpi, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 

@@ -119,6 +119,7 @@ def _power(aligned: Aligned, result: Exchange, target_effect: float) -> tuple[fl
     if mde <= target_effect or not math.isfinite(mde):
         return mde, 0
     tail = float(2 * stdtr(b + c - 2, -critical))
+    # Even with 10,000 candidate runs the spread of the b baseline runs remains.
     reachable = spread * spread_factor(b, 10_000) < target_effect
     return mde, runs_to_detect(spread, b, target_effect, tail=tail, power=POWER) if reachable else 0
 

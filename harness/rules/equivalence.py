@@ -243,7 +243,7 @@ def _needed(part: Part, aligned: Aligned, margin: float) -> str:
     """Returns what would decide the question if the estimate stays the same."""
     gap = abs(margin - abs(part.interval.estimate))
     half = (part.high - part.low) / 2
-    more = (half / gap) ** 2 if gap > 0 else math.inf
+    more = (half / gap) ** 2 if gap > 0 else math.inf  # intervals shrink with the root of the runs
     head = f"the interval of {part.name} crosses the margin; "
     if not more < 1000:
         return head + "the difference equals the margin, so no feasible number of runs decides"

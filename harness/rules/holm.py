@@ -24,7 +24,7 @@ def holm(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     for done, finding in enumerate(sorted(tests, key=_part)):
         if _part(finding) > 1 / (len(tests) - done):
             break
-        surviving.add(id(finding))
+        surviving.add(id(finding))  # a finding has no hash, because it contains mappings
     lost = {id(f) for f in tests if f.verdict is Verdict.FAIL} - surviving
     return tuple(_open(f, len(tests)) if id(f) in lost else f for f in findings)
 

@@ -51,6 +51,7 @@ def render(results: Sequence[PortResult], *, pictures: str = "", shown: int = SH
 
 def _row(result: PortResult) -> str:
     curves = sparkline.sparklines(result.baseline_curve, result.candidate_curve, width=CURVE)
+    # Markdown collapses plain spaces, which are the gaps of a curve.
     drawn = "<br>".join(curve.replace(" ", "\N{FIGURE SPACE}") for curve in curves)
     reason = main_reason(result)
     reason = reason if len(reason) <= REASON else reason[: REASON - 1] + "…"

@@ -162,7 +162,7 @@ def _course(curve: Sequence[float | None]) -> str:
 def _path(steps: Sequence[int], parts: Sequence[float | None], top: int, height: int) -> str:
     """Returns the path of a curve given as fractions of the height, with a gap for None."""
     across = (WIDTH - 2 * EDGE) / max(1, steps[-1] - steps[0])
-    path, pen = [], "M"
+    path, pen = [], "M"  # SVG: M moves the pen, L draws a line
     for step, part in zip(steps, parts, strict=True):
         if part is None:
             pen = "M"

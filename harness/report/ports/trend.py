@@ -84,6 +84,7 @@ def _x(index: int, count: int) -> float:
 
 
 def _y(difference: float, low: float, high: float) -> float:
+    # Halves, so that the range of two large numbers of opposite sign does not overflow.
     share = (difference / 2 - low / 2) / (high / 2 - low / 2)
     return round(HEIGHT - PAD - share * (HEIGHT - 2 * PAD), 1)
 
