@@ -146,6 +146,8 @@ PLAIN_BAR = (
     "Epoch [1/2]:  20%|##| 20/100 [00:02<00:08, loss: 2.1875]\n"
 )
 
+ONE_SIDE = "=== CUDA ===\n4.5625 4.3125 4.1875\n4.0625 3.9375\n"
+
 LOGS = {
     "tcappdll": TCAPPDLL,
     "tcappdll json": TCAPPDLL_JSON,
@@ -161,6 +163,7 @@ LOGS = {
     "json lines": JSON_LINES,
     "epoch table": EPOCH_TABLE,
     "csv": LIGHTNING,
+    "blocks of losses": ONE_SIDE,
     "columns": COLUMNS,
     "plain": PLAIN,
 }

@@ -92,7 +92,7 @@ def test_a_mean_that_lacks_a_step_is_left_out():
 
 
 def test_a_mean_cannot_be_turned_into_another():
-    with pytest.raises(AlignmentError, match=r"loss@10 .* cannot be turned into one of 25"):
+    with pytest.raises(AlignmentError, match=r"loss@10 .* cannot be turned into a mean of 25"):
         align([run(decaying(9), window=10)], [run(decaying(9), window=25)])
 
 

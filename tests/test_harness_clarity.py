@@ -186,7 +186,7 @@ def test_the_headline_of_the_error_does_not_alarm():
     (title,) = re.findall('<h3 id="error-title">(.*?)</h3>', page)
     assert title.startswith("The error of the curves smoothed over 5 steps is largest at step ")
     assert "lie beyond" not in title
-    assert "single steps scatter by noise" in title
+    assert "95 % of the single steps are within" in title
 
 
 def strip(port):
@@ -223,8 +223,8 @@ def test_two_ways_to_average_are_told_apart():
         markdown.render(comparison),
         html.render(comparison, command=""),
     ):
-        assert "Errors of single steps" in found
-        assert "at times in sign" in " ".join(found.split())
+        assert "errors of single steps" in found
+        assert "even in sign" in " ".join(found.split())
 
 
 def test_features_are_explained_where_they_are_named():
@@ -254,7 +254,7 @@ def test_other_words_are_no_feature(name):
     ("cand", "words"),
     [
         (np.full(100, 1.0001), "both limits are met"),
-        (np.full(100, 1.02), "the relative limit is met, and one of the two is enough"),
+        (np.full(100, 1.02), "the relative limit is met, and either limit suffices"),
         (np.full(100, 2.0), "neither limit is met"),
     ],
 )
@@ -269,7 +269,7 @@ def test_two_limits_of_which_one_is_enough_say_which_decides(cand, words):
 )
 def test_another_unit_is_asked_about(factor, said):
     notes = made(cand=factor * decaying(100)).notes
-    assert any("another unit, or a sum for a mean?" in note for note in notes) == said
+    assert any("check whether one side logs another unit" in note for note in notes) == said
     if said:
         assert any("about 1e+03 times" in note for note in notes)
 
@@ -281,12 +281,12 @@ def test_a_missing_step_says_how_to_accept_it():
         make_run(decaying(101, seed=1)[steps], steps=steps, source="c"),
         Policy(rules=TOLERANT),
     )
-    (doubt,) = [d for d in comparison.judgement.doubts if "inside the common range" in d]
-    assert doubt.startswith("one side lacks 1 step inside the common range")
+    (doubt,) = [d for d in comparison.judgement.doubts if "within the common range" in d]
+    assert doubt.startswith("one side lacks 1 step within the common range")
     (share,) = re.findall(r"--max-missing ([\d.]+) \(max_missing in a manifest\)", doubt)
     accepted = replace(comparison.policy, max_missing=float(share))
     again = compare(comparison.baseline, comparison.candidate, accepted)
-    assert not [d for d in again.judgement.doubts if "inside the common range" in d]
+    assert not [d for d in again.judgement.doubts if "within the common range" in d]
 
 
 def test_records_are_called_records_where_a_log_states_no_steps():
@@ -321,7 +321,7 @@ def test_the_secret_of_a_url_is_left_out_of_the_command_and_named():
         comparison, baseline="http://ann:s3cret@host/a.log", candidate="c.log"
     )
     assert "s3cret" not in command
-    assert command.endswith("# put your own secrets where it says ***")
+    assert command.endswith("# replace *** by your secrets")
     plain = repeat.repeat_command(comparison, baseline="http://host/a.log", candidate="c.log")
     assert plain.startswith("harness compare http://host/a.log c.log")
     assert "secrets" not in plain

@@ -81,7 +81,7 @@ def test_compare_names_what_makes_the_published_pair_two_experiments(harness, sh
     [
         ("same.log", (), 0, "pass: the candidate reproduces the baseline within the policy"),
         ("worse.log", (), 1, "fail: the candidate does not reproduce the baseline"),
-        ("short.log", (), 3, "20 common records, the policy asks for 50"),
+        ("short.log", (), 3, "20 common records, the policy requires 50"),
         ("wide.log", (), 4, "world_size is 1 in the baseline and 4 in the candidate"),
         ("wide.log", ("--allow", "all"), 0, "differs, waived"),
         ("worse.log", ("--rule", "two-sided:rtol=0.3"), 0, "rtol = 0.3"),
@@ -180,7 +180,7 @@ def test_the_life_of_a_baseline(harness, logs):
     added = harness("baseline", "add", "gpu", "gpu.log", "--origin", "a test")
     assert "recorded 1 run, 240 values in baselines/gpu" in added.stdout
     again = harness("baseline", "add", "gpu", "gpu.log", "--origin", "a test")
-    assert (again.returncode, "recorded already" in again.stderr) == (2, True)
+    assert (again.returncode, "already recorded" in again.stderr) == (2, True)
     assert "gpu: 1 run" in harness("baseline", "list").stdout
     assert "origin: a test" in harness("baseline", "show", "gpu").stdout
     assert "figures are as recorded" in harness("baseline", "verify").stdout

@@ -34,7 +34,7 @@ def test_the_published_pair_is_not_the_same_experiment(pair):
     assert {"seed", "data_root", "device_kind", "backend", "torch", "python"} <= may
     notes = "\n".join(comparison.notes)
     assert "seeds differ (1671516877 and 899077318)" in notes
-    assert "step-by-step agreement is not to be expected" in notes
+    assert "step-by-step agreement is not expected" in notes
     assert "stops at step 232 of 40000 planned (0.6%" in notes
     assert "stops at step 104 of 40000 planned (0.3%" in notes
     assert (comparison.whole.steps.size, comparison.whole.baseline_only.size) == (104, 128)
@@ -80,7 +80,7 @@ def test_too_few_steps_carry_no_pass_and_excuse_no_failure():
     comparison = compare(a, a)
     assert comparison.verdict is Verdict.INCONCLUSIVE
     assert comparison.judgement.reasons[0] == (
-        "30 common records, the policy asks for 50: train for 20 more steps, or ask for fewer "
+        "30 common records, the policy requires 50: train for 20 more steps, or require fewer "
         "with --min-steps (min_steps in a manifest)"
     )
     assert compare(a, run(decaying(30) * 2, **SAME), policy()).verdict is Verdict.FAIL

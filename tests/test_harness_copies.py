@@ -90,7 +90,7 @@ def test_the_same_seed_is_said_to_be_a_repetition():
     base = [run(v, source=f"{i}.log", seed=i) for i, v in enumerate(BASE)]
     verdict, said = judged(base, run(COPIES["noise of 1e-3"], source="c.log", seed=3))
     assert verdict is Verdict.INCONCLUSIVE
-    assert "both state seed 3, so it is that run's repetition" in said
+    assert "both state seed 3, so it repeats that run" in said
 
 
 def test_one_run_a_side_is_asked_only_where_other_seeds_are_stated():

@@ -122,7 +122,9 @@ def test_what_breaks_into_a_line_of_text_anywhere_changes_no_value_of_training(n
         assert not wrong, f"after {text[max(0, at - 40) : at]!r}: {wrong}"
 
 
-JOINABLE = sorted(EVERY.keys() - {"hf-trainer state", "plain, bars alone", "hf-trainer"})
+JOINABLE = sorted(
+    EVERY.keys() - {"hf-trainer state", "plain, bars alone", "hf-trainer", "blocks of losses"}
+)
 """Not a document of many lines, and no lines without a step: those are numbered in order."""
 
 

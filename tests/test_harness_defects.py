@@ -214,8 +214,8 @@ def test_curves_that_do_not_differ_give_no_hint(settled, catalogue):
 @pytest.mark.parametrize(
     ("candidate", "words", "status"),
     [
-        ("ccnet_r18-d8_demo_doubled_lr_seed_101.log", "Hints, not a verdict", 1),
-        ("ccnet_r18-d8_demo_seed_0.log", "no hint: the candidate passes", 0),
+        ("ccnet_r18-d8_demo_doubled_lr_seed_101.log", "These are hints, not a verdict", 1),
+        ("ccnet_r18-d8_demo_seed_0.log", "no diagnosis: the candidate passes", 0),
     ],
 )
 def test_the_command_explains_a_failure_and_no_pass(candidate, words, status):

@@ -152,10 +152,10 @@ def test_no_difference_passes_only_where_one_would_have_been_seen():
 @pytest.mark.parametrize(
     ("b", "c", "words"),
     [
-        (3, 3, "log 4 candidate runs against these 3, or 4 a side"),
-        (1, 1, "log 19 candidate runs against these 1, or 4 a side"),
+        (3, 3, "log 4 candidate runs against these 3, or 4 per side"),
+        (1, 1, "log 19 candidate runs against these 1, or 4 per side"),
         (10, 1, "log 2 candidate runs against these 10"),
-        (10, 1, "the single run is number 1 of 11 by how far a run lies from the others"),
+        (10, 1, "the single run is number 1 of 11 by its distance from the others"),
     ],
 )
 def test_a_sample_that_could_not_reject_says_what_could(b, c, words):
@@ -176,7 +176,7 @@ def test_a_level_that_is_no_probability_is_refused(level):
 def test_a_level_that_no_sample_reaches_ends_with_words():
     rng = np.random.default_rng(8)
     finding = ensemble(aligned(curves(rng, 1, 60), curves(rng, 1, 60)), level=1e-9)
-    assert "log 17 a side" in finding.reason
+    assert "log 17 per side" in finding.reason
 
 
 def test_one_run_against_twenty_is_ranked():

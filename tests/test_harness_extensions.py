@@ -101,8 +101,8 @@ def test_it_judges_from_the_command_line_and_in_every_report(package, tmp_path):
     [
         ("bad = absent_module:rule", "extras 1.0 adds 'bad' as absent_module:rule, which cannot"),
         ("bad = extras:absent", "which cannot be loaded: AttributeError"),
-        ("bad = extras:nothing", "the rule 'bad' of the package extras 1.0 is not a function"),
-        ("bad = extras:careless", "keyword-only parameters that have numbers as defaults"),
+        ("bad = extras:nothing", "the rule 'bad' of the package extras 1.0 is not usable"),
+        ("bad = extras:careless", "keyword-only parameters with numeric defaults"),
     ],
 )
 def test_a_rule_that_cannot_be_asked_is_an_error_that_names_its_package(package, point, message):
@@ -153,7 +153,7 @@ def test_the_old_name_of_a_rule_is_the_rule():
         (("absent",), "no rule 'absent'"),
         (("equivalence:margin=3",), "parameter 'margin' of rule 'equivalence' is '3'"),
         (("equivalence:width=3",), "has no parameter 'width'"),
-        ("equivalence", "rules is the text 'equivalence'; expected several"),
+        ("equivalence", "rules is the text 'equivalence'; expected a sequence"),
     ],
 )
 def test_a_policy_is_checked_when_it_is_made_as_the_command_line_does(rules, message):

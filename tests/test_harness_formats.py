@@ -30,6 +30,7 @@ def series(run):
 
 
 EXPECTED = {
+    "blocks of losses": {"loss": {0: 4.5625, 1: 4.3125, 2: 4.1875, 3: 4.0625, 4: 3.9375}},
     "tcappdll": {
         "loss": {0: 3.9321765899658203, 1: 3.5, 2: 2.25},
         "loss of 1": {0: 4.125, 1: 3.0625, 2: 12.75},
@@ -227,6 +228,7 @@ NO_COUNTER = {
     "DeviceNotes": "states facts",
     "CsvTable": "its example is a heading",
     "EpochTable": "its example is a heading",
+    "Sides": "its example is a heading",
 }
 """Formats whose example counts no step."""
 

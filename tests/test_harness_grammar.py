@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError, ParseError
-from harness.parse import parse_log
+from harness.parse import parse_log, parse_logs
 from harness.parse.grammar.figures import figures_of
 from harness.parse.grammar.line import parsed
 from harness.parse.grammar.naming import series_name
@@ -398,19 +398,16 @@ def test_there_are_forms_enough():
     assert len(FORMS) >= 40
 
 
-LEFT = {"20_both_sides_in_one_file.txt"}
-"""Forms that are not read as expected yet; the test fails once one is."""
-
-
 def differing(path, want):
     """What is read of a form of the field beside what is expected; empty where it is the same."""
     try:
-        run = parse_log([path.read_text()], source=path.name)
+        runs = parse_logs([path.read_text()], source=path.name)
     except HarnessError as error:
         return [str(error)]
-    found = {}
-    for s in run.series:
+    run, found = runs[0], {}
+    for side, s in ((one.source.partition("[run ")[2], s) for one in runs for s in one.series):
         key = f"{s.name}@rank{s.rank}" if s.rank else s.name
+        key = side.rstrip("]") or key  # both sides are named by their headings
         found.setdefault(key, []).extend(zip(s.steps.tolist(), s.values.tolist(), strict=True))
     odd = [
         f"{key}: {found.get(key)}"
@@ -430,7 +427,7 @@ def test_each_form_of_the_field_is_read_as_expected(shared_data):
     wrong = {
         name: odd for name, want in expected.items() if (odd := differing(folder / name, want))
     }
-    assert set(wrong) == LEFT, wrong
+    assert wrong == {}
 
 
 # --- the pure functions

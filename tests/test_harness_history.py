@@ -384,8 +384,8 @@ def test_the_command_shows_a_port_and_names_the_run_where_it_changed(harness, tm
     assert sum(line.strip().startswith("> 2026-01-11") for line in lines) == 1
     assert "difference ▁▁▁▁▁▁▁▁▁▁████" in done.stdout
     assert (
-        "the difference moved from +1.00% to +8.00% at the run of 2026-01-11 06:00 (0000000000)"
-        in done.stdout
+        "the relative difference changed from +1.00% to +8.00% "
+        "at the check of 2026-01-11 06:00 (0000000000)" in done.stdout
     )
 
 

@@ -88,10 +88,10 @@ def test_the_report_says_what_the_comparison_says():
         "equivalence",
         "margin 0.02",
         "world_size 1 1 same",
-        "seed 1 2 differs, may",
+        "seed 1 2 may differ, differs",
         "harness compare b.log c.log",
         "80 common steps, 0 to 79",
-        "missing inside the range that both sides cover: no step",
+        "missing within the range that both sides cover: no step",
     ):
         assert words in text, words
 
@@ -101,7 +101,7 @@ def test_facts_that_differ_stand_on_top_with_their_class():
     other = compare(made.baseline, make_run(decaying(80), world_size=4, crop_size="(2, 2)"))
     table = page(other).text.split("Facts of both sides")[1]
     assert table.index("world_size 1 4 must match, differs") < table.index("crop_size")
-    assert "No rule was asked: the facts decide first" in page(other).text
+    assert "No rule ran: the facts decide first" in page(other).text
     assert "rule default" in page(other).text
 
 
@@ -233,7 +233,7 @@ def test_values_that_are_not_finite_are_counted():
     text = page(comparison(cand=bad)).text
     assert "as logged (2 not finite)" in text
     assert "mean loss of a side is not finite" in text
-    assert "on 2 steps it is not finite" in text
+    assert "2 steps have no finite error" in text
     assert "nan%" not in text.split("Rules:")[0]
 
 
@@ -315,7 +315,7 @@ def test_the_index_lists_every_port_the_worst_first():
     )
     words = Page(text).text
     assert words.index("broken") < words.index("bad") < words.index("good")
-    assert "3 in all: 1 error, 1 fail, 1 pass" in words
+    assert "3 in total: 1 error, 1 fail, 1 pass" in words
     assert "x.log:3: no number" in words
     links = [a["href"] for t, a in Page(text).tags if t == "a" and "report" in a["href"]]
     assert links == ["./bad/report.html", "./good/report.html"]
@@ -349,4 +349,4 @@ def test_a_small_curve_has_a_gap_where_a_value_is_not_known():
 
 
 def test_an_index_of_no_port_is_a_page():
-    assert "0 in all: none" in Page(site.render_index([])).text
+    assert "0 in total: none" in Page(site.render_index([])).text

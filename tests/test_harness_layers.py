@@ -29,7 +29,13 @@ STAGES = [
 ]
 """What lies in `harness/`, in the order of the pipeline: each imports from those before it only."""
 INSIDE = {
-    "parse": [{"blocks", "formats", "fast", "grammar"}, {"finish"}, {"reading"}],
+    "parse": [
+        {"blocks", "formats", "fast", "grammar"},
+        {"starter"},
+        {"nearly"},
+        {"finish"},
+        {"reading"},
+    ],
     "report": [{"comparison", "ports"}],
 }
 """The order inside a stage: the modules that are not named, then these, one set after another."""

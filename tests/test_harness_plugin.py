@@ -96,7 +96,7 @@ def test_too_little_data_fails(project):
     (project.path / "same.log").write_text(header(seed=2) + records(decaying(20)))
     result = run(project, "ports.toml", "-k", "good and two")
     result.assert_outcomes(failed=1, deselected=2)
-    result.stdout.fnmatch_lines(["inconclusive: the data cannot tell*", "*20 common steps*"])
+    result.stdout.fnmatch_lines(["inconclusive: the data cannot decide*", "*20 common steps*"])
 
 
 def test_the_published_port_of_this_repository_is_a_failing_test(pytester):

@@ -109,7 +109,7 @@ def test_a_broken_package_is_an_error_that_names_it_and_what_to_do(install, old,
     message = str(caught.value)
     assert "package rowlog 1.0: its log format 'rows' does not work" in message
     assert why in message
-    assert message.endswith("Mend the package, or uninstall it.")
+    assert message.endswith("Fix the package, or uninstall it.")
 
 
 def test_what_is_no_class_is_no_format(install):

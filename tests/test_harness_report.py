@@ -213,5 +213,5 @@ def test_a_parsed_run_is_shown_with_facts_and_series():
     run.write(make_run(decaying(30), world_size=4), console)
     shown = console.export_text()
     console.file.close()
-    for words in ("world_size", "loss", "0 to 29", "nothing that looks like a record was skipped"):
+    for words in ("world_size", "loss", "0 to 29", "no line that looks like a record was skipped"):
         assert words in shown

@@ -65,7 +65,7 @@ def test_the_published_script_passes_a_nan_and_the_finding_does_not():
     finding = judge("modelzoo", base, cand)
     assert finding.observed["published_word"] == "pass"
     assert finding.verdict is Verdict.FAIL
-    assert "not finite" in finding.reason
+    assert "NaN or infinity is no evidence" in finding.reason
 
 
 @pytest.mark.parametrize("factor", [0.7, 0.94, 1.06, 1.3])
@@ -119,7 +119,7 @@ def test_ulps_count_the_floats_between(value, steps):
 def test_exact_fails_where_one_side_has_more_steps():
     finding = judge("exact", decaying(80), decaying(79))
     assert finding.verdict is Verdict.FAIL
-    assert "only one side has 1 step, the first is step 79" in finding.reason
+    assert "only one side logs 1 step, the first is step 79" in finding.reason
 
 
 def test_tolerance_counts_steps_as_isclose_does():
@@ -202,7 +202,7 @@ def test_a_fraction_may_be_given_in_percent(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("twosided", "no rule 'twosided'; expected one of: modelzoo, two-sided"),
+        ("twosided", "no rule 'twosided'; expected one of: default, ensemble"),
         ("two-sided:tol=1", "rule 'two-sided' has no parameter 'tol'; it takes: rtol"),
         ("two-sided:rtol=x", "parameter 'rtol' of rule 'two-sided' is 'x'; expected a fraction"),
         ("two-sided:rtol=nan", "expected a fraction from 0 to 0.5"),
@@ -241,3 +241,11 @@ def test_findings_carry_every_limit_of_their_rule():
         assert finding.observed
         assert finding.reason
         assert name in RULES
+
+
+def test_a_rule_that_was_not_applied_still_states_the_difference_that_it_allows():
+    aligned = align([run(decaying(80), source="a")], [run(decaying(80), source="b")])
+    for text in ("equivalence:margin=0.01", "two-sided:rtol=0.03", "tolerance:rtol=0.04"):
+        call = parse_rule(text)
+        assert call.threshold == call(aligned).threshold is not None
+    assert parse_rule("exact").threshold is None

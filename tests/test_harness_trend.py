@@ -87,8 +87,9 @@ def test_the_drawing_marks_the_change_and_says_it_in_words():
     root = ET.fromstring(svg)
     space = "{http://www.w3.org/2000/svg}"
     words = (
-        "14 runs, the last pass, difference +8.00%; the difference moved from +1.00% to +8.00% "
-        "at the run of 2026-01-11 06:00 (0000000000)"
+        "14 checks, the last pass, difference +8.00%; "
+        "the relative difference changed from +1.00% to +8.00% "
+        "at the check of 2026-01-11 06:00 (0000000000)"
     )
     assert root.get("aria-label") == words == "; ".join(describe(history, changes))
     assert root.find(f"{space}title").text == f"p: {words}"

@@ -1,1 +1,1 @@
-"""Runs of both sides -> their common steps, and exactly what was left out; facts side by side."""
+"""Aligns the runs of both sides on their common steps, and compares their facts."""

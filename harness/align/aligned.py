@@ -1,4 +1,4 @@
-"""Baseline runs x candidate runs -> the steps they share, and exactly what was left out.
+"""Aligns baseline and candidate runs on their common steps, and records what was left out.
 
 B baseline runs, C candidate runs, n common steps.
 """
@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from harness.align.lag import lag
 from harness.errors import AlignmentError
+from harness.log.arrays import Floats, Steps
 from harness.log.run import Run, Series
 from harness.log.wording import counted
-
-Floats = NDArray[np.float64]
-Steps = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,11 +25,11 @@ class Curves:
 
     `steps` has shape (n,), `baseline` (B, n), `candidate` (C, n); the row of a run that does not
     log the series is NaN throughout. `baseline_only` and `candidate_only` are the steps that no run
-    of the other side has; `missing` are the steps that some run lacks inside the range that every
-    run covers, where a coarser logging interval does not explain them. The series are kept whole
-    for rules that cut by themselves. `baseline_mean` and `candidate_mean` (n,) are the mean curves
-    of each side; those of a side of one run are its very bits. All arrays are read-only.
-    `by_order` says that the steps number the records of a log that states none.
+    of the other side has. `missing` are the steps within the range of all runs that some run lacks,
+    unless a coarser logging interval explains the gap. `baseline_series` and `candidate_series`
+    keep all steps, for rules that choose their own. `baseline_mean` and `candidate_mean` (n,) are
+    the mean curves; with a single run they equal its values bit for bit. All arrays are read-only.
+    `by_order` is true if a log states no steps, so that `steps` counts its records.
     """
 
     metric: str
@@ -62,16 +60,16 @@ class Curves:
 
     @property
     def place(self) -> str:
-        """What a number in `steps` counts: `step`, or `record` where a log states no steps."""
+        """What a number in `steps` counts: `step`, or `record` if a log states no steps."""
         return "record" if self.by_order else "step"
 
     @property
     def coverage(self) -> float:
-        """Common steps as a fraction of the steps that any run has."""
+        """Common steps as a fraction of the steps that any run logged."""
         return self.steps.size / _all_steps([*self.baseline_series, *self.candidate_series]).size
 
     def between(self, first: int, last: int | None = None) -> Self | None:
-        """The common steps from `first` to `last`, both included; None if there are none."""
+        """Returns the common steps from `first` to `last`, both included; None without any."""
         start = int(np.searchsorted(self.steps, first))
         stop = self.steps.size if last is None else int(np.searchsorted(self.steps, last, "right"))
         if start >= stop:
@@ -94,17 +92,17 @@ class Curves:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Aligned(Curves):
-    """The judged series of both sides on their common steps, and beside it the runs' other series.
+    """The judged series of both sides on their common steps, with the other series of the runs.
 
-    `lag` is the shift, in steps, at which the candidate follows the baseline best; None where it
-    cannot be told. `last` is the number of common steps judged, `part` the first and the last step
-    of the part that was asked for, None for all. `left_out` lists the windows under which the
-    series was logged as well, each with its number of common records.
+    `lag` is the shift, in steps, at which the candidate follows the baseline best; None if the data
+    do not show one. `last` is the number of common steps that `--last` asked for, `part` the first
+    and the last step of the part that `--until` asked for; None judges all steps. `left_out` lists
+    the other windows in which the series was logged, each with its number of common records.
 
-    `schedules` are what a recipe sets (learning rate, samples seen), `validation` the figures of
-    validation, `auxiliary` further figures of the training itself (parts of the loss, norms, how
-    far the ranks lie apart), `others` what no rule asks about (accuracies of batches, rewards).
-    `same_ranks` says whether all runs logged the judged series under the same ranks.
+    `schedules` are set by the recipe (learning rate, samples seen), `validation` holds validation
+    figures, `auxiliary` further measured series (parts of the loss, norms, spread over ranks),
+    `others` series that no rule tests (batch accuracy, rewards). `same_ranks` is true if all runs
+    logged the judged series for the same ranks.
     """
 
     lag: int | None
@@ -118,20 +116,20 @@ class Aligned(Curves):
     same_ranks: bool = True
 
     def tail(self, last: int) -> Aligned:
-        """The last `last` common steps. Steps that only one side has before them are out of it."""
+        """Returns the last `last` common steps, without the earlier steps of one side only."""
         if last >= self.steps.size:
             return replace(self, last=last)
         later = self.between(int(self.steps[-last]))
         return self if later is None else replace(later, last=last)
 
     def between(self, first: int, last: int | None = None) -> Self | None:
-        """The common steps from `first` to `last`, both included; None if there are none.
+        """Returns the common steps from `first` to `last`, both included; None without any.
 
-        The other series are cut likewise; those without a step there are left out.
+        The other series are cut likewise. A series without a step in this range is left out.
         """
-        found = Curves.between(self, first, last)
-        return found and replace(
-            found,
+        part = Curves.between(self, first, last)
+        return part and replace(
+            part,
             schedules=_between(self.schedules, first, last),
             validation=_between(self.validation, first, last),
             auxiliary=_between(self.auxiliary, first, last),
@@ -140,12 +138,12 @@ class Aligned(Curves):
 
 
 def _between(others: Sequence[Curves], first: int, last: int | None) -> tuple[Curves, ...]:
-    found = (other.between(first, last) for other in others)
-    return tuple(other for other in found if other is not None)
+    parts = (other.between(first, last) for other in others)
+    return tuple(part for part in parts if part is not None)
 
 
 def ranges(steps: Steps) -> list[tuple[int, int]]:
-    """Rising steps (n,) as runs of consecutive ones, first and last of each.
+    """Returns the ranges of consecutive steps in rising steps (n,), first and last of each.
 
     >>> ranges(np.array([3, 7, 8, 9]))
     [(3, 3), (7, 9)]
@@ -159,7 +157,7 @@ def ranges(steps: Steps) -> list[tuple[int, int]]:
 
 
 def _mean(curves: Floats) -> Floats:
-    with np.errstate(all="ignore"):  # of a series that overflowed nothing is judged
+    with np.errstate(all="ignore"):  # a series that overflows is not judged
         mean: Floats = curves[0] if curves.shape[0] == 1 else np.mean(curves, axis=0)
     return mean
 
@@ -173,27 +171,26 @@ def _read_only(data: NDArray[Any]) -> NDArray[Any]:
 def align(
     baseline: Sequence[Run], candidate: Sequence[Run], *, metric: str = "loss", rank: int = 0
 ) -> Aligned:
-    """The series `metric` of `rank` of every run on the steps that all of them have.
+    """Returns the series `metric` of `rank` of every run on their common steps.
 
-    Where all runs share several windows, the one with the most common records is judged, the
-    narrowest of equal ones. Where they share none, the narrower is averaged to the wider, never the
-    reverse.
+    If all runs share several windows, the window with the most common records is judged, and among
+    equals the narrowest. If they share none, the narrower window is averaged to the wider one.
 
     Raises:
-        AlignmentError: a run lacks the series, or the runs have no step in common.
+        AlignmentError: a run lacks the series, or the runs have no common step.
     """
-    found, left_out = _on_common_steps(baseline, candidate, metric, rank)
-    given = {part.name: getattr(found, part.name) for part in fields(Curves) if part.init}
-    return Aligned(**given, left_out=left_out, lag=lag(found.baseline_mean, found.candidate_mean))
+    judged, left_out = _on_common_steps(baseline, candidate, metric, rank)
+    given = {part.name: getattr(judged, part.name) for part in fields(Curves) if part.init}
+    return Aligned(**given, left_out=left_out, lag=lag(judged.baseline_mean, judged.candidate_mean))
 
 
 def curves(
     baseline: Sequence[Run], candidate: Sequence[Run], *, metric: str, rank: int = 0
 ) -> Curves:
-    """The same without what concerns the judged series alone.
+    """Returns the aligned curves alone, without lag and other series.
 
     Raises:
-        AlignmentError: as `align`.
+        AlignmentError: a run lacks the series, or the runs have no common step.
     """
     return _on_common_steps(baseline, candidate, metric, rank)[0]
 
@@ -201,17 +198,17 @@ def curves(
 def _on_common_steps(
     baseline: Sequence[Run], candidate: Sequence[Run], metric: str, rank: int
 ) -> tuple[Curves, tuple[tuple[int, int], ...]]:
-    """The curves, and the other windows with their numbers of common records."""
+    """Returns the curves, and the other windows with their numbers of common records."""
     base = [select(run, metric, rank) for run in baseline]
     cand = [select(run, metric, rank) for run in candidate]
     window, left_out = _common_window([*base, *cand])
-    left = tuple(_at_window(found, window) for found in base)
-    right = tuple(_at_window(found, window) for found in cand)
+    left = tuple(_at_window(series, window) for series in base)
+    right = tuple(_at_window(series, window) for series in cand)
     common = _shared_steps([*left, *right])
     if common.size == 0:
         raise AlignmentError(_no_common_step(baseline, candidate, left, right, metric))
     ours, theirs = _all_steps(left), _all_steps(right)
-    found = Curves(
+    aligned = Curves(
         metric=metric,
         rank=rank,
         window=window,
@@ -225,17 +222,17 @@ def _on_common_steps(
         candidate_series=right,
         by_order=any(metric in run.by_order for run in (*baseline, *candidate)),
     )
-    return found, left_out
+    return aligned, left_out
 
 
 def select(run: Run, metric: str, rank: int) -> tuple[Series, ...]:
-    """The series of this name and rank, the narrowest window first; at least one.
+    """Returns the series of this name and rank, the narrowest window first; at least one.
 
     Raises:
-        AlignmentError: the run has none; the message lists what it has.
+        AlignmentError: the run lacks the series; the message lists the series that it has.
     """
-    found = run.find(metric, rank)
-    if not found:
+    windows = run.find(metric, rank)
+    if not windows:
         have: dict[str, set[int]] = {}
         for series in run.series:
             have.setdefault(series.name, set()).add(series.rank)
@@ -244,46 +241,45 @@ def select(run: Run, metric: str, rank: int) -> tuple[Series, ...]:
         )
         msg = f"no series {metric!r} of rank {rank}; found: {listing}. Choose --metric and --rank."
         raise AlignmentError(msg, source=run.source)
-    return found
+    return windows
 
 
 def _common_window(
     choices: Sequence[tuple[Series, ...]],
 ) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """The window that is judged, and the other shared ones with their numbers of common records.
+    """Returns the judged window, and the other shared windows with their common records.
 
-    Several windows of one series are shared where the logging interval changed, or where the first
-    record stands for fewer steps than the others: the window with the most records is the run's.
+    Runs share several windows if the logging interval changed, or if the first record averages
+    fewer steps than the others. The window with the most records is the usual one.
     """
-    shared = set.intersection(*({s.window for s in found} for found in choices))
+    shared = set.intersection(*({s.window for s in series} for series in choices))
     if not shared:
-        return max(found[0].window for found in choices), ()
+        return max(series[0].window for series in choices), ()
     records = {
-        window: _shared_steps([_at_window(found, window) for found in choices]).size
+        window: _shared_steps([_at_window(series, window) for series in choices]).size
         for window in sorted(shared)
     }
     best = max(records, key=lambda window: (records[window], -window))
     return best, tuple((window, n) for window, n in records.items() if window != best)
 
 
-def _at_window(found: tuple[Series, ...], window: int) -> Series:
-    for series in found:
+def _at_window(choices: tuple[Series, ...], window: int) -> Series:
+    for series in choices:
         if series.window == window:
             return series
-    return widen(found[0], window)
+    return widen(choices[0], window)
 
 
 def widen(series: Series, window: int) -> Series:
-    """A per-step series as means over `window` steps; a mean that lacks a step is left out.
+    """Returns the means of a per-step series over `window` steps; a mean needs all its steps.
 
     Raises:
-        AlignmentError: the series is no per-step one, so that its means cannot be formed.
+        AlignmentError: the series is not per step, so its means cannot be formed.
     """
     if series.window != 1:
         msg = (
             f"{series.key} of rank {series.rank} is a mean of {counted(series.window, 'step')} "
-            "and cannot be "
-            f"turned into one of {window}; log the same window on both sides."
+            f"and cannot be turned into a mean of {window}; log the same window on both sides."
         )
         raise AlignmentError(msg)
     if len(series) < window:
@@ -314,29 +310,31 @@ def _values_at(series: Series, steps: Steps) -> Floats:
 
 
 def _missing(series: Sequence[Series], common: Steps) -> Steps:
-    """Steps that some run has and another lacks, inside the range that every run covers.
+    """Returns the steps that some run lacks although its logging interval includes them.
 
-    A step counts only if every run should have it: one that logs every k-th step should have those.
+    Only steps within the range of all runs count. A run that logs every k-th step lacks none of the
+    steps in between.
     """
     first = max(int(s.steps[0]) for s in series)
     last = min(int(s.steps[-1]) for s in series)
     every = _all_steps(series)
     inside = np.setdiff1d(every[(every >= first) & (every <= last)], common, assume_unique=True)
     expected = np.ones(inside.size, dtype=bool)
-    for one in series:
-        stride, phase = interval(one.steps)
-        expected &= (inside % stride == phase) | np.isin(inside, one.steps)
+    for s in series:
+        stride, phase = interval(s.steps)
+        expected &= (inside % stride == phase) | np.isin(inside, s.steps)
     return inside[expected]
 
 
 REGULAR = 0.8
-"""Part of the steps that must lie on a grid for it to be the logging interval."""
+"""Fraction of the steps that must lie on a grid for it to be the logging interval. Not all of them:
+many logs also print step 1."""
 
 
 def interval(steps: Steps) -> tuple[int, int]:
-    """The logging interval of rising steps (n,) with its phase: most steps are phase modulo it.
+    """Returns the logging interval of rising steps (n,) and its phase, the usual remainder.
 
-    (1, 0), every step, where they follow no regular interval.
+    Returns (1, 0), every step, if the steps follow no regular interval.
 
     >>> interval(np.array([9, 19, 39, 49])), interval(np.array([1, 10, 20, 30, 40, 50]))
     ((10, 9), (10, 0))

@@ -1,4 +1,4 @@
-"""Do the two sides describe the same experiment? Fact by fact."""
+"""Compares the facts of both sides: do they describe the same experiment?"""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Class = Literal["same", "may_differ", "differs", "unknown"]
 SideValue = FactValue | tuple[FactValue, ...] | None
 
 SERIES, RANKS = "series", "ranks"
-"""What may be waived beside facts."""
+"""Names that `allow` accepts in addition to facts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparability:
-    """One fact on both sides. A side whose runs differ has a tuple; None is not stated.
+    """One fact on both sides. A side whose runs disagree has a tuple; None is not stated.
 
-    `same`: both state it and agree. `may_differ`: they disagree, as ports do. `differs`: they
-    disagree, and the fact decides the experiment. `unknown`: one side or both do not state it,
-    which is not taken for equal. `waived`: it differs and was allowed to.
+    `same`: both sides state the same value. `may_differ`: the values differ, as they may in a port.
+    `differs`: the values differ, and the fact must match. `unknown`: a side does not state the
+    fact, which does not count as equal. `waived`: the fact differs, and the policy allows it.
     """
 
     fact: str
@@ -35,14 +35,14 @@ class Comparability:
 def compare_facts(
     baseline: Sequence[RunFacts], candidate: Sequence[RunFacts], *, allow: Sequence[str] = ()
 ) -> tuple[Comparability, ...]:
-    """Every fact of the vocabulary, then the config settings that differ, in order of weight.
+    """Returns every known fact and the config settings that differ, the decisive rows first.
 
-    Settings of the config block are compared where both sides print one; those that agree are not
-    listed. `allow` waives facts by name, settings also by the beginning of their dotted name
-    (`config.model`), and `all` waives everything.
+    Config settings are compared if both sides print their config; equal settings are not listed.
+    `allow` waives facts by name, settings also by the start of their dotted name (`config.model`),
+    and `all` waives everything.
 
     Raises:
-        PolicyError: `allow` names something that is not a fact.
+        PolicyError: `allow` contains an unknown name.
     """
     check_allow(allow)
     rows = [_row(name, baseline, candidate, allow) for name in FACTS]
@@ -51,7 +51,7 @@ def compare_facts(
 
 
 def _weight(row: Comparability) -> int:
-    """Deciding facts before those that may differ, open questions before answers."""
+    """Returns the place of a row: facts that must match first, unknown ones before equal ones."""
     if row.kind == "differs":
         return 1 if row.waived else 0
     if row.kind == "unknown":
@@ -60,12 +60,16 @@ def _weight(row: Comparability) -> int:
 
 
 def waivable(name: str) -> bool:
-    """Whether `allow` may name this although it is no fact."""
+    """Returns whether `allow` accepts this name although it is not a fact."""
     return name in {SERIES, RANKS} or name.startswith(f"{SERIES}.")
 
 
 def check_allow(allow: Sequence[str]) -> None:
-    """Raises PolicyError unless every name is a fact, a setting, a series, `ranks` or `all`."""
+    """Checks that every name is a fact, a setting, a series, `ranks` or `all`.
+
+    Raises:
+        PolicyError: a name is something else.
+    """
     unknown = [
         name
         for name in allow
@@ -85,7 +89,7 @@ def _row(
     candidate: Sequence[Mapping[str, FactValue]],
     allow: Sequence[str],
 ) -> Comparability:
-    if name.startswith(CONFIG):  # listed only where both sides print their config
+    if name.startswith(CONFIG):  # listed only if both sides print their config
         baseline, candidate = (
             [{name: facts.get(name, "(not set)")} for facts in side if _configured(facts)]
             for side in (baseline, candidate)
@@ -105,19 +109,19 @@ def _row(
 
 
 def side_value(side: Sequence[Mapping[str, FactValue]], name: str) -> SideValue:
-    """What one side says: one value, a tuple where its runs differ, None if all are silent.
+    """Returns the value of one side: a tuple if its runs disagree, None if no run states the fact.
 
-    A run that is silent beside others does not hide what they state; `completeness` names it.
+    Runs that do not state the fact are ignored here; `completeness` reports them.
     """
     known = [value for value in (facts.get(name) for facts in side) if value is not None]
-    distinct = tuple(dict.fromkeys(known))
+    distinct = tuple(dict.fromkeys(known))  # a set would lose the order of the runs
     if not distinct:
         return None
     return distinct[0] if len(distinct) == 1 else distinct
 
 
 def _differing(baseline: Sequence[RunFacts], candidate: Sequence[RunFacts]) -> list[str]:
-    """The deciding settings that differ between the runs that print any, one a side or more."""
+    """Returns the settings that must match but differ between the runs that print a config."""
     printed = [[facts for facts in side if _configured(facts)] for side in (baseline, candidate)]
     if not all(printed):
         return []
@@ -135,10 +139,10 @@ def _configured(facts: Mapping[str, FactValue]) -> bool:
 
 
 def blocking(rows: Sequence[Comparability]) -> tuple[Comparability, ...]:
-    """The facts that make it two experiments and were not waived."""
+    """Returns the facts that make the sides different experiments and are not waived."""
     return tuple(row for row in rows if row.kind == "differs" and not row.waived)
 
 
 def weighty_unknowns(rows: Sequence[Comparability]) -> tuple[Comparability, ...]:
-    """The facts that decide the experiment and that one side or both do not state."""
+    """Returns the facts that must match but that a side does not state."""
     return tuple(row for row in rows if row.kind == "unknown" and row.fact not in MAY_DIFFER)

@@ -1,37 +1,35 @@
-"""Does one curve follow the other a few steps late? Counters that are off by one look like that."""
+"""Finds whether one curve follows the other a few steps late, as with step counters off by one."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.align.scale import in_unit
-
-Floats = NDArray[np.float64]
+from harness.log.arrays import Floats
 
 MAX_LAG = 5
-"""Steps by which one side is tried against the other."""
+"""Largest shift that is tried, in steps, in either direction."""
 MIN_OVERLAP = 30
 MIN_CORRELATION = 0.5
 AROUND = 2
-"""Records on either side from whose mean a record is measured."""
+"""Neighbours on either side; the noise of a record is its distance from their mean."""
 SIGMAS = 4.5
-"""Standard errors by which a shift must stand out: 1 in 10,000 over the 11 shifts that are tried,
-both signs, if the noise were normal."""
+"""Standard errors by which the best shift must exceed the others. With normal noise, one of the 11
+shifts exceeds that by chance in 1 of 10,000 pairs."""
 
 
 def lag(baseline: Floats, candidate: Floats) -> int | None:
-    """The shift, in steps, at which the noise of the candidate (n,) is that of the baseline (n,).
+    """Returns the shift, in steps, at which candidate (n,) and baseline (n,) share their noise.
 
-    Two runs of one recipe fall alike, early steeply and later slowly, so that even the changes from
-    step to step correlate at every shift. What is compared is therefore each record's distance from
-    the mean of its four neighbours, by ranks (Spearman's correlation), which a fall hardly lifts.
-    The best shift counts only if its correlation is 0.5 or more, and exceeds both zero and that of
-    no shift by 4.5 standard errors (Bartlett 1946, for two independent series that remember their
-    past; Fisher's z). None where fewer than 30 records overlap, a curve does not move, or no shift
-    stands out, as with two seeds.
+    Two runs of one recipe fall in the same way, first fast, then slowly, so even their changes from
+    step to step correlate at every shift. The noise is therefore each record's distance from the
+    mean of its four neighbours, and it is compared by rank (Spearman's correlation): a trend hardly
+    affects that. The best shift counts only if its correlation is at least 0.5 and exceeds both
+    zero and the correlation at shift 0 by 4.5 standard errors (Fisher's z; Bartlett 1946, for
+    independent autocorrelated series). Returns None if fewer than 30 records overlap, a curve is
+    constant, or no shift is clear, as with two seeds.
     """
     if baseline.size < MIN_OVERLAP + MAX_LAG + 2 * AROUND:
         return None
@@ -48,12 +46,13 @@ def lag(baseline: Floats, candidate: Floats) -> int | None:
     error = _error(noise, echo)
     if _fisher(scores[best]) < SIGMAS * error:
         return None
+    # The difference of two correlations has sqrt(2) times the standard error of one.
     rise = _fisher(scores[best]) - _fisher(scores[0])
     return best if best == 0 or rise >= SIGMAS * math.sqrt(2) * error else None
 
 
 def _noise(curve: Floats) -> Floats:
-    """The distance of each record (n - 4,) from the mean of its neighbours, two on either side."""
+    """Returns the distance of each record (n - 4,) from the mean of its four neighbours."""
     weights = np.full(2 * AROUND + 1, -1 / (2 * AROUND))
     weights[AROUND] = 1.0
     noise: Floats = np.convolve(in_unit(curve), weights, mode="valid")
@@ -61,29 +60,29 @@ def _noise(curve: Floats) -> Floats:
 
 
 def _ranks(values: Floats) -> Floats:
-    """Ranks around 0; equal values share their mean rank."""
+    """Returns ranks around 0; equal values share their mean rank."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts + 1) / 2)[places.ravel()]
-    around: Floats = ranks - ranks.mean()
-    return around
+    centred: Floats = ranks - ranks.mean()
+    return centred
 
 
 def _error(a: Floats, b: Floats) -> float:
-    """Bartlett's standard error of the correlation of two independent series (n,)."""
+    """Returns Bartlett's standard error of the correlation of two independent series (n,)."""
     reach = 4 * AROUND + 2 * MAX_LAG
-    memory = sum(
+    autocorrelation = sum(
         _correlation(a[k:], a[:-k]) * _correlation(b[k:], b[:-k])
         for k in range(1, min(reach, a.size // 3))
     )
-    return math.sqrt(max(1.0, 1 + 2 * memory) / (a.size - MAX_LAG))
+    return math.sqrt(max(1.0, 1 + 2 * autocorrelation) / (a.size - MAX_LAG))
 
 
 def _fisher(correlation: float) -> float:
-    return math.atanh(min(max(correlation, -0.999999), 0.999999))
+    return math.atanh(min(max(correlation, -0.999999), 0.999999))  # atanh(1) is infinite
 
 
 def _correlation(a: Floats, b: Floats) -> float:
-    """Pearson's r of two arrays (n,); 0 where one of them is constant."""
+    """Returns Pearson's r of two arrays (n,); 0 if either is constant."""
     a, b = a - a.mean(), b - b.mean()
     scale = float(np.sqrt(a @ a)) * float(np.sqrt(b @ b))
     return float(a @ b) / scale if scale > 0 else 0.0

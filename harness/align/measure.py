@@ -1,4 +1,4 @@
-"""Errors between two aligned curves. `error = candidate - baseline`, signed; fractions."""
+"""Errors of two aligned curves: `candidate - baseline`, signed; relative errors are fractions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned
-
-Floats = NDArray[np.float64]
+from harness.log.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +17,7 @@ class Errors:
 
     `relative` and `absolute` are means of the signed errors, `abs_relative` and `abs_absolute`
     means of their sizes. A relative error divides by the size of the baseline's value. NaN and
-    infinity propagate: a figure that is not finite says that the window holds such a value, or a
+    infinity propagate: a figure that is not finite means that the window contains such a value or a
     baseline of zero.
     """
 
@@ -39,7 +38,7 @@ class Errors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
-    """What two aligned curves differ by: overall, by windows, and at the first step."""
+    """The differences of two aligned curves: overall, by windows, and at the first step."""
 
     overall: Errors
     windows: tuple[Errors, ...]
@@ -49,9 +48,9 @@ class Measures:
 
 
 def measure(aligned: Aligned, *, last: int = 50) -> Measures:
-    """The errors of the mean curves: overall, in thirds of the steps, and in the last `last`.
+    """Returns the errors of the mean curves: overall, in thirds, and in the last `last` steps.
 
-    A third that holds no step (fewer than three are common) is left out.
+    A third without a step (fewer than three common steps) is left out.
     """
     steps, baseline, candidate = aligned.steps, aligned.baseline_mean, aligned.candidate_mean
     n = steps.size
@@ -68,16 +67,16 @@ def measure(aligned: Aligned, *, last: int = 50) -> Measures:
 
 
 def relative_error(baseline: Floats, candidate: Floats) -> Floats:
-    """Signed relative error (n,): (candidate - baseline) / |baseline|; 0/0 is NaN, x/0 inf."""
+    """Returns the signed errors (n,), (candidate - baseline) / |baseline|; 0/0 is NaN, x/0 inf."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         relative: Floats = (candidate - baseline) / np.abs(baseline)
     return relative
 
 
 def relative_difference(baseline: Floats, candidate: Floats) -> float:
-    """The difference of the mean levels of two curves (n,) and (m,), a fraction of the baseline's.
+    """Returns the difference of two curves' mean levels, (n,) and (m,), over the baseline's.
 
-    Positive where the candidate is higher, whatever the sign of the values. 0/0 is NaN, x/0 inf.
+    Positive if the candidate is higher, also for negative values. 0/0 is NaN, x/0 inf.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         base, cand = baseline.mean(), candidate.mean()
@@ -85,19 +84,19 @@ def relative_difference(baseline: Floats, candidate: Floats) -> float:
 
 
 def thirds(count: int) -> dict[str, slice]:
-    """The thirds of `count` steps by name; those that hold no step are left out.
+    """Returns the thirds of `count` steps by name, without empty thirds.
 
     >>> thirds(4)["last third"], len(thirds(2))
     (slice(2, 4, None), 2)
     """
     cuts = (0, count // 3, 2 * count // 3, count)
     names = ("first third", "middle third", "last third")
-    stretches = zip(names, cuts[:-1], cuts[1:], strict=True)
-    return {name: slice(start, stop) for name, start, stop in stretches if stop > start}
+    parts = zip(names, cuts[:-1], cuts[1:], strict=True)
+    return {name: slice(start, stop) for name, start, stop in parts if stop > start}
 
 
 def errors(name: str, steps: NDArray[np.int64], baseline: Floats, candidate: Floats) -> Errors:
-    """The errors of one window; all arrays have shape (n,), n >= 1."""
+    """Returns the errors of one window; all arrays have shape (n,), n >= 1."""
     with np.errstate(invalid="ignore", over="ignore"):
         error = candidate - baseline
         relative = relative_error(baseline, candidate)
@@ -120,17 +119,17 @@ def errors(name: str, steps: NDArray[np.int64], baseline: Floats, candidate: Flo
 
 
 def _argmax(sizes: Floats) -> int:
-    """Where the largest size is; the first NaN counts as larger than anything."""
+    """Returns the place of the first NaN, or of the largest size if there is no NaN."""
     bad = np.flatnonzero(np.isnan(sizes))
     return int(bad[0]) if bad.size else int(np.argmax(sizes))
 
 
 def smooth(values: Floats, *, window: int = 5, order: int = 1) -> Floats:
-    """Savitzky-Golay smoothed values, shape (n,) as given; window 5 and order 1 are the field's.
+    """Returns values (n,) smoothed by Savitzky and Golay's filter, with the model zoos' defaults.
 
     With order 1 this is a moving average whose ends are fitted by a line (Savitzky & Golay 1964,
-    scipy's `mode='interp'`). Fewer values than the window are returned as they are, and so are
-    values that are not all finite: the fit has no answer for them, and smoothing would spread them.
+    scipy's `mode='interp'`). Fewer values than the window are returned unchanged. So are values
+    that are not all finite: smoothing would spread NaN over its neighbours.
     """
     if values.size < window or not np.isfinite(values).all():
         return values

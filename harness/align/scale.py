@@ -1,6 +1,6 @@
-"""Curves in a unit of their own size, so that no square of theirs overflows or vanishes.
+"""Scales curves to size 1, so that their squares neither overflow nor underflow.
 
-The unit is a power of two, so that scaling changes no bit, unless the smallest values underflow.
+The factor is a power of two, so scaling is exact unless the smallest values underflow.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from harness.log.arrays import Floats
 
 if TYPE_CHECKING:
     from harness.align.aligned import Aligned
 
-Floats = NDArray[np.float64]
-
 
 def exponent_of(*values: Floats) -> int:
-    """Returns the power of two just above the largest size in arrays of finite values; 0 of zeros.
+    """Returns the exponent of the power of two above the largest finite value; 0 for zeros.
 
     >>> exponent_of(np.array([0.1, -5.0])), exponent_of(np.zeros(3))
     (3, 0)
@@ -36,7 +35,7 @@ def in_unit(values: Floats) -> Floats:
 def to_unit(aligned: Aligned) -> Aligned:
     """Returns both sides of the judged series divided by one power of two, of size 1 at most.
 
-    Values must be finite. Relative figures are those of the original; other series are left alone.
+    Values must be finite. Relative figures stay the same, and so do the other series.
     """
     exponent = exponent_of(aligned.baseline, aligned.candidate)
     return replace(

@@ -1,9 +1,9 @@
-"""Long curves made short enough to draw: by means of stretches, or by their extremes.
+"""Shortens long curves for drawing, to the means or the extremes of equal parts.
 
-Small curves (terminal, comment, stored results) show the level, so they take the mean of each
-stretch. Pictures show single spikes too, so they take the lowest and the highest value; the page
-does the same for each column of pixels (`thin.js`). The table of a page samples single steps, whose
-values a reader may look up in the log.
+Small curves (terminal, comment, stored results) show the level, so they take the mean of each part.
+Pictures must show single spikes, so they take the lowest and the highest value; the page does the
+same for each column of pixels (`thin.js`). The table of a page samples single steps, because a
+reader may look up their values in the log.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 
 def stretches(count: int, most: int) -> list[slice]:
-    """Returns at most `most` stretches of `count` records, equal but for one record.
+    """Returns at most `most` stretches of `count` records; their lengths differ by 1 at most.
 
     >>> stretches(5, 2), stretches(2, 9)
     ([slice(0, 3, None), slice(3, 5, None)], [slice(0, 1, None), slice(1, 2, None)])
@@ -33,8 +33,8 @@ def extremes(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Returns the lowest and the highest value of each of about `most` stretches, with its step.
 
-    A stretch that holds NaN keeps its first: the line has a gap there. A curve (n,) of at most two
-    records for each stretch is returned as it is.
+    A stretch with NaN keeps the first NaN, so the line has a gap there. A curve (n,) with at most
+    two records per stretch is returned unchanged.
     """
     length = -(-values.size // most)
     if length <= 2:

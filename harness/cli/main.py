@@ -13,7 +13,7 @@ from harness.cli.calibrate import calibrate
 from harness.cli.check import check
 from harness.cli.explain import explain
 from harness.cli.history import history as show_history
-from harness.cli.options import Baseline, Candidate, JsonTo, Pattern, Quiet
+from harness.cli.options import Baseline, JsonTo, Pattern, Quiet
 from harness.report import verdicts
 
 if TYPE_CHECKING:
@@ -64,7 +64,14 @@ def common(
 @app.command()
 def compare(
     baseline: Baseline,
-    candidate: Candidate,
+    candidate: Annotated[
+        str | None,
+        typer.Argument(
+            help="The port's runs, named in the same ways. Leave it out if BASELINE is a file that "
+            "holds both sides (two blocks of losses, `=== CUDA ===` and `=== SDAA ===`).",
+            show_default=False,
+        ),
+    ] = None,
     *,
     metric: Annotated[
         str,
@@ -137,7 +144,7 @@ def compare(
     from harness.ports.files import save_report
     from harness.report.comparison import json
     from harness.report.comparison.repeat import repeat_command
-    from harness.storage.inputs import load_sides
+    from harness.storage.inputs import load_pair, load_sides
     from harness.system.whole import write_text
 
     policy = Policy(
@@ -150,7 +157,10 @@ def compare(
         min_steps=min_steps,
         max_missing=max_missing,
     )
-    sides = load_sides(baseline, candidate, baselines=baselines, pattern=pattern)
+    if candidate is None:
+        sides = load_pair(baseline, pattern=pattern)
+    else:
+        sides = load_sides(baseline, candidate, baselines=baselines, pattern=pattern)
     comparison = compare_runs(*sides, policy)
     if json_to not in {"", "-"}:
         write_text(Path(json_to), json.render(comparison))
@@ -190,8 +200,8 @@ def parse(
 ) -> None:
     """Show what was read from a log, what was skipped, and why.
 
-    Prints facts, series, counts and skipped lines. Use it before a comparison, to see whether the
-    log was read as you expect.
+    Prints one sentence on the run, then facts, series, counts and skipped lines. Use it before a
+    comparison, to see whether the log was read as you expect.
 
     Example: harness parse port.log
     """
@@ -210,7 +220,7 @@ def parse(
     if json_to not in {"", "-"}:
         write_text(Path(json_to), text)
     if csv is not None:
-        write_text(csv, writer.table(runs).to_csv(index=False))
+        write_text(csv, writer.table(runs).to_csv(index=False, na_rep="nan"))
     if json_to == "-":
         sys.stdout.write(text)
         return
@@ -240,7 +250,7 @@ def formats() -> None:
 
 @app.command()
 def rules() -> None:
-    """List the rules with their parameters, those of installed packages included.
+    """List the rules with their parameters, including rules of installed packages.
 
     Example: harness rules
     """

@@ -1,1 +1,1 @@
-"""Runs -> Comparison: the pipeline in one place, the verdict, what a difference resembles."""
+"""Compares the runs of both sides: the pipeline, the verdict, the history and the diagnosis."""

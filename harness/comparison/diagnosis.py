@@ -1,10 +1,10 @@
-"""Which injected fault does a difference resemble? A diagnosis is a hint, never a verdict.
+"""Finds the injected faults that a difference resembles. A diagnosis is a hint, never a verdict.
 
-A fault's *signature* is how far it moved each feature of the curves, in the spread of seeds,
-averaged over the training runs that had it. A comparison is set beside every signature by the
-cosine of the angle between the two, over the features that both have: it does not depend on the
-severity, as long as a fault moves the same features in the same proportion. Distances are cut at
-`MOST`, since beyond it they only say that a feature differs.
+The *signature* of a fault is how far it shifts each feature of the curves, in units of the spread
+of seeds, averaged over the training runs with that fault. A comparison is compared with every
+signature by the cosine of the angle between them, over the features that both have. The cosine does
+not depend on the severity if a fault shifts the same features in the same proportion. Distances are
+clipped at `MOST`, because larger ones carry no further information.
 """
 
 from __future__ import annotations
@@ -14,26 +14,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned
+from harness.log.arrays import Floats
 from harness.log.wording import counted
 from harness.rules.finding import nonfinite
 from harness.stats.power import spread_factor
 from harness.stats.seeds import FEWEST, distances, run_mean
 from harness.stats.signature import EQUAL, Signature, signature
 
-Floats = NDArray[np.float64]
-
 MOST = 10.0
 SHARED = 5
-"""Features that a comparison must share with the signatures."""
+"""Smallest number of features that a comparison must share with the signatures."""
 NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KnownFault:
-    """A fault with its signature (F,) and the points of mIoU that it cost in the corpus."""
+    """A fault with its signature (F,) and its mean loss of mIoU in the corpus, in points."""
 
     name: str
     summary: str
@@ -44,11 +42,11 @@ class KnownFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Catalogue:
-    """The faults of the corpus, their features' names, and the spread (F,) by seed there.
+    """The faults of the corpus, the names of the features, and their spread (F,) over seeds.
 
-    `rates` are measured: the fraction of failing runs whose true fault came first, and among the
-    first three, by what the spread was taken from (`baseline`, `corpus`) and by what was compared
-    (`everything` that the corpus logs, the `loss` alone).
+    `rates` are measured: the fraction of failing runs whose true fault is the first, and among the
+    first three. The keys are the source of the spread (`baseline`, `corpus`) and the series that
+    were compared (`everything` that the corpus logs, or the `loss` alone).
     """
 
     features: tuple[str, ...]
@@ -59,7 +57,7 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimilarFault:
-    """A fault that the difference resembles; `similarity` is the cosine, 1 the same direction."""
+    """A fault that the difference resembles; `similarity` is the cosine, 1 for full agreement."""
 
     fault: KnownFault
     similarity: float
@@ -78,7 +76,7 @@ class Diagnosis:
 
 
 def from_json(data: Mapping[str, Any]) -> Catalogue:
-    """The catalogue as `signatures.json` has it."""
+    """Returns the catalogue from the content of `signatures.json`."""
     return Catalogue(
         features=tuple(data["features"]),
         spread=np.array(data["spread"]),
@@ -108,14 +106,14 @@ def diagnose(aligned: Aligned, catalogue: Catalogue, *, most: int = 5) -> Diagno
         similar=(), shared=0, spread_of=spread_of, rates=catalogue.rates[spread_of, "loss"]
     )
     if nonfinite("", aligned, {}) is not None:
-        why = "the curves hold NaN or infinity: look at the first such step"
+        why = "the curves contain NaN or infinity: look at the first such step"
         return replace(empty, why_empty=why)
     observed = signature(aligned)
     ours, theirs = shared_features(observed.names, catalogue.features)
     empty = replace(empty, shared=len(ours))
     if len(ours) < SHARED:
         features = counted(len(ours), "feature")
-        why = f"the curves share {features} with the corpus, {SHARED} are needed"
+        why = f"the curves share {features} with the corpus; expected {SHARED} or more"
         return replace(empty, why_empty=why)
     if enough_seeds:
         t = distances(observed).t
@@ -138,14 +136,14 @@ def diagnose(aligned: Aligned, catalogue: Catalogue, *, most: int = 5) -> Diagno
 
 
 def cut(t: Floats) -> Floats:
-    """Distances between -MOST and MOST."""
+    """Returns distances, clipped to -MOST and MOST."""
     return np.clip(t, -MOST, MOST)
 
 
 def shared_features(ours: Sequence[str], theirs: Sequence[str]) -> tuple[list[int], list[int]]:
-    """The places of the features that both have, in the order of `ours`.
+    """Returns the places of the shared features in both lists, in the order of `ours`.
 
-    A schedule is the same feature at whichever step it differs most.
+    A schedule is the same feature at any step; the name has the step at which it differs most.
     """
     at = {_kind(name): i for i, name in enumerate(theirs)}
     pairs = [(i, at[_kind(name)]) for i, name in enumerate(ours) if _kind(name) in at]
@@ -159,11 +157,11 @@ def _kind(name: str) -> str:
 def _in_spread_of_corpus(
     observed: Signature, catalogue: Catalogue, ours: list[int], theirs: list[int]
 ) -> Floats:
-    """Distances (F,) where the baseline's runs are too few to show what seeds do."""
+    """Returns distances (F,) in the spread of the corpus, for a baseline of too few runs."""
     b, c = observed.baseline.shape[0], observed.candidate.shape[0]
     shift = run_mean(observed.candidate) - run_mean(observed.baseline)
     t = np.zeros(shift.size)
-    spread = np.maximum(catalogue.spread[theirs], EQUAL)  # of a schedule, any difference shows
+    spread = np.maximum(catalogue.spread[theirs], EQUAL)  # schedules have no spread
     t[ours] = shift[ours] / spread / spread_factor(b, c)
     return t
 
@@ -171,7 +169,7 @@ def _in_spread_of_corpus(
 def _compared(
     fault: KnownFault, shift: Floats, known: Floats, names: Sequence[str]
 ) -> SimilarFault:
-    """The similarity of a shift to a fault's signature, both (F,), over the shared features."""
+    """Returns the similarity of a shift to a fault's signature, both (F,) by shared features."""
     size = float(np.linalg.norm(shift) * np.linalg.norm(known))
     similarity = float(shift @ known) / size if size > 0 else 0.0
     order = np.argsort(-(shift * known), kind="stable")[:NAMED].tolist()
@@ -180,7 +178,7 @@ def _compared(
 
 
 def _first_of_each_kind(ranked: Sequence[SimilarFault]) -> list[SimilarFault]:
-    """The most similar severity of each fault."""
+    """Returns the most similar severity of each fault."""
     kinds: dict[str, SimilarFault] = {}
     for similar in ranked:
         kinds.setdefault(similar.fault.name.partition("=")[0], similar)

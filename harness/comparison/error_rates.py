@@ -1,8 +1,8 @@
-"""Error rates of the rules: false alarms where nothing differs, and detection of what does.
+"""Error rates of the rules: false alarms if nothing differs, and detection if something does.
 
 An ensemble is a set of runs of one task that differ by seed; the command calls it a system, as
-MLPerf does. Nothing differs between two halves of an ensemble, nor between two of its runs; the
-facts state what differs between two ensembles.
+MLPerf does. Two halves of an ensemble do not differ, and neither do two of its runs. The facts
+state how two ensembles differ.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HALVES = "halves of a system"
 SINGLES = "two runs of a system"
 SAME = "same facts"
 SPLITTING = frozenset({"world_size", "batch_per_device", "grad_accumulation"})
-"""How an effective batch is put together: no change of the experiment where the product agrees."""
+"""Facts whose product is the effective batch: they may differ if the product agrees."""
 MOST_SINGLES = 100
 HEADS = MappingProxyType(
     {
@@ -44,7 +44,7 @@ HEADS = MappingProxyType(
         "bitwise": "bitwise",
     }
 )
-"""The judges of the table, in its order, with the heads of their columns."""
+"""The judges of the table, in the order of its columns, with the headings."""
 NAMED = MappingProxyType({"effective_batch": "batch size", "schedule": "schedule"})
 
 
@@ -58,7 +58,7 @@ class Ensemble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """How often a rule failed and passed the comparisons of one kind."""
+    """How many comparisons of a kind a rule failed and passed."""
 
     rule: str
     kind: str
@@ -68,28 +68,28 @@ class Row:
 
     @property
     def failed_share(self) -> float:
-        """The fraction that failed; with nothing different, the rate of false alarms."""
+        """The fraction that failed; if nothing differs, the false-alarm rate."""
         return self.failed / self.comparisons
 
     @property
     def passed_share(self) -> float:
-        """The fraction that passed; the rest was left open."""
+        """The fraction that passed; the rest was inconclusive."""
         return self.passed / self.comparisons
 
 
-def asked(*, permutations: int, seed: int) -> Mapping[str, Judge]:
-    """Returns the judges of the table by the heads of their columns.
+def table_judges(*, permutations: int, seed: int) -> Mapping[str, Judge]:
+    """Returns the judges of the table by the headings of their columns.
 
-    `seed-variation` is asked about one candidate run, as `default` asks it.
+    `seed-variation` judges a single candidate run, its usual case under `default`.
     """
     every = judges(permutations=permutations, seed=seed)
-    another = every["seed-variation"]
+    seed_variation = every["seed-variation"]
     rules = {head: every[name] for name, head in HEADS.items()}
-    return {**rules, "seed-variation": lambda aligned: another(_one_candidate(aligned))}
+    return {**rules, "seed-variation": lambda aligned: seed_variation(_one_candidate(aligned))}
 
 
 def kind_of(rows: Sequence[Comparability]) -> str:
-    """What differs between two ensembles, by the first fact that decides the experiment."""
+    """Returns the first fact that must match but differs between two ensembles."""
     differing = {row.fact: row for row in rows if row.kind == "differs"}
     if "effective_batch" in differing:
         return NAMED["effective_batch"]
@@ -141,13 +141,14 @@ def error_rates(
     metric: str = "loss",
     tick: Callable[[], object] = lambda: None,
 ) -> tuple[Row, ...]:
-    """The table: every rule on every pair of ensembles, on `draws` half-splits and pairs of runs.
+    """Returns the rates of every rule on pairs of ensembles, half-splits and pairs of runs.
 
-    `tick` is called once a comparison. Pairs of single runs are at most 100, which are enough for
-    conventions that fail nearly all of them. The same seed gives the same table.
+    `draws` is the number of half-splits. At most 100 pairs of runs are drawn, which suffice because
+    the conventions fail nearly all of them. `tick` is called once per comparison. The same seed
+    gives the same table.
     """
     rng = np.random.default_rng(seed)
-    tally = _Tally(rules=asked(permutations=permutations, seed=seed), counts={})
+    tally = _Tally(rules=table_judges(permutations=permutations, seed=seed), counts={})
     whole = [_together(ensemble, metric) for ensemble in ensembles]
     for _ in range(draws):
         drawn = whole[int(rng.integers(len(whole)))]
@@ -171,41 +172,41 @@ def error_rates(
 
 
 def comparisons(ensembles: int, draws: int) -> int:
-    """How many comparisons `error_rates` will make."""
+    """Returns the number of comparisons that `error_rates` makes."""
     return draws + min(draws, MOST_SINGLES) + ensembles * (ensembles - 1) // 2
 
 
 def _together(ensemble: Ensemble, metric: str) -> Aligned:
-    """All runs of an ensemble on their common steps, on both sides, with their other series."""
+    """Returns all runs of an ensemble, aligned with themselves, with their other series."""
     both = align(ensemble.runs, ensemble.runs, metric=metric)
     return with_auxiliary(both, ensemble.runs, ensemble.runs)
 
 
 def _taken(aligned: Aligned, left: NDArray[np.intp], right: NDArray[np.intp]) -> Aligned:
-    """Some runs of an ensemble against others."""
+    """Returns the runs `left` of an ensemble as the baseline, and `right` as the candidate."""
 
     def taken(series: Sequence[Curves]) -> tuple[Curves, ...]:
-        return tuple(_some(other, left, right) for other in series)
+        return tuple(_curves(other, left, right) for other in series)
 
     return replace(
-        _some(aligned, left, right),
+        _curves(aligned, left, right),
         schedules=taken(aligned.schedules),
         validation=taken(aligned.validation),
         auxiliary=taken(aligned.auxiliary),
     )
 
 
-def _some(one: AnyCurves, left: NDArray[np.intp], right: NDArray[np.intp]) -> AnyCurves:
-    """Some runs of one series of an ensemble against others."""
+def _curves(curves: AnyCurves, left: NDArray[np.intp], right: NDArray[np.intp]) -> AnyCurves:
+    """Returns one series of the runs `left` as the baseline, and `right` as the candidate."""
     return replace(
-        one,
-        baseline=one.baseline[left],
-        candidate=one.candidate[right],
-        baseline_series=tuple(one.baseline_series[i] for i in left),
-        candidate_series=tuple(one.candidate_series[i] for i in right),
+        curves,
+        baseline=curves.baseline[left],
+        candidate=curves.candidate[right],
+        baseline_series=tuple(curves.baseline_series[i] for i in left),
+        candidate_series=tuple(curves.candidate_series[i] for i in right),
     )
 
 
 def _one_candidate(aligned: Aligned) -> Aligned:
-    """The baseline against the first candidate run."""
+    """Returns the aligned series with the first candidate run alone."""
     return _taken(aligned, np.arange(aligned.baseline.shape[0]), np.arange(1))

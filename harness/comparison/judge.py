@@ -1,4 +1,4 @@
-"""Findings, comparability and policy -> verdict. Decides; nothing here formats a report."""
+"""Decides the verdict from the findings, the facts and the policy."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ from harness.stats.seeds import FEWEST
 DEFAULT_RULES = (RuleCall(name="default"),)
 VALIDATION = "val."
 MIN_STEPS = 50
-"""Steps that a verdict needs unless the policy says otherwise: the field's own window."""
+"""Default number of records that a pass needs: the window of the published rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a port must satisfy. Every rule must pass; rules that are tests fail by Holm's method.
+    """What a port must satisfy. Every rule must pass; failures of tests are corrected by Holm.
 
-    `rules` are texts, as on the command line, or rules that `parse_rule` has made of them.
-    `allow` waives facts, and by `series`, `series.NAME` and `ranks` what the candidate does not
-    log. `steps` judges the part of the run from the first to the second step on purpose, `last` the
-    last N common steps only. `min_steps` is the number of common records (steps times the runs of
-    the smaller side) below which nothing is concluded, by default 50, and 1 for a validation
-    figure, of which there are few. `max_missing` is the fraction of steps inside the common range
-    that may be missing on one side.
+    `rules` are texts as on the command line, or results of `parse_rule`. `allow` waives facts;
+    `series`, `series.NAME` and `ranks` waive what the candidate does not log. `steps` limits the
+    judgement to the part from the first to the second step, `last` to the last N common steps.
+    `min_steps` is the number of common records (steps times the runs of the smaller side) that a
+    pass needs: 50 by default, and 1 for a validation metric, which has few records. `max_missing`
+    is the fraction of steps within the common range that may be missing on one side.
 
     Raises:
-        PolicyError: a number that cannot be met, or a rule or parameter that does not exist or fit.
+        PolicyError: a number outside its range, or an unknown rule or parameter.
 
     >>> Policy(rules=("equivalence:margin=1%",)).calls[0].parameters["margin"]
     0.01
@@ -53,11 +52,11 @@ class Policy:
 
     def __post_init__(self) -> None:
         if isinstance(self.rules, str):
-            msg = f"rules is the text {self.rules!r}; expected several: ({self.rules!r},)"
+            msg = f"rules is the text {self.rules!r}; expected a sequence: ({self.rules!r},)"
             raise PolicyError(msg)
         object.__setattr__(self, "rules", tuple(map(_call, self.rules)))
         first, last = self.steps or (0, 0)
-        for name, found, fits, expected in (
+        for name, value, fits, expected in (
             ("last", self.last, self.last is None or self.last >= 1, "1 or more"),
             ("steps", self.steps, 0 <= first <= last, "first and last step, 0 or more"),
             ("rank", self.rank, self.rank >= 0, "0 or more"),
@@ -65,7 +64,7 @@ class Policy:
             ("max_missing", self.max_missing, 0 <= self.max_missing <= 1, "from 0 to 1"),
         ):
             if not fits:
-                msg = f"{name} is {found!r}; expected {expected}"
+                msg = f"{name} is {value!r}; expected {expected}"
                 raise PolicyError(msg)
 
     @property
@@ -75,7 +74,7 @@ class Policy:
 
     @property
     def records(self) -> int:
-        """Common records that a verdict needs."""
+        """The number of common records that a pass needs."""
         if self.min_steps is not None:
             return self.min_steps
         return 1 if self.metric.startswith(VALIDATION) else MIN_STEPS
@@ -87,12 +86,12 @@ def _call(rule: str | RuleCall) -> RuleCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What was seen beside the rules, in words.
+    """The results of the data checks, in words.
 
-    `failures` are evidence against the candidate whatever the rules found, as a schedule that
-    differs. `doubts` say why the data carry no pass. Where runs are no independent sample
-    (`no_sample` says why), a test has no error rate, and decides nothing. `unplaced` says why the
-    records of the two sides may not belong to the same steps: then no rule is asked.
+    `failures` fail the candidate regardless of the rules, such as a schedule that differs. `doubts`
+    are reasons against a pass. `no_sample` says why runs are not independent: tests then have no
+    error rate and decide nothing. `unplaced` says why the records of the two sides may belong to
+    different steps: then no rule runs.
     """
 
     failures: tuple[str, ...] = ()
@@ -103,10 +102,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """The verdict with its reasons, the weightiest first.
+    """The verdict with its reasons, the most important first.
 
-    `failures` and `doubts` are those of the `Evidence`, too few records included. `scope` names the
-    part of the run that was judged, empty where it is the whole.
+    `failures` and `doubts` are those of the `Evidence`, with doubts on too few records. `scope`
+    names the judged part of the run; it is empty for the whole run.
     """
 
     verdict: Verdict
@@ -117,10 +116,10 @@ class Judgement:
     scope: str = ""
 
     def of_rule(self, index: int) -> tuple[Verdict, str]:
-        """What a test of one rule says, and why: the verdict of its port, as far as it is its own.
+        """Returns the verdict of a single rule and its reason, with the data checks applied.
 
-        A rule that passes where the data fail or carry no pass does not pass as a test. A failure
-        of another rule is that rule's.
+        A failed data check fails every rule, and a doubt turns a pass into inconclusive. The
+        failure of another rule has no effect.
         """
         if not self.findings:
             return self.verdict, self.reasons[0] if self.reasons else ""
@@ -140,17 +139,17 @@ def judge(
     *,
     scope: str = "",
 ) -> Judgement:
-    """The verdict on aligned curves.
+    """Returns the verdict on aligned curves.
 
-    Two experiments are incomparable, and no rule is asked. Too few steps, or steps missing on one
-    side, turn a pass into inconclusive; they excuse no failure. `scope` names the part of the run
-    that is judged where that is not the whole; a pass carries it.
+    Different experiments are incomparable, and no rule runs. Too few steps, or steps missing on one
+    side, turn a pass into inconclusive but excuse no failure. `scope` names the judged part of the
+    run, empty for the whole run; the reason of a pass states it.
     """
     evidence = evidence or Evidence()
     differing = blocking(rows)
     if differing:
         reasons = tuple(
-            f"{row.fact} is {_said(row.baseline)} in the baseline and {_said(row.candidate)} in "
+            f"{row.fact} is {_text(row.baseline)} in the baseline and {_text(row.candidate)} in "
             f"the candidate{_cards(row, rows)}"
             for row in differing
         )
@@ -171,8 +170,8 @@ def judge(
         verdict, reasons = Verdict.FAIL, (*evidence.failures, *_reasons(failed))
     elif doubts or undecided or not findings:
         verdict = Verdict.INCONCLUSIVE
-        reasons = (*doubts, *_reasons(undecided)) or ("no rule was asked",)
-        reasons = (*_one_a_side(aligned), *reasons)
+        reasons = (*doubts, *_reasons(undecided)) or ("the policy names no rule",)
+        reasons = (*_single_runs(aligned), *reasons)
     else:
         verdict, reasons = Verdict.PASS, _reasons(findings)
         if scope:
@@ -188,7 +187,7 @@ def judge(
 
 
 def _cards(row: Comparability, rows: Sequence[Comparability]) -> str:
-    """How many processes use one card, where a side has one process for each device of a card."""
+    """Returns a remark where one side runs a process on each device of a card."""
     if row.fact != "world_size":
         return ""
     kinds = next(((r.baseline, r.candidate) for r in rows if r.fact == "device_kind"), (None, None))
@@ -202,67 +201,66 @@ def _cards(row: Comparability, rows: Sequence[Comparability]) -> str:
     return ""
 
 
-def _said(value: SideValue) -> str:
-    """A fact of one side; the values of runs that differ by comma."""
+def _text(value: SideValue) -> str:
+    """Returns the value of a fact as text; values of runs that disagree are joined by "or"."""
     return " or ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _one_a_side(aligned: Aligned) -> tuple[str, ...]:
-    """What one run a side cannot show, and the one thing to do."""
+def _single_runs(aligned: Aligned) -> tuple[str, ...]:
+    """Returns what a single run per side cannot show, and what to do; empty if it can."""
     if aligned.baseline.shape[0] > 1 or aligned.candidate.shape[0] > 1 or same_start(aligned):
         return ()
     return (
-        "one run a side does not show how far two seeds of this training lie apart, so what the "
-        f"seed does and what the port does cannot be told apart: record {FEWEST} or more runs of "
-        "the baseline with different seeds, better 10; then one run of the candidate can be judged",
+        "one run per side does not show how much two seeds of this training differ, so the effect "
+        f"of the port cannot be separated from that of the seed: record {FEWEST} or more runs of "
+        "the baseline with different seeds, preferably 10; then a single candidate run suffices",
     )
 
 
 def too_little(aligned: Aligned, policy: Policy) -> tuple[str, ...]:
-    """Why these data cannot carry a pass, with what would."""
+    """Returns why there are too few records for a pass, and how to get more."""
     doubts = []
     count = aligned.steps.size
     runs = min(aligned.baseline.shape[0], aligned.candidate.shape[0])
     if count * runs < policy.records:
-        of_runs = f" of {counted(runs, 'run')} a side" if runs > 1 else ""
+        of_runs = f" of {counted(runs, 'run')} per side" if runs > 1 else ""
         doubts.append(
-            f"{counted(count, 'common record')}{of_runs}, the policy asks for {policy.records}: "
+            f"{counted(count, 'common record')}{of_runs}, the policy requires {policy.records}: "
             f"{_more(aligned, math.ceil(policy.records / runs))}"
         )
     share = aligned.missing.size / (aligned.missing.size + count)
     if share > policy.max_missing:
         doubts.append(
-            f"one side lacks {counted(aligned.missing.size, 'step')} inside the common range "
+            f"one side lacks {counted(aligned.missing.size, 'step')} within the common range "
             f"({share:.2%}, limit {policy.max_missing:.2%}), the first is step "
-            f"{aligned.missing[0]}: repeat the run, or accept the gap by --max-missing "
+            f"{aligned.missing[0]}: repeat the run, or accept the gap with --max-missing "
             f"{math.ceil(share * 1000) / 1000:g} (max_missing in a manifest)"
         )
     return tuple(doubts)
 
 
 def _more(aligned: Aligned, needed: int) -> str:
-    """How to come by so many records: log more often where the steps suffice, else train longer."""
+    """Returns how to get so many records: log more often if the steps suffice, or train longer."""
     if aligned.part is not None or aligned.last is not None:
-        return "judge a longer part, or ask for fewer with --min-steps (min_steps in a manifest)"
+        return "judge a longer part, or require fewer with --min-steps (min_steps in a manifest)"
     stride, _ = interval(aligned.steps)
     span = int(aligned.steps[-1]) - int(aligned.steps[0]) + stride
     if stride > 1 and span >= needed:
         return (
-            f"log every {counted(span // needed, 'step')} or more often (it is every {stride} "
-            "now), or ask "
-            "for fewer with --min-steps (min_steps in a manifest)"
+            f"log every {counted(span // needed, 'step')} or more often (now every {stride}), or "
+            "require fewer with --min-steps (min_steps in a manifest)"
         )
     if stride > 1:
         return f"log every step, and train for {counted(needed - span, 'more step')}"
     more = counted(needed - span, "more step")
-    return f"train for {more}, or ask for fewer with --min-steps (min_steps in a manifest)"
+    return f"train for {more}, or require fewer with --min-steps (min_steps in a manifest)"
 
 
 def _undecided(finding: Finding) -> Finding:
-    """A test's finding without its word."""
+    """Returns the finding of a test as inconclusive; other findings are unchanged."""
     if finding.p_value is None:
         return finding
-    reason = f"{finding.reason}; but the runs are no independent sample"
+    reason = f"{finding.reason}; but the runs are not independent"
     return replace(finding, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
 

@@ -1,4 +1,4 @@
-"""Every rule of this project and the conventions in use elsewhere, asked in the same form."""
+"""The rules of this project and common conventions, as functions from curves to a verdict."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Judge = Callable[[Aligned], Verdict]
 def judges(*, permutations: int = 1000, seed: int = 1) -> Mapping[str, Judge]:
     """Returns the judges by name: this project's rules, then the conventions.
 
-    `loss alone` hides what else both sides logged. `per step 5 %` forgives 1 % of the steps;
+    `loss alone` ignores the other series. `per step 5 %` allows 1 % of the steps outside;
     `published` is one-sided on the last 50 records.
     """
     ensemble = _rule("ensemble", permutations=permutations, seed=seed)
-    another = _rule("seed-variation")
+    seed_variation = _rule("seed-variation")
     return {
-        "seed-variation": another,
-        "seed-variation: loss alone": lambda aligned: another(
+        "seed-variation": seed_variation,
+        "seed-variation: loss alone": lambda aligned: seed_variation(
             replace(aligned, schedules=(), validation=(), auxiliary=())
         ),
         "equivalence 0.5 %": _rule("equivalence", margin=0.005),

@@ -1,4 +1,4 @@
-"""One comparison from runs to verdict: the pipeline in one place."""
+"""The pipeline: compares the runs of both sides and returns everything that a report shows."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ from harness.quality.schedules import check_schedules, without_schedules
 from harness.rules import Verdict
 
 ANOTHER_UNIT = 8.0
-"""Levels that lie this many times apart are more likely logged in other units than trained so."""
+"""Ratio of the mean levels from which on different units are more likely than a difference in
+training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Comparison:
-    """Everything that a report says. `notes` are remarks that decide nothing.
+    """Everything that a report shows.
 
-    `waived_schedules` say which logged schedules differ, as the policy allows.
+    `aligned` has the judged steps, `whole` all common steps. `notes` are remarks without influence
+    on the verdict. `waived_schedules` are the differing schedules that the policy allows.
     """
 
     baseline: tuple[Run, ...]
@@ -55,11 +57,13 @@ class Comparison:
 def compare(
     baseline: Run | Sequence[Run], candidate: Run | Sequence[Run], policy: Policy | None = None
 ) -> Comparison:
-    """Compares candidate runs with baseline runs under a policy (the default one if none given).
+    """Returns the comparison of candidate runs with baseline runs under a policy.
+
+    Without a policy the default policy applies.
 
     Raises:
-        AlignmentError: the runs have no series, or no step, in common.
-        PolicyError: the policy allows something that is not a fact, or has no runs to judge.
+        AlignmentError: the runs have no common series, or no common step.
+        PolicyError: `allow` contains an unknown name, or a side has no run.
     """
     policy = policy or Policy()
     base = (baseline,) if isinstance(baseline, Run) else tuple(baseline)
@@ -83,7 +87,7 @@ def compare(
         failures=(
             *schedules.failures,
             *records.failures,
-            *(text for found in others for text in found.failures),
+            *(text for rank in others for text in rank.failures),
         ),
         doubts=(
             *incomplete(base, cand, aligned, policy.allow),
@@ -91,7 +95,7 @@ def compare(
             *records.doubts,
             *schedules.doubts,
             *repeated_ranks(base, cand, aligned),
-            *(text for found in others for text in found.doubts),
+            *(text for rank in others for text in rank.doubts),
         ),
         no_sample=(
             *check_runs("baseline", base, aligned),
@@ -112,7 +116,7 @@ def compare(
         ),
         waived_schedules=schedules.waived,
         notes=(
-            *(f"{text}: judged all the same, as allowed" for text in schedules.waived),
+            *(f"{text}: judged nevertheless, as allowed" for text in schedules.waived),
             *_notes(rows, whole, aligned),
             *_progress("baseline", base),
             *_progress("candidate", cand),
@@ -123,12 +127,12 @@ def compare(
 def _one_name(
     policy: Policy, baseline: Sequence[Run], candidate: tuple[Run, ...]
 ) -> tuple[str, tuple[Run, ...]]:
-    """The judged series' name, and the candidate runs with it under that name.
+    """Returns the name of the judged series, and the candidate runs with that name.
 
-    `A=B` judges the candidate's B against the baseline's A, unless a series has that very name.
+    `A=B` judges the candidate's B against the baseline's A, unless a series is named `A=B`.
 
     Raises:
-        AlignmentError: a candidate run has no B; the message lists what it has.
+        AlignmentError: a candidate run has no B; the message lists the series that it has.
     """
     ours, _, theirs = policy.metric.partition("=")
     literal = any(series.name == policy.metric for run in baseline for series in run.series)
@@ -138,7 +142,7 @@ def _one_name(
 
 
 def _renamed(run: Run, name: str, to: str, rank: int) -> Run:
-    """A run with a series under another name; one that had that name is left out."""
+    """Returns a run with a series renamed; a series that had the new name is left out."""
     select(run, name, rank)
     kept = (s for s in run.series if s.name != to or name == to)
     series = tuple(replace(s, name=to) if s.name == name else s for s in kept)
@@ -147,35 +151,36 @@ def _renamed(run: Run, name: str, to: str, rank: int) -> Run:
 
 
 def _part(whole: Aligned, steps: tuple[int, int]) -> Aligned:
-    """The part of the run that the policy asks for.
+    """Returns the part of the run that the policy judges.
 
     Raises:
-        AlignmentError: no common step lies in it.
+        AlignmentError: the part contains no common step.
     """
-    found = whole.between(*steps)
-    if found is None:
+    part = whole.between(*steps)
+    if part is None:
         msg = (
             f"no common step of {whole.metric!r} from {steps[0]} to {steps[1]}; the common steps "
             f"are {whole.steps[0]} to {whole.steps[-1]}"
         )
         raise AlignmentError(msg)
-    return replace(found, part=steps)
+    return replace(part, part=steps)
 
 
 def _scope(aligned: Aligned, baseline: Sequence[Run]) -> str:
-    """The part of the run that is judged, in words; empty where it is the whole.
+    """Returns the judged part of the run in words; empty if it is the whole run.
 
-    The whole is what the baseline planned where its logs say so, else what all of them show.
+    The whole run has the planned steps if the baseline's logs state them, otherwise the steps that
+    all of them log.
     """
     ends = [int(s.steps[-1]) for s in aligned.baseline_series]
     planned = [run.facts.get("planned_steps") for run in baseline]
-    counted = min(ends) + (1 if aligned.baseline_series[0].steps[0] == 0 else 0)
-    whole = max([counted, *(p for p in planned if isinstance(p, int))])
+    logged = min(ends) + (1 if aligned.baseline_series[0].steps[0] == 0 else 0)
+    whole = max([logged, *(p for p in planned if isinstance(p, int))])
     first, last = int(aligned.steps[0]), int(aligned.steps[-1])
     stride, _ = interval(aligned.steps)
     covered = last + stride - max(0, first - stride + 1)
-    asked = aligned.part is not None or aligned.last is not None
-    if not asked and covered >= WHOLE * whole:
+    limited = aligned.part is not None or aligned.last is not None
+    if not limited and covered >= WHOLE * whole:
         return ""
     share = 100 * min(1.0, covered / whole)
     return f"judged on steps {first} to {last} of {whole} ({share:.3g} %)"
@@ -186,18 +191,18 @@ def _notes(rows: Sequence[Comparability], aligned: Aligned, judged: Aligned) -> 
     seeds = next(row for row in rows if row.fact == "seed")
     if seeds.kind == "may_differ":
         notes.append(
-            f"seeds differ ({seeds.baseline} and {seeds.candidate}): the runs draw other data and "
-            "other dropout, so step-by-step agreement is not to be expected"
+            f"seeds differ ({seeds.baseline} and {seeds.candidate}): data order and dropout "
+            "differ, so step-by-step agreement is not expected"
         )
     waived = [row.fact for row in rows if row.waived]
     if waived:
-        notes.append(f"judged although these facts differ, as allowed: {', '.join(waived)}")
+        notes.append(f"these facts differ, as allowed: {', '.join(waived)}")
     unknown = [row.fact for row in weighty_unknowns(rows)]
     if unknown:
-        notes.append(f"not compared, since one side or both do not state it: {', '.join(unknown)}")
+        notes.append(f"not compared, because a side does not state them: {', '.join(unknown)}")
     if judged.steps.size < aligned.steps.size:
-        sick = np.flatnonzero(~np.isfinite(aligned.candidate).all(axis=0))
-        outside = np.setdiff1d(aligned.steps[sick], judged.steps)
+        nonfinite = np.flatnonzero(~np.isfinite(aligned.candidate).all(axis=0))
+        outside = np.setdiff1d(aligned.steps[nonfinite], judged.steps)
         if outside.size:
             notes.append(
                 f"outside the judged part the candidate is NaN or infinite on "
@@ -210,24 +215,23 @@ def _notes(rows: Sequence[Comparability], aligned: Aligned, judged: Aligned) -> 
         later = "late" if aligned.lag > 0 else "early"
         notes.append(
             f"the candidate follows the baseline {counted(abs(aligned.lag), 'step')} {later} (lag "
-            f"{aligned.lag:+d}): the same run with counters that are off? Nothing was shifted"
+            f"{aligned.lag:+d}); check whether the step counters differ. Nothing was shifted"
         )
     if aligned.left_out:
         others = ", ".join(f"{w} ({counted(n, 'common record')})" for w, n in aligned.left_out)
         notes.append(
-            f"{aligned.metric} is judged as means of {counted(aligned.window, 'step')}, which "
-            "have the most "
-            f"common records ({aligned.steps.size}); also logged as means of {others}"
+            f"{aligned.metric} is judged as means of {counted(aligned.window, 'step')}, which have "
+            f"the most common records ({aligned.steps.size}); also logged as means of {others}"
         )
     if aligned.missing.size:
         notes.append(
-            f"one side lacks {counted(aligned.missing.size, 'step')} inside the common range"
+            f"one side lacks {counted(aligned.missing.size, 'step')} within the common range"
         )
     return notes
 
 
 def _unit(judged: Aligned) -> str:
-    """A hint where the levels differ so much that the two sides can hardly log the same thing."""
+    """Returns a note if the levels differ so much that the sides seem to log in other units."""
     with np.errstate(all="ignore"):
         base, cand = float(judged.baseline_mean.mean()), float(judged.candidate_mean.mean())
         times = float(np.float64(cand) / base)
@@ -238,20 +242,20 @@ def _unit(judged: Aligned) -> str:
     if size < ANOTHER_UNIT:
         return ""
     return (
-        f"the {high}'s {judged.metric} is about {size:.3g} times the {low}'s: another unit, or a "
-        "sum for a mean? Check what each side logs"
+        f"the {high}'s {judged.metric} is about {size:.3g} times the {low}'s: check whether one "
+        "side logs another unit, or a sum and the other a mean"
     )
 
 
 def _progress(side: str, runs: Sequence[Run]) -> list[str]:
-    """How much of the planned run each log has seen."""
+    """Returns a note on each log that ends before the planned number of steps."""
     notes = []
     for run in runs:
         planned = run.facts.get("planned_steps")
-        seen = max(int(s.steps[-1]) for s in run.series) + 1
-        if isinstance(planned, int) and seen < planned:
+        logged = max(int(s.steps[-1]) for s in run.series) + 1
+        if isinstance(planned, int) and logged < planned:
             notes.append(
-                f"{side} {run.source} stops at step {seen} of {planned} planned "
-                f"({seen / planned:.1%} of the run was seen)"
+                f"{side} {run.source} stops at step {logged} of {planned} planned "
+                f"({logged / planned:.1%} of the run)"
             )
     return notes

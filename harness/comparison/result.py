@@ -1,4 +1,4 @@
-"""What became of one port of a manifest: small and plain, for tables, CI, sites and the history."""
+"""The result of a port in a manifest: small and plain, for tables, CI, sites and the history."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from harness.log.wording import counted
 from harness.rules import Finding, RuleCall, Verdict
 
 ERROR = "error"
-"""The word for a port whose logs could not be read or compared; no verdict."""
+"""The word for a port whose logs cannot be read or compared; it is not a verdict."""
 LARGE = 0.05
-"""A difference of the mean level that a reader must not miss beside `pass`."""
+"""Relative difference from which on a pass is qualified: the limit of the published rule."""
 POINTS = 80
 """Points of the small curves that a result keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleResult:
-    """One rule of a port. `rule` is the rule with its parameters, as the manifest could have it."""
+    """The result of a rule. `rule` is its text with parameters, as a manifest could state it."""
 
     rule: str
     verdict: str
@@ -39,15 +39,15 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortResult:
-    """One port, judged. The same after JSON and back, bit for bit.
+    """The result of a port. JSON keeps it bit for bit.
 
-    `verdict` is a `Verdict` or `error`; of an error `reasons` holds the message and the figures
-    are None or empty. `relative_difference` is that of the mean level over the judged steps,
-    signed, a fraction. `coverage` is a fraction. `curve_steps`, `baseline_curve` and
+    `verdict` is a `Verdict` or `error`. For an error, `reasons` contains the message and the
+    figures are None or empty. `relative_difference` is that of the mean levels over the judged
+    steps, a signed fraction. `coverage` is a fraction. `curve_steps`, `baseline_curve` and
     `candidate_curve` have the same length, at most 80: means over equal stretches of the common
-    steps, None where one is not finite. `line` is the line of the port's entry in `manifest`.
-    `started` is ISO 8601 in UTC. `qualifier` says what a pass rests on beside the rules, as the
-    function of that name does.
+    steps, None for a stretch with NaN or infinity. `line` is the line of the port in `manifest`.
+    `started` is ISO 8601 in UTC. `qualifier` says what limits a pass, see the function of that
+    name.
     """
 
     port: str
@@ -70,19 +70,19 @@ class PortResult:
 
     @property
     def marked(self) -> str:
-        """The verdict with a star where it is qualified, for tables."""
+        """The verdict for tables, with a star if it is qualified."""
         return f"{self.verdict} *" if self.qualifier else self.verdict
 
     def to_json(self) -> str:
-        """The result as one line of JSON."""
+        """Returns the result as one line of JSON."""
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> PortResult:
-        """The result that `to_json` wrote.
+        """Returns the result that `to_json` wrote.
 
         Raises:
-            HarnessError: the text is something else.
+            HarnessError: the text is not such a result.
         """
         try:
             entry = json.loads(text)
@@ -93,7 +93,7 @@ class PortResult:
             given: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value
                 for name, value in entry.items()
-                if name in known  # a newer version may say more
+                if name in known  # a newer version may have added fields
             }
             result = cls(**(given | {"rules": rules}))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -111,14 +111,14 @@ def _rule_of(entry: Any) -> RuleResult:
 
 
 def _misfits(result: PortResult) -> Iterator[str]:
-    """What has another type than it should."""
+    """Yields the fields that have another type than they should."""
     rules = [text for rule in result.rules for text in (rule.rule, rule.verdict, rule.reason)]
     texts = (result.port, result.metric, result.manifest, result.started, result.tool_version)
     if not all(isinstance(text, str) for text in (*texts, *rules, *_tuple(result.reasons))):
-        yield "a text that is none"
+        yield "a text field is not text"
     words = {result.verdict, *(rule.verdict for rule in result.rules)}
     if unknown := words - {*Verdict, ERROR}:
-        yield f"a verdict {sorted(unknown)[0]!r:.40}"
+        yield f"unknown verdict {sorted(unknown)[0]!r:.40}"
     curves = (result.baseline_curve, result.candidate_curve)
     counts = (result.steps, result.line, *_tuple(result.curve_steps))
     figures = (
@@ -126,12 +126,13 @@ def _misfits(result: PortResult) -> Iterator[str]:
         result.relative_difference,
         *(v for curve in curves for v in _tuple(curve)),
     )
+    # `isinstance` would accept JSON's true as a count; a database column has 64 bits.
     if not all(type(n) is int and abs(n) < 2**63 for n in counts):
-        yield "a count that is none"
+        yield "a count is not a whole number"
     if not all(v is None or _is_figure(v) for v in figures) or not _is_figure(result.elapsed_s):
-        yield "a figure that is none"
+        yield "a figure is not a finite number"
     if len({len(curve) for curve in (*curves, result.curve_steps)}) > 1:
-        yield "curves of other lengths than their steps"
+        yield "the curves and their steps differ in length"
 
 
 def _tuple(value: object) -> tuple[Any, ...]:
@@ -143,7 +144,7 @@ def _is_figure(value: object) -> bool:
 
 
 def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
-    """The result of a port that was compared. `where` sets manifest, line, started and so on."""
+    """Returns the result of a comparison. `where` sets further fields, such as the manifest."""
     aligned, whole = comparison.aligned, comparison.whole
     steps, base, cand = _thinned(whole.steps, whole.baseline_mean, whole.candidate_mean)
     return PortResult(
@@ -164,10 +165,10 @@ def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
 
 
 def qualifier(comparison: Comparison) -> str:
-    """What sets a pass apart from a full one, in words; empty for a full one and other verdicts.
+    """Returns in words what limits a pass; empty for an unlimited pass and for other verdicts.
 
-    That is a part of the run that was judged, a fact, a schedule or a series that was waived, and a
-    mean level that lies 5 % off or more, the limit of the published rule.
+    A pass is limited if only a part of the run was judged, if a fact, schedule or series was
+    waived, or if the mean level differs by 5 % or more, the limit of the published rule.
     """
     if comparison.verdict is not Verdict.PASS:
         return ""
@@ -180,14 +181,14 @@ def qualifier(comparison: Comparison) -> str:
         comparison.judgement.scope,
         f"{counted(waived, 'fact')} waived" if waived else "",
         f"{counted(schedules, 'logged schedule')} waived" if schedules else "",
-        f"not asked for: {', '.join(logs)}" if logs else "",
+        f"not required: {', '.join(logs)}" if logs else "",
         f"the mean level differs by {level:+.2%}" if abs(level or 0.0) >= LARGE else "",
     ]
     return "; ".join(part for part in parts if part)
 
 
 def _rules(comparison: Comparison) -> tuple[RuleResult, ...]:
-    """What each rule said; where none was asked, what the comparison said instead."""
+    """Returns the result of each rule; if no rule ran, the verdict of the comparison."""
     judgement = comparison.judgement
     if not judgement.findings:
         word, why = str(comparison.verdict), shown("; ".join(judgement.reasons))
@@ -204,15 +205,15 @@ def _rules(comparison: Comparison) -> tuple[RuleResult, ...]:
 
 
 def _reason(call: RuleCall, finding: Finding, why: str) -> str:
-    """The reason of a rule's verdict; where `default` chose the rule, with its name."""
-    own = why == finding.reason and finding.rule != call.name
-    return f"{finding.rule}: {why}" if own else why
+    """Returns the reason of a rule's verdict, with the name of the rule that `default` chose."""
+    chosen = why == finding.reason and finding.rule != call.name
+    return f"{finding.rule}: {why}" if chosen else why
 
 
 def relative_difference(
     baseline: NDArray[np.float64], candidate: NDArray[np.float64]
 ) -> float | None:
-    """Returns that of the mean levels of two curves (n,); None where it is not finite."""
+    """Returns the relative difference of two curves (n,); None if it is not finite."""
     difference = measured_difference(baseline, candidate)
     return difference if math.isfinite(difference) else None
 
@@ -220,9 +221,9 @@ def relative_difference(
 def _thinned(
     steps: NDArray[np.int64], *curves: NDArray[np.float64]
 ) -> tuple[tuple[int, ...], tuple[float | None, ...], tuple[float | None, ...]]:
-    """Means over at most 80 equal stretches, each at its middle step.
+    """Returns means over at most 80 equal stretches, each at its middle step.
 
-    The mean of a stretch that holds a value that is not finite is None: the gap is kept.
+    A stretch with NaN or infinity has the mean None, which keeps the gap visible.
     """
     parts = stretches(steps.size, POINTS)
     at = tuple(int(steps[(part.start + part.stop) // 2]) for part in parts)

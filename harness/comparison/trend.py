@@ -1,8 +1,8 @@
-"""A port over time: what each check found, and the run where the result changed.
+"""A port over time: the result of each check, and the check at which the result changed.
 
 The change points come from ruptures (Truong, Oudre & Vayatis 2020): exact PELT with the squared
-cost on the ranks of the differences. Ranks make the rate of false alarms independent of how the
-noise is distributed, so one wild run is no change.
+cost on the ranks of the differences. With ranks the false-alarm rate does not depend on the
+distribution of the noise, and a single outlier is not a change.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from harness.comparison.result import PortResult
 from harness.errors import HistoryError
 
 MIN_RUNS = 3
-"""Runs that a level needs: a change is named when the third run has confirmed it, not before."""
+"""Checks that a level needs: a change is reported when the third check confirms it."""
 PENALTY = 3.25
-"""Penalty of one more change in units of log(runs), ranks scaled to variance 1."""
+"""Penalty per change in units of log(checks), with ranks scaled to variance 1."""
 FLOOR = 0.001
-"""Levels closer than this fraction of the loss are one level; the strictest margin is 0.005."""
+"""Levels that differ by less are merged, as a fraction of the loss; the strictest margin is
+0.005."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +37,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The difference moved: `at` is the index of the first entry of the new level.
+    """A change of the relative difference; `at` is the index of the first entry after it.
 
-    `before` and `after` are the medians of the difference on either side, fractions.
+    `before` and `after` are the medians of the difference on either side, as fractions.
     """
 
     at: int
@@ -46,22 +47,24 @@ class Change:
     after: float
 
     def __str__(self) -> str:
-        return f"the difference moved from {self.before:+.2%} to {self.after:+.2%}"
+        return f"the relative difference changed from {self.before:+.2%} to {self.after:+.2%}"
 
 
 def find_changes(entries: Sequence[Entry]) -> tuple[Change, ...]:
     """Returns the changes in a history, the oldest first; entries without a difference are skipped.
 
-    Method: PELT on ranks, levels of 3 runs or more, penalty 3.25 log(runs); levels whose medians
-    lie within 0.1 % of the loss are merged. Assumes that runs are independent between changes.
+    Method: PELT on ranks, levels of 3 checks or more, penalty 3.25 log(checks). Levels whose
+    medians differ by less than 0.1 % of the loss are merged. Assumes that checks are independent
+    between changes.
 
-    Measured by `python -m benchmarks.trend --seed 1`, 2000 histories a figure. Flat histories of 6
-    to 100 runs with a change: at most 1.2 % (none below 9 runs, 0.9 % at 20, 0.1 % at 100), whether
-    the noise is normal, uniform, Student's t3, or normal with 5 % wild runs. Looking after each of
-    100 runs, 7 % of histories show one at some time. Planted steps named to within one run, and no
-    other: 95 % (5 runs at 5 sigma after 10), 90 % (after 20), 74 % (5 at 3 sigma after 20), 92 %
-    (10 at 3 sigma after 30). Of 20 runs and 4 at 5 sigma it is 13 %: a long noisy history needs
-    the fifth run; one without noise needs the third.
+    Measured by `python -m benchmarks.trend --seed 1`, 2000 histories per figure. At most 1.2 % of
+    flat histories of 6 to 100 checks show a change (0 % below 9 checks, 0.9 % at 20, 0.1 % at 100),
+    with noise that is normal, uniform, Student's t3, or normal with 5 % outliers. If one looks
+    after each of 100 checks, 7 % of flat histories show a change at some time. A single injected
+    step is located to within one check, without another change, in 95 % of cases (5 checks at
+    5 sigma after 10), 90 % (after 20), 74 % (5 at 3 sigma after 20) and 92 % (10 at 3 sigma after
+    30). With 4 checks at 5 sigma after 20 it is 13 %: a long noisy history needs the fifth check, a
+    history without noise the third.
     """
     where = [i for i, e in enumerate(entries) if _finite(e.result.relative_difference)]
     values = np.array([entries[i].result.relative_difference for i in where], dtype=np.float64)
@@ -78,7 +81,7 @@ def _finite(value: float | None) -> bool:
 
 
 def _bounds(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:
-    """Where levels begin, with 0 and the count at the ends."""
+    """Returns the places at which levels begin, with 0 first and the count last."""
     count = values.size
     if count < 2 * MIN_RUNS or np.ptp(values) <= FLOOR:
         return [0, count]
@@ -98,7 +101,7 @@ def _bounds(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:
 def _merged(
     values: np.ndarray[tuple[int], np.dtype[np.float64]], bounds: Sequence[int]
 ) -> list[int]:
-    """The bounds without those whose two sides have the same level; the weakest goes first."""
+    """Returns the bounds without those between equal levels; the smallest shift goes first."""
     kept = list(bounds)
     while len(kept) > 2:
         medians = [np.median(values[a:b]) for a, b in pairwise(kept)]

@@ -15,6 +15,7 @@ from harness.log.shown import printable
 from harness.parse.line import Place
 from harness.parse.notes import Notes, listed
 from harness.parse.number import MAX_COUNT
+from harness.parse.several import refusals
 from harness.parse.skips import Skips
 from harness.parse.sources import Settled, settle
 from harness.parse.statements import Statements
@@ -224,6 +225,7 @@ class Collector:
         tracks = self.tracks.by_key
         for key, track in tracks.items():
             track.by_order = key[:2] in self._by_order
+        self.refusals = {**refusals(tracks), **self.refusals}
         self.reader = ""
         self.last_line = max((t.line for t in tracks.values()), default=0)
         restarts = [t.ended_line for t in tracks.values() if t.restarts()]

@@ -9,14 +9,23 @@ from harness.log.run import Run
 from harness.parse.collect import Collector
 from harness.parse.derive import derive
 from harness.parse.formats.hf_trainer import HfTrainer
+from harness.parse.nearly import Nearly
+
+_FORMATS = "`harness formats` shows a line of each known format"
 
 
 def runs_of(
-    into: Collector, *, source: str, lines: int, notes: Sequence[str], known: Sequence[str]
+    into: Collector,
+    *,
+    source: str,
+    lines: int,
+    notes: Sequence[str],
+    known: Sequence[str],
+    nearly: Nearly | None = None,
 ) -> tuple[Run, ...]:
     """Returns each run of a log; where there are several, they are named `source [run LABEL]`.
 
-    `known` are the names of the formats that were asked.
+    `known` are the names of the formats that were asked, `nearly` the lines that none of them read.
 
     Raises:
         ParseError: no record was gathered.
@@ -24,7 +33,7 @@ def runs_of(
     if len(into.parts) < 2:
         (only,) = into.parts.values() or (into,)
         only.take_over(into)
-        return (run_of(only, source=source, lines=lines, notes=notes, known=known),)
+        return (run_of(only, source=source, lines=lines, notes=notes, known=known, nearly=nearly),)
     runs = []
     for label, part in into.parts.items():
         part.take_over(into)
@@ -40,6 +49,7 @@ def run_of(
     lines: int,
     notes: Sequence[str] = (),
     known: Sequence[str] = (),
+    nearly: Nearly | None = None,
 ) -> Run:
     """Returns the run that was gathered, with the facts that follow from its figures.
 
@@ -50,7 +60,7 @@ def run_of(
     for refusal in into.refusals.values():
         raise ParseError(refusal, source=source)
     if not series:
-        raise _no_record(lines, into, source, known)
+        raise _no_record(lines, into, source, known, nearly or Nearly())
     derived, remarks = derive(into.facts(), series)
     if into.skipped_count > len(into.skipped):
         remarks.append(f"{into.skipped_count} damaged records; {len(into.skipped)} are listed")
@@ -69,15 +79,27 @@ def run_of(
     )
 
 
-def _no_record(lines: int, into: Collector, source: str, known: Sequence[str]) -> ParseError:
+def _no_record(
+    lines: int, into: Collector, source: str, known: Sequence[str], nearly: Nearly
+) -> ParseError:
     if lines == 0:
         return ParseError("the file is empty; expected a training log.", source=source)
     if into.skipped:
         first = into.skipped[0]
         msg = f"{into.skipped_count} damaged records and no whole one; the first: {first.reason}"
         return ParseError(msg, source=source, line=first.line)
+    near, pattern = nearly.nearest()
+    if near:
+        listed = "; ".join(f"line {line} {text!r} {lacks}" for line, text, lacks in near)
+        remedy = (
+            f"Read it with --pattern '{pattern}' (correct the groups if they name other numbers)"
+            if pattern
+            else "Give the log that holds the loss of each step, or write a --pattern"
+        )
+        msg = f"no training record in {lines} lines. Nearest: {listed}. {remedy}; {_FORMATS}."
+        return ParseError(msg, source=source)
     msg = (
         f"no training record in {lines} lines; expected one of: {', '.join(dict.fromkeys(known))}. "
-        "Give the log that holds the loss of each step (`harness formats` shows a line of each)."
+        f"Give the log that holds the loss of each step ({_FORMATS})."
     )
     return ParseError(msg, source=source)

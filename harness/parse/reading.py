@@ -17,6 +17,7 @@ from harness.parse.format import Format
 from harness.parse.formats import AS_SPELLED, FACTS_ONLY, FORMATS
 from harness.parse.formats.pattern import Pattern
 from harness.parse.line import Line
+from harness.parse.nearly import Nearly
 from harness.parse.text import Chunk, chunks, decoded, pieces
 from harness.parse.tokens import respelled, unwrapped
 
@@ -57,8 +58,9 @@ def parse_log(
     )
     if others:
         msg = (
-            f"holds {len(others) + 1} runs (its column `run`); expected one. Give the file to "
-            "`harness compare`, which takes it as several runs, or read it with `parse_logs`."
+            f"holds {len(others) + 1} runs (by its column `run`, or its blocks of losses); "
+            "expected one. Give the file to `harness compare`, which takes it as several runs, or "
+            "read it with `parse_logs`."
         )
         raise ParseError(msg, source=source)
     return first
@@ -122,6 +124,7 @@ class _Reading:
         self._before = b""
         self._taken = False
         self._unread = 0
+        self._nearly: Nearly | None = Nearly()  # until a format has a record
 
     def next_line(self) -> int:
         """The number of the line that comes next."""
@@ -202,6 +205,10 @@ class _Reading:
             if self._pending is not None:
                 self._pending.merge(before=self.number)
             self.into.write()
+            if reader is not None and not reader.fallback:
+                self._nearly = None
+        elif self._nearly is not None and not isinstance(reader, FACTS_ONLY):
+            self._nearly.add(self.number, piece)
         return reader is not None
 
     def _reader_of(self, line: Line) -> Format | None:
@@ -248,4 +255,6 @@ class _Reading:
             )
         lines = self.number - 1 + self._open
         known = [reader.name for reader in self._readers if not isinstance(reader, FACTS_ONLY)]
-        return runs_of(into, source=source, lines=lines, notes=notes, known=known)
+        return runs_of(
+            into, source=source, lines=lines, notes=notes, known=known, nearly=self._nearly
+        )

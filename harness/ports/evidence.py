@@ -76,9 +76,9 @@ def judged_on(
         place = next((path for path in now if run.source.startswith(path)), None)
         if place is None:
             if run.source.partition("/")[0] in in_recordings:
-                continue
+                continue  # `before` covers it
             return None
-        label = run.source.removeprefix(place)
+        label = run.source.removeprefix(place)  # of a run in a table; see `read_runs`
         if label and hashlib.sha256(f"{now[place]}{label}".encode()).hexdigest() != run.sha256:
             return None
     return _absolute(pairs)

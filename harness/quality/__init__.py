@@ -1,1 +1,1 @@
-"""Reasons why agreement between these logs is no evidence, and what is wrong within them."""
+"""Checks the data: do the logs suffice for a verdict, and is agreement between them evidence?"""

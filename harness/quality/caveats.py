@@ -1,6 +1,6 @@
-"""Data quality: why agreement between these logs would be no evidence.
+"""Data quality: reasons why agreement between these logs is not evidence.
 
-Such data never carry a pass, whatever the rules find; they excuse no failure.
+Such a reason turns a pass into inconclusive. It does not excuse a failure.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from harness.log.wording import counted
 from harness.quality.copies import copied
 
 PLATEAU = 0.02
-"""A loss that moves by less of its first level shows no training: as much as the default margin."""
+"""Fraction of its first level by which a loss must move to show training: the default margin."""
 TENTHS = 10
 SIGMAS = 3
-"""Standard errors by which a level must move to have moved."""
+"""Standard errors by which a level must move so that noise does not explain it."""
 
 FEW_TIMES = 5
-"""Different values from which times and speeds are measured, and no setting."""
+"""A series of times or speeds with more different values is measured; others may be settings."""
 _IDENTITY = ("device_kind", "device_name", "seed")
-"""Facts of which a different value makes equal bits implausible."""
+"""Facts that make equal bits implausible if they differ."""
 
 
 def data_caveats(
     baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned
 ) -> tuple[str, ...]:
-    """Why agreement of these runs would say nothing, one line each; empty if nothing says so.
+    """Returns why agreement of these runs is not evidence, one line each; empty without a reason.
 
     `aligned` holds all common steps, not only those that are judged.
     """
-    of_loss = "loss" in aligned.metric.lower()  # a learning rate may start at 0, and be equal
+    of_loss = "loss" in aligned.metric.lower()  # a learning rate may start at 0 or be equal
     return (
         *_same_file(baseline, candidate),
         *_same_content(baseline, candidate),
@@ -58,21 +58,21 @@ def _of_loss(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned
 def _same_file(baseline: Sequence[Run], candidate: Sequence[Run]) -> list[str]:
     known = {run.sha256: run.source for run in baseline if run.sha256}
     return [
-        f"{run.source} is {known[run.sha256]} byte for byte: a copied log says nothing of a port; "
-        "give the candidate's own"
+        f"{run.source} is {known[run.sha256]} byte for byte: a copied log is no evidence; pass the "
+        "candidate's log"
         for run in candidate
         if run.sha256 in known
     ]
 
 
 def _same_content(baseline: Sequence[Run], candidate: Sequence[Run]) -> list[str]:
-    """Logs that are the same but for their bytes: packed, other line ends, exported.
+    """Returns logs with equal series but different bytes: packed, other line ends, exported.
 
-    No two runs take the same times, however well they reproduce each other's losses.
+    Two runs never take the same times, even if they reproduce each other's losses.
     """
     return [
-        f"{cand.source} logs what {base.source} does to the last bit, times and speeds included: a "
-        "copied log says nothing of a port; give the candidate's own"
+        f"{cand.source} equals {base.source} to the last bit, times and speeds included: a copied "
+        "log is no evidence; pass the candidate's log"
         for cand in candidate
         for base in baseline
         if not (base.sha256 and base.sha256 == cand.sha256)
@@ -84,7 +84,7 @@ def _same_content(baseline: Sequence[Run], candidate: Sequence[Run]) -> list[str
 
 
 def _equal_bits(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned) -> list[str]:
-    """Curves that agree to the last bit although the logs state different devices or seeds."""
+    """Returns curves that agree to the last bit although the stated devices or seeds differ."""
     if aligned.steps.size < 2:
         return []
     doubts = []
@@ -99,10 +99,9 @@ def _equal_bits(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Alig
                 if ours is not None and theirs is not None and ours != theirs:
                     doubts.append(
                         f"{base.source} and {cand.source} agree to the last bit on all "
-                        f"{counted(aligned.steps.size, 'common step')}, and state {fact} {ours} "
-                        f"and {theirs}: "
-                        "not to be expected of two runs; check where the candidate's figures "
-                        "come from"
+                        f"{counted(aligned.steps.size, 'common step')} but state {fact} {ours} "
+                        f"and {theirs}: two runs are not expected to do that; check where the "
+                        "candidate's figures come from"
                     )
                     break
     return doubts
@@ -111,7 +110,7 @@ def _equal_bits(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Alig
 def _followers(
     baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned
 ) -> tuple[str, ...]:
-    """Candidates that follow a baseline run, copies byte for byte aside."""
+    """Returns candidates that follow a baseline run, without byte-for-byte copies."""
     known = {run.sha256 for run in baseline if run.sha256}
     own = [i for i, run in enumerate(candidate) if run.sha256 not in known]
     if not own:
@@ -121,10 +120,10 @@ def _followers(
 
 
 def _repaired(run: Run, aligned: Aligned) -> list[str]:
-    """Records that were logged again with values that a resume does not explain.
+    """Returns records that were logged again with values that a resume does not explain.
 
-    A run that is resumed repeats a step with other data at worst: the two values lie as far apart
-    as neighbours do. Farther, or not finite the first time, and something was put right.
+    A resumed run repeats a step, at worst with other data: the two values then differ as neighbours
+    do. A larger difference, or a first value that is not finite, means that something was repaired.
     """
     doubts = []
     current = run.find(aligned.metric, aligned.rank)
@@ -140,17 +139,16 @@ def _repaired(run: Run, aligned: Aligned) -> list[str]:
                 doubts.append(
                     f"{run.source}: {counted(steps.size, 'record')} of {old.key} that {was} "
                     f"logged again later {was} {what}, the first at step {steps[0]}: a resume "
-                    "does not explain that; "
-                    "say what was mended, and judge a log without it"
+                    "does not explain that; find out what was repaired, and judge a log without it"
                 )
     return doubts
 
 
 def _far_apart(old: Series, new: Series) -> NDArray[np.int64]:
-    """Steps at which an earlier record lies farther from the later one than records ever move.
+    """Returns the steps at which the two records differ by more than records ever change.
 
-    That is twice the largest of nearly all changes (their 99 % quantile) from record to record, of
-    logarithms where both are positive.
+    The limit is twice the 99 % quantile of the changes from record to record, of logarithms if all
+    values are positive.
     """
     common, left, right = np.intersect1d(
         old.steps, new.steps, assume_unique=True, return_indices=True
@@ -170,12 +168,12 @@ def _far_apart(old: Series, new: Series) -> NDArray[np.int64]:
 
 
 def _first_is_zero(side: str, aligned: Aligned, curves: NDArray[np.float64]) -> list[str]:
-    """A loss of exactly 0 at the first step is a placeholder, not a loss."""
+    """Returns a remark if the first loss is exactly 0: that is a placeholder, not a loss."""
     if not ((curves[:, 0] == 0) & (curves != 0).any(axis=1)).any():
         return []
     return [
         f"the first {aligned.metric} of the {side} is exactly 0 (step {aligned.steps[0]}): a "
-        "placeholder, or a counter that is off by one; log the loss of the step that it names"
+        "placeholder, or a counter that is off by one; log each loss with its step"
     ]
 
 
@@ -184,27 +182,26 @@ def _never_moved(aligned: Aligned) -> list[str]:
         return []
     return [
         f"the baseline's {aligned.metric} stays within {PLATEAU:.0%} of its first level, or within "
-        f"its own noise, on all {aligned.steps.size} common steps: it has not left its starting "
+        f"its noise, on all {aligned.steps.size} common steps: it has not left its starting "
         "plateau, where any port agrees; train until it falls"
     ]
 
 
 def starts_at_the_start(aligned: Aligned) -> bool:
-    """Whether the common steps begin where training did, one logging interval aside."""
+    """Returns whether the common steps begin within a logging interval of the training's start."""
     steps = aligned.steps
     stride = int(np.median(np.diff(steps))) if steps.size > 1 else 1
     return int(steps[0]) <= stride + aligned.window
 
 
 def moved(curve: NDArray[np.float64]) -> bool | None:
-    """Whether the level of a loss curve (n,) ever leaves that of its first tenth.
+    """Returns whether the level of a loss curve (n,) ever leaves that of its first tenth.
 
-    Two things are asked. The mean of one of ten stretches differs by more than `PLATEAU` from the
-    first. And it is not noise: that difference exceeds three standard errors, or the curve has a
-    trend by Spearman's rank correlation with the step, again beyond three standard errors
-    (1 / sqrt(n - 1) where there is none). Noise is estimated from step-to-step differences, which a
-    trend hardly lifts (von Neumann 1941), and taken as independent. None where fewer than 20
-    values, or one that is not finite, can tell nothing.
+    The mean of a tenth must differ from the first by more than `PLATEAU`, and noise must not
+    explain it: the difference exceeds three standard errors, or Spearman's rank correlation with
+    the step does (its standard error is 1 / sqrt(n - 1) without a trend). The noise is estimated
+    from step-to-step differences, which a trend hardly affects (von Neumann 1941), and assumed
+    independent. Returns None with fewer than 20 values, or if a value is not finite.
     """
     if curve.size < 2 * TENTHS or not np.isfinite(curve).all():
         return None

@@ -1,8 +1,8 @@
-"""A pass rests on a whole candidate, which shows all that the baseline shows where it is judged.
+"""Checks that the candidate is complete: a pass requires everything that the baseline logs.
 
-What one side shows and the other does not is missing evidence, never evidence of agreement: steps
-at either end, series, ranks, and what a run of a side lacks that its siblings have. Each line says
-whose log lacks what, and what to do. `allow` takes `series`, `series.NAME` and `ranks` to judge
+Steps at either end, series and ranks that one side lacks are missing evidence, never evidence of
+agreement. The same holds for a run that lacks what the other runs of its side have. Each line says
+which log lacks what, and what to do. `allow` takes `series`, `series.NAME` and `ranks` to judge
 without them on purpose.
 """
 
@@ -17,28 +17,27 @@ from numpy.typing import NDArray
 from harness.align.aligned import Aligned, interval
 from harness.align.auxiliary import takes_resources
 from harness.align.comparable import RANKS, SERIES
+from harness.log.arrays import Steps
 from harness.log.facts import CONFIG, MUST_MATCH, must_match
 from harness.log.run import Run, Series
 from harness.log.wording import counted
 
-Steps = NDArray[np.int64]
-
 WHOLE = 0.95
-"""Part of what the baseline shows that a candidate must show."""
+"""Fraction of the baseline's records that a candidate must have."""
 WHOLE_UNPLANNED = 0.8
-"""The same of a baseline's run among its siblings where no log states the planned steps: it may
-have reached a target sooner. One of 210 in public logs ends at 0.87 of nine that end together."""
+"""The same for a baseline run among the others if no log states the planned steps: the run may have
+reached a target sooner. Of 210 public logs, a single run ends at 0.87 of the nine others."""
 SAME_LENGTH = 0.05
-"""Runs of a side whose ends lie within this part of each other follow one schedule."""
+"""Runs whose last steps differ by at most this fraction follow one schedule."""
 NAMED = 6
 EPOCH_PRINTED = 0.011
-"""Epochs are printed with two decimals."""
+"""Tolerance for epochs, which are printed with two decimals."""
 
 
 def incomplete(
     baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned, allow: Sequence[str]
 ) -> tuple[str, ...]:
-    """Why what was logged is too little to carry a pass, one line each; empty if nothing is."""
+    """Returns why the logs are too incomplete for a pass, one line each; empty without a reason."""
     no_ranks = any(name in allow for name in (RANKS, "all"))
     return (
         *_ends(candidate, judged),
@@ -54,40 +53,40 @@ def incomplete(
 
 
 def by_order(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -> tuple[str, ...]:
-    """Why records that are counted in the order of printing may not belong to the same steps.
+    """Returns why records that are numbered in print order may belong to different steps.
 
-    They do where every run is counted so, prints as many records, and states the same epochs beside
+    Empty if every run is numbered in this way, has as many records, and prints the same epochs with
     them, if any.
     """
     runs = (*baseline, *candidate)
-    counted = [run.source for run in runs if judged.metric in run.by_order]
-    if not counted:
+    stepless = [run.source for run in runs if judged.metric in run.by_order]
+    if not stepless:
         return ()
     series = (*judged.baseline_series, *judged.candidate_series)
     sizes = [len(s) for s in series]
-    head = f"{_list(counted)} states no steps, so its records are counted in the order of printing"
-    advice = "log the step beside the loss, or print at one interval and say which"
-    if len(counted) < len(runs):
-        return (f"{head}, and those of the others are not: {advice}",)
+    head = f"{_list(stepless)} states no steps, so its records are numbered in print order"
+    advice = "log the step with the loss, or print at the same interval and state it"
+    if len(stepless) < len(runs):
+        return (f"{head}, but those of the other logs are not: {advice}",)
     if min(sizes) < WHOLE * max(sizes):
-        listed = _list(f"{n} of {run.source}" for n, run in zip(sizes, runs, strict=True))
-        return (f"{head}, and the logs hold different numbers of them ({listed}): {advice}",)
+        listed = _list(f"{n} in {run.source}" for n, run in zip(sizes, runs, strict=True))
+        return (f"{head}, but the logs contain different numbers of records ({listed}): {advice}",)
     epochs = [_values_at(run.epochs, judged.steps) for run in runs]
     known = [values for values in epochs if values is not None]
     if known and not all(np.allclose(v, known[0], rtol=0.05, atol=EPOCH_PRINTED) for v in known):
-        return (f"{head}, and the epochs beside them differ from run to run: {advice}",)
+        return (f"{head}, but their epochs differ from run to run: {advice}",)
     return ()
 
 
 def _values_at(series: Series | None, steps: Steps) -> NDArray[np.float64] | None:
-    """The values of a series on these steps (n,); None where it lacks one."""
+    """Returns the values of a series on these steps (n,); None if it lacks a step."""
     if series is None or not np.isin(steps, series.steps).all():
         return None
     return series.values[np.searchsorted(series.steps, steps)]
 
 
 def _ends(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
-    """Candidate runs that cover less of the judged part than every baseline run does."""
+    """Yields candidate runs that cover less of the judged part than every baseline run."""
     first, last = _covered(judged.baseline_series)
     if judged.part is not None:
         first, last = max(first, judged.part[0]), min(last, judged.part[1])
@@ -102,13 +101,13 @@ def _ends(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
         share = max(0.0, 1 - (late + early) / length)
         advice = "" if late > early else f", or judge that part on purpose with --until {ends}"
         yield (
-            f"{run.source} {where}, and the baseline goes {other}: it shows {share:.0%} of the "
-            f"run. Run it to the end{advice}"
+            f"{run.source} {where}, but the baseline goes {other}: the log covers {share:.0%} of "
+            f"the run. Log the whole run{advice}"
         )
 
 
 def _unread(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
-    """Candidate runs whose last record could not be read, where the end is judged."""
+    """Yields candidate runs whose last record cannot be read, if the end is judged."""
     if judged.part is not None:
         return
     words = ("loss", "step", "iter", judged.metric.rpartition(".")[2].lower())
@@ -116,15 +115,15 @@ def _unread(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
         end = run.unread_end
         if end is not None and any(word in end.text.lower() for word in words):
             yield (
-                f"{run.source}:{end.line}: the last record cannot be read ({end.reason}): what the "
-                "run ended with is not known"
+                f"{run.source}:{end.line}: the last record cannot be read ({end.reason}), so the "
+                "end of the run is unknown"
             )
 
 
 def _stops(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
-    """Candidate runs whose judged series ends before other figures of the same records do.
+    """Yields candidate runs whose judged series ends before their other series.
 
-    Its last values could not be read, or were not printed.
+    Its last values cannot be read, or were not printed.
     """
     if judged.part is not None or judged.metric.startswith("val."):
         return
@@ -135,13 +134,13 @@ def _stops(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -
         more = _goes_on(run, series, judged)
         if more > usual:
             yield (
-                f"{run.source}: {judged.metric} ends at step {series.steps[-1]}, and {more} later "
-                "records of the same log have other figures and none of it"
+                f"{run.source}: {judged.metric} ends at step {series.steps[-1]}, but {more} later "
+                "records of the same log have other values"
             )
 
 
 def _goes_on(run: Run, series: Series, judged: Aligned) -> int:
-    """How many records of other training series lie behind the last judged one."""
+    """Returns how many records of another training series follow the last judged record."""
     return max(
         (
             int(np.count_nonzero(s.steps > series.steps[-1]))
@@ -153,22 +152,22 @@ def _goes_on(run: Run, series: Series, judged: Aligned) -> int:
 
 
 def _span(series: Series) -> tuple[int, int]:
-    """The first and last step that a series stands for: a coarse record covers those around it."""
+    """Returns the first and last step that a series covers, as a coarse record covers many."""
     stride, _ = interval(series.steps)
     reach = max(stride, series.window) - 1
     return max(0, int(series.steps[0]) - reach), int(series.steps[-1]) + max(0, stride - 1)
 
 
-def _covered(several: Sequence[Series]) -> tuple[int, int]:
-    """The steps that every one of several series has behind it: recorded ones at both ends."""
-    return max(int(s.steps[0]) for s in several), min(int(s.steps[-1]) for s in several)
+def _covered(series: Sequence[Series]) -> tuple[int, int]:
+    """Returns the first and last step of the range that all series cover, by their records."""
+    return max(int(s.steps[0]) for s in series), min(int(s.steps[-1]) for s in series)
 
 
 def _short_siblings(
-    side: str, runs: Sequence[Run], several: Sequence[Series], judged: Aligned
+    side: str, runs: Sequence[Run], series: Sequence[Series], judged: Aligned
 ) -> Iterator[str]:
-    """Runs that end before their siblings, which all end together: they cut the others short."""
-    ends = np.array([int(s.steps[-1]) for s in several])
+    """Yields runs that end before all others of their side and so shorten the common steps."""
+    ends = np.array([int(s.steps[-1]) for s in series])
     if judged.part is not None:
         ends = np.minimum(ends, judged.part[1])
     planned = any(run.facts.get("planned_steps") is not None for run in runs)
@@ -177,15 +176,15 @@ def _short_siblings(
         others = np.delete(ends, i)
         if others.size < 1 or others.min() < (1 - SAME_LENGTH) * others.max():
             continue
-        if end + _span(several[i])[1] - int(several[i].steps[-1]) < least * int(others.min()):
+        if end + _span(series[i])[1] - int(series[i].steps[-1]) < least * int(others.min()):
             yield (
-                f"{side} {run.source} ends at step {end}, its siblings at step {others.min()}: it "
-                "cuts what can be judged short. Leave it out, or run it to the end"
+                f"{side} {run.source} ends at step {end}, the other runs at step {others.min()}: "
+                "it shortens the common steps. Leave it out, or run it to the end"
             )
 
 
 def _silent(side: str, runs: Sequence[Run], judged: Aligned, allow: Sequence[str]) -> Iterator[str]:
-    """Runs that do not say or log what their siblings do."""
+    """Yields runs that lack facts, a config or series that other runs of their side have."""
     if len(runs) < 2:
         return
     stated = {name for run in runs for name in run.facts if name in MUST_MATCH}
@@ -195,20 +194,20 @@ def _silent(side: str, runs: Sequence[Run], judged: Aligned, allow: Sequence[str
         lacks = [name for name in lacks if name not in allow and "all" not in allow]
         if lacks:
             yield (
-                f"{side} {run.source} does not state {_list(lacks)}, which its siblings do: not "
-                "shown to be the same experiment. Give its whole log, or leave it out"
+                f"{side} {run.source} does not state {_list(lacks)}, but other runs do: it may be "
+                "another experiment. Pass its whole log, or leave it out"
             )
         elif configured and not _config(run) and "all" not in allow:
             yield (
-                f"{side} {run.source} prints no config, which its siblings do: not shown to be the "
-                "same experiment. Give its whole log, or leave it out"
+                f"{side} {run.source} prints no config, but other runs do: it may be another "
+                "experiment. Pass its whole log, or leave it out"
             )
     for name in _weighty({s.name for run in runs for s in run.series if s.rank == judged.rank}):
         lacking = [run.source for run in runs if not run.find(name, judged.rank)]
         if lacking and not _waived(name, allow):
             yield (
-                f"{side} {_list(lacking)} logs no {name}, which its siblings do: give the whole "
-                f"log, leave it out, or allow {SERIES}.{name}"
+                f"{side} {_list(lacking)} logs no {name}, but other runs do: pass the whole log, "
+                f"leave it out, or allow {SERIES}.{name}"
             )
 
 
@@ -219,9 +218,9 @@ def _config(run: Run) -> bool:
 def incomplete_series(
     baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned, allow: Sequence[str]
 ) -> Iterator[str]:
-    """Validation, schedules, parts of the loss and norms that the candidate lacks or logs in part.
+    """Yields series that the candidate lacks or logs at fewer steps than the baseline.
 
-    A series counts if every baseline run that shares its steps logs it.
+    A step counts if every baseline run that logs the series has it.
     """
     names = _weighty({s.name for run in baseline for s in run.series if s.rank == judged.rank})
     for name in names:
@@ -240,7 +239,7 @@ def incomplete_series(
 
 
 def _last_figures(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
-    """Judged validation figures that the candidate lacks where the baseline has one."""
+    """Yields candidates that lack judged validation figures which the baseline has."""
     if not judged.metric.startswith("val.") or judged.part is not None:
         return
     expected = judged.baseline_series[0].steps
@@ -252,7 +251,7 @@ def _last_figures(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
 
 
 def _weighty(names: Iterable[str]) -> list[str]:
-    """Names of series but those of speed and bookkeeping; validation first."""
+    """Returns the names of series without speed and bookkeeping, validation first."""
     kept = [name for name in names if not takes_resources(name)]
     return sorted(kept, key=lambda name: (not name.startswith("val."), name))
 
@@ -262,13 +261,16 @@ def _waived(name: str, allow: Sequence[str]) -> bool:
 
 
 def _steps(run: Run, name: str, rank: int) -> Steps:
-    """Every step at which a run logs a series, whatever the window."""
-    found = [s.steps for s in run.find(name, rank)]
-    return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+    """Returns every step at which a run logs a series, over all windows."""
+    steps = [s.steps for s in run.find(name, rank)]
+    return np.unique(np.concatenate(steps)) if steps else np.zeros(0, dtype=np.int64)
 
 
 def _expected(having: Sequence[Run], name: str, judged: Aligned) -> Steps:
-    """The judged steps at which all these runs log a series; validation at any, up to the end."""
+    """Returns the judged steps at which all these runs log a series.
+
+    Validation may have other steps than the judged series, so all its steps in that range count.
+    """
     steps = _steps(having[0], name, judged.rank)
     for run in having[1:]:
         steps = np.intersect1d(steps, _steps(run, name, judged.rank), assume_unique=True)
@@ -282,20 +284,19 @@ def _expected(having: Sequence[Run], name: str, judged: Aligned) -> Steps:
 
 
 def _partly(steps: Steps, expected: Steps, name: str) -> str:
-    """What a candidate's steps of a series lack, in words; empty if nothing that matters."""
+    """Returns in words which steps of a series a candidate lacks; empty if it has enough."""
     got = np.isin(expected, steps)
     if not got.any():
         return (
-            f"logs {name} at other steps than the baseline, first at {steps[0]} where the "
-            f"baseline's is at {expected[0]}"
+            f"logs {name} at other steps than the baseline, first at {steps[0]}, but the baseline "
+            f"at {expected[0]}"
         )
     validation = name.startswith("val.")
     if got.mean() >= WHOLE and (got[-1] or not validation):
         return ""
     return (
-        f"logs {name} at {np.count_nonzero(got)} of the {counted(expected.size, 'step')} at "
-        "which the "
-        f"baseline does; the first that is missing is step {expected[~got][0]}"
+        f"logs {name} at {np.count_nonzero(got)} of the {counted(expected.size, 'step')} at which "
+        f"the baseline does; the first missing step is {expected[~got][0]}"
     )
 
 
@@ -303,21 +304,21 @@ def _lacking(run: Run, name: str, rank: int, baseline: Sequence[Run]) -> str:
     known = {s.name for base in baseline for s in base.series}
     own = sorted({s.name for s in run.series if s.rank == rank} - known)
     near = next((other for other in own if _alike(other, name)), None)
-    hint = f" ({near!r} is: the same under another name?)" if near else ""
+    hint = f" ({near!r} may be the same series under another name)" if near else ""
     return (
-        f"{run.source} logs no {name}, which the baseline does{hint}: log it, or allow "
+        f"{run.source} logs no {name}, but the baseline does{hint}: log it, or allow "
         f"{SERIES}.{name}"
     )
 
 
 def _alike(a: str, b: str) -> bool:
-    """Whether one name holds the other, letters and digits alone, case aside."""
+    """Returns whether a name contains the other, by letters and digits, ignoring case."""
     left, right = (re.sub(r"[^a-z0-9]", "", name.lower()) for name in (a, b))
     return left in right or right in left
 
 
 def _ranks(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
-    """Ranks that should have logged the judged series and did not, or in part."""
+    """Yields ranks that should have logged the judged series but did not, or only in part."""
     runs = (*baseline, *candidate)
     missing = {id(run): _missing(run, judged.metric) for run in runs}
     for run in runs:
@@ -330,29 +331,32 @@ def _ranks(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -
         yield from _in_part(run, judged)
     sizes = [{run.facts.get("world_size") for run in side} for side in (baseline, candidate)]
     if sizes[0] != sizes[1] and None not in sizes[0] | sizes[1]:
-        return  # two experiments, or waived: other ranks are to be expected
+        return  # different experiments, or waived: the ranks are expected to differ
     shown = set.intersection(*(set(_of(run, judged.metric)) for run in baseline))
     for run in candidate:
         lacks = sorted(shown - set(_of(run, judged.metric)) - set(missing[id(run)]))
         if lacks:
             yield (
                 f"{run.source} logs {judged.metric} of {len(shown) - len(lacks)} of the "
-                f"{counted(len(shown), 'rank')} that the baseline shows, not of rank "
+                f"{counted(len(shown), 'rank')} that the baseline logs, not of rank "
                 f"{_list(map(str, lacks))}: lines of a rank are missing"
             )
 
 
 def _of(run: Run, metric: str) -> dict[int, Series]:
-    """The series of this name by rank, the longest where a rank has several windows."""
-    found: dict[int, Series] = {}
+    """Returns the series of this name by rank, the longest if a rank has several windows."""
+    by_rank: dict[int, Series] = {}
     for series in run.series:
-        if series.name == metric and len(series) > len(found.get(series.rank, ())):
-            found[series.rank] = series
-    return found
+        if series.name == metric and len(series) > len(by_rank.get(series.rank, ())):
+            by_rank[series.rank] = series
+    return by_rank
 
 
 def _missing(run: Run, metric: str) -> list[int]:
-    """Ranks of a run that logs several, and not these; a log of one rank is its own kind."""
+    """Returns the ranks that a run of several ranks does not log.
+
+    Empty for a run of a single rank: many trainings log rank 0 only.
+    """
     shown = set(_of(run, metric))
     if len(shown) < 2:
         return []
@@ -364,7 +368,7 @@ def _missing(run: Run, metric: str) -> list[int]:
 
 
 def _in_part(run: Run, judged: Aligned) -> Iterator[str]:
-    """Ranks that lack judged steps which other ranks of the run have."""
+    """Yields ranks that lack judged steps which other ranks of the run have."""
     for rank, series in sorted(_of(run, judged.metric).items()):
         if rank == judged.rank:
             continue
@@ -373,7 +377,7 @@ def _in_part(run: Run, judged: Aligned) -> Iterator[str]:
         if ends < int(judged.steps[-1]) and ends < int(judged.steps[-2:][0]):
             yield (
                 f"{run.source}: rank {rank} stops at step {ends}, before the last common step "
-                f"{judged.steps[-1]}: it died, or its lines are lost"
+                f"{judged.steps[-1]}: it crashed, or its lines are lost"
             )
         elif got.mean() < WHOLE:
             yield (
@@ -383,7 +387,7 @@ def _in_part(run: Run, judged: Aligned) -> Iterator[str]:
 
 
 def _list(items: Iterable[str]) -> str:
-    """Names by comma; past six the rest is counted."""
+    """Returns names with commas; after the sixth, the number of the others."""
     every = list(items)
     rest = len(every) - NAMED
     return ", ".join(every[:NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,7 +1,7 @@
-"""The ranks beside the judged one: each shows what rank 0 does, and none repeats another.
+"""Checks of the other ranks: each must agree with the baseline, and none may repeat another.
 
-A fault may sit on one device of several. What is asked of the judged rank beside its loss is asked
-of the others too: their schedules, their further figures, and that they log what the baseline's do.
+A fault may affect a single device. So the schedules, the auxiliary series and the completeness of
+every rank are checked in the same way as those of the judged rank.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from harness.quality.records import Remarks, check_further
 from harness.quality.schedules import check_schedules
 
 MOST = 64
-"""Ranks that are looked at beside the judged one; more tell the same."""
+"""Largest number of other ranks to check, which bounds the time on large clusters."""
 
 
 def other_ranks(
     baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned
 ) -> tuple[int, ...]:
-    """The ranks that every run of both sides logs, without the judged one; 64 at most."""
+    """Returns the ranks that every run of both sides logs, without the judged rank; 64 at most."""
     shared = set.intersection(
         *(
             {s.rank for s in run.series if s.name == judged.metric}
@@ -43,12 +43,12 @@ def check_rank(
     rank: int,
     allow: Sequence[str],
 ) -> Remarks:
-    """What a rank shows beside the judged series, over the judged steps; each line names it."""
+    """Returns the remarks on a rank's other series over the judged steps; each names the rank."""
     try:
         whole = with_auxiliary(
             align(baseline, candidate, metric=judged.metric, rank=rank), baseline, candidate
         )
-    except AlignmentError:  # another question says that it logs too little
+    except AlignmentError:  # `completeness` reports that the rank logs too little
         return Remarks()
     part = whole.between(int(judged.steps[0]), int(judged.steps[-1]))
     if part is None:
@@ -67,26 +67,26 @@ def check_rank(
 def repeated_ranks(
     baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned
 ) -> tuple[str, ...]:
-    """Ranks of a candidate that log the same curve, as no two of any baseline run do."""
+    """Returns ranks of a candidate that log the same curve, if no baseline run has such ranks."""
     if any(_repeated(run, judged) for run in baseline):
         return ()
     return tuple(
-        f"{run.source}: rank {a} and rank {b} log the same {judged.metric}, and no two ranks of "
-        "the baseline do: they train on the same data, or one repeats the other"
+        f"{run.source}: rank {a} and rank {b} log the same {judged.metric}, unlike any two ranks "
+        "of the baseline: they train on the same data, or one repeats the other"
         for run in candidate
         for a, b in _repeated(run, judged)
     )
 
 
 def _repeated(run: Run, judged: Aligned) -> list[tuple[int, int]]:
-    """Pairs of ranks with equal values on all judged steps."""
+    """Returns the pairs of ranks with equal values on all judged steps."""
     known: dict[bytes, int] = {}
-    found = []
+    pairs = []
     for rank, values in _curves(run, judged):
         first = known.setdefault(values.tobytes(), rank)
         if first != rank:
-            found.append((first, rank))
-    return found
+            pairs.append((first, rank))
+    return pairs
 
 
 def _curves(run: Run, judged: Aligned) -> Iterator[tuple[int, NDArray[np.float64]]]:

@@ -1,8 +1,8 @@
-"""Single records: what a level or a mean hides, and every rule would.
+"""Checks of single records, which levels and means hide.
 
-Asked whatever the rules are. A value that is no number is evidence against the candidate where the
-baseline has one. A record that lies where none of the baseline's own runs ever shows one, as a
-spike or a zero, carries no pass.
+These checks run for every policy. A NaN or infinity that the baseline does not have is evidence
+against the candidate. A record that lies far outside all baseline runs, such as a spike or a zero,
+turns a pass into inconclusive.
 """
 
 from __future__ import annotations
@@ -16,57 +16,61 @@ from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves
 from harness.align.auxiliary import is_schedule, is_validation
+from harness.log.arrays import Floats
 from harness.log.run import Run, Series
 from harness.log.wording import counted
 
-Floats = NDArray[np.float64]
-
 NARROW, WIDE = 11, 201
-"""Records of the running medians from which a record's distance is taken: a lone one stands out
-from the narrow one, a block of up to a hundred from the wide one."""
+"""Widths of the running medians from which distances are measured, in records: the narrow median
+shows a single outlier, the wide median a block of up to a hundred."""
 SCALE = 21
-"""Records over which the size of the baseline's distances is taken."""
+"""Records over which the usual size of the baseline's distances is averaged."""
 BLOCK = 1 << 14
-"""Records whose windows are sorted at once."""
+"""Records whose windows are sorted at once, which bounds the memory."""
 FACTOR = 3.0
-"""How many times the baseline's farthest record one must lie out. With Student's t noise of 3
-degrees of freedom a healthy run beside b of the baseline does so in 1 / (1 + 27 b) of cases; at
-twice, 2 of 29 healthy runs of the corpus did, in the first ten steps."""
+"""Multiple of the baseline's largest distance that makes a spike. With noise of Student's t with 3
+degrees of freedom, a healthy run beside b baseline runs exceeds it in 1 / (1 + 27 b) of cases. A
+multiple of 2 flagged 2 of 29 healthy runs of the corpus, in the first ten steps."""
 FAR = 4.0
-"""The same of further figures, of which there are many: at three times, a seed that learns late."""
-SEVERAL = 5
+"""The same for the other series. They are many, and a multiple of 3 flagged a seed that learned
+late."""
+ENOUGH_RUNS = 5
+"""Baseline runs from which on their spread is used as the limit."""
 MATERIAL = 0.1
-"""A record within this part of its neighbours' size is no spike, however smooth the baseline."""
+"""Relative distance from its neighbours below which a record is no spike, however smooth the
+baseline."""
 TO_SIGMA = 1.4826
 """Median absolute deviation of a normal distribution -> its standard deviation."""
 HUGE = 1e9
-"""Times the baseline's size at which a record is cut: its distance is then clear."""
+"""Multiple of the baseline's size at which a record is clipped, so that nothing overflows."""
 ISOLATED = 0.01
-"""Part of the records of a norm that may be infinite by the overflow of a loss scaler."""
+"""Fraction of the records of a norm that may be infinite because a loss scaler overflowed."""
 BLOCKS = 10
 SMALL = 0.02
-"""Part of its size by which a further series may lie out whatever the baseline's runs do."""
+"""Relative distance that another series may always have, however little the baseline's runs
+differ."""
 CONVENTIONS = (("val.", 0.1), ("between ranks", 1.0), ("loss", 0.5), ("", 1.0))
-"""The same where fewer than five runs show no spread: a tenth for validation, a half for a part of
-the loss, and a factor of 2.7 for norms, as logarithms."""
+"""The same with fewer than five baseline runs, by words in the name: a tenth for validation, a half
+for a part of the loss, and for norms a factor of 2.7 (1 in logarithms)."""
 BURSTS = 40
 BURST = 3.0
-"""Stretches in which a burst is looked for, and times the farthest of the baseline's."""
+"""Number of stretches that are searched for a burst, and multiple of the baseline's largest
+distance that makes one."""
 HANGS = 5
-"""Equal records in a row from which a run may hang."""
+"""Equal records in a row from which on a run may hang."""
 NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remarks:
-    """`failures` are evidence against the candidate, `doubts` bar a pass."""
+    """`failures` are evidence against the candidate; `doubts` prevent a pass."""
 
     failures: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
 
 
 def check_records(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned) -> Remarks:
-    """What single records of the candidate say, over the judged steps."""
+    """Returns the remarks on single records of the candidate, over the judged steps."""
     further = check_further(candidate, aligned)
     doubts = [
         *_outliers(baseline, candidate, aligned),
@@ -81,7 +85,7 @@ def check_records(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Al
 
 
 def check_further(candidate: Sequence[Run], aligned: Aligned) -> Remarks:
-    """What the series beside the judged one say, record by record."""
+    """Returns the remarks on single records of the other series."""
     others = (*aligned.schedules, *aligned.validation, *aligned.auxiliary, *aligned.others)
     return Remarks(
         failures=tuple(text for other in others for text in _not_finite(candidate, other)),
@@ -93,13 +97,13 @@ def check_further(candidate: Sequence[Run], aligned: Aligned) -> Remarks:
 
 
 def _bursts(candidate: Sequence[Run], aligned: Aligned) -> Iterator[str]:
-    """Short stretches of the judged curve farther out than any of the baseline's runs has one.
+    """Yields the worst short stretch of a candidate that lies farther out than the baseline's.
 
-    A stretch is a fortieth of the records; its mean distance from the median of the baseline's runs
-    is held against the largest of any run and stretch of the baseline.
+    A stretch is a fortieth of the records. Its mean distance from the median of the baseline's runs
+    is compared with the largest such distance of a baseline run.
     """
     base, n = aligned.baseline, aligned.steps.size
-    if len(base) < SEVERAL or n < 4 * BURSTS or not np.isfinite(base).all():
+    if len(base) < ENOUGH_RUNS or n < 4 * BURSTS or not np.isfinite(base).all():
         return
     logs = bool((base > 0).all())
     size = 1.0 if logs else float(np.abs(base).mean()) or 1.0
@@ -112,20 +116,20 @@ def _bursts(candidate: Sequence[Run], aligned: Aligned) -> Iterator[str]:
     for run, row in zip(candidate, aligned.candidate, strict=True):
         if not np.isfinite(row).all() or (logs and (row <= 0).any()):
             continue
-        mine = (np.log(row) if logs else row / size) - centre
-        apart = np.array([mine[part].mean() for part in places])
+        distance = (np.log(row) if logs else row / size) - centre
+        apart = np.array([distance[part].mean() for part in places])
         worst = int((np.abs(apart) / limit.clip(min=1e-12)).argmax())
         if abs(apart[worst]) > limit[worst] + SMALL:
             first, last = aligned.steps[places[worst][[0, -1]]]
             part = math.expm1(apart[worst]) if logs else apart[worst]
             yield (
-                f"{aligned.metric} of {run.source} lies {part:+.1%} off on steps {first} to "
-                f"{last}, where no run of the baseline lies nearly as far: look at what happened"
+                f"{aligned.metric} of {run.source} is {part:+.1%} off on steps {first} to {last}, "
+                "much farther than any run of the baseline: look at what happened there"
             )
 
 
 def _frozen(candidate: Sequence[Run], aligned: Aligned) -> Iterator[str]:
-    """Candidates whose judged value repeats itself, as of a run that hangs."""
+    """Yields candidates whose judged value repeats itself, as in a run that hangs."""
     usual = max(_longest(row)[0] for row in aligned.baseline)
     for run, row in zip(candidate, aligned.candidate, strict=True):
         length, end = _longest(row)
@@ -133,13 +137,13 @@ def _frozen(candidate: Sequence[Run], aligned: Aligned) -> Iterator[str]:
             yield (
                 f"{aligned.metric} of {run.source} is {row[end]:.6g} on "
                 f"{counted(length, 'record')} in a row, "
-                f"steps {aligned.steps[end - length + 1]} to {aligned.steps[end]}, and the "
-                f"baseline's repeats itself {counted(usual, 'time')} at most: does it still train?"
+                f"steps {aligned.steps[end - length + 1]} to {aligned.steps[end]}; the baseline's "
+                f"repeats a value {counted(usual, 'time')} at most: check that it still trains"
             )
 
 
 def _longest(row: Floats) -> tuple[int, int]:
-    """The length and the last place of the longest run of equal values in a curve (n,)."""
+    """Returns the length and the last place of the longest run of equal values (n,)."""
     ends = np.append(np.flatnonzero(row[1:] != row[:-1]), row.size - 1)
     lengths = np.diff(ends, prepend=-1)
     i = int(lengths.argmax())
@@ -147,26 +151,26 @@ def _longest(row: Floats) -> tuple[int, int]:
 
 
 def _spikes_of(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
-    """Single records of a part of the loss or of a norm that no run of the baseline shows."""
+    """Yields spikes of a part of the loss or of a norm that no baseline run shows."""
     base = other.baseline[np.isfinite(other.baseline).all(axis=1)]
-    if len(base) < SEVERAL or other.metric.endswith("between ranks"):
+    if len(base) < ENOUGH_RUNS or other.metric.endswith("between ranks"):
         return
     for run, row in zip(candidate, other.candidate, strict=True):
-        found = spikes(base, row)
-        if found.size:
+        at = spikes(base, row)
+        if at.size:
             yield (
-                f"{other.metric} of {run.source} lies at step {other.steps[found[0]]} "
-                f"({row[found[0]]:.5g}) where no record of the baseline's runs does"
+                f"{other.metric} of {run.source} is {row[at[0]]:.5g} at step {other.steps[at[0]]}, "
+                "farther out than any record of the baseline's runs"
             )
 
 
 def _beyond_all(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
-    """Validation figures, parts of the loss and norms far beyond what the baseline's runs show.
+    """Yields validation figures, parts of the loss and norms far beyond the baseline's runs.
 
-    Looked at are single records where there are few, as of validation, else means of `BLOCKS`
-    stretches. With several runs of the baseline, their distance from the median of those is held
-    against the farthest of them, at that record or at the usual one, whichever is more. Fewer runs
-    show no spread: then a convention is the limit (`CONVENTIONS`).
+    Checks single records if there are few, as in validation, otherwise means of `BLOCKS` stretches.
+    With enough baseline runs, the distance from their median is compared with the farthest of them,
+    at that record or at the median record, whichever is larger. With fewer runs the limit is a
+    convention (`CONVENTIONS`).
     """
     base = other.baseline[np.isfinite(other.baseline).any(axis=1)]
     known = np.isfinite(base).all(axis=0)
@@ -178,7 +182,7 @@ def _beyond_all(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
     limit = _limit(left, other.metric, size=1.0 if logs else float(np.abs(base).mean()))
     centre = np.median(left, axis=0)
     for run, row in zip(candidate, other.candidate[:, known], strict=True):
-        if logs:  # a lone zero, as where ranks happen to agree, is small and not absurd
+        if logs:  # a single zero, as when ranks happen to agree, is small but not absurd
             row = np.maximum(row, base.min() / 10)  # noqa: PLW2901
         right = _stretches(np.log(row[None, :]) if logs else row[None, :])[0]
         apart = np.where(np.isfinite(right), np.abs(right - centre), 0.0)
@@ -186,25 +190,25 @@ def _beyond_all(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
         if apart[i] > limit[i]:
             at = np.array_split(steps, centre.size)[i]
             where = f"at step {at[0]}" if at.size == 1 else f"on steps {at[0]} to {at[-1]}"
-            is_, was = (math.exp(v) if logs else v for v in (float(right[i]), float(centre[i])))
+            ours, theirs = (math.exp(v) if logs else v for v in (float(centre[i]), float(right[i])))
             yield (
-                f"{other.metric} of {run.source} is {is_:.4g} {where} and the baseline's is "
-                f"{was:.4g}, far beyond what its runs differ by"
+                f"{other.metric} of {run.source} is {theirs:.4g} {where} and the baseline's is "
+                f"{ours:.4g}: the difference is far beyond that between the baseline's runs"
             )
 
 
 def _limit(rows: Floats, metric: str, *, size: float) -> Floats:
-    """How far from the baseline's median, in each column (k,) of its rows (B, k), is too far."""
+    """Returns the largest allowed distance from the median of the rows (B, k), by column (k,)."""
     farthest = np.abs(rows - np.median(rows, axis=0)).max(axis=0)
     spread = np.maximum(farthest, np.median(farthest))
-    several = rows.shape[0] >= SEVERAL
-    least = SMALL if several else next(p for words, p in CONVENTIONS if words in metric.lower())
+    enough = rows.shape[0] >= ENOUGH_RUNS
+    least = SMALL if enough else next(p for words, p in CONVENTIONS if words in metric.lower())
     limit: Floats = FAR * spread + least * size
     return limit
 
 
 def _stretches(values: Floats) -> Floats:
-    """Rows (N, n) as they are where n is small, else their means over `BLOCKS` stretches."""
+    """Returns rows (N, n) unchanged if n is small, otherwise their means over `BLOCKS` parts."""
     if values.shape[1] < 2 * BLOCKS:
         return values
     with np.errstate(invalid="ignore"):
@@ -213,10 +217,10 @@ def _stretches(values: Floats) -> Floats:
 
 
 def _not_finite(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
-    """Runs whose records of a further series are not finite where the baseline's are.
+    """Yields runs with NaN or infinity in another series where the baseline is finite.
 
-    A norm may overflow now and then under a loss scaler; such steps are counted, and compared with
-    the most that a run of the baseline shows.
+    A norm may overflow now and then under a loss scaler, so its count is compared with the largest
+    of a baseline run.
     """
     present = ~np.isnan(other.baseline).all(axis=1)
     base = ~np.isfinite(other.baseline[present])
@@ -229,32 +233,33 @@ def _not_finite(candidate: Sequence[Run], other: Curves) -> Iterator[str]:
     for run, row in zip(candidate, other.candidate, strict=True):
         bad = ~np.isfinite(row)
         if not run.find(other.metric, other.rank) and bad.all():
-            continue  # it does not log the series: `completeness` says so
+            continue  # the run does not log the series: `completeness` reports that
         bad &= ~base.any(axis=0) if not allowed else True
         count = int(np.count_nonzero(bad))
+        # A loss scaler recovers: two bad records at the end fail even within the allowance.
         if count > allowed or (count and bad[-2:].all() and n > 1 and not base[:, -2:].any()):
-            most_text = f", {allowed} would be let pass" if allowed else ""
+            most_text = f" ({allowed} are allowed)" if allowed else ""
             yield (
                 f"{other.metric} of {run.source} is NaN or infinite on {count} of "
-                f"{counted(n, 'step')}, the "
-                f"first is {other.place} {other.steps[bad][0]}; the baseline's is not{most_text}"
+                f"{counted(n, 'step')}{most_text}, the first is {other.place} "
+                f"{other.steps[bad][0]}; the baseline's is not"
             )
 
 
 def _other_ranks(
     baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned
 ) -> Iterator[str]:
-    """Ranks beside the judged one whose judged series is not finite, and is in the baseline."""
+    """Yields other ranks whose judged series is not finite although the baseline's is."""
     for run in candidate:
         for series in _of_ranks(run, aligned):
             bad = series.steps[~np.isfinite(series.values)]
-            sick = [
+            nonfinite = [
                 other.steps[~np.isfinite(other.values)]
                 for base in baseline
                 for other in _of_ranks(base, aligned)
                 if other.rank == series.rank
             ]
-            bad = np.setdiff1d(bad, np.concatenate(sick) if sick else bad[:0])
+            bad = np.setdiff1d(bad, np.concatenate(nonfinite) if nonfinite else bad[:0])
             if bad.size:
                 yield (
                     f"{aligned.metric} of rank {series.rank} of {run.source} is NaN or infinite on "
@@ -264,7 +269,7 @@ def _other_ranks(
 
 
 def _of_ranks(run: Run, aligned: Aligned) -> list[Series]:
-    """The judged series of the other ranks, over the judged steps."""
+    """Returns the judged series of the other ranks, over the judged steps."""
     return [
         _inside(s, aligned)
         for s in run.series
@@ -284,7 +289,7 @@ def _inside(series: Series, aligned: Aligned) -> Series:
 
 
 def _outliers(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Aligned) -> Iterator[str]:
-    """Spikes and zeros of the judged series, in every rank that both sides log."""
+    """Yields spikes and zeros of the judged series, in every rank that both sides log."""
     yield from _of_curves(candidate, aligned, aligned.baseline, aligned.candidate, aligned.rank)
     for rank in _shared_ranks((*baseline, *candidate), aligned):
         sides = [_stacked(side, aligned, rank) for side in (baseline, candidate)]
@@ -299,50 +304,53 @@ def _shared_ranks(runs: Sequence[Run], aligned: Aligned) -> list[int]:
 
 
 def _stacked(side: Sequence[Run], aligned: Aligned, rank: int) -> Floats | None:
-    """The judged series of another rank on the judged steps (N, n); None where some lack one."""
+    """Returns the judged series of another rank on the judged steps (N, n).
+
+    Returns None if a run lacks a judged step or has another window.
+    """
     rows = []
     for run in side:
-        found = next(s for s in _of_ranks(run, aligned) if s.rank == rank)
-        if found.window != aligned.window or not np.isin(aligned.steps, found.steps).all():
+        series = next(s for s in _of_ranks(run, aligned) if s.rank == rank)
+        if series.window != aligned.window or not np.isin(aligned.steps, series.steps).all():
             return None
-        rows.append(found.values[np.searchsorted(found.steps, aligned.steps)])
+        rows.append(series.values[np.searchsorted(series.steps, aligned.steps)])
     return np.stack(rows)
 
 
 def _of_curves(
     runs: Sequence[Run], aligned: Aligned, base: Floats, cand: Floats, rank: int
 ) -> Iterator[str]:
-    of = aligned.metric + (f" of rank {rank}" if rank != aligned.rank else "")
+    name = aligned.metric + (f" of rank {rank}" if rank != aligned.rank else "")
     positive = bool((base[np.isfinite(base)] > 0).all())
     for run, row in zip(runs, cand, strict=True):
         low = (row <= 0) & np.isfinite(row)
         if positive and low.any():
             zero = "exactly 0" if (row[low] == 0).all() else "0 or less"
             yield (
-                f"{of} of {run.source} is {zero} on "
+                f"{name} of {run.source} is {zero} on "
                 f"{counted(int(np.count_nonzero(low)), 'step')}, the first is "
-                f"step {aligned.steps[low][0]}; the baseline's never is: a placeholder, an "
-                "underflow, or a loss that was not computed"
+                f"step {aligned.steps[low][0]}; the baseline's never is: check for a placeholder, "
+                "an underflow, or a loss that was not computed"
             )
-        found = spikes(base, np.where(low, np.nan, row) if positive else row)
-        if found.size:
-            names = ", ".join(
-                f"step {aligned.steps[i]} ({row[i]:.5g})" for i in found[:NAMED].tolist()
+        at = spikes(base, np.where(low, np.nan, row) if positive else row)
+        if at.size:
+            listed = ", ".join(
+                f"{row[i]:.5g} at step {aligned.steps[i]}" for i in at[:NAMED].tolist()
             )
-            more = f" and {found.size - NAMED} more" if found.size > NAMED else ""
+            more = f" and {at.size - NAMED} more" if at.size > NAMED else ""
             yield (
-                f"{of} of {run.source} lies at {names}{more} where no record of the baseline's "
-                "runs does: look at what happened there"
+                f"{name} of {run.source} is {listed}{more}, farther out than any record of the "
+                "baseline's runs: look at what happened there"
             )
 
 
 def spikes(baseline: Floats, candidate: Floats) -> NDArray[np.int64]:
-    """Places in the candidate's curve (n,) that lie farther out than any in the baseline's (B, n).
+    """Returns the places of a candidate's curve (n,) farther out than all of the baseline (B, n).
 
-    A record's distance is that from the running median of its own curve, of logarithms where the
-    baseline is positive, in units of the usual size of the baseline's distances around that place
-    (median absolute deviation). One counts if it exceeds `FACTOR` times the farthest of the
-    baseline's, and a tenth of its neighbours' size. Values that are not finite are left to others.
+    The distance of a record is measured from the running median of its curve, in logarithms if the
+    baseline is positive, and in units of the baseline's usual distance around that place (median
+    absolute deviation). A spike exceeds `FACTOR` times the baseline's largest distance, and a tenth
+    of its neighbours' size. Values that are not finite are ignored here.
     """
     n = candidate.size
     if n < SCALE or not np.isfinite(baseline).all():
@@ -361,13 +369,13 @@ def spikes(baseline: Floats, candidate: Floats) -> NDArray[np.int64]:
     out = np.zeros(n, dtype=bool)
     for width in {NARROW, min(WIDE, (n // 4) | 1)}:
         usual, odd = _distances(left, width), _distances(right[None, :], width)[0]
-        if len(usual) >= SEVERAL:  # the bend of the curve itself, which all runs share
+        if len(usual) >= ENOUGH_RUNS:  # remove the bend of the curve, which all runs share
             usual, odd = usual - (shared := np.median(usual, axis=0)), odd - shared
         scale = _local_scale(usual)
         limit = FACTOR * float((np.abs(usual) / scale).max())
         out |= (np.abs(odd) / scale > limit) & (np.abs(odd) > floor)
-    found: NDArray[np.int64] = np.flatnonzero(out & known)
-    return found
+    places: NDArray[np.int64] = np.flatnonzero(out & known)
+    return places
 
 
 def _distances(curves: Floats, width: int) -> Floats:
@@ -383,12 +391,15 @@ def _distances(curves: Floats, width: int) -> Floats:
     for start in range(0, curves.shape[1], BLOCK):  # a block of windows at a time is in memory
         part = slice(start, start + BLOCK)
         medians[:, part] = np.partition(windows[:, part], half, axis=-1)[..., half]
-    rest: Floats = curves - medians
-    return rest
+    distances: Floats = curves - medians
+    return distances
 
 
 def _local_scale(distances: Floats) -> Floats:
-    """The usual size of distances (B, n) around each place, at least a tenth of that overall."""
+    """Returns the usual size (n,) of distances (B, n) around each place, floored at a tenth.
+
+    The floor is a tenth of the usual size over the whole curve.
+    """
     typical = np.median(np.abs(distances), axis=0) if len(distances) > 1 else np.abs(distances[0])
     padded = np.pad(typical, SCALE // 2, mode="edge")
     local = TO_SIGMA * np.lib.stride_tricks.sliding_window_view(padded, SCALE).mean(axis=-1)

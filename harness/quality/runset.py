@@ -1,4 +1,4 @@
-"""Is a set of runs a sample? Repeated seeds and logs are not independent; nor is a mixture one."""
+"""Checks that the runs of a side are independent repetitions of one experiment."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from harness.quality.schedules import check_schedules
 
 
 def check_runs(side: str, runs: Sequence[Run], aligned: Aligned) -> tuple[str, ...]:
-    """Why the runs of a side are no independent sample, one line each; empty if nothing says so.
+    """Returns why the runs of a side are not independent, one line each; empty without a reason.
 
-    Looked at are the stated seeds, the hashes of the logs, and the judged values bit for bit.
+    Compares the stated seeds, the hashes of the logs, and the judged values bit for bit.
     """
     if len(runs) < 2:
         return ()
     curves = aligned.baseline if side == "baseline" else aligned.candidate
     doubts = []
-    told: set[frozenset[int]] = set()
+    reported: set[frozenset[int]] = set()
     checks: tuple[tuple[str, list[Hashable]], ...] = (
         ("are the same log", [run.sha256 or None for run in runs]),
         ("have the same seed", [run.facts.get("seed") for run in runs]),
@@ -29,21 +29,21 @@ def check_runs(side: str, runs: Sequence[Run], aligned: Aligned) -> tuple[str, .
     )
     for what, keys in checks:
         for group in _repeated(keys):
-            if not any(group <= known for known in told):
-                told.add(group)
+            if not any(group <= known for known in reported):
+                reported.add(group)
                 names = ", ".join(runs[i].source for i in sorted(group))
                 doubts.append(
-                    f"{side} runs {names} {what}: no independent draws, so no spread can be taken "
-                    "from them; repeat the run with other seeds"
+                    f"{side} runs {names} {what}: they are not independent, so their spread means "
+                    "nothing; repeat the run with other seeds"
                 )
     return tuple(doubts)
 
 
 def mixed(runs: Sequence[Run]) -> str:
-    """Why runs are not repetitions of one experiment, the first reason; empty if nothing says so.
+    """Returns the first reason why runs do not repeat one experiment; empty without a reason.
 
-    Compared with the first run are the stated facts that must match, the logged schedules, and the
-    hash of the log.
+    Compares each run with the first: the facts that must match, the logged schedules, and the hash
+    of the log.
     """
     first, *others = runs
     for run in others:
@@ -63,7 +63,7 @@ def mixed(runs: Sequence[Run]) -> str:
 
 
 def _repeated(keys: Sequence[Hashable]) -> list[frozenset[int]]:
-    """Groups of two or more places with one key; None is no key."""
+    """Returns the groups of two or more places that share a key; None is not a key."""
     places: dict[Hashable, list[int]] = {}
     for i, key in enumerate(keys):
         if key is not None:

@@ -1,6 +1,7 @@
-"""Logged schedules: what a recipe sets, the learning rate above all, must be the same.
+"""Checks of logged schedules: the learning rate and what else the recipe sets must be the same.
 
-Asked whatever the rules are, first. No seed moves a schedule, so one run a side suffices.
+These checks run before the rules, for every policy. A schedule does not depend on the seed, so one
+run per side suffices.
 """
 
 from __future__ import annotations
@@ -12,24 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned
+from harness.log.arrays import Floats
 from harness.log.wording import counted
 
-Floats = NDArray[np.float64]
-
 PRINTED = 1e-3
-"""A schedule that differs by less of its size is the same, printed with other digits."""
+"""Relative difference below which two schedules are equal but printed with other digits."""
 NEGLIGIBLE = 1e-6
-"""Part of its largest size below which a rate is zero: one that has decayed away."""
+"""Fraction of the largest value below which a rate counts as zero: it has decayed away."""
 WORDS = {"lr": "learning rate", "base_lr": "base learning rate", "samples": "number of samples"}
 SHORTEST = 20
-"""Records from which on one schedule can be told to be another, a record late."""
+"""Number of records above which a shift by one record is recognised."""
 FACTOR_WAIVED = "learning_rate"
 SHAPE_WAIVED = ("schedule", "all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """How a candidate's schedule differs; `ratio` where it is the same multiple at every step."""
+    """How a candidate's schedule differs; `ratio` is set if it is the same at every step."""
 
     ratio: float | None
     steps: int
@@ -40,7 +40,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedules:
-    """How logged schedules differ: what fails, what is in doubt, and what the policy waives."""
+    """Differences of logged schedules: failures, doubts, and those that the policy waives."""
 
     failures: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
@@ -48,11 +48,11 @@ class Schedules:
 
 
 def check_schedules(aligned: Aligned, sources: Sequence[str], allow: Sequence[str]) -> Schedules:
-    """Schedules of the candidate runs that differ from the baseline's.
+    """Returns the differences between the candidate's schedules and the baseline's.
 
-    One that is the baseline's a record late or early is a doubt: counters differ, or the schedule
-    does. `sources` name the candidate runs. A waived `learning_rate` allows a constant multiple of
-    it, a waived `schedule` any other.
+    A schedule that is one record late or early is a doubt: either the counter differs or the
+    schedule. `sources` names the candidate runs. If `allow` names `learning_rate`, a constant
+    multiple is waived; if it names `schedule`, any difference is.
     """
     failures: list[str] = []
     late: list[str] = []
@@ -60,26 +60,27 @@ def check_schedules(aligned: Aligned, sources: Sequence[str], allow: Sequence[st
     any_shape = any(name in allow for name in SHAPE_WAIVED)
     for other in aligned.schedules:
         for source, row in zip(sources, other.candidate, strict=True):
-            found = differs(other.steps, other.baseline, row)
-            if found is None:
+            difference = differs(other.steps, other.baseline, row)
+            if difference is None:
                 continue
-            if found.ratio is None and _late(other.steps, other.baseline, row):
+            if difference.ratio is None and _late(other.steps, other.baseline, row):
                 late.append(
-                    f"the logged {WORDS.get(other.metric, other.metric)} of {source} is the "
-                    "baseline's, one record late or early throughout: a counter that starts "
-                    "elsewhere, or a schedule that does. Number the steps alike"
+                    f"the logged {WORDS.get(other.metric, other.metric)} of {source} follows the "
+                    "baseline's one record late or early throughout: the counter or the schedule "
+                    "starts elsewhere. Number the steps in the same way"
                 )
             else:
-                allowed = any_shape or (found.ratio is not None and FACTOR_WAIVED in allow)
+                multiple = difference.ratio is not None
+                allowed = any_shape or (multiple and FACTOR_WAIVED in allow)
                 into = waived if allowed else failures
-                into.append(_text(other.metric, source, found, other.steps.size))
+                into.append(_text(other.metric, source, difference, other.steps.size))
     return Schedules(
         failures=tuple(failures), doubts=() if any_shape else tuple(late), waived=tuple(waived)
     )
 
 
 def _late(steps: NDArray[np.int64], baseline: Floats, row: Floats) -> bool:
-    """Whether a schedule (n,) is that of the baseline's runs (B, n) one record apart."""
+    """Returns whether a schedule (n,) equals that of the baseline runs (B, n) one record apart."""
     return steps.size > SHORTEST and any(
         differs(steps[1:], baseline[:, ours], row[theirs]) is None
         for ours, theirs in ((slice(1, None), slice(-1)), (slice(-1), slice(1, None)))
@@ -87,19 +88,19 @@ def _late(steps: NDArray[np.int64], baseline: Floats, row: Floats) -> bool:
 
 
 def without_schedules(aligned: Aligned) -> Aligned:
-    """Without the series that are asked here, so that no rule asks again, in its own way.
+    """Returns the aligned series without the schedules checked here, so that no rule tests them.
 
-    What the baseline's runs do not agree on is no schedule, and stays.
+    A series that differs between the baseline runs is not a schedule and stays.
     """
     kept = [other for other in aligned.schedules if _reference(other.baseline) is None]
     return replace(aligned, schedules=tuple(kept))
 
 
 def differs(steps: NDArray[np.int64], baseline: Floats, row: Floats) -> Difference | None:
-    """How a schedule (n,) differs from those of the baseline runs (B, n); None if it does not.
+    """Returns how a schedule (n,) differs from that of the baseline runs (B, n); None if equal.
 
-    Runs that do not log it are NaN rows. None, too, where the baseline runs do not agree among
-    themselves: then it is no schedule. A difference of the last printed digit is none.
+    Runs that do not log it are NaN rows. Also returns None if the baseline runs disagree with each
+    other: then the series is not a schedule. A difference in the last printed digit is ignored.
     """
     reference = _reference(baseline)
     if reference is None:
@@ -107,24 +108,24 @@ def differs(steps: NDArray[np.int64], baseline: Floats, row: Floats) -> Differen
     known = np.isfinite(row) & np.isfinite(reference)
     if not known.any():
         return None
-    planned, mine = reference[known], row[known]
-    apart = np.abs(mine - planned) > _limit(planned, mine)
+    planned, logged = reference[known], row[known]
+    apart = np.abs(logged - planned) > _limit(planned, logged)
     if not apart.any():
         return None
     first = int(np.flatnonzero(apart)[0])
     return Difference(
-        ratio=_ratio(planned, mine),
+        ratio=_ratio(planned, logged),
         steps=int(np.count_nonzero(apart)),
         first_step=int(steps[known][first]),
         baseline=float(planned[first]),
-        candidate=float(mine[first]),
+        candidate=float(logged[first]),
     )
 
 
 def _reference(baseline: Floats) -> Floats | None:
-    """The schedule (n,) that the baseline runs (B, n) share, NaN where one is not finite.
+    """Returns the schedule (n,) that the baseline runs (B, n) share, NaN where not all are finite.
 
-    None where they do not agree, or none logs it.
+    Returns None if the runs disagree, or if no run logs it.
     """
     rows = baseline[~np.isnan(baseline).all(axis=1)]
     known = np.isfinite(rows).all(axis=0)
@@ -137,27 +138,28 @@ def _reference(baseline: Floats) -> Floats | None:
 
 
 def _size(planned: Floats) -> Floats:
-    """The size of each value (n,); of one next to nothing beside the largest, where it matters."""
+    """Returns the size of each value (n,), at least `NEGLIGIBLE` of the largest."""
     size: Floats = np.maximum(np.abs(planned), NEGLIGIBLE * float(np.abs(planned).max()))
     return size
 
 
-def _limit(planned: Floats, mine: Floats) -> Floats:
-    """How far apart two values of a schedule (n,) may be printed."""
-    printed = np.maximum(_unit(planned), _unit(mine)) / 2 * (1 + 1e-6)
+def _limit(planned: Floats, logged: Floats) -> Floats:
+    """Returns how far apart equal values of a schedule (n,) may be printed."""
+    # Half a unit of the last digit, plus the error of decimals as binary floats.
+    printed = np.maximum(_unit(planned), _unit(logged)) / 2 * (1 + 1e-6)
     limit: Floats = PRINTED * _size(planned) + printed
     return limit
 
 
 def _printed(values: Floats) -> set[str]:
-    """Some fifty values of a series (n,) as they are printed."""
+    """Returns about fifty values of a series (n,) as they are printed."""
     return {repr(v) for v in values[:: max(1, values.size // 50)].tolist()}
 
 
 def _unit(values: Floats) -> Floats:
-    """The unit of the last digit of each value (n,), printed with fixed decimals or fixed digits.
+    """Returns the unit of the last printed digit of each value (n,), by decimals or by digits.
 
-    A constant says nothing of how it was printed: 0.
+    Returns 0 for a constant, which does not show how it was rounded.
     """
     if np.ptp(values) == 0:
         return np.zeros_like(values)
@@ -174,27 +176,28 @@ def _decimals(text: str) -> int:
     return len(mantissa.partition(".")[2].rstrip("0")) - int(exponent or 0)
 
 
-def _ratio(reference: Floats, mine: Floats) -> float | None:
-    """The one multiple that a schedule is of the baseline's; None if it is not one."""
+def _ratio(reference: Floats, logged: Floats) -> float | None:
+    """Returns the factor between a schedule and the baseline's; None if it is not constant."""
     weighty = np.abs(reference) > PRINTED * float(np.abs(reference).max())
     if not weighty.any():
         return None
-    ratio = float(np.median(mine[weighty] / reference[weighty]))
-    near = np.abs(mine - ratio * reference) <= 10 * PRINTED * _size(reference)
+    ratio = float(np.median(logged[weighty] / reference[weighty]))
+    # Ten times the tolerance of equal schedules: rounding affects both sides and the ratio itself.
+    near = np.abs(logged - ratio * reference) <= 10 * PRINTED * _size(reference)
     return ratio if bool(near.all()) else None
 
 
-def _text(metric: str, source: str, found: Difference, n: int) -> str:
+def _text(metric: str, source: str, difference: Difference, n: int) -> str:
     what = f"the logged {WORDS.get(metric, metric)} of {source}"
-    if found.ratio is not None:
-        return f"{what} is {_times(found.ratio)} times the baseline's at every step"
+    if difference.ratio is not None:
+        return f"{what} is {_times(difference.ratio)} times the baseline's at every step"
     return (
-        f"{what} differs from the baseline's at {found.steps} of {counted(n, 'step')}, first at "
-        "step "
-        f"{found.first_step}: {found.baseline:.6g} against {found.candidate:.6g}"
+        f"{what} differs from the baseline's at {difference.steps} of {counted(n, 'step')}, first "
+        f"at step {difference.first_step}: {difference.baseline:.6g} against "
+        f"{difference.candidate:.6g}"
     )
 
 
 def _times(ratio: float) -> str:
-    """A ratio with as many digits as tell it from 1."""
+    """Returns a ratio in words, with more digits close to 1."""
     return f"{ratio:.2f}" if abs(ratio - 1) >= 0.01 else f"{ratio:.4f}"

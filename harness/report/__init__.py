@@ -1,1 +1,1 @@
-"""Writers of a comparison: text, Markdown, JSON, plots. None of them decides anything."""
+"""Writers of reports: they lay out results and decide nothing."""

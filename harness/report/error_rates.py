@@ -20,13 +20,13 @@ FIRST = (HALVES, SINGLES, SAME)
 
 
 def kinds(rows: Sequence[Row]) -> list[str]:
-    """The kinds of comparisons, those without a difference first, then by name."""
+    """Returns the kinds of comparisons, first those without a difference, then by name."""
     names = {row.kind for row in rows}
     return [k for k in FIRST if k in names] + sorted(names - set(FIRST))
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """Kinds of comparison by rules; a cell has the percent that failed / that passed."""
+    """Returns kinds of comparisons by rules; a cell has the percent that failed / passed."""
     cells = {(row.rule, row.kind): row for row in rows}
     counts = {row.kind: row.comparisons for row in rows}
     names = list(dict.fromkeys(row.rule for row in rows))
@@ -34,7 +34,7 @@ def table(rows: Sequence[Row]) -> Table:
         (f"{kind} ({counts[kind]})", *(_cell(cells.get((name, kind))) for name in names))
         for kind in kinds(rows)
     )
-    title = "Percent of comparisons that a rule fails / passes; the rest it leaves open"
+    title = "Percent of comparisons that a rule fails / passes; the rest is inconclusive"
     return Table(title=title, head=("what differs", *names), rows=body)
 
 
@@ -47,7 +47,7 @@ def _cell(row: Row | None) -> str:
 
 
 def to_csv(rows: Sequence[Row]) -> str:
-    """One line for each rule and kind."""
+    """Returns CSV with a line for each rule and kind."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -68,7 +68,7 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 
 def draw(rows: Sequence[Row]) -> Figure:
-    """Rules by kinds as a grid of shares that failed, each with its figure."""
+    """Returns a figure: rules by kinds, as a grid of the fractions that failed."""
     with figures.own_style():
         return _drawn(rows)
 
@@ -88,7 +88,7 @@ def _drawn(rows: Sequence[Row]) -> Figure:
     axes.imshow(grid, cmap="cividis_r", vmin=0, vmax=1, aspect="auto")
     for i, line in enumerate(grid):
         for j, share in enumerate(line):
-            if share == share:  # noqa: PLR0124  (NaN: this rule is not asked here)
+            if share == share:  # noqa: PLR0124  (NaN: the rule does not apply here)
                 colour = "white" if share > 0.5 else "black"
                 axes.text(j, i, f"{share:.0%}", ha="center", va="center", color=colour)
     counts = {row.kind: row.comparisons for row in rows}

@@ -1,8 +1,8 @@
-r"""Text of others in each language that the harness writes: one function a language.
+r"""Escapes foreign text for each output language: one function per language.
 
-A log, a config, a path and a manifest are written by others. Terminals, CI systems, browsers and
-spreadsheets obey some of their characters, so every writer of this package passes foreign text
-through one of these functions. All of them show it as `shown` does, without controls and secrets.
+Logs, configs, paths and manifests contain foreign text. Terminals, CI systems, browsers and
+spreadsheets interpret some characters, so every writer of this package passes foreign text through
+one of these functions. Like `shown`, all of them remove control characters and mask secrets.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 from harness.log.shown import masked, shown
 
 _COMMAND = re.compile(r"(?m)^((?:[^\S\n]|\x1b\[[0-9;]*m)*):(?=:)")
-"""`::name` at the start of a line, which GitHub's runner obeys behind blanks and colours too."""
+"""`::name` at the start of a line, which GitHub's runner executes even after blanks and colours."""
 _BRACKET_COMMAND = re.compile(r"#(?=#\w*\[)")
-"""`##[name]` of GitHub, `##vso[name]` of Azure, `##teamcity[name]`: obeyed anywhere in a line."""
+"""`##[name]` of GitHub, `##vso[name]` of Azure, `##teamcity[name]`: executed anywhere in a line."""
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:inf|nan)", re.ASCII)
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-"""What begins a formula in a spreadsheet; some read the wide forms of East Asian text as well."""
+"""Characters that begin a formula; some spreadsheets also accept the wide East Asian forms."""
 _NOT_ASCII = re.compile(r"[^\n -~]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -29,17 +29,17 @@ _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BREAK = "\N{ZERO WIDTH SPACE}"
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~&$!"})
 _REFERENCE = re.compile(r"(?<=[@#!$~%^])(?=\w)|(?<=GH-)(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)")
-"""Where a forge would find a user, an issue, a merge request, a label or an address."""
+"""Places at which a forge recognises a user, an issue, a merge request, a label or a URL."""
 _COMMIT = re.compile(r"\b(?=[a-f]*\d)(?=\d*[a-f])([0-9a-f]{4})([0-9a-f]{3,36})\b")
 _BLOCK = re.compile(r"^(?:[-+=](?=[\s=+-]|$)|\d{1,9}(?=[.)]))")
-"""What makes a list, a rule or a heading of a line that begins with it."""
+"""Starts of a line that Markdown reads as a list, a rule or a heading."""
 _NAME = re.compile(r"[^\w.-]")
 NAME_LENGTH = 60
 LABEL = 100
 
 
 def terminal(text: str) -> str:
-    r"""Text for a screen or a CI log: one line in which nothing is obeyed.
+    r"""Returns text for a screen or a CI log: one line without control or command.
 
     >>> print(terminal("::error::no\x1b[2J ##[group]"))
     \x3a:error::no\x1b[2J \x23#[group]
@@ -48,23 +48,23 @@ def terminal(text: str) -> str:
 
 
 def no_command(text: str) -> str:
-    """Lines that are laid out already, colours included, without any command of a CI system."""
+    """Returns laid-out lines, with their colours, without any command of a CI system."""
     text = text.replace("\r\n", "\n").replace("\r", r"\r")
     return _COMMAND.sub(r"\1\\x3a", _BRACKET_COMMAND.sub(r"\\x23", text))
 
 
 def github(text: str) -> str:
-    """Text as the message of a GitHub workflow command."""
+    """Returns text as the message of a GitHub workflow command."""
     return terminal(text).replace("%", "%25")
 
 
 def github_property(text: str) -> str:
-    """Text as a property of a GitHub workflow command, which `:` and `,` would end."""
+    """Returns text as a property of a GitHub workflow command, which `:` and `,` would end."""
     return github(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def markdown(text: str) -> str:
-    r"""Text inside a line of Markdown: no markup, and no link, user or issue for a forge to find.
+    r"""Returns text inside a line of Markdown, without markup, links, users or issues.
 
     >>> markdown("loss_a | *b*")
     'loss\\_a \\| \\*b\\*'
@@ -75,7 +75,7 @@ def markdown(text: str) -> str:
 
 
 def markdown_line(text: str) -> str:
-    r"""Text at the start of a line of Markdown, where `-`, `1.` or `===` would make a block.
+    r"""Returns text at the start of a line of Markdown, where `-`, `1.` or `===` make a block.
 
     >>> markdown_line("1. run"), markdown_line("- run"), markdown_line("-0.5")
     ('1\\. run', '\\- run', '-0.5')
@@ -85,12 +85,12 @@ def markdown_line(text: str) -> str:
 
 
 def markdown_cell(text: str) -> str:
-    """The lines of a cell of a table; our own table writers set them apart by a newline."""
+    """Returns a cell of a Markdown table; the newlines of our tables become line breaks."""
     return "<br>".join(markdown(line) for line in text.split("\n"))
 
 
 def csv_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula: an apostrophe in front; numbers stay.
+    """Returns a cell that no spreadsheet reads as a formula, by a leading apostrophe if needed.
 
     >>> csv_cell("=1+1"), csv_cell("-0.5"), csv_cell("loss")
     ("'=1+1", '-0.5', 'loss')
@@ -101,17 +101,17 @@ def csv_cell(text: str) -> str:
 
 
 def json(content: Any, *, indent: int | None = 2) -> str:
-    """Plain data as JSON that is safe to print: what cannot be seen is escaped, as JSON does it.
+    """Returns plain data as JSON that is safe to print: invisible characters are escaped.
 
-    Texts stay what they are, but for secrets and for lone surrogates, which no JSON can hold. NaN
-    and infinity become the strings nan, inf and -inf, tuples lists.
+    Texts are unchanged apart from secrets and from lone surrogates, which JSON cannot represent.
+    NaN and infinity become the strings nan, inf and -inf; tuples become lists.
     """
     text = standard.dumps(plain(content), indent=indent, ensure_ascii=False, allow_nan=False)
     return _NOT_ASCII.sub(_seen, text)
 
 
 def plain(content: Any) -> Any:
-    """Mappings as dicts, tuples as lists, texts without secrets, floats that JSON has."""
+    """Returns data in JSON's types: dicts, lists, texts without secrets, and finite floats."""
     if isinstance(content, Mapping):
         return {plain(key): plain(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
@@ -124,12 +124,12 @@ def plain(content: Any) -> Any:
 
 
 def _seen(character: re.Match[str]) -> str:
-    """A character as it is, or as JSON's own escape where it cannot be seen."""
+    """Returns a visible character unchanged, and an invisible one as an escape of JSON."""
     return character[0] if character[0].isprintable() else standard.dumps(character[0])[1:-1]
 
 
 def in_script(content: Any) -> str:
-    """Plain data as JSON inside a script element: nothing in it can end the element."""
+    """Returns plain data as JSON inside a script element, which nothing in it can end."""
     text = standard.dumps(plain(content), ensure_ascii=True, separators=(",", ":"))
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -137,17 +137,17 @@ def in_script(content: Any) -> str:
 
 
 def html(text: str) -> str:
-    """Text inside an element or a quoted attribute of HTML or SVG."""
+    """Returns text inside an element or a quoted attribute of HTML or SVG."""
     return markup.escape(shown(text))
 
 
 def xml(text: str) -> str:
-    """Text that XML 1.0 can hold; the library that writes the document escapes its markup."""
+    """Returns text in the characters of XML 1.0; the XML library escapes the markup."""
     return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", shown(text))
 
 
 def figure(text: str) -> str:
-    r"""Text in a picture, 100 characters at most: matplotlib reads none of it as a formula.
+    r"""Returns text for a picture, 100 characters at most, which matplotlib reads literally.
 
     >>> print(figure("$x$"))
     \$x\$
@@ -157,10 +157,10 @@ def figure(text: str) -> str:
 
 
 def mermaid(text: str) -> str:
-    """A name in a quoted string of Mermaid: letters, digits, `.`, `_` and `-`; 60 at most."""
+    """Returns a name for a quoted string of Mermaid: letters, digits, `.`, `_`, `-`; 60 at most."""
     return _NAME.sub(" ", shown(text))[:NAME_LENGTH]
 
 
 def lines(text: str, escape: Callable[[str], str]) -> str:
-    """A text of several lines of our own, each of them escaped."""
+    """Returns a text with each of its lines escaped; the line breaks are ours."""
     return "\n".join(escape(line) for line in text.split("\n"))

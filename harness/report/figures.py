@@ -1,4 +1,4 @@
-"""Pictures in a style of the package: no `matplotlibrc` of a folder or a user reaches them."""
+"""Pictures in matplotlib's default style; no `matplotlibrc` of a folder or a user applies."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def own_style() -> Iterator[None]:
-    """Inside it a figure is drawn and saved by matplotlib's defaults.
+    """Returns a context in which figures are drawn and saved with matplotlib's defaults.
 
-    A letter that the font lacks is drawn as a box, a label that is too long is cut, without a
-    warning.
+    It suppresses the warnings on letters that the font lacks and on labels that do not fit.
     """
     matplotlib = _matplotlib()
     defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
@@ -29,15 +28,17 @@ def own_style() -> Iterator[None]:
 
 
 def save(figure: Figure, path: Path, *, dpi: int) -> None:
-    """Writes a figure, the same bytes each time, into a file whose name says the format."""
+    """Writes a figure in the format of the file's extension, with the same bytes each time."""
     with own_style():
+        # matplotlib writes the current date into an SVG unless it is None.
         figure.savefig(path, dpi=dpi, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def _matplotlib() -> Any:
-    """The package, imported where it finds no `matplotlibrc`: it reads one of the current folder.
+    """Returns matplotlib, imported from a folder without a `matplotlibrc`.
 
-    A file that is no text ends the import, and one that never ends hangs it.
+    The import reads that file of the current folder: it fails if the file is not text, and hangs if
+    the file never ends.
     """
     stray = os.path.lexists("matplotlibrc")
     with contextlib.chdir(Path(__file__).parent) if stray else contextlib.nullcontext():

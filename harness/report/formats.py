@@ -20,7 +20,7 @@ class Installed(Protocol):
 
     @property
     def kind(self) -> Any:
-        """Its class."""
+        """The class of the format."""
 
     @property
     def package(self) -> str:
@@ -28,8 +28,8 @@ class Installed(Protocol):
 
 
 def write(console: Console, installed: Sequence[Installed] = ()) -> None:
-    """Prints every format with what it is and a line of it, in the order of asking."""
-    console.print(Text("A log is recognised by its content; one log may hold several formats.\n"))
+    """Prints every format with a summary and an example line, in the order of detection."""
+    console.print(Text("A log is recognised by its content; it may contain several formats.\n"))
     for kind in (kind for kind in FORMATS if not kind.fallback):
         _write(console, kind)
     for more in installed:

@@ -7,21 +7,19 @@ from harness.report.table import Table
 from harness.stats.noise import CANDIDATES, LEVEL, POWER, NoiseFloor, Phase
 
 UNKNOWN = (
-    "noise floor: one run, so what the seed alone changes cannot be known, nor how large a "
-    "difference would have to be to mean anything; record 3 runs or more, better 10, that differ "
-    "by seed only"
+    "noise floor: unknown, because a single run does not show how much the seed alone changes; "
+    "record 3 runs or more, preferably 10, that differ by seed only"
 )
-NOT_FINITE = "noise floor: the runs hold NaN, infinity or zero, so no relative spread exists"
+NOT_FINITE = "noise floor: the runs contain NaN, infinity or zero, so no relative spread exists"
 
 
 def table(floor: NoiseFloor) -> Table:
-    """Spread by phase of training, and the smallest shift that candidate runs would show."""
+    """Returns the spread by phase of training, and the minimum detectable effects."""
     head = ("phase", "steps", "mean", "run spread", "record spread")
     shifts = tuple(counted(number, "run") for number in CANDIDATES)
     title = (
         f"Noise floor of {floor.metric}, {counted(floor.runs, 'run')}: spread by seed, and the "
-        "smallest shift "
-        f"that candidate runs show with {POWER:.0%} power at {LEVEL:.0%}"
+        f"smallest shift that candidate runs show with {POWER:.0%} power at {LEVEL:.0%}"
     )
     return Table(title=title, head=head + shifts, rows=tuple(_row(floor, p) for p in floor.phases))
 

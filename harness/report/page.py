@@ -1,7 +1,7 @@
-"""Self-contained HTML pages: templates with autoescape, assets inlined, nothing else allowed.
+"""Self-contained HTML pages: templates with autoescape and inlined assets.
 
-The Content-Security-Policy of a page names the SHA-256 of its own script and style and forbids
-everything else, so that text of a log can neither run nor fetch, even if it got past the escaping.
+The Content-Security-Policy of a page names the SHA-256 of its script and style and forbids
+everything else. So text from a log can neither run nor fetch anything, even past the escaping.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def render_page(
     verdict: str,
     **content: Any,
 ) -> str:
-    """The page: a template of `assets/` filled in. Same content, same bytes."""
+    """Returns a template of `assets/`, filled in. The same content gives the same bytes."""
     style, script = f"{_joined(styles)}\n{verdicts.css()}", _joined(scripts)
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
@@ -49,12 +49,12 @@ def render_page(
 
 
 def embedded(content: Any) -> Markup:
-    """Plain data as JSON that may stand inside a script element: nothing in it can end one."""
+    """Returns plain data as JSON for a script element, which nothing in it can end."""
     return Markup(in_script(content))  # noqa: S704  (no sign of markup is left)
 
 
 def asset(name: str) -> str:
-    """The text of a file in `assets/`."""
+    """Returns the text of a file in `assets/`."""
     return (files("harness.report") / "assets" / name).read_text(encoding="utf-8")
 
 
@@ -71,7 +71,7 @@ def _environment() -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    """What a template prints: texts without controls and secrets, our own markup as it is."""
+    """Returns what a template prints: text without controls and secrets, or our own markup."""
     return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -80,7 +80,7 @@ def _joined(names: tuple[str, ...]) -> str:
 
 
 def _commented(name: str) -> str:
-    """An asset; a licence as a comment, so that it travels with the script it belongs to."""
+    """Returns an asset; a licence becomes a comment, so that it accompanies its script."""
     text = asset(name).strip()
     return f"/*! {name}\n\n{text}\n*/" if name.endswith(".LICENSE") else text
 
@@ -90,7 +90,7 @@ def _hash(text: str) -> str:
 
 
 def _icon(verdict: str) -> str:
-    """The icon of the tab as a data URL: without one a browser asks the server for it."""
+    """Returns the icon of the tab as a data URL; without it a browser asks the server for one."""
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
         f'<circle cx="8" cy="8" r="8" fill="{verdicts.row(verdict).dot}"/></svg>'

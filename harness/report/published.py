@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def lines(result: Published) -> tuple[str, ...]:
-    """The four lines, floats as numpy's repr has them."""
+    """Returns the four printed lines, with floats as in numpy's repr."""
     relative, absolute = result.relative, result.absolute
     smaller = (
         f"mean_relative_error {relative!r}"
@@ -33,7 +33,7 @@ def lines(result: Published) -> tuple[str, ...]:
 
 
 def plot(cuda: Series, sdaa: Series, path: Path) -> None:
-    """Both curves, cut to the shorter and smoothed (Savitzky-Golay, window 5, order 1)."""
+    """Draws both curves, cut to the shorter and smoothed by the filter of `measure.smooth`."""
     with figures.own_style():
         figures.save(_drawn(cuda, sdaa), path, dpi=120)
 

@@ -1,4 +1,4 @@
-"""What the runs of a recording share and in what they differ, on one screen."""
+"""What the runs of a recording share and where they differ, on one screen."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from harness.log.run import Run, Series
 from harness.log.shown import shown
 
 SHOWN = 30
-"""Runs and series of the tables; a line counts the rest."""
+"""Largest number of rows in a table; a line counts the rest."""
 
 
 def write(runs: Sequence[Run], console: Console) -> None:
-    """Prints the facts that all runs share once, then what differs by run, then the series."""
+    """Prints the facts that all runs share, then the differences by run, then the series."""
     facts = [run.facts.named() for run in runs]
     names = list(dict.fromkeys(name for stated in facts for name in stated))
     shared = [n for n in names if all(stated.get(n) == facts[0].get(n) for stated in facts)]
@@ -33,7 +33,7 @@ def write(runs: Sequence[Run], console: Console) -> None:
     _print(console, "Runs", heads, rows)
     columns = ("series", "ranks", "runs", "records", "steps")
     _print(console, "Series", columns, [_row(group) for group in _groups(runs)])
-    console.print(Text("all of every run: --all"))
+    console.print(Text("use --all for all facts and series of every run"))
 
 
 def _all(count: int) -> str:
@@ -41,7 +41,7 @@ def _all(count: int) -> str:
 
 
 def _groups(runs: Sequence[Run]) -> list[list[tuple[int, Series]]]:
-    """The series of one name, with the number of their run, the loss first."""
+    """Returns the series by name, each with the number of its run, the loss first."""
     groups: dict[str, list[tuple[int, Series]]] = {}
     for number, run in enumerate(runs):
         for series in run.series:

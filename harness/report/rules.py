@@ -13,7 +13,7 @@ from harness.rules.registry import added, rule_named
 
 
 def write(console: Console) -> None:
-    """Prints every rule with the question that it answers and its parameters with their defaults.
+    """Prints every rule with its summary, its parameters and their defaults.
 
     Raises:
         HarnessError: an installed package adds a rule that cannot be loaded.

@@ -1,4 +1,4 @@
-"""What one log says, on a screen and as JSON."""
+"""The content of a log, on a screen and as JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.table import Table
 from harness.log.run import Run, Series
 from harness.log.wording import counted
 from harness.report import escape
+from harness.report.opening import opening
 from harness.report.screen import words
 from harness.report.table import listed
 
@@ -21,17 +22,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHOWN = 10
-"""Notes and skipped lines on the screen; JSON has them all."""
+"""Largest number of notes and of skipped lines on the screen; JSON has all."""
 TWO_ABREAST = 110
-"""Columns of a screen from which on two facts stand side by side."""
+"""Width of the screen from which on two facts are printed side by side."""
 LONGEST = 60
 
 
 def write(run: Run, console: Console) -> None:
-    """Prints in a screenful what the run was: facts, series of all ranks, notes, skipped lines."""
+    """Prints a run on one screen: one sentence, facts, series, notes and skipped lines."""
+    console.print(words(f"{run.source}: {opening(run)}."))
     size = f", {run.size_bytes:,} bytes, sha256 {run.sha256[:16]}" if run.sha256 else ""
     lines = counted(run.lines, "line") if run.lines else "recorded"
-    console.print(words(f"{run.source}: {lines}{size}, read as {', '.join(run.formats)}"))
+    console.print(words(f"{lines}{size}, read as {', '.join(run.formats)}"))
     if run.facts.named():
         console.print(_facts(run, abreast=2 if console.width >= TWO_ABREAST else 1))
     table = Table(title="Series", title_justify="left", box=box.SIMPLE_HEAD)
@@ -45,7 +47,7 @@ def write(run: Run, console: Console) -> None:
 
 
 def _facts(run: Run, *, abreast: int) -> Table:
-    """The facts with the line that states each; long values are cut, JSON has them whole."""
+    """Returns the facts with their lines; long values are cut, but complete in JSON."""
     table = Table(title="Facts", title_justify="left", box=box.SIMPLE_HEAD)
     for head in ("fact", "value", "line") * abreast:
         table.add_column(head, overflow="fold")
@@ -72,26 +74,26 @@ def _cut(value: str) -> str:
 
 
 def _by_name(series: Sequence[Series]) -> list[list[Series]]:
-    """The series of one name over all ranks, the loss first."""
+    """Returns the series by name, each over all ranks, the loss first."""
     groups: dict[str, list[Series]] = {}
-    for one in series:
-        groups.setdefault(one.key, []).append(one)
+    for s in series:
+        groups.setdefault(s.key, []).append(s)
     return sorted(groups.values(), key=lambda group: (group[0].name != "loss", group[0].key))
 
 
 def _row(group: Sequence[Series]) -> tuple[str, ...]:
-    counts = sorted({len(one) for one in group})
-    ranks = [one.rank for one in group]
+    counts = sorted({len(s) for s in group})
+    ranks = [s.rank for s in group]
     first, last = min(int(s.steps[0]) for s in group), max(int(s.steps[-1]) for s in group)
     return (
         group[0].key + (f" ({group[0].unit})" if group[0].unit else ""),
         _span(ranks[0], ranks[-1]) if len(ranks) > 1 else str(ranks[0]),
         _span(counts[0], counts[-1]) + (" each" if len(ranks) > 1 else ""),
         _span(first, last),
-        str(sum(_gaps(one).size for one in group)),
+        str(sum(_gaps(s).size for s in group)),
         f"{group[0].values[0]:.6g}",
         f"{group[0].values[-1]:.6g}",
-        str(sum(_not_finite(one) for one in group)),
+        str(sum(_not_finite(s) for s in group)),
     )
 
 
@@ -106,7 +108,7 @@ def _not_finite(series: Series) -> int:
 
 
 def _gaps(series: Series) -> NDArray[np.int64]:
-    """Steps that lack between the first and the last, at the interval that the series has."""
+    """Returns the missing steps between the first and the last, at the logging interval."""
     import numpy as np  # noqa: PLC0415
 
     apart = np.diff(series.steps)
@@ -124,24 +126,24 @@ def _gaps(series: Series) -> NDArray[np.int64]:
 
 
 MAX_GAP = 1_000_000
-"""Missing steps that are counted between two records."""
+"""Largest number of missing steps that is counted between two records."""
 
 
 def _remarks(run: Run) -> list[str]:
-    """Gaps, notes and skipped lines, the first of each."""
+    """Returns the first gaps, notes and skipped lines."""
     lines = []
-    for one in run.series:
-        missing = _gaps(one)
+    for s in run.series:
+        missing = _gaps(s)
         if missing.size:
             lines.append(
-                f"note: {one.key} of rank {one.rank} lacks {counted(missing.size, 'step')}: "
+                f"note: {s.key} of rank {s.rank} lacks {counted(missing.size, 'step')}: "
                 f"{listed(missing)}"
             )
     lines += [f"note: {note}" for note in run.notes]
     lines = _first(lines, "more notes; see --json -")
     where = [f"skipped {run.source}:{s.line}: {s.reason}" for s in run.skipped]
     if not where:
-        return [*lines, "nothing that looks like a record was skipped"]
+        return [*lines, "no line that looks like a record was skipped"]
     return [*lines, *_first(where, "more were skipped; see --json -")]
 
 
@@ -151,10 +153,10 @@ def _first(lines: list[str], rest: str) -> list[str]:
 
 
 def table(runs: Sequence[Run]) -> pd.DataFrame:
-    """All records as a tidy table: rank, step, name, value, and of several runs their number.
+    """Returns all records as a tidy table: rank, step, name, value, and the run if several.
 
-    Names are made for a cell of CSV: one that a spreadsheet would take for a formula gets an
-    apostrophe in front.
+    Names are escaped for CSV: a name that a spreadsheet would read as a formula gets a leading
+    apostrophe.
     """
     whole = _together(runs)
     names = whole["name"].unique()
@@ -174,7 +176,7 @@ def _together(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def render_json(*runs: Run) -> str:
-    """Facts, the range of every series, notes and skipped lines as JSON; several runs as a list."""
+    """Returns facts, ranges of series, notes and skipped lines as JSON; a list for several runs."""
     documents = [_document(run) for run in runs]
     content = documents[0] if len(documents) == 1 else documents
     return escape.json(content) + "\n"

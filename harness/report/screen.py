@@ -1,4 +1,4 @@
-"""The screen of a terminal: text and tables as rich draws them, plain when piped."""
+"""Output to a terminal: text and tables drawn by rich, plain text in a pipe."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ HEADING = 8
 
 
 class Screen(Console):
-    """A console on which text of a log is text: no control, no markup, no command of a CI system.
+    """A console that prints text of a log literally: no control, markup or CI command works.
 
-    Nothing is highlighted. Its file is guarded, since a long line may be broken before a `::`.
+    Nothing is highlighted. The file is guarded too, because rich may break a line before a `::`.
     """
 
     def __init__(self, file: IO[str] | None = None, **options: Any) -> None:
@@ -40,7 +40,7 @@ class Screen(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Rich's hook: every piece of text passes here, the cells of tables included."""
+        """Yields printable segments; rich passes all text through here, also cells of tables."""
         for piece in super().render(renderable, options):
             if piece.control:
                 yield piece
@@ -49,7 +49,7 @@ class Screen(Console):
 
 
 class Guarded:
-    """A text stream in which no line is a command of a CI system; the rest is the stream's."""
+    """A text stream that never writes a command of a CI system."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -63,34 +63,34 @@ class Guarded:
 
 
 def console() -> Screen:
-    """Standard output: as wide as the terminal; where there is none, plain and 120 columns.
+    """Returns standard output, as wide as the terminal, or plain and 120 columns without one.
 
-    The variable COLUMNS asks for more than those 120.
+    The environment variable COLUMNS can widen the latter.
     """
     out = Screen()
     if out.is_terminal:
         return out
     columns = os.environ.get("COLUMNS", "")
-    asked = int(columns) if re.fullmatch("[0-9]{1,5}", columns) else 0
-    return Screen(width=max(PIPED_WIDTH, asked))
+    width = int(columns) if re.fullmatch("[0-9]{1,5}", columns) else 0
+    return Screen(width=max(PIPED_WIDTH, width))
 
 
 def words(text: str, style: str = "") -> Text:
-    """Text of others as rich's, in one line."""
+    """Returns foreign text as one line of rich's text."""
     return Text(terminal(text), style=style)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wide:
-    """A table of many narrow columns: as many tables below each other as the screen asks for.
+    """A table of many narrow columns, split into tables that fit the width of the screen.
 
-    Each has the first column, whole, and no word of a heading is broken.
+    Each table repeats the first column. No word of a heading is broken.
     """
 
     content: Table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Rich's hook: the width is known only now."""
+        """Yields the tables for a screen, whose width rich knows only now."""
         content = self.content
         heads = (content.head[0], *map(_stacked, content.head[1:]))
         columns = list(zip(heads, *content.rows, strict=True))
@@ -111,16 +111,16 @@ class Wide:
 
 
 def _stacked(heading: str) -> str:
-    """A heading on several lines, without breaking a word."""
+    """Returns a heading on several lines, without breaking a word."""
     shown = terminal(heading)
     width = max(HEADING, *map(len, shown.split()), 1)
     return "\n".join(textwrap.wrap(shown, width, break_on_hyphens=False)) or shown
 
 
 def lay_out(content: Table, *, wide: bool = False) -> RichTable | Wide:
-    """A titled table as rich draws it; cells are text, never markup.
+    """Returns a titled table for rich; cells are text, never markup.
 
-    One that is `wide` has many narrow columns beside the first, which is kept whole.
+    A `wide` table has many narrow columns; its first column is never broken.
     """
     return Wide(content=content) if wide else _table(content)
 
@@ -142,5 +142,5 @@ def _table(content: Table, *, wide: bool = False) -> RichTable:
 
 
 def _lines(cell: str) -> Text:
-    """A cell, whose lines are our own."""
+    """Returns a cell; its line breaks are ours, its text is foreign."""
     return Text("\n".join(map(terminal, cell.split("\n"))))

@@ -1,4 +1,4 @@
-"""Curves as one line of text each: blocks where the output can show them, ASCII elsewhere."""
+"""Curves as one line of text each: blocks if the output can show them, otherwise ASCII."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GAP = " "
 
 
 def levels(encoding: str) -> str:
-    """The characters for the eight levels, low to high, that an encoding can write."""
+    """Returns the characters for the eight levels, low to high, that an encoding supports."""
     try:
         BLOCKS.encode(encoding)
     except (UnicodeEncodeError, LookupError):
@@ -22,11 +22,10 @@ def levels(encoding: str) -> str:
 
 
 def sparklines(*curves: Sequence[float | None], width: int, marks: str = BLOCKS) -> tuple[str, ...]:
-    """One line for each curve, all on one scale, at most `width` characters.
+    """Returns a line for each curve, all on the same scale, at most `width` characters long.
 
     A longer curve is thinned to means over equal stretches. None, NaN and infinity are gaps; a
-    stretch with a finite value is drawn from its finite values. A scale of one value sits in the
-    middle.
+    stretch is drawn from its finite values. Equal values are drawn in the middle.
 
     >>> sparklines([0, 1, 2, 3], [3, None, 1, 0], width=4)
     ('▁▃▆█', '█ ▃▁')
@@ -49,6 +48,6 @@ def _level(value: float, low: float, high: float, count: int) -> int:
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    """The mean of the finite values: a stretch is drawn where it has any."""
+    """Returns the mean of the finite values; None without a finite value."""
     finite = [v for v in values if v is not None and math.isfinite(v)]
     return math.fsum(v / len(finite) for v in finite) if finite else None

@@ -1,4 +1,4 @@
-"""A titled table of text, which each writer lays out in its way."""
+"""A titled table of text, which each writer lays out in its format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Table:
 
 
 def listed(steps: NDArray[np.int64]) -> str:
-    """Steps as ranges, `104 to 231`; past eight of them the rest is counted (JSON has them all)."""
+    """Returns steps as ranges, `104 to 231`; after eight ranges, the number of the others."""
     spans = ranges(steps)
     words = [str(a) if a == b else f"{a} to {b}" for a, b in spans[:SHOWN_RANGES]]
     rest = len(spans) - SHOWN_RANGES

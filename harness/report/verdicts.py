@@ -1,8 +1,8 @@
-"""The one table of verdicts: how each looks, what it weighs, and how a command and CI report it.
+"""The table of verdicts: the look, the order, and the exit status and CI severity of each.
 
-`error` is a row too: it is the word for a port whose logs could not be read or compared. The words
+`error` has a row too: it is the word for a port whose logs cannot be read or compared. The words
 are those of `harness.rules.Verdict`, and a test compares them. This module imports nothing heavy,
-since every command needs an exit status.
+because every command needs an exit status.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shade:
-    """The colours of a verdict's text and of the ground behind it, as in CSS."""
+    """The colours of a verdict's text and of its background, as in CSS."""
 
     ink: str
     ground: str
@@ -25,7 +25,7 @@ class Row:
 
     `dot` colours the icon of a page's tab and the marks of a trend; `terminal` is a colour of rich.
     `github` is the level of an annotation, `gitlab` a severity of its code quality, `junit` the
-    element inside a test case; each is empty where nothing is reported.
+    element inside a test case. An empty field means that nothing is reported.
     """
 
     word: str
@@ -60,7 +60,7 @@ TABLE = (
         github="error", gitlab="critical", junit="failure",
     ),
     Row(
-        word="inconclusive", headline="the data cannot tell",
+        word="inconclusive", headline="the data cannot decide",
         exit_status=3, icon="?", dot="#E69F00", terminal="yellow",
         light=Shade(ink="#7a5200", ground="#fdf3dc"), dark=Shade(ink="#f3c55f", ground="#362a10"),
         github="warning", gitlab="major", junit="failure",
@@ -71,12 +71,12 @@ TABLE = (
         light=Shade(ink="#00664b", ground="#e3f5ee"), dark=Shade(ink="#5fdcb4", ground="#10302a"),
     ),
 )  # fmt: skip
-"""Every verdict, the worst first. An error has no headline: its message is the headline. The dots
-are Okabe & Ito's (2008), which stay apart for colour-blind readers."""
+"""Every verdict, the worst first. An error has no headline, because its message is the headline.
+The dots have Okabe & Ito's (2008) colours, which colour-blind readers can distinguish."""
 
 QUALIFIED_ICON = "◐"
 QUALIFIED_TERMINAL = "cyan"
-"""The icon and the colour of a pass that rests on a waiver or on a part of the run."""
+"""The icon and the colour of a pass with a waiver or on a part of the run."""
 _QUALIFIED_CSS = (
     "color: var(--inconclusive); background: repeating-linear-gradient(135deg, "
     "var(--pass-ground) 0 12px, var(--inconclusive-ground) 12px 24px);"
@@ -99,7 +99,7 @@ def row(word: str) -> Row:
 
 
 def rank(word: str) -> int:
-    """Returns the place of a verdict in the order of badness; 0 is the worst."""
+    """Returns the place of a verdict in the order of severity; 0 is the worst."""
     return TABLE.index(row(word))
 
 
@@ -109,7 +109,7 @@ def worst(words: Iterable[str]) -> str:
 
 
 def terminal_colour(word: str, *, qualified: bool) -> str:
-    """Returns the colour of a verdict in a terminal; `qualified` is a pass with a reservation."""
+    """Returns the colour of a verdict in a terminal, or that of a qualified pass."""
     return QUALIFIED_TERMINAL if qualified else row(word).terminal
 
 

@@ -1,4 +1,4 @@
-"""Rules: Aligned -> Finding, one file each. `registry.py` has them by name."""
+"""The rules: each takes aligned curves and returns a finding. `registry.py` lists them by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rule as a policy asks for it: its name, and the parameters that differ from the defaults."""
+"""A rule as a policy names it, with the parameters that differ from the defaults."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from types import MappingProxyType
 
 from harness.align.aligned import Aligned
 from harness.errors import PolicyError
-from harness.rules.finding import Finding
+from harness.rules.finding import Finding, Threshold
 from harness.rules.ranges import checked
 from harness.rules.registry import rule_named, today
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleCall:
-    """A rule with the parameters that a policy gives it; those not given keep their defaults.
+    """A rule with the parameters that a policy sets; the others keep their defaults.
 
-    `in_force` has them all. A name of an earlier version becomes the present one.
+    `in_force` has all of them. A former name of a rule becomes its present name.
 
     Raises:
         PolicyError: no such rule.
@@ -32,13 +32,19 @@ class RuleCall:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
     def __call__(self, aligned: Aligned) -> Finding:
-        """The finding of the rule on aligned curves."""
+        """Returns the finding of the rule on aligned curves."""
         return rule_named(self.name)(aligned, **self.parameters)
 
     @property
     def in_force(self) -> dict[str, float]:
-        """Every parameter of the rule, given or by default."""
+        """Every parameter of the rule, set or by default."""
         return {**default_parameters(self.name), **self.parameters}
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """The relative difference that the rule allows, None if no parameter states it."""
+        parameter = getattr(rule_named(self.name), "allows", None)
+        return None if parameter is None else Threshold(size=self.in_force[parameter])
 
     def __str__(self) -> str:
         given = ",".join(f"{name}={value!r}" for name, value in self.parameters.items())
@@ -46,7 +52,7 @@ class RuleCall:
 
 
 def default_parameters(name: str) -> dict[str, float]:
-    """The parameters of a rule with their defaults.
+    """Returns the parameters of a rule with their defaults.
 
     Raises:
         PolicyError: no such rule.
@@ -59,7 +65,7 @@ def default_parameters(name: str) -> dict[str, float]:
 
 
 def parse_rule(text: str) -> RuleCall:
-    """A rule as the command line has it: `two-sided` or `two-sided:rtol=2%,atol=0.001`.
+    """Returns a rule from its text: `two-sided` or `two-sided:rtol=2%,atol=0.001`.
 
     Raises:
         PolicyError: no such rule or parameter, or a value that is not a number in its range.
@@ -73,10 +79,10 @@ def parse_rule(text: str) -> RuleCall:
 
 
 def rule_call(name: str, parameters: Mapping[str, object]) -> RuleCall:
-    """A rule by name with parameters as numbers or their text; a fraction may be text like `2%`.
+    """Returns a rule by name. Parameters are numbers or their text; `2%` means 0.02.
 
     Raises:
-        PolicyError: as `parse_rule`.
+        PolicyError: no such rule or parameter, or a value that is not a number in its range.
     """
     name = today(name)
     known = default_parameters(name)

@@ -1,10 +1,10 @@
-"""The rule that is asked where none is named: the one that fits the number of runs.
+"""The rule that applies if the policy names no rule. It depends on the number of runs.
 
-Five seeds of the baseline or more: `seed-variation`, since a baseline's seeds show what a run may
-look like. With as many candidate runs `equivalence` too, which fails a difference beyond its
-margin, and whose doubt is no hindrance: seeds often spread by more than the margin. Fewer seeds of
-the baseline: `equivalence`. The limits are their defaults; `docs/explanation/defects.md` has what
-this catches.
+With 5 baseline seeds or more it is `seed-variation`, because the seeds show what a run may look
+like. With 5 candidate runs as well, `equivalence` must not fail either. It may be inconclusive,
+because seeds often spread by more than its margin. With fewer baseline seeds the rule is
+`equivalence`. All parameters have their defaults; `docs/explanation/defects.md` measures what these
+rules catch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.stats.seeds import FEWEST
 
 
 def default(aligned: Aligned) -> Finding:
-    """The finding of `seed-variation` or of `equivalence`, under its own name."""
+    """Returns the finding of `seed-variation` or of `equivalence`, under that rule's name."""
     if aligned.baseline.shape[0] < FEWEST:
         return equivalence(aligned)
     seeds = seed_variation(aligned)

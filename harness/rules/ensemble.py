@@ -1,8 +1,8 @@
-"""Are the two sets of curves exchangeable? A max-t permutation test over records and shapes.
+"""Tests whether the curves of both sides are exchangeable: a max-t permutation test.
 
-`fail`: the curves differ by more than seeds explain, at this level. `pass`: no difference was seen,
-and a shift of the mean level by `detect` would have been, with 90 % probability; an absence that
-nothing could have shown is no evidence. A difference may be real and immaterial: `equivalence` asks
+The rule fails if the curves differ by more than seeds explain, at this level. It passes if it sees
+no difference and would have noticed a shift of the mean level by `detect` with 90 % probability: a
+test without power is no evidence. A real difference may still be immaterial; `equivalence` tests
 whether it matters.
 """
 
@@ -35,7 +35,11 @@ def ensemble(
     permutations: int = 10_000,
     seed: int = 1,
 ) -> Finding:
-    """Exchangeability of the runs of both sides, schedules and validation included."""
+    """Returns the finding on exchangeable runs, over the loss, schedules and validation.
+
+    Raises:
+        PolicyError: `level` is not between 0 and 1.
+    """
     if not 0 < level < 1:
         msg = (
             f"parameter 'level' of rule 'ensemble' is {level!r}; expected a number between 0 and 1"
@@ -90,18 +94,18 @@ def _decide(
         return Verdict.FAIL, "the curves differ by more than seeds explain"
     if 0 <= mde <= target_effect:
         return Verdict.PASS, (
-            f"no difference was seen, and a shift of the mean level by {mde:.2%} would have been "
+            f"no difference was seen, and the test notices a shift of the mean level by {mde:.2%} "
             f"with {POWER:.0%} probability (target {target_effect:.2%})"
         )
     more = f"about {counted(needed, 'candidate run')}" if needed else "more runs on both sides"
     return Verdict.INCONCLUSIVE, (
-        f"no difference was seen, but only a shift of {mde:.2%} or more would have been with "
+        f"no difference was seen, but the test notices only a shift of {mde:.2%} or more with "
         f"{POWER:.0%} probability (target {target_effect:.2%}): log {more}"
     )
 
 
 def _power(aligned: Aligned, result: Exchange, target_effect: float) -> tuple[float, int]:
-    """The minimum detectable effect on the mean level, and the runs that detect the target."""
+    """Returns the minimum detectable effect on the mean level, and the runs for the target."""
     from scipy.special import stdtr  # noqa: PLC0415  (half a second, few commands need it)
 
     base, cand = aligned.baseline.mean(axis=1), aligned.candidate.mean(axis=1)
@@ -115,6 +119,7 @@ def _power(aligned: Aligned, result: Exchange, target_effect: float) -> tuple[fl
     if mde <= target_effect or not math.isfinite(mde):
         return mde, 0
     tail = float(2 * stdtr(b + c - 2, -critical))
+    # Even with 10,000 candidate runs the spread of the b baseline runs remains.
     reachable = spread * spread_factor(b, 10_000) < target_effect
     return mde, runs_to_detect(spread, b, target_effect, tail=tail, power=POWER) if reachable else 0
 
@@ -124,19 +129,18 @@ def _cannot(b: int, c: int, level: float) -> str:
     needed = runs_to_reject(b, level=level)
     against = f"{counted(needed, 'candidate run')} against these {b}, or " if needed else ""
     return (
-        f"{b} against {counted(c, 'run')} cannot reject at {level:.3g}: the smallest p-value "
-        "that they could "
-        f"give is {least:.3g}; log {against}{even or 'many more'} a side"
+        f"{b} against {counted(c, 'run')} cannot reject at {level:.3g}: the smallest possible "
+        f"p-value is {least:.3g}; log {against}{even or 'many more'} per side"
     )
 
 
 def _rank(result: Exchange, b: int, c: int) -> str:
-    """Where a single run stands among the runs of the other side, and how fine that scale is."""
+    """Returns in words how unusual a single run is among all runs; empty without a single run."""
     if min(b, c) > 1 or max(b, c) < 2:
         return ""
-    odd = round(result.p_value * result.splits)
+    place = round(result.p_value * result.splits)
     return (
-        f"; the single run is number {odd} of {b + c} by how far a run lies from the others "
+        f"; the single run is number {place} of {b + c} by its distance from the others "
         f"(resolution 1/{b + c})"
     )
 
@@ -145,8 +149,7 @@ def _test(result: Exchange, b: int, c: int, level: float) -> str:
     ways = f"all {result.splits}" if result.exact else f"{result.splits - 1} random"
     return (
         f"max-t permutation test, {b} against {counted(c, 'run')}, {ways} splits: p = "
-        f"{result.p_value:.3g} "
-        f"(level {level:g}){_rank(result, b, c)}"
+        f"{result.p_value:.3g} (level {level:g}){_rank(result, b, c)}"
     )
 
 
@@ -154,7 +157,7 @@ def _where(measured: Contrasts, result: Exchange, level: float) -> str:
     order = np.argsort(-np.abs(result.correlation), kind="stable")
     significant = [i for i in order.tolist() if result.adjusted[i] <= level]
     if not significant:
-        return f"the largest contrast is {_named(measured, int(order[0]))}, within what seeds do"
+        return f"the largest contrast, {_named(measured, int(order[0]))}, is within seed variation"
     names = ", ".join(_named(measured, i) for i in significant[:NAMED])
     more = f" and {len(significant) - NAMED} more" if len(significant) > NAMED else ""
     count = counted(len(measured.where), "contrast")
@@ -168,7 +171,10 @@ def _named(measured: Contrasts, i: int) -> str:
 
 def _caveat(verdict: Verdict, c: int) -> str:
     if verdict is Verdict.FAIL:
-        return "significant is not material: ask `equivalence` whether the difference matters"
+        return (
+            "a significant difference may be immaterial: use `equivalence` to test whether it "
+            "matters"
+        )
     if c == 1:
-        return "one candidate run says nothing of the spread of its side"
+        return "a single candidate run does not show the spread of its side"
     return ""

@@ -1,12 +1,12 @@
-"""Is the difference small enough not to matter? Two one-sided tests against a margin.
+"""Tests whether the difference is too small to matter: two one-sided tests against a margin.
 
 The relative difference of the mean levels, over all judged steps and over their last part, gets a
-two-sided interval of confidence `confidence`. `pass` only if both lie inside +-margin (TOST,
-Schuirmann 1987, each side at 2.5 % here), `fail` only if one lies outside altogether, otherwise
-inconclusive. Several runs on a side: the interval comes from runs. One run a side: from a block
-bootstrap of the steps, which knows nothing of seeds. Two seeds of one recipe may differ by more
-than any margin, so one run a side fails only where both began with the same figures, or where the
-difference is larger than that of any two seeds known.
+two-sided confidence interval. The rule passes if both intervals lie inside +-margin (TOST,
+Schuirmann 1987, each side at 2.5 % here), fails if an interval lies entirely outside, and is
+otherwise inconclusive. With several runs on a side the interval comes from the runs. With one run
+per side it comes from a block bootstrap of the steps, which does not include the spread of seeds.
+Two seeds of one recipe may differ by more than any margin. So one run per side fails only if both
+began with the same values, or if the difference exceeds that of any known pair of seeds.
 """
 
 from __future__ import annotations
@@ -24,31 +24,32 @@ from harness.align.measure import relative_difference, relative_error, thirds
 from harness.align.scale import to_unit
 from harness.errors import PolicyError
 from harness.log.wording import counted
-from harness.rules.finding import Estimate, Figure, Finding, Threshold, Verdict, nonfinite
+from harness.rules.finding import Estimate, Figure, Finding, Threshold, Verdict, allows, nonfinite
 from harness.stats.interval import OWN_SPREAD, Interval, from_pair, from_runs
 
 MARGINS: Mapping[str, float] = MappingProxyType(
     {"strict": 0.005, "default": 0.02, "modelzoo": 0.05}
 )
-"""Conventions, not laws: 5 % is the published port rule's, 2 % this project's for a new port, and
-0.5 % what separates good ports of one recipe in public benchmark logs."""
+"""Margins are conventions: 5 % is that of the published port rule, 2 % this project's for a new
+port, and 0.5 % the difference between good ports of one recipe in public benchmark logs."""
 
 MIN_PAIR = 50
-"""Steps below which one run a side gives no interval whose coverage was measured."""
+"""Steps that one run per side needs; the coverage of the interval was not measured below."""
 GROSS = 6.0
-"""Factor between the mean levels of two runs of one recipe beyond which no seed went: of 1,714
-pairs of 11 families (MLPerf, AlgoPerf, this project's networks) the farthest lie 5.7 apart in the
-last third of training, and 4.0 overall (librispeech_conformer)."""
+"""Factor between the mean levels of two runs that seeds never reached. Of 1,714 pairs of 11
+families (MLPerf, AlgoPerf, this project's networks) the most distant differ by a factor of 5.7 in
+the last third of training, and by 4.0 overall (librispeech_conformer)."""
 SAME_START = 1e-3
 FIRST = 5
-"""Two runs whose first records agree to this part began alike: no seed lies between them."""
+"""Two runs whose first `FIRST` records agree within `SAME_START` have the same seed."""
 SAME_SIGN = 0.9
-"""A loss whose mean is below this part of its mean size crosses zero: no relative difference."""
+"""A loss whose mean is below this fraction of its mean size crosses zero, so a relative difference
+is meaningless."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A stretch of the judged steps with its interval."""
+    """A part of the judged steps and its interval."""
 
     name: str
     steps: int
@@ -57,25 +58,30 @@ class Part:
     high: float
 
     def inside(self, margin: float) -> bool:
-        """Whether the whole interval lies within the margin."""
+        """Returns whether the whole interval lies within the margin."""
         return -margin <= self.low and self.high <= margin
 
     def outside(self, margin: float) -> bool:
-        """Whether the whole interval lies beyond the margin, on either side."""
+        """Returns whether the whole interval lies beyond the margin, on either side."""
         return self.low > margin or self.high < -margin
 
     def text(self) -> str:
-        """The interval in words."""
+        """Returns the interval in words."""
         return f"{self.name} {self.interval.estimate:+.2%} ({self.low:+.2%} to {self.high:+.2%})"
 
 
+@allows("margin")
 def equivalence(
     aligned: Aligned,
     *,
     margin: float = MARGINS["default"],
     confidence: float = 0.95,
 ) -> Finding:
-    """Whether the mean levels agree within the margin, overall and in the last part."""
+    """Returns the finding on the mean levels: do they agree within the margin?
+
+    Raises:
+        PolicyError: `confidence` is not between 0 and 1.
+    """
     if not 0 < confidence < 1:
         msg = (
             f"parameter 'confidence' of rule 'equivalence' is {confidence!r}; "
@@ -122,21 +128,23 @@ def equivalence(
 
 
 def _hindrance(aligned: Aligned) -> str:
-    """Why no interval can be formed; empty if one can."""
+    """Returns why no interval can be formed; empty if it can."""
     b, c, n = aligned.baseline.shape[0], aligned.candidate.shape[0], aligned.steps.size
     if not all(map(_one_sign, aligned.baseline)):
-        return "the baseline crosses zero: no relative difference; use `tolerance` with atol"
+        return (
+            "the baseline crosses zero, so a relative difference is meaningless: use `tolerance` "
+            "with atol"
+        )
     if max(b, c) == 1 and n < MIN_PAIR:
         return (
-            f"{counted(n, 'common record')} of one run a side cannot give an interval: repeat "
-            "the runs with other "
-            "seeds, or ask `tolerance` with a margin of your own"
+            f"{counted(n, 'common record')} of one run per side are too few for an interval: "
+            "repeat the runs with other seeds, or use `tolerance` with a margin that you choose"
         )
     return ""
 
 
 def _one_sign(curve: NDArray[np.float64]) -> bool:
-    """Whether a curve (n,) lies on one side of zero, and so does its last third."""
+    """Returns whether a curve (n,) and its last third each lie on one side of zero."""
     last = curve[-max(1, curve.size // 3) :]
     return all(
         abs(float(part.mean())) >= SAME_SIGN * float(np.abs(part).mean()) > 0
@@ -145,7 +153,7 @@ def _one_sign(curve: NDArray[np.float64]) -> bool:
 
 
 def same_start(aligned: Aligned) -> bool:
-    """Whether one run a side began with the same figures: equal weights, data and random draws."""
+    """Returns whether one run per side began with the same values: equal weights, data and seed."""
     base, cand = aligned.baseline_series[0], aligned.candidate_series[0]
     steps, left, right = np.intersect1d(
         base.steps, cand.steps, assume_unique=True, return_indices=True
@@ -158,7 +166,7 @@ def same_start(aligned: Aligned) -> bool:
 
 def _parts(aligned: Aligned, confidence: float) -> tuple[Part, ...]:
     n = aligned.steps.size
-    # Rounded down, unlike the windows of `thirds`: every measured error rate rests on this cut.
+    # Rounded down, unlike `thirds`, because the error rates were measured with this length.
     last = max(1, n // 3)
     if aligned.baseline.shape[0] == aligned.candidate.shape[0] == 1:
         last = max(last, MIN_PAIR)
@@ -177,7 +185,7 @@ def _parts(aligned: Aligned, confidence: float) -> tuple[Part, ...]:
 
 
 def _by_third(aligned: Aligned) -> tuple[float, ...]:
-    """The relative difference of the mean level in each third of the steps."""
+    """Returns the relative difference of the mean level in each third of the steps."""
     base, cand = aligned.baseline_mean, aligned.candidate_mean
     differences = (relative_difference(base[cut], cand[cut]) for cut in thirds(base.size).values())
     return tuple(part for part in differences if math.isfinite(part)) or (0.0,)
@@ -189,8 +197,8 @@ def _decide(
     beyond = [part for part in parts if part.outside(margin)]
     if beyond and not _seeds_are_excluded(beyond, aligned):
         return Verdict.INCONCLUSIVE, (
-            f"{_intervals(beyond)} beyond the margin, but two seeds of one recipe may lie "
-            f"as far apart (up to {GROSS:g} times was seen)"
+            f"{_intervals(beyond)} beyond the margin, but two seeds of one recipe may differ as "
+            f"much (up to {GROSS:g} times was observed)"
         )
     if beyond:
         return Verdict.FAIL, f"{_intervals(beyond)} beyond the margin"
@@ -201,8 +209,8 @@ def _decide(
         return Verdict.PASS, "both lie inside the margin"
     figures = ", ".join(f"{third:+.2%}" for third in by_third)
     return Verdict.INCONCLUSIVE, (
-        f"both lie inside the margin, but the thirds of the curve differ by {figures} and cancel: "
-        "look at the plot, and compare more seeds"
+        f"both lie inside the margin, but the differences of the thirds of the curve, {figures}, "
+        "cancel: look at the plot, and compare more seeds"
     )
 
 
@@ -213,7 +221,7 @@ def _intervals(parts: Sequence[Part]) -> str:
 
 
 def _seeds_are_excluded(beyond: Sequence[Part], aligned: Aligned) -> bool:
-    """Whether a difference beyond the margin cannot be that of two seeds."""
+    """Returns whether seeds cannot explain a difference beyond the margin."""
     if aligned.baseline.shape[0] > 1 or aligned.candidate.shape[0] > 1 or same_start(aligned):
         return True
     ratios = [1 + abs(part.interval.estimate) for part in beyond if part.interval.estimate > 0]
@@ -226,23 +234,23 @@ def _seeds_are_excluded(beyond: Sequence[Part], aligned: Aligned) -> bool:
 
 
 def _cancel(by_third: tuple[float, ...], margin: float) -> bool:
-    """Whether thirds of either sign, one of them beyond the margin, make up for each other."""
+    """Returns whether differences of opposite sign cancel, at least one beyond the margin."""
     up, down = sum(t for t in by_third if t > 0), -sum(t for t in by_third if t < 0)
     return max(map(abs, by_third), default=0.0) > margin and min(up, down) > margin
 
 
 def _needed(part: Part, aligned: Aligned, margin: float) -> str:
-    """What would settle it, if the estimate stays where it is."""
+    """Returns what would decide the question if the estimate stays the same."""
     gap = abs(margin - abs(part.interval.estimate))
     half = (part.high - part.low) / 2
-    more = (half / gap) ** 2 if gap > 0 else math.inf
-    head = f"the interval of {part.name} reaches across the margin; "
+    more = (half / gap) ** 2 if gap > 0 else math.inf  # intervals shrink with the root of the runs
+    head = f"the interval of {part.name} crosses the margin; "
     if not more < 1000:
-        return head + "the difference sits on the margin, so no feasible number of runs settles it"
+        return head + "the difference equals the margin, so no feasible number of runs decides"
     b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
     if b == c == 1:
-        return head + "more steps of the same two runs do not settle that, several seeds a side do"
-    return head + f"about {math.ceil(max(b, c, 3) * more)} runs a side would settle it"
+        return head + "more steps of the same two runs cannot decide, several seeds per side can"
+    return head + f"about {math.ceil(max(b, c, 3) * more)} runs per side would decide"
 
 
 def _observed(
@@ -270,19 +278,20 @@ def _caveat(aligned: Aligned) -> str:
         return ""
     if max(b, c) > 1:
         return (
-            "few runs on a side: both sides are taken to spread by the same fraction; a candidate "
-            "that spreads twice as far passes at the margin in 12 % of cases, not in 2.5 %"
+            "few runs on a side: the rule assumes the same relative spread on both sides; a "
+            "candidate that spreads twice as far passes at the margin in 12 % of cases, not in "
+            "2.5 %"
         )
     seeds = (
-        "one run a side: the interval covers the noise of the steps, not the spread from seed to "
-        "seed, which one run cannot show"
+        "one run per side: the interval covers the noise of the steps, not the spread between "
+        "seeds, which a single run cannot show"
     )
     cancelling = _cancelling(aligned)
     return f"{cancelling}; {seeds}" if cancelling else seeds
 
 
 def _cancelling(aligned: Aligned) -> str:
-    """A word on errors of opposite sign, where they dominate."""
+    """Returns a caveat on errors of opposite sign if they dominate; otherwise empty."""
     relative = relative_error(aligned.baseline_mean, aligned.candidate_mean)
     size, signed = float(np.abs(relative).mean()), float(relative.mean())
     if not abs(signed) < size / 3:
@@ -291,9 +300,9 @@ def _cancelling(aligned: Aligned) -> str:
     chances = aligned.steps.size - 1
     worst = int(np.argmax(np.abs(relative)))
     by_chance = changes >= chances / 2 - math.sqrt(chances)  # two standard deviations
-    kind = "as in noise" if by_chance else "fewer than in noise: stretches of either sign"
+    kind = "as in noise" if by_chance else "fewer than in noise: whole stretches have one sign"
     return (
-        f"signs cancel in a mean: a step differs by {size:.2%} on average and by "
+        f"errors of opposite sign cancel: a step differs by {size:.2%} on average and by "
         f"{relative[worst]:+.2%} at worst (step {aligned.steps[worst]}), the mean by "
         f"{signed:+.2%}; the sign changes at {changes} of {counted(chances, 'step')}, {kind}"
     )

@@ -1,8 +1,8 @@
-"""Bitwise equality: the same steps and the same bits, as one deterministic build promises.
+"""Bitwise equality: the same steps and the same bits, as a deterministic build promises.
 
-Two values k floats apart differ by k units in the last place (ULPs). Logs print the float32 losses
-of a framework with all their digits; where both values are float32 numbers, float32 ULPs are
-counted, otherwise float64 ones.
+Values that are k floats apart differ by k units in the last place (ULPs). Frameworks compute losses
+in float32, and logs may print all their digits: if both values are float32 numbers, float32 ULPs
+are counted, otherwise float64 ULPs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.rules.finding import Finding, Verdict
 
 
 def exact(aligned: Aligned) -> Finding:
-    """Passes if every run of both sides has the same finite values on the same steps."""
+    """Returns a pass if every run of both sides has the same finite values at the same steps."""
     reference = aligned.baseline[0]
     everyone = np.concatenate([aligned.baseline, aligned.candidate])
     differs = np.flatnonzero(
@@ -43,9 +43,9 @@ def exact(aligned: Aligned) -> Finding:
         )
     elif alone:
         first = min(int(s[0]) for s in (aligned.baseline_only, aligned.candidate_only) if s.size)
-        reason = f"only one side has {counted(alone, 'step')}, the first is step {first}"
+        reason = f"only one side logs {counted(alone, 'step')}, the first is step {first}"
     else:
-        reason = f"agrees to the last bit on {counted(aligned.steps.size, 'step')}"
+        reason = f"both sides agree to the last bit on {counted(aligned.steps.size, 'step')}"
     equal = not differs.size and not alone
     return Finding(
         rule="exact",
@@ -60,21 +60,21 @@ Kind = type[np.float32] | type[np.float64]
 
 
 def _precision(a: float, b: float) -> Kind:
-    """float32 if both values are float32 numbers, as a framework's losses are."""
+    """Returns float32 if both values are float32 numbers, as a framework's losses are."""
     with np.errstate(over="ignore"):
         exact32 = all(float(np.float32(value)) == value for value in (a, b))
     return np.float32 if exact32 else np.float64
 
 
 def ulp_distance(a: float, b: float, *, kind: Kind = np.float64) -> int | None:
-    """How many floats of a kind lie from a to b (0 for equal ones); None unless both are finite."""
+    """Returns how many floats of a kind a and b are apart; None unless both are finite."""
     if not (np.isfinite(a) and np.isfinite(b)):
         return None
     return abs(_ordered(a, kind) - _ordered(b, kind))
 
 
 def _ordered(value: float, kind: Kind) -> int:
-    """An integer that grows by one from each float to the next; both zeros give 0."""
+    """Returns an integer that grows by 1 from each float to the next; both zeros give 0."""
     integers, magnitude = (
         (np.int32, 0x7FFF_FFFF) if kind is np.float32 else (np.int64, 0x7FFF_FFFF_FFFF_FFFF)
     )

@@ -1,11 +1,12 @@
-"""What a rule found: the observed figures beside the limits they met, and the reason in words."""
+"""The finding of a rule: its verdict, the observed figures, the parameters, and the reason."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,7 +17,7 @@ Figure = float | int | str | None
 
 
 class Verdict(StrEnum):
-    """What is known after judging; `docs/explanation/verdicts.md` says what each means."""
+    """The four verdicts; `docs/explanation/verdicts.md` explains each of them."""
 
     PASS = "pass"  # noqa: S105  (not a password)
     FAIL = "fail"
@@ -26,7 +27,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A relative difference over a part of the steps with its confidence interval; fractions."""
+    """A relative difference over a part of the steps and its confidence interval, as fractions."""
 
     part: str
     value: float
@@ -36,7 +37,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """The relative difference that a rule allows: up to `size` either way, or only upward."""
+    """The relative difference that a rule allows: at most `size`, in both directions or upward."""
 
     size: float
     one_sided: bool = False
@@ -51,15 +52,31 @@ class Threshold:
         return f"{'at most +' if self.one_sided else '±'}{100 * self.size:g} %"
 
 
+RuleFunction = TypeVar("RuleFunction", bound=Callable[..., object])
+
+
+def allows(parameter: str) -> Callable[[RuleFunction], RuleFunction]:
+    """Marks a rule of which `parameter` is the relative difference that it allows.
+
+    A report then draws the threshold even if the rule was not applied, as for `incomparable`.
+    """
+
+    def mark(rule: RuleFunction) -> RuleFunction:
+        rule.allows = parameter  # type: ignore[attr-defined]
+        return rule
+
+    return mark
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """The outcome of one rule. `caveat` says what the rule cannot see in these data.
+    """The outcome of a rule. `caveat` says what the rule cannot see in these data.
 
     `estimates` are the intervals that the rule compared with `threshold`; reports draw both. A rule
-    that sets no limit to a relative difference has neither.
+    that does not limit a relative difference has neither.
 
-    A rule that is a test states the `p_value` of the hypothesis that nothing is wrong, and the
-    `level` at or below which it fails; several such rules are combined by Holm's method.
+    A rule that is a test states the `p_value` under the hypothesis that nothing is wrong, and the
+    `level` at or below which it fails. Several tests are combined by Holm's method.
     """
 
     rule: str
@@ -79,7 +96,7 @@ class Finding:
 
 
 def within(value: float, limit: float) -> bool:
-    """Positive evidence: the value is a finite number and at most the limit. NaN is not."""
+    """Returns whether the value is a number and at most the limit; false for NaN and infinity."""
     return -float("inf") < value <= limit
 
 
@@ -90,16 +107,16 @@ def nonfinite(
     *,
     threshold: Threshold | None = None,
 ) -> Finding | None:
-    """The finding on NaN and infinity in the judged series; None where it is finite.
+    """Returns the finding on NaN and infinity in the judged series; None if it is finite.
 
-    The candidate's fail; the baseline's leave it open. Other series are asked about in
-    `harness/quality/records.py`.
+    NaN of the candidate is a failure; NaN of the baseline is inconclusive.
+    `harness/quality/records.py` checks the other series.
     """
-    sick, bad = (~np.isfinite(side).all(axis=0) for side in (aligned.baseline, aligned.candidate))
-    if not (sick.any() or bad.any()):
+    base, cand = (~np.isfinite(side).all(axis=0) for side in (aligned.baseline, aligned.candidate))
+    if not (base.any() or cand.any()):
         return None
-    if bad.any():
-        steps = aligned.steps[bad]
+    if cand.any():
+        steps = aligned.steps[cand]
         reason = (
             f"{aligned.metric} of the candidate is NaN or infinite on {steps.size} of "
             f"{counted(aligned.steps.size, 'step')}, the first is "
@@ -107,15 +124,15 @@ def nonfinite(
         )
     else:
         reason = (
-            f"the baseline is NaN or infinite on {np.count_nonzero(sick)} of "
-            f"{counted(aligned.steps.size, 'step')}: it shows nothing to reproduce"
+            f"the baseline is NaN or infinite on {np.count_nonzero(base)} of "
+            f"{counted(aligned.steps.size, 'step')}: there is nothing to reproduce"
         )
     return Finding(
         rule=rule,
-        verdict=Verdict.FAIL if bad.any() else Verdict.INCONCLUSIVE,
+        verdict=Verdict.FAIL if cand.any() else Verdict.INCONCLUSIVE,
         observed={
-            "nonfinite_candidate": int(np.count_nonzero(bad)),
-            "nonfinite_baseline": int(np.count_nonzero(sick)),
+            "nonfinite_candidate": int(np.count_nonzero(cand)),
+            "nonfinite_baseline": int(np.count_nonzero(base)),
         },
         parameters=parameters,
         reason=reason,

@@ -2,9 +2,9 @@
 
     pass if mean((c - b) / b) <= 0.05 or mean(c - b) <= 0.0002
 
-It is kept so that published verdicts can be reproduced to the last digit. It pairs the records by
-their position, not by their step, drops whatever the longer run has more, and asks for one of two
-one-sided limits: a lower loss always passes.
+It reproduces published verdicts to the last digit. It pairs records by position, not by step, drops
+the surplus records of the longer run, and requires one of two one-sided limits: a lower loss always
+passes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ABSOLUTE = 0.0002
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """The figures that the published script prints; `passes` is its word, NaN included."""
+    """The figures that the published script prints; `passes` is its verdict, also for NaN."""
 
     relative: float
     absolute: float
@@ -35,17 +35,17 @@ class Published:
 
     @property
     def passes(self) -> bool:
-        """Either mean is at most its limit."""
+        """Whether either mean is at most its limit."""
         return self.relative <= RELATIVE or self.absolute <= ABSOLUTE
 
 
 def published(baseline: NDArray[np.float64], candidate: NDArray[np.float64]) -> Published:
-    """The two signed means of curves (n,) and (m,), by position, last 50 of the shorter."""
+    """Returns the signed means of curves (n,) and (m,) on the last 50 positions of the shorter."""
     size = min(baseline.size, candidate.size)
     base, cand = baseline[:size][-LAST:], candidate[:size][-LAST:]
     with np.errstate(divide="ignore", invalid="ignore"):
         return Published(
-            # The published script divides by the signed baseline; every other rule by its size.
+            # The published script divides by the signed baseline, every other rule by its size.
             relative=float(np.mean((cand - base) / base)),
             absolute=float(np.mean(cand - base)),
             count=int(base.size),
@@ -53,7 +53,7 @@ def published(baseline: NDArray[np.float64], candidate: NDArray[np.float64]) -> 
 
 
 def modelzoo(aligned: Aligned) -> Finding:
-    """The published rule on the whole series (several runs: their mean by position)."""
+    """Returns the finding of the published rule on whole series, or on the runs' mean."""
     base, cand = _by_position(aligned.baseline_series), _by_position(aligned.candidate_series)
     result = published(base, cand)
     size = min(base.size, cand.size)
@@ -61,9 +61,9 @@ def modelzoo(aligned: Aligned) -> Finding:
         error = (cand[:size] - base[:size])[-LAST:]
         size_of_error = float(np.mean(np.abs(error / base[:size][-LAST:])))
         absolute_size = float(np.mean(np.abs(error)))
-    trusted = within(result.relative, RELATIVE) or within(result.absolute, ABSOLUTE)
+    met = within(result.relative, RELATIVE) or within(result.absolute, ABSOLUTE)
     finite = bool(np.isfinite([result.relative, result.absolute]).all())
-    verdict = Verdict.PASS if trusted and finite else Verdict.FAIL
+    verdict = Verdict.PASS if met and finite else Verdict.FAIL
     return Finding(
         rule="modelzoo",
         verdict=verdict,
@@ -98,7 +98,7 @@ def _reason(result: Published, *, finite: bool) -> str:
     )
     if not finite:
         word = "pass" if result.passes else "fail"
-        return f"{figures}: not finite, so no evidence (the published script prints '{word}')"
+        return f"{figures}: NaN or infinity is no evidence (the published script prints '{word}')"
     met = [
         name
         for name, value, limit in (
@@ -108,7 +108,7 @@ def _reason(result: Published, *, finite: bool) -> str:
         if value <= limit
     ]
     if len(met) == 1:
-        return f"{figures}: the {met[0]} limit is met, and one of the two is enough"
+        return f"{figures}: the {met[0]} limit is met, and either limit suffices"
     return f"{figures}: {'both limits are' if met else 'neither limit is'} met"
 
 
@@ -121,10 +121,10 @@ def _caveat(result: Published, relative_size: float, absolute_size: float) -> st
         return f"one-sided: only a higher loss can fail; {sizes}"
     if result.absolute < 0:
         return (
-            f"proves nothing: the rule is one-sided, and a loss that is lower by any amount passes "
-            f"it ({result.relative:+.1%} here); {sizes}"
+            "proves nothing: the rule is one-sided, and a loss that is lower by any amount passes "
+            f"({result.relative:+.1%} here); {sizes}"
         )
     return (
-        "proves little: errors of opposite sign cancel in a signed mean, and either limit alone is "
-        f"enough; {sizes}"
+        "proves little: errors of opposite sign cancel in a signed mean, and either limit "
+        f"suffices; {sizes}"
     )

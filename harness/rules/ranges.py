@@ -1,4 +1,4 @@
-"""Parameters of rules: what a policy may give, and the errors where it does not fit."""
+"""The ranges of the parameters of rules, and the error for a value outside."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from harness.rules.equivalence import MARGINS
 PRESETS: Mapping[tuple[str, str], Mapping[str, float]] = MappingProxyType(
     {("equivalence", "margin"): MARGINS}
 )
-"""Parameters that may be given by the name of a convention, `equivalence:margin=strict`."""
+"""Parameters that accept the name of a convention: `equivalence:margin=strict`."""
 DEVIATIONS = frozenset({"margin", "rtol", "detect"})
-"""Parameters of a relative difference. Above a half, somebody meant percent."""
+"""Parameters that are relative differences. A value above 0.5 is probably meant as percent."""
 LARGEST_DEVIATION = 0.5
 SHARES = frozenset({"outside", "resolution"})
 """Parameters that are fractions from 0 to 1."""
@@ -24,14 +24,14 @@ PROBABILITIES = frozenset({"level", "confidence"})
 WHOLE: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"window": (2, 1_000_000), "permutations": (1, 1_000_000), "seed": (1, 2**32 - 1)}
 )
-"""The smallest and the largest of a parameter that is a whole number."""
+"""Parameters that are whole numbers, each with its smallest and largest value."""
 
 
 def checked(rule: str, key: str, value: object, *, whole: bool) -> float:
-    """Returns a parameter as a number that is in its range.
+    """Returns the value of a parameter as a number in its range.
 
     Raises:
-        PolicyError: it is not a number, or out of its range.
+        PolicyError: the value is not a number, or outside its range.
     """
     names = PRESETS.get((rule, key), {})
     number = _number(names.get(str(value), value), percent=not whole and key in _fractions())
@@ -64,7 +64,7 @@ def _fractions() -> frozenset[str]:
 
 
 def _meant(number: float) -> str:
-    """What one who wrote percent should have written; empty where it cannot be that."""
+    """Returns how to write a value that was meant as percent; empty if it cannot be percent."""
     if not 1 <= number <= 100:
         return ""
     percent = Decimal(repr(number)).normalize()
@@ -72,7 +72,7 @@ def _meant(number: float) -> str:
 
 
 def _number(value: object, *, percent: bool) -> float:
-    """The number that a value or its text is, `2%` as 0.02; NaN if it is none."""
+    """Returns a value or its text as a number, `2%` as 0.02; NaN if it is not a number."""
     if isinstance(value, bool):
         return math.nan
     text = str(value).strip() if isinstance(value, str | int | float) else ""

@@ -1,8 +1,8 @@
-"""The rules by name: the project's, and those that installed packages add.
+"""The rules by name: the project's rules, and those that installed packages add.
 
-A rule is a function `rule(aligned, *, parameter=default) -> Finding`. One of the project is a file
-of this folder with a function of the file's name: `two_sided.py` holds `two_sided`, the rule
-`two-sided`. Another package adds its own by an entry point of the group `harness.rules`:
+A rule is a function `rule(aligned, *, parameter=default) -> Finding`. Each rule of the project is a
+file of this folder with a function of the same name: `two_sided.py` defines `two_sided`, the rule
+`two-sided`. Another package adds a rule by an entry point of the group `harness.rules`:
 
     [project.entry-points."harness.rules"]
     median-shift = "my_rules.median:median_shift"
@@ -27,11 +27,11 @@ from harness.version import Extension, extensions
 GROUP = "harness.rules"
 """The group of the entry points."""
 SHARED = frozenset({"calls", "finding", "holm", "ranges", "registry"})
-"""Files of this folder that hold no rule."""
+"""Files of this folder that define no rule."""
 
 
 def _rules() -> dict[str, Callable[..., Finding]]:
-    """The rules in this folder, in the order of their names."""
+    """Returns the rules in this folder, in the order of their names."""
     folder = __name__.rpartition(".")[0]
     files = sorted(m.name for m in iter_modules(import_module(folder).__path__))
     return {
@@ -48,7 +48,7 @@ OLD_NAMES: Mapping[str, str] = MappingProxyType({"another-seed": "seed-variation
 
 
 def today(name: str) -> str:
-    """Returns the present name of a rule, given that or an old one.
+    """Returns the present name of a rule, given its present or a former name.
 
     Raises:
         PolicyError: no such rule.
@@ -71,35 +71,35 @@ def rule_named(name: str) -> Callable[..., Finding]:
 
 
 def added() -> Mapping[str, Extension]:
-    """Returns the rules of other packages, which are not loaded yet.
+    """Returns the rules of other packages, without loading them.
 
     Raises:
-        PolicyError: two packages add a rule of one name, or one that the project has.
+        PolicyError: two packages add rules of the same name, or a package takes a name of ours.
     """
-    found: dict[str, Extension] = {}
+    by_name: dict[str, Extension] = {}
     for extension in extensions(GROUP):
         name = extension.name
         other = "this package" if name in {*RULES, *OLD_NAMES} else ""
-        if name in found:
-            other = found[name].package
+        if name in by_name:
+            other = by_name[name].package
         if other:
             msg = (
                 f"the package {extension.package} adds a rule {name!r}, and so does {other}: "
                 "uninstall one of them"
             )
             raise PolicyError(msg)
-        found[name] = extension
-    return found
+        by_name[name] = extension
+    return by_name
 
 
 @cache
 def _loaded(extension: Extension) -> Callable[..., Finding]:
-    """The function behind an entry point, whose signature is checked."""
+    """Returns the function behind an entry point, after a check of its signature."""
     rule = extension.load()
     try:
         aligned, *parameters = inspect.signature(rule).parameters.values()
         fits = aligned.kind is not inspect.Parameter.KEYWORD_ONLY
-    except (TypeError, ValueError):  # not a function, or it takes nothing
+    except (TypeError, ValueError):  # not a function, or a function without parameters
         fits, parameters = False, []
     fits = fits and all(
         p.kind is inspect.Parameter.KEYWORD_ONLY and type(p.default) in (int, float)
@@ -107,12 +107,13 @@ def _loaded(extension: Extension) -> Callable[..., Finding]:
     )
     if not fits:
         msg = (
-            f"the rule {extension.name!r} of the package {extension.package} is not a function of "
-            "the aligned curves and of keyword-only parameters that have numbers as defaults"
+            f"the rule {extension.name!r} of the package {extension.package} is not usable; "
+            "expected a function of the aligned curves and of keyword-only parameters with numeric "
+            "defaults"
         )
         raise PolicyError(msg)
 
-    def asked(aligned: Aligned, **parameters: float) -> Finding:
+    def checked_rule(aligned: Aligned, **parameters: float) -> Finding:
         finding = rule(aligned, **parameters)
         if not isinstance(finding, Finding):
             msg = (
@@ -122,4 +123,4 @@ def _loaded(extension: Extension) -> Callable[..., Finding]:
             raise PolicyError(msg)
         return finding
 
-    return update_wrapper(asked, rule)
+    return update_wrapper(checked_rule, rule)

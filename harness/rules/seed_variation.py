@@ -1,17 +1,16 @@
-"""Could the candidate be one more seed of the baseline? Prediction intervals of what logs show.
+"""Tests whether the candidate could be another seed of the baseline: prediction intervals.
 
-Several baseline runs show how far a run lies from the others by its seed alone. The candidate is
-asked the same in every feature of its curves (`harness/stats/signature.py`): levels by stretch and
-noise, of the loss and of whatever else of the training both sides logged.
+Several baseline runs show how far runs differ by their seeds alone. The rule compares the candidate
+with that spread in every feature of its curves (`harness/stats/signature.py`): levels by stretch
+and noise, of the loss and of the other series of the training that both sides log.
 
-`fail`: a feature lies where another seed would hardly ever, all features taken together, or a
-schedule is another. A seed may be unlucky, so one run fails by itself only far beyond `level`;
-between that and half of the level it is asked for once more, and fails if the next run bears it out
-(`harness/stats/seeds.py`). `pass`: nothing lies beyond that, and a difference of an end result
-(the final loss, or a validation figure) by `resolution` is ruled out with 90 % confidence
-(`harness/stats/resolution.py`). Which planted defects such a pass lets through,
-`docs/explanation/defects.md` measures, and how often healthy runs fail,
-`docs/explanation/measurements.md`.
+The rule fails if a feature lies where another seed would hardly ever lie, after a correction for
+the number of features. A seed may be unlucky, so a single run fails only far beyond `level`. From
+there up to half of the level the rule asks for one more run, and fails if that run confirms the
+difference (`harness/stats/seeds.py`). The rule passes if no feature is unusual and a difference of
+`resolution` in an end result (the final loss, or a validation figure) is ruled out with 90 %
+confidence (`harness/stats/resolution.py`). `docs/explanation/defects.md` measures which injected
+faults pass, and `docs/explanation/measurements.md` how often healthy runs fail.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ NAMED = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Case:
-    """Everything that the verdict rests on. `last` and `whole` are differences of the loss."""
+    """The figures behind the verdict. `last` and `whole` are relative differences of the loss."""
 
     signature: Signature
     apart: Distances
@@ -57,13 +56,17 @@ class _Case:
 
     @property
     def head(self) -> str:
-        """How many runs were compared, in words."""
+        """The number of runs on both sides, in words."""
         b, c = self.signature.baseline.shape[0], self.signature.candidate.shape[0]
         return f"{counted(c, 'candidate run')} against {counted(b, 'seed')} of the baseline"
 
 
 def seed_variation(aligned: Aligned, *, level: float = 0.01, resolution: float = 0.1) -> Finding:
-    """Whether a feature of the candidate's curves lies beyond what seeds explain."""
+    """Returns the finding on the features of the candidate's curves: do seeds explain them?
+
+    Raises:
+        PolicyError: `level` is not between 0 and 1.
+    """
     if not 0 < level < 1:
         msg = f"parameter 'level' of rule {RULE!r} is {level!r}; expected a number between 0 and 1"
         raise PolicyError(msg)
@@ -78,9 +81,8 @@ def seed_variation(aligned: Aligned, *, level: float = 0.01, resolution: float =
             verdict=Verdict.INCONCLUSIVE,
             observed={"baseline_runs": b, "candidate_runs": c},
             parameters=parameters,
-            reason=f"{counted(b, 'baseline run')} cannot show what seeds do: log {FEWEST - b} "
-            "more of the "
-            "baseline, better 10 in all",
+            reason=f"{counted(b, 'baseline run')} cannot show the spread between seeds: log "
+            f"{FEWEST - b} more of the baseline, preferably 10 in total",
         )
     curves = signature(aligned)
     apart = distances(curves)
@@ -105,16 +107,12 @@ def seed_variation(aligned: Aligned, *, level: float = 0.01, resolution: float =
 def _decide(case: _Case) -> tuple[Verdict, str]:
     if case.odds.failing <= case.level:
         return Verdict.FAIL, _failure(case)
-    open_questions = [
-        text
-        for text in (_spreadless(case), _unlucky(case), _too_far(case), _unresolved(case))
-        if text
-    ]
-    if open_questions:
-        return Verdict.INCONCLUSIVE, open_questions[0]
+    for doubt in (_spreadless, _unlucky, _too_far, _unresolved):
+        if text := doubt(case):
+            return Verdict.INCONCLUSIVE, text
     return Verdict.PASS, (
-        f"{_agreement(case)}, and a difference of "
-        f"{case.bound.words} of {case.bound.reached:.1%} or more is ruled out with "
+        f"{_agreement(case)}, and a difference in {case.bound.words} of "
+        f"{case.bound.reached:.1%} or more is ruled out with "
         f"{CONFIDENCE:.0%} confidence (resolution {_percent(case.resolution)})"
     )
 
@@ -127,87 +125,93 @@ def _failure(case: _Case) -> str:
         return f"no seed explains that {_list(case, significant)}"
     farthest = [int(i) for i in np.argsort(case.odds.run.min(axis=0), kind="stable")[:NAMED]]
     return (
-        "more than half of the runs lie where hardly a seed does, each in its own way: "
+        "more than half of the runs lie where hardly any seed does, each in another feature: "
         f"{_list(case, farthest)}"
     )
 
 
 def _spreadless(case: _Case) -> str:
-    """What differs without a spread to judge it by; empty if nothing does."""
+    """Returns in words which features differ although the seeds agree exactly; empty if none."""
     shown = np.flatnonzero(case.apart.spreadless).tolist()
     if not shown:
         return ""
-    return f"the seeds show no spread to judge by where {_list(case, shown)}: log more of them"
+    return f"{_list(case, shown)}, but the seeds do not differ in it at all: log more seeds"
 
 
 def _unlucky(case: _Case) -> str:
-    """What a seed may do, but seldom does; empty if nothing is."""
+    """Returns in words what a seed does by chance, but seldom; empty if nothing is unusual."""
     rarely = ASKED * case.level
     mean = np.flatnonzero(case.odds.mean <= rarely).tolist()
-    rare = f"which at most {_percent(rarely)} of seeds do by chance"
+    rare = f"which happens by chance with at most {_percent(rarely)} of seeds"
     again = "run the candidate once more with another seed"
     if case.odds.run.min() <= rarely:
         run, at = np.unravel_index(int(case.odds.run.argmin()), case.odds.run.shape)
         c = case.signature.candidate.shape[0]
-        of = f"in candidate run {int(run) + 1} of {c} " if c > 1 else ""
-        what = _one(
-            case, int(at), float(case.apart.run_shift[run, at]), float(case.apart.run_t[run, at])
+        where = f"in candidate run {int(run) + 1} of {c} " if c > 1 else ""
+        shift, t = float(case.apart.run_shift[run, at]), float(case.apart.run_t[run, at])
+        return (
+            f"{where}{_words(case, int(at), shift, t)}, {rare}: {again}; the rule fails if the "
+            "same feature is unusual again"
         )
-        return f"{of}{what}, {rare}: {again}; it fails if the same feature lies beyond seeds again"
     if mean:
         return f"{_list(case, mean)}, {rare}, but not in most of the runs: {again}"
     return ""
 
 
 def _too_far(case: _Case) -> str:
-    """Where the judged series lies farther off than the resolution; empty if it does not."""
+    """Returns why the judged series differs by more than the resolution; empty if it does not."""
     for what, value in (("final level", case.last), ("mean", case.whole)):
         if math.isnan(value):
             return (
-                f"the {what} of the judged series is zero in the baseline: no part of it is known"
+                f"the {what} of the judged series is zero in the baseline, so a relative "
+                "difference is meaningless"
             )
         if not abs(value) <= case.resolution:
             return (
-                f"no difference beyond seeds was seen, but the {what} of the judged series "
-                f"differs by {value:+.1%}, more than the resolution {_percent(case.resolution)}, "
-                f"and the seeds lie too far apart to tell whether that is one: {_advice(case)}"
+                f"no difference beyond seed variation was seen, but the {what} of the judged "
+                f"series differs by {value:+.1%}, more than the resolution "
+                f"{_percent(case.resolution)}, and the seeds spread too widely to decide: "
+                f"{_advice(case)}"
             )
     return ""
 
 
 def _unresolved(case: _Case) -> str:
-    """Why the end results rule out too little; empty if they rule out enough."""
+    """Returns why the end results rule out too little; empty if they rule out enough."""
     if case.bound.reached <= case.resolution:
         return ""
     return (
-        f"no difference was seen, but only one of {case.bound.words} of {case.bound.reached:.1%} "
-        f"or more is ruled out with {CONFIDENCE:.0%} confidence (resolution "
-        f"{_percent(case.resolution)}): {_advice(case)}"
+        f"no difference was seen, but only a difference in {case.bound.words} of "
+        f"{case.bound.reached:.1%} or more is ruled out with {CONFIDENCE:.0%} confidence "
+        f"(resolution {_percent(case.resolution)}): {_advice(case)}"
     )
 
 
 def _advice(case: _Case) -> str:
-    """The runs with which a port without a difference would mostly pass."""
+    """Returns in words how many runs a port without a difference needs to pass in most cases."""
     b, c = case.bound.runs_needed(case.resolution)
     seeds = f"the seeds spread by {case.bound.spread:.1%}"
     if not b:
-        return f"{seeds}, for which no feasible number of runs is enough"
-    runs = f"{c} candidate run{'s' if c > 1 else ''}"
-    return f"{seeds}; {counted(b, 'seed')} of the baseline and {runs} would show it"
+        return f"{seeds}, so no feasible number of runs suffices"
+    runs = counted(c, "candidate run")
+    return f"{seeds}; {counted(b, 'seed')} of the baseline and {runs} would decide"
 
 
 def _agreement(case: _Case) -> str:
-    """That features lie where seeds do, or beyond them by too little to matter."""
+    """Returns in words that all features are within seed variation or differ immaterially."""
     shown = np.flatnonzero(case.odds.immaterial).tolist()
     if not shown:
-        return f"all {len(case.signature.features)} features lie where seeds do"
+        return f"all {len(case.signature.features)} features lie within seed variation"
     names = _list(case, shown)
-    return f"no seed explains that {names}, but less than {_percent(MATERIAL)} is no failure"
+    return (
+        f"no seed explains that {names}, but a difference below {_percent(MATERIAL)} is not a "
+        "failure"
+    )
 
 
 def _list(case: _Case, columns: Sequence[int]) -> str:
     named = "; ".join(
-        _one(case, i, float(case.apart.shift[i]), _farthest(case, i)) for i in columns[:NAMED]
+        _words(case, i, float(case.apart.shift[i]), _farthest(case, i)) for i in columns[:NAMED]
     )
     more = len(columns) - NAMED
     count = f" and {more} more" if more > 0 else ""
@@ -215,27 +219,27 @@ def _list(case: _Case, columns: Sequence[int]) -> str:
 
 
 def _farthest(case: _Case, i: int) -> float:
-    """The distance of a feature's mean or of its farthest run, whichever is larger in size."""
+    """Returns the t of a feature's mean or of its farthest run, whichever is larger in size."""
     runs = case.apart.run_t[:, i]
     return float(max(case.apart.t[i], *runs, key=abs))
 
 
-def _one(case: _Case, i: int, shift: float, t: float) -> str:
-    """A feature's difference in words."""
+def _words(case: _Case, i: int, shift: float, t: float) -> str:
+    """Returns a feature's difference in words."""
     feature = case.signature.features[i]
-    part = math.expm1(min(shift, 700.0)) if feature.logs else shift
+    part = math.expm1(min(shift, 700.0)) if feature.logs else shift  # e^710 overflows
     by = "the same in every seed" if math.isinf(t) else f"{abs(t):.1f} standard errors"
     way = "higher" if part > 0 else "lower"
     return f"{feature.words} is {_percent(abs(part))} {way} ({by})"
 
 
 def _percent(part: float) -> str:
-    """A fraction as percent with three digits."""
+    """Returns a fraction as percent with three digits."""
     return f"{100 * part:.3g}%"
 
 
 def _observed(case: _Case) -> dict[str, Figure]:
-    """The figures of the report; `p_value` is the smallest of a run or of the mean."""
+    """Returns the figures of the report; `p_value` is the smallest of a run or of the mean."""
     farthest = max(range(len(case.signature.features)), key=lambda i: abs(_farthest(case, i)))
     return {
         "p_value": case.odds.least,
@@ -255,7 +259,11 @@ def _observed(case: _Case) -> dict[str, Figure]:
 
 def _caveat(verdict: Verdict) -> str:
     if verdict is Verdict.FAIL:
-        return "a difference beyond seeds may be immaterial: ask `equivalence` whether it matters"
+        return (
+            "a difference beyond seed variation may be immaterial: use `equivalence` to test "
+            "whether it matters"
+        )
     return (
-        "seeds hide what is smaller than their spread: ask `equivalence` with several runs a side"
+        "differences smaller than the spread of the seeds are not visible: use `equivalence` with "
+        "several runs per side"
     )

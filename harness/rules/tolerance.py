@@ -1,8 +1,8 @@
 """Per-step tolerance: most steps within rtol/atol, none beyond a hard cap.
 
-A step is inside if |c - b| <= atol + rtol * |b|, as numpy.isclose has it. At most the fraction
-`outside` of the steps may lie outside, and none by more than `cap` times its tolerance. NaN,
-infinity and a step missing inside the common range always lie outside and beyond the cap.
+A step is inside if |c - b| <= atol + rtol * |b|, as in numpy.isclose. At most the fraction
+`outside` of the steps may lie outside, and no step may exceed `cap` times its tolerance. NaN,
+infinity and a step missing within the common range always lie outside and beyond the cap.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import numpy as np
 
 from harness.align.aligned import Aligned
 from harness.log.wording import counted
-from harness.rules.finding import Finding, Threshold, Verdict
+from harness.rules.finding import Finding, Threshold, Verdict, allows
 
 
+@allows("rtol")
 def tolerance(
     aligned: Aligned,
     *,
@@ -22,7 +23,10 @@ def tolerance(
     outside: float = 0.01,
     cap: float = 10.0,
 ) -> Finding:
-    """Judges the mean curves step by step; a step that one side ends before is told apart."""
+    """Returns the finding on the mean curves, step by step.
+
+    Steps before or after the common range are not judged; the caveat counts them.
+    """
     base, cand = aligned.baseline_mean, aligned.candidate_mean
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         limit = atol + rtol * np.abs(base)
@@ -37,8 +41,7 @@ def tolerance(
     tail = aligned.baseline_only.size + aligned.candidate_only.size - aligned.missing.size
     reason = (
         f"{out} of {counted(judged, 'step')} ({share:.2%}, limit {outside:.2%}) outside rtol "
-        f"{rtol:g}, "
-        f"atol {atol:g}; {beyond} of them beyond {cap:g} times that or missing (limit 0)"
+        f"{rtol:g}, atol {atol:g}; {beyond} of them beyond {cap:g} times that or missing (limit 0)"
     )
     first = _first_outside(aligned, inside)
     if first is not None:

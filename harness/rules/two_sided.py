@@ -1,10 +1,11 @@
-"""Two-sided rule on smoothed curves: a loss that is too low fails like one that is too high.
+"""Two-sided rule on smoothed curves: a loss that is too low fails as a loss that is too high does.
 
     pass if mean |c~ - b~| / |b~| <= rtol or mean |c~ - b~| <= atol
 
-c~ and b~ are the curves smoothed by Savitzky-Golay (order 1, `window` steps). The limits are the
-published convention's, applied to the size of the error. Its error rates depend on how noisy the
-loss is: with different seeds and a small batch the noise alone can exceed 5 %.
+c~ and b~ are the curves smoothed by Savitzky and Golay's filter (order 1, `window` steps). The
+limits are those of the published rule, applied to the size of the error. The error rates of the
+rule depend on the noise of the loss: with different seeds and a small batch, noise alone can exceed
+5 %.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import numpy as np
 from harness.align.aligned import Aligned
 from harness.align.measure import relative_error, smooth
 from harness.log.wording import counted
-from harness.rules.finding import Finding, Threshold, Verdict, within
+from harness.rules.finding import Finding, Threshold, Verdict, allows, within
 
 
+@allows("rtol")
 def two_sided(
     aligned: Aligned, *, rtol: float = 0.05, atol: float = 0.0002, window: int = 5
 ) -> Finding:
-    """Mean sizes of the relative and absolute error of the smoothed mean curves against limits."""
+    """Returns the finding on the mean absolute errors of the smoothed mean curves."""
     base = smooth(aligned.baseline_mean, window=window)
     cand = smooth(aligned.candidate_mean, window=window)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -41,7 +43,7 @@ def two_sided(
         for name, size, limit in (("relative", relative, rtol), ("absolute", absolute, atol))
         if within(size, limit)
     ]
-    tail = _decided(met) if finite else "; the judged steps hold NaN or infinity"
+    tail = _decided(met) if finite else "; the judged steps contain NaN or infinity"
     return Finding(
         rule="two-sided",
         verdict=Verdict.PASS if ok and finite else Verdict.FAIL,
@@ -59,9 +61,9 @@ def two_sided(
 
 
 def _decided(met: Sequence[str]) -> str:
-    """Which of the two limits decides; one that is met is enough."""
+    """Returns in words which limits are met; either suffices."""
     if len(met) == 1:
-        return f": the {met[0]} limit is met, and one of the two is enough"
+        return f": the {met[0]} limit is met, and either limit suffices"
     return ": both limits are met" if met else ": neither limit is met"
 
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from harness.align.aligned import Aligned, Curves
 from harness.align.measure import relative_error
 from harness.align.scale import in_unit
-
-Floats = NDArray[np.float64]
+from harness.log.arrays import Floats
 
 SHAPES = ("tilt", "bend", "wave")
 EQUAL = 1e-9
@@ -67,7 +66,7 @@ def _records(aligned: Curves, label: str, *, keep: NDArray[np.bool_] | None = No
 
 
 def _shapes(aligned: Aligned) -> Contrasts:
-    """The mean level, and the first cosines (half a period, one, one and a half)."""
+    """Returns the mean level, and the cosines of half a period, one, and one and a half."""
     values = in_unit(np.vstack([aligned.baseline, aligned.candidate]))
     level = values.mean(axis=1, keepdims=True)
     centred = values - values.mean(axis=0)

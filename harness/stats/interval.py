@@ -10,11 +10,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from harness.log.arrays import Floats
 from harness.stats.blocks import automatic_length, error_of_mean
-
-Floats = NDArray[np.float64]
 
 OWN_SPREAD = 5
 """Number of runs from which a side's spread is estimated from that side alone."""
@@ -99,7 +97,7 @@ def from_pair(baseline: Floats, candidate: Floats, *, overlap: int = 1) -> Inter
     level = float(baseline.mean())
     ratio = float(candidate.mean()) / level
     noise = _without_trend((candidate - ratio * baseline) / level)
-    if not float(np.abs(noise).max()) > 0:
+    if not float(np.abs(noise).max()) > 0:  # proportional curves, such as a copy
         estimate = _relative(ratio, baseline)
         return Interval(estimate=estimate, error=0.0, degrees=n - 1 - DEGREE)
     block = block_length(noise, least=max(overlap, math.isqrt(n)))

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from harness.align.aligned import align
 from harness.align.measure import thirds
+from harness.log.arrays import Floats
 from harness.log.run import Run
 from harness.stats.power import minimum_detectable_effect, two_sided_t
-
-Floats = NDArray[np.float64]
 
 CANDIDATES = (1, 3, 5, 10)
 """Numbers of candidate runs for which a noise floor states the smallest shift that they show."""

@@ -16,12 +16,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from harness.log.arrays import Floats
 from harness.stats.contrasts import Contrasts
 from harness.stats.splits import Splits
-
-Floats = NDArray[np.float64]
 
 CHUNK = 4_000_000
 """Numbers per block of splits, so that a block fits in the cache."""
@@ -53,8 +51,8 @@ def exchange(observed: Contrasts, ways: Splits, *, level: float) -> Exchange:
     ordered = np.sort(largest)
     count = len(ways)
     at_least = count - np.searchsorted(ordered, np.abs(real) - TIE, side="left")
-    allowed = math.floor(level * count + TIE)
-    critical = float(ordered[-allowed]) if allowed else 1.0
+    allowed = math.floor(level * count + TIE)  # splits that may reach the critical value
+    critical = float(ordered[-allowed]) if allowed else 1.0  # too few splits: it never rejects
     adjusted = at_least / count
     return Exchange(
         p_value=float(adjusted.min()),

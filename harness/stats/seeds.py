@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.log.arrays import Floats
 from harness.stats.signature import EQUAL, Signature
 
-Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 FEWEST = 5
@@ -87,9 +87,8 @@ def distances(features: Signature) -> Distances:
         return t
 
     t = in_errors(shift, np.maximum(c, 1))
-    median_runs = np.maximum(
-        c * 2 / math.pi, 1
-    )  # the variance of a median is pi / 2 times a mean's
+    # the variance of a median is pi / 2 times that of a mean
+    median_runs = np.maximum(c * 2 / math.pi, 1)
     middle = in_errors(_middle(apart, np.sign(t), ~np.isnan(cand)), median_runs)
     return Distances(
         shift=shift,
@@ -141,7 +140,7 @@ class Odds:
     candidate. A single run fails at `STRICT` of the level. More than half of the runs fail if each
     is within `CONFIRM` times the level, on the same side. The mean fails at the level if, in
     addition, the distance that more than half of the runs reach is within `CONFIRM` times the
-    level, so that a few late seeds do not fail a set. `several` is the level at which more than
+    level, so that a few late seeds do not fail a set. `majority` is the level at which more than
     half of the runs fail, each in any feature. `immaterial` (F,) marks levels of the judged series
     that differ by less than `MATERIAL` in so many runs that they would show any difference.
     """
@@ -149,7 +148,7 @@ class Odds:
     mean: Floats
     run: Floats
     fail: Floats
-    several: float
+    majority: float
     immaterial: Flags
 
     @property
@@ -160,7 +159,7 @@ class Odds:
     @property
     def failing(self) -> float:
         """The smallest level at which the candidate fails."""
-        return min(1.0, self.several, float(self.fail.min()))
+        return min(1.0, self.majority, float(self.fail.min()))
 
 
 def odds(features: Signature, apart: Distances) -> Odds:
@@ -181,15 +180,16 @@ def odds(features: Signature, apart: Distances) -> Odds:
     middle = p_values(apart.middle_t, small[0])
     together = np.where(c > 1, np.maximum(mean, middle / CONFIRM), 1.0)
     most = _most(run, apart.run_t, c)
-    most = np.where((c > 1) & (most < 1), most / CONFIRM, 1.0)
+    most = np.where((c > 1) & (most < 1), most / CONFIRM, 1.0)  # p = 1 must not become 1 / CONFIRM
+    # a schedule has no spread: a single run that differs is enough
     single = np.where(apart.fixed, run.min(axis=0), np.where(c > 1, 1.0, run.min(axis=0) / STRICT))
-    own = np.sort(run.min(axis=1))
+    own = np.sort(run.min(axis=1))  # the smallest p-value of each run, in any feature
     half = own.size // 2
     return Odds(
         mean=mean,
         run=np.minimum(1.0, run * c),
         fail=np.minimum(single, np.minimum(together, most)),
-        several=float(own[half]) * own.size if own.size > 1 else 1.0,
+        majority=float(own[half]) * own.size if own.size > 1 else 1.0,
         immaterial=small[0] & (raw < mean),
     )
 
@@ -198,6 +198,7 @@ def _immaterial(features: Signature, apart: Distances, c: NDArray[np.int64]) -> 
     """Returns flags (1 + C, F): whether the mean, and each run, differs too little to matter."""
     level = np.array([f.judged and f.kind in {"first", "level", "last"} for f in features.features])
     shift = np.vstack([apart.shift, apart.run_shift])
+    # capped against overflow: a shift of 1 or more is material in any case
     part = np.where(features.logs, np.expm1(np.minimum(shift, 1.0)), shift)
     flags: Flags = level & ~apart.fixed & (c >= MANY) & (np.abs(part) < MATERIAL)
     return flags

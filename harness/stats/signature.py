@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned, Curves
 from harness.align.auxiliary import PLANNED
+from harness.log.arrays import Floats
 from harness.stats.tails import tail_degrees
 
-Floats = NDArray[np.float64]
 Kind = Literal["first", "level", "noise", "last", "schedule"]
 
 STRETCHES = (0.0, 0.05, 0.15, 0.35, 0.65, 1.0)
@@ -187,7 +187,7 @@ def _measured(metric: str, values: Floats, b: int, *, logs: bool) -> Iterator[Fe
     )  # fmt: skip
     cuts = [round(part * n) for part in STRETCHES]
     for i, (start, end) in enumerate(itertools.pairwise(cuts), 1):
-        if end > max(start, 1):
+        if end > max(start, 1):  # the first record is a feature already
             column = trimmed_mean(values[:, max(start, 1) : end], low=TRIMMED, high=TRIMMED)
             words = f"the mean {metric} {_stretch(i)}"
             yield Feature(name=f"level {i}", words=words, kind="level", column=column, logs=logs)
@@ -195,7 +195,7 @@ def _measured(metric: str, values: Floats, b: int, *, logs: bool) -> Iterator[Fe
     for name, order, half in halves:
         moves = trimmed_mean(np.abs(np.diff(half, axis=1)), low=0.0, high=MOVES_TRIMMED)
         words = f"the step-to-step noise of {metric} in the {order} half"
-        column = np.log(np.maximum(moves, STILL))
+        column = np.log(np.maximum(moves, STILL))  # a constant curve has no changes
         yield Feature(name=f"{name} noise", words=words, kind="noise", column=column, logs=True)
 
 

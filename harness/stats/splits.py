@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from harness.log.arrays import Floats
 
 MOST_RUNS = 1000
 """Largest number of runs that is advised."""

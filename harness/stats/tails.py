@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from harness.log.arrays import Floats
 
 WINDOW = 20
 """Number of step-to-step changes over which the noise is assumed to have constant size."""
@@ -31,13 +30,14 @@ def tail_degrees(values: Floats) -> float:
         return math.inf
     cut = np.abs(moves[:, : windows * WINDOW]).reshape(moves.shape[0], windows, WINDOW)
     size = np.median(cut, axis=(0, 2), keepdims=True)
-    if not (size > 0).all():
+    if not (size > 0).all():  # a window without changes has no noise to scale by
         return math.inf
     tail = max(TAIL, FEWEST_BEYOND / cut.size)
     ratio = float(np.quantile(cut / size, 1 - tail))
     from scipy.special import stdtrit  # noqa: PLC0415  (takes 0.5 s, few commands need it)
 
+    # the median of |t| is the 75 % quantile of t
     known = stdtrit(np.array(DEGREES), 1 - tail / 2) / stdtrit(np.array(DEGREES), 0.75)
     if ratio <= known[-1]:
         return math.inf
-    return float(np.interp(-ratio, -known, DEGREES))
+    return float(np.interp(-ratio, -known, DEGREES))  # negated, because `interp` needs rising x

@@ -172,6 +172,7 @@ def _write(folder: Path, meta: dict[str, Any], text: bytes) -> None:
             shutil.rmtree(new, ignore_errors=True)
         return
     old = _series_name(folder)
+    # the old recording needs its figures until the new `baseline.toml` is in place
     if (folder / meta["series"]).exists() and not _holds(folder / meta["series"], text):
         suffix = meta["series"].removeprefix("series")
         meta = {**meta, "series": f"series-{meta['series_sha256'][:16]}{suffix}"}

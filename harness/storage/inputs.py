@@ -7,7 +7,9 @@ from pathlib import Path
 
 from harness.errors import ParseError, PolicyError
 from harness.log.run import Run
+from harness.log.wording import counted
 from harness.parse.formats.pattern import Pattern
+from harness.parse.formats.sides import both_sides
 from harness.storage.baselines import is_recording, load_runs, open_recording
 from harness.storage.logs import expand, read_runs
 from harness.storage.places import STDIN, is_url, parts_of, place_of
@@ -45,7 +47,44 @@ def load(
         options = {"root": root, "baselines": baselines}
         return tuple(run for part in parts for run in load(part, **options, pattern=pattern))
     paths = expand(spec, root=root)
-    return tuple(run for path in paths for run in read_runs(path, pattern=pattern))
+    return tuple(run for path in paths for run in one_side(read_runs(path, pattern=pattern), path))
+
+
+def one_side(runs: tuple[Run, ...], path: str | Path) -> tuple[Run, ...]:
+    """Returns the runs of a file again, unless it holds both sides.
+
+    Raises:
+        PolicyError: the file holds a baseline and a candidate.
+    """
+    if both_sides(runs) is not None:
+        msg = (
+            "holds a baseline and a candidate; expected the runs of one side. Name the file alone: "
+            "`harness compare FILE`; or give each side a file."
+        )
+        raise PolicyError(msg, source=str(path))
+    return runs
+
+
+def load_pair(log: str, *, pattern: str | None = None) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+    """Returns the runs of both sides that one file holds, those of the baseline first.
+
+    Raises:
+        ParseError: the log cannot be read.
+        PolicyError: the file holds no pair.
+    """
+    if any(is_recording(folder) for folder in (Path(log), Path(BASELINES, log))):
+        msg = f"{log!r} is a recorded baseline; name the candidate's logs as well"
+        raise PolicyError(msg)
+    runs = read_runs(log, pattern=pattern)
+    pair = both_sides(runs)
+    if pair is None:
+        msg = (
+            f"holds {counted(len(runs), 'run')} and no pair; expected a file with both sides (two "
+            "blocks of losses, such as `=== CUDA ===` and `=== SDAA ===`), or two logs: "
+            "`harness compare BASELINE CANDIDATE`."
+        )
+        raise PolicyError(msg, source=log)
+    return (pair[0],), (pair[1],)
 
 
 def load_sides(

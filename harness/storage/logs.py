@@ -57,16 +57,18 @@ def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
     first, *others = read_runs(path, pattern=pattern)
     if others:
         msg = (
-            f"holds {len(others) + 1} runs (its column `run`); expected one run. Pass the file to "
-            "`harness compare`, which accepts more; or split it by that column into a file per "
-            "run."
+            f"holds {len(others) + 1} runs (by its column `run`, or its blocks of losses); "
+            "expected one run. Pass the file to `harness compare`, which accepts more; or split it "
+            "into a file per run."
         )
         raise ParseError(msg, source=str(path))
     return first
 
 
 def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...]:
-    """Returns the runs that a log describes: a table with a column `run` may describe many.
+    """Returns the runs that a log describes: mostly one.
+
+    A table with a column `run` may describe many, and a file with both sides of a comparison two.
 
     `path` may be a file, compressed or not, `-` for standard input, or a URL of file, http, https,
     s3, gs or az. The `sha256` of a run in a table is a hash of the file's hash and the run's label,

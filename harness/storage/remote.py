@@ -62,7 +62,7 @@ class HttpLog(Bounded):
     def _next(self, n: int) -> bytes:
         with self._explained():
             assert self._response is not None  # noqa: S101  (the constructor opened it)
-            data: bytes = self._response.read1(n)
+            data: bytes = self._response.read1(n)  # `read` would wait until it has all n bytes
         if not data:
             if self._watch.expired:
                 raise self.too_long()

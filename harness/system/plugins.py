@@ -1,7 +1,7 @@
-"""Formats of logs that other installed packages add, by the entry point group `harness.formats`.
+"""The log formats that installed packages add through the entry point group `harness.formats`.
 
-A package that is broken is an error that names it: read without its format, a log would be judged
-by what is left of it.
+A package that cannot be loaded is an error that names it. Without its format, a log would be read
+only in part and judged on that part.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from harness.version import extensions
 
 GROUP = "harness.formats"
 EXPECTED = "expected a class with name, example, fallback, long_lines, feed and close"
-REMEDY = "Mend the package, or uninstall it."
+REMEDY = "Fix the package, or uninstall it."
 _TYPES = {"name": str, "example": str, "fallback": bool, "long_lines": bool}
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledFormat:
-    """A format of a package. Called, it returns a fresh reader whose errors name the package."""
+    """A format of a package. A call returns a new reader whose errors name the package."""
 
     kind: type[Format]
     package: str
@@ -49,7 +49,7 @@ def installed_formats() -> tuple[InstalledFormat, ...]:
     """Returns the formats of installed packages, in the order of their names.
 
     Raises:
-        ParseError: a package's format cannot be loaded, is no format, or has the name of another.
+        ParseError: a package's format cannot be loaded, is not a format, or has a name in use.
     """
     taken = {kind.name: "harness" for kind in FORMATS}
     formats = []
@@ -70,7 +70,7 @@ def installed_formats() -> tuple[InstalledFormat, ...]:
 
 
 def _fault(kind: Any) -> str:
-    """Why an object is no format, empty if it is one."""
+    """Returns why an object is not a format; empty if it is a format."""
     if not isinstance(kind, type):
         return f"it is not a class but {type(kind).__name__}"
     for name, expected in _TYPES.items():
@@ -93,7 +93,7 @@ def _text(error: BaseException) -> str:
 
 
 class _Guarded:
-    """A reader of a package: what it hands over is checked, and its errors name the package."""
+    """A reader of a package. Its records are checked, and its errors name the package."""
 
     def __init__(self, reader: Format, package: str) -> None:
         self._reader, self._package = reader, package
@@ -101,7 +101,7 @@ class _Guarded:
         self.fallback, self.long_lines = reader.fallback, reader.long_lines
 
     def feed(self, line: Line, into: Collector) -> bool:
-        """Returns whether the line is of this format."""
+        """Returns whether the line belongs to this format."""
         try:
             return bool(self._reader.feed(line, cast("Collector", _Checked(into))))
         except HarnessError:
@@ -110,7 +110,7 @@ class _Guarded:
             raise _broken(self._package, self.name, _text(error), line.number) from error
 
     def close(self, into: Collector) -> None:
-        """Hands over what is still open."""
+        """Hands over the records that are still open."""
         try:
             self._reader.close(cast("Collector", _Checked(into)))
         except HarnessError:
@@ -120,7 +120,7 @@ class _Guarded:
 
 
 class _Checked:
-    """A collector whose records hold numbers, whatever a package hands over."""
+    """A collector that converts or refuses the values that a package hands over."""
 
     def __init__(self, into: Collector) -> None:
         self._into = into
@@ -129,10 +129,10 @@ class _Checked:
         return getattr(self._into, name)
 
     def record(self, place: Place, values: Mapping[str, float], **how: Any) -> None:
-        """Hands a record on, its counters as whole numbers and its values as floats.
+        """Passes a record on, with counters as integers and values as floats.
 
         Raises:
-            TypeError, ValueError: a counter is no whole number, or a value no number.
+            TypeError, ValueError: a counter is not an integer, or a value is not a number.
         """
         exact = Place(
             operator.index(place.iteration),

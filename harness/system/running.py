@@ -163,5 +163,5 @@ def _lost(out: Output | None) -> str:
     except (OSError, ValueError):
         return ""
     if out is None or out.error is None or isinstance(out.error, BrokenPipeError):
-        return ""
+        return ""  # a broken pipe: the reader, such as `head`, has all that it wants
     return out.error.strerror or str(out.error)

@@ -63,7 +63,9 @@ class Command:
             self._open = (self._open or MAX_LINES) - 1 if goes_on else 0
             return True
         setting = _SETTING.match(text) if ": " in text else None
-        return setting is not None and self._state(*setting.group("name", "value"), line.number)
+        if setting is None:
+            return False
+        return self._state(setting["name"], setting["value"], line.number)
 
     def close(self, into: Collector) -> None:
         """States the facts that the log does not state elsewhere."""

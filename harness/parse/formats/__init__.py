@@ -26,6 +26,7 @@ from harness.parse.formats.mmcv_text import MmcvText
 from harness.parse.formats.mmengine_text import MmengineText
 from harness.parse.formats.pattern import Pattern
 from harness.parse.formats.scalars_json import ScalarsJson
+from harness.parse.formats.sides import Sides
 from harness.parse.formats.tcappdll import Tcappdll
 from harness.parse.formats.tcappdll_json import TcappdllJson
 from harness.parse.grammar.reader import Grammar
@@ -52,10 +53,11 @@ FORMATS: tuple[type[Format], ...] = (
     Command,  # states only what none of those before it states
     EpochTable,
     CsvTable,  # takes every line behind its heading
-    Columns,  # fallbacks: two numbers on a line, or a loss on a line
+    Sides,  # fallbacks: rows of numbers, two numbers on a line, or a loss on a line
+    Columns,
     Grammar,
 )
-"""The first that takes a line has it. An installed package's formats are asked before `Columns`."""
+"""The first that takes a line has it. An installed package's formats are asked before `Sides`."""
 FACTS_ONLY = (ConfigBlock, Arguments, Launch, Environment, DeviceNotes, Command)
 """Blocks that state facts and hold no record."""
 AS_SPELLED = (Mllog, MmcvJson, ScalarsJson, HfState, JsonLines, Pattern)

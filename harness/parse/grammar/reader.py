@@ -23,6 +23,7 @@ from harness.parse.grammar.process import Process
 from harness.parse.grammar.words import OTHER_LOSSES
 from harness.parse.line import Line
 from harness.parse.number import number
+from harness.parse.several import untold
 
 MAX_LINE = 4000
 """Characters of a line that this format can be in."""
@@ -103,11 +104,7 @@ class Grammar:
         again = sum(process.again for process in self._processes.values())
         if again > 1 and again >= MIN_AGAIN * sum(p.placed for p in self._processes.values()):
             example = next(p.example for p in self._processes.values() if p.again)
-            into.refusals[self.name] = (
-                f"{again} lines state another loss for the step of the line before (first: "
-                f"{example}), and nothing says which process wrote each; expected one loss a step, "
-                "or a rank on each line such as `[rank1]:`. Give the log of one process."
-            )
+            into.refusals[self.name] = untold(again, example)
 
     def _begin_epoch(self, line: str) -> None:
         """Takes the epoch of a line without a loss, such as `Epoch 2/10`."""

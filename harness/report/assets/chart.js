@@ -1,4 +1,4 @@
-// One uPlot chart of the report: how it looks, what stands behind the curves, where the cursor is.
+// One uPlot chart of the report: its look, the ground behind the curves, and the cursor.
 
 const colour = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -41,7 +41,7 @@ const paddedRange = (log) => (_, low, high) => {
   return [low - room, high + room];
 };
 
-// Ticks of a log scale: 1, 2, 5 of every decade; evenly spread ones where a decade is not in view.
+// Ticks of a log scale: 1, 2, 5 of every decade, or evenly spread ticks if less than a decade is in view.
 const logTicks = (low, high) => {
   const ticks = [];
   if (high / low < 10) {
@@ -58,7 +58,7 @@ const logTicks = (low, high) => {
   return ticks;
 };
 
-// A shaded box of the plot from value to value, clipped to it; canvas pixels.
+// A shaded box of the plot from value to value, clipped to it; in canvas pixels.
 const shade = (u, name, { x, y }, alpha) => {
   const { left, top, width, height } = u.bbox;
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -120,7 +120,7 @@ const drawUnfinite = (u, name, steps) => {
   u.ctx.restore();
 };
 
-// Small open triangles at the upper and lower edge: steps whose value lies beyond the scale.
+// Small open triangles at the upper and lower edge: steps whose value is beyond the scale.
 const drawBeyond = (u, name, steps, values) => {
   const { left, top, width, height } = u.bbox;
   const { min, max } = u.scales.y;

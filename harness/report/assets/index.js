@@ -1,4 +1,4 @@
-// Sorting and filtering of the table of ports; without it the table stands as written.
+// Sorting and filtering of the table of ports; without it the table keeps the written order.
 
 (() => {
   const table = document.getElementById("ports");
@@ -11,7 +11,7 @@
   const compare = (kind) => (a, b) =>
     kind === "number" ? Number(a) - Number(b) : a.localeCompare(b, "en", { numeric: true });
 
-  // What is not known comes last in either direction; equal rows keep their order.
+  // Unknown values come last in both directions; equal rows keep their order.
   const sort = (key, kind, sign) => {
     const known = rows.filter((row) => valueOf(row, key) !== "");
     const order = compare(kind);

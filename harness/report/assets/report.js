@@ -44,7 +44,7 @@
     return smoothedCurves.get(name);
   };
 
-  // Curves -> columns of a chart: true points where few are in view, else two a column of pixels.
+  // Curves -> columns of a chart: the logged points if few are in view, otherwise two per column of pixels.
   const laidOut = (sources, columns, floor) => {
     const used = [...new Set(sources.filter(Boolean).map((source) => source.steps))];
     const count = used.reduce((sum, steps) => {
@@ -82,9 +82,9 @@
         const range = isOn(`${side}:range`) ? rangeOf(own, pairs) : { low: nothing, high: nothing };
         edges.push(range.high, range.low);
       }
-      single.push(...own.map((one, i) => (isOn(`${side}:run:${i}`) ? one : nothing)));
+      single.push(...own.map((run, i) => (isOn(`${side}:run:${i}`) ? run : nothing)));
     }
-    const columns = [...edges, ...single, ...y]; // lines on top, as `buildCurves` has them
+    const columns = [...edges, ...single, ...y]; // lines on top, in the order of `buildCurves`
     charts[0].setData([x, ...columns]);
   };
 
@@ -95,8 +95,8 @@
     charts[1].setData([x, ...y]);
   };
 
-  // Symmetric bounds that hold the limits and the smoothed error, and 95 % of single steps as far as
-  // the limits stay visible; as `scale.error_bound` has it.
+  // Symmetric bounds as in `scale.error_bound`: they contain the limits and the smoothed error, and
+  // 95 % of single steps as far as the limits stay visible.
   const quantile = (sizes, part) => {
     sizes.sort((a, b) => a - b);
     return sizes.length ? sizes[Math.floor(part * (sizes.length - 1))] : 0;

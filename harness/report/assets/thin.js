@@ -1,4 +1,4 @@
-// Pure functions on arrays of steps and values; nothing here knows of the page.
+// Pure functions on arrays of steps and values; nothing here accesses the page.
 
 const bytesOf = (text) => {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
@@ -47,11 +47,11 @@ const within = (steps, from, to) => {
   return [first, end];
 };
 
-// The lowest and the highest value of every column of pixels, two numbers a column, in the order
-// in which they occur. A column without a step is undefined, one without a drawable value null.
-// Drawable is what lies above `floor` and is finite.
+// The lowest and the highest value of every column of pixels, two numbers per column, in the order
+// in which they occur. A column without a step is undefined, a column without a drawable value is
+// null. A value is drawable if it is finite and above `floor`.
 const thin = (steps, values, { from, to, columns, floor = -Infinity }) => {
-  const found = new Array(2 * columns).fill(undefined);
+  const pixels = new Array(2 * columns).fill(undefined);
   const [first, end] = within(steps, from, to);
   const scale = columns / (to - from);
   const columnOf = (i) => Math.min(columns - 1, Math.floor((steps[i] - from) * scale));
@@ -66,26 +66,26 @@ const thin = (steps, values, { from, to, columns, floor = -Infinity }) => {
       if (highAt < 0 || value > values[highAt]) highAt = i;
     }
     const pair = lowAt < highAt ? [lowAt, highAt] : [highAt, lowAt];
-    found[2 * column] = lowAt < 0 ? null : values[pair[0]];
-    found[2 * column + 1] = lowAt < 0 ? null : lowAt === highAt ? undefined : values[pair[1]];
+    pixels[2 * column] = lowAt < 0 ? null : values[pair[0]];
+    pixels[2 * column + 1] = lowAt < 0 ? null : lowAt === highAt ? undefined : values[pair[1]];
   }
-  return found;
+  return pixels;
 };
 
-// The values at these steps: undefined where there is none, null where it cannot be drawn.
+// The values at these steps: undefined for a step without a value, null if it cannot be drawn.
 const exactly = (steps, values, wanted, floor = -Infinity) => {
-  const found = new Array(wanted.length).fill(undefined);
+  const exact = new Array(wanted.length).fill(undefined);
   let i = wanted.length ? placeOf(steps, wanted[0]) : 0;
   for (let k = 0; k < wanted.length; k++) {
     while (i < steps.length && steps[i] < wanted[k]) i++;
     if (i === steps.length) break;
     if (steps[i] !== wanted[k]) continue;
-    found[k] = values[i] > floor && values[i] < Infinity ? values[i] : null;
+    exact[k] = values[i] > floor && values[i] < Infinity ? values[i] : null;
   }
-  return found;
+  return exact;
 };
 
-// All steps in view of these grids and one more on either side, so that lines reach the edge.
+// All steps of these grids in view and one more on each side, so that lines reach the edge.
 const stepsInView = (grids, from, to) => {
   const all = new Set();
   for (const steps of grids) {
@@ -95,7 +95,7 @@ const stepsInView = (grids, from, to) => {
   return [...all].sort((a, b) => a - b);
 };
 
-// The range of several curves of two numbers a column, or one a step where `pairs` is false.
+// The range of several curves with two numbers per column, or one per step if `pairs` is false.
 const rangeOf = (curves, pairs) => {
   const count = curves[0].length;
   const low = new Array(count).fill(undefined);
@@ -121,8 +121,8 @@ const rangeOf = (curves, pairs) => {
   return { low, high };
 };
 
-// Savitzky-Golay smoothing of order 1, as the harness does it: a moving mean whose ends are fitted
-// by a line. Here every stretch of finite values is smoothed by itself; a short one stays as it is.
+// Savitzky-Golay smoothing of order 1, as in `measure.smooth`: a moving mean whose ends are fitted by
+// a line. Here every stretch of finite values is smoothed separately; a short stretch is unchanged.
 const smooth = (values, window) => {
   const smoothed = new Float64Array(values);
   for (let first = 0; first < values.length; ) {
@@ -138,8 +138,8 @@ const smooth = (values, window) => {
   return smoothed;
 };
 
-// Sums within blocks of one window, forward and backward: no difference of large sums is taken,
-// so that a curve that explodes once is right after it.
+// Sums within blocks of one window, forward and backward. A difference of running sums would lose
+// all digits after a single huge value.
 const smoothStretch = (values, smoothed, first, end, window) => {
   const count = end - first;
   const half = (window - 1) / 2;
@@ -185,7 +185,7 @@ const relativeError = (baseline, candidate) => {
 
 // The steps whose value is NaN or infinite.
 const unfinite = (steps, values) => {
-  const found = [];
-  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) found.push(steps[i]);
-  return found;
+  const bad = [];
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) bad.push(steps[i]);
+  return bad;
 };

@@ -1,4 +1,4 @@
-// One finger moves the view sideways, two zoom; up and down scroll the page as ever.
+// One finger moves the view sideways and two fingers zoom. Vertical movement scrolls the page.
 
 const listenToFingers = (over, { view, show }) => {
   const fingers = new Map();

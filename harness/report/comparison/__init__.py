@@ -1,1 +1,1 @@
-"""Writers of one comparison: Comparison -> text. They decide nothing."""
+"""Writers of a single comparison: text, Markdown, JSON, HTML and plots."""

@@ -1,8 +1,8 @@
-"""What the chart of the HTML report draws, packed: every logged point, none thinned.
+"""The data of the chart in the HTML report: every logged point, packed.
 
-Steps that rise evenly are start, stride and count; other steps and all values are arrays of
-little-endian floats in base64. Runs are float32, seven digits, more than a chart shows; the mean
-curves, from which the page forms the relative error, are float64.
+Evenly spaced steps are stored as start, stride and count; other steps and all values are arrays of
+little-endian floats in base64. Runs are float32, whose seven digits exceed the resolution of a
+chart. The mean curves are float64, because the page computes the relative error from them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.report.comparison.scale import limits, smoothing, spans_decades
 
 
 def payload(comparison: Comparison) -> dict[str, Any]:
-    """The data of the chart as JSON has it."""
+    """Returns the data of the chart in JSON's types."""
     whole, judged = comparison.whole, comparison.aligned.steps
     grids: list[NDArray[np.int64]] = []
     sides = {
@@ -55,7 +55,7 @@ def _run(series: Series, grids: list[NDArray[np.int64]]) -> dict[str, Any]:
 
 
 def _grid(steps: NDArray[np.int64], grids: list[NDArray[np.int64]]) -> int:
-    """The place of these steps among the grids; equal ones are kept once."""
+    """Returns the place of these steps among the grids; equal steps are stored once."""
     for index, known in enumerate(grids):
         if np.array_equal(known, steps):
             return index

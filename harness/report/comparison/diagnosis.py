@@ -1,4 +1,4 @@
-"""What a difference resembles, as a table in the terminal."""
+"""The diagnosis of a difference as a table in the terminal."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ from harness.stats.signature import words_of
 
 
 def write(comparison: Comparison, diagnosis: Diagnosis, out: Console) -> None:
-    """Prints the verdict, the similar faults as a table, and how often a diagnosis was right."""
+    """Prints the verdict, the similar faults as a table, and the accuracy of a diagnosis."""
     reasons = comparison.judgement.reasons
     out.print(words(f"{comparison.verdict}: {reasons[0] if reasons else ''}"), soft_wrap=True)
     passes = comparison.verdict is Verdict.PASS
     why_empty = (
-        "the candidate passes, there is nothing to explain" if passes else diagnosis.why_empty
+        "the candidate passes, so there is no difference to explain"
+        if passes
+        else diagnosis.why_empty
     )
     if why_empty:
-        out.print(words(f"no hint: {why_empty}"), soft_wrap=True)
+        out.print(words(f"no diagnosis: {why_empty}"), soft_wrap=True)
         return
     if comparison.verdict is not Verdict.FAIL:
-        out.print("The comparison does not fail: what follows may be the noise of seeds.")
+        out.print("The comparison does not fail: the difference may be due to seeds alone.")
     out.print(lay_out(table(diagnosis)))
     first, three = diagnosis.rates
     out.print(
-        "Hints, not a verdict: among training runs with planted defects that failed, the true one "
-        f"came first in {first:.0%} and among the first three in {three:.0%}. {_spread(diagnosis)}",
+        "These are hints, not a verdict. Among failing training runs with injected faults, the "
+        f"true fault was the first in {first:.0%} and among the first three in {three:.0%}. "
+        f"{_spread(diagnosis)}",
         soft_wrap=True,
     )
 
 
 def table(diagnosis: Diagnosis) -> Table:
-    """One row a entry."""
+    """Returns a table with a row for each similar fault."""
     rows = [
         (
             entry.fault.name,
@@ -57,8 +60,8 @@ def table(diagnosis: Diagnosis) -> Table:
 
 def _spread(diagnosis: Diagnosis) -> str:
     if diagnosis.spread_of == "baseline":
-        return "Distances are in the spread of the baseline's own seeds."
+        return "Distances are in units of the spread of the baseline's seeds."
     return (
-        "The baseline's runs are too few to show what seeds do: distances are in the spread of the "
-        "corpus, another network's. Give five seeds of the baseline or more."
+        "The baseline has too few runs to show its spread, so distances are in units of the spread "
+        "in the corpus, which is that of another network. Pass five seeds of the baseline or more."
     )

@@ -1,4 +1,4 @@
-"""Why a rule of a port fails as a test: the finding's table in plain text."""
+"""The failure text of a rule as a test: the finding and its tables in plain text."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from harness.rules import Verdict
 
 
 def of_rule(comparison: Comparison, index: int) -> str:
-    """The failure text of the policy's rule number `index`, empty if it passes.
+    """Returns the failure text of the policy's rule number `index`; empty if it passes.
 
-    An incomparable port fails every rule; data that carry no pass fail a rule that would pass.
+    An incomparable port fails every rule. A doubt about the data fails a rule that would pass.
     """
     judgement = comparison.judgement
     if comparison.verdict is Verdict.INCOMPARABLE:
@@ -29,12 +29,12 @@ def of_rule(comparison: Comparison, index: int) -> str:
     verdict, _ = judgement.of_rule(index)
     if verdict is Verdict.PASS:
         return ""
-    asked = judgement.findings[index : index + 1]  # none where no rule was asked
+    findings = judgement.findings[index : index + 1]  # empty if no rule ran
     parts = [
         f"{verdict}: {verdicts.row(verdict).headline}",
         *(terminal(f"- {why}") for why in (*judgement.failures, *judgement.doubts)),
-        *(terminal(line) for finding in asked for line in tables.finding_lines(finding)),
-        terminal(f"asked: {tables.asked(comparison)[index]}"),
+        *(terminal(line) for finding in findings for line in tables.finding_lines(finding)),
+        terminal(f"rule: {tables.rule_texts(comparison)[index]}"),
         _plain(tables.rules_table(comparison)),
         _plain(tables.errors_table(comparison)),
         *(

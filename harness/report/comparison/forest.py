@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from harness.rules.finding import Estimate, Finding
 
 ROOM = 1.25
-"""The strip reaches this far past what it has to show."""
+"""Factor by which the strip is wider than its content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One interval; `low`, `estimate` and `high` are places in percent of the strip's width."""
+    """An interval; `low`, `estimate` and `high` are places in percent of the strip's width."""
 
     name: str
     text: str
@@ -40,7 +40,7 @@ class Forest:
 
 
 def forest(finding: Finding) -> Forest | None:
-    """The intervals of a finding against its threshold; None where it has no interval to draw."""
+    """Returns the intervals of a finding against its threshold; None without an interval."""
     finite = [e for e in finding.estimates if all(map(math.isfinite, (e.low, e.value, e.high)))]
     if not finite or finding.threshold is None or finding.threshold.size <= 0:
         return None

@@ -1,4 +1,4 @@
-"""The report as one HTML file that opens anywhere: no server, no network, nothing beside it."""
+"""The report as a single HTML file that needs no server, no network and no other file."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ from harness.rules import Finding
 STYLES = ("uPlot.min.css", "page.css", "report.css")
 SCRIPTS = ("uPlot.LICENSE", "uPlot.iife.min.js", "thin.js", "chart.js", "touch.js", "report.js")
 TABLE_ROWS = 25
-"""Steps in the table that says what the chart shows."""
+"""Steps in the table that replaces the chart without JavaScript."""
 
 
 def render(comparison: Comparison, *, command: str) -> str:
-    """The report as an HTML document; `command` is what repeats it. Same input, same bytes."""
+    """Returns the report as an HTML document; `command` repeats the comparison.
+
+    The same input gives the same bytes.
+    """
     verdict = str(comparison.verdict)
     return render_page(
         "report.html.j2",
@@ -63,7 +66,7 @@ def render(comparison: Comparison, *, command: str) -> str:
 
 
 def _names(comparison: Comparison) -> str:
-    """Which logs were compared, in a few words."""
+    """Returns the names of the compared logs."""
     return f"baseline {_name(comparison.baseline)}, candidate {_name(comparison.candidate)}"
 
 
@@ -92,7 +95,7 @@ def _glance(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def _chart(comparison: Comparison) -> dict[str, Any]:
-    """The words around the charts, and the table that stands for them."""
+    """Returns the text around the charts, and the table of their values."""
     whole = comparison.whole
     error = relative_error(whole.baseline_mean, whole.candidate_mean)
     at = np.linspace(0, whole.steps.size - 1, min(TABLE_ROWS, whole.steps.size)).round()
@@ -124,7 +127,7 @@ def _chart(comparison: Comparison) -> dict[str, Any]:
 
 
 def _runs(runs: Sequence[Run], series: Sequence[Series]) -> list[tuple[str, int]]:
-    """Every run with the number of its values that are not finite."""
+    """Returns every run with the number of its values that are not finite."""
     return [
         (run.source, int(np.count_nonzero(~np.isfinite(logged.values))))
         for run, logged in zip(runs, series, strict=True)
@@ -132,7 +135,7 @@ def _runs(runs: Sequence[Run], series: Sequence[Series]) -> list[tuple[str, int]
 
 
 def _level(comparison: Comparison) -> str:
-    """What the upper chart shows, in a sentence."""
+    """Returns a sentence on the upper chart."""
     aligned = comparison.aligned
     difference = relative_difference(aligned.baseline_mean, aligned.candidate_mean)
     metric = aligned.metric
@@ -142,11 +145,11 @@ def _level(comparison: Comparison) -> str:
         return f"The candidate's mean {metric} equals the baseline's over the judged steps"
     word = "above" if difference > 0 else "below"
     last = "" if aligned.last is None else f" over the last {counted(aligned.steps.size, 'step')}"
-    return f"The candidate's mean {metric} lies {abs(difference):.2%} {word} the baseline's{last}"
+    return f"The candidate's mean {metric} is {abs(difference):.2%} {word} the baseline's{last}"
 
 
 def _worst(comparison: Comparison) -> str:
-    """What the lower chart shows, in a sentence."""
+    """Returns a sentence on the lower chart."""
     aligned = comparison.aligned
     error = relative_error(aligned.baseline_mean, aligned.candidate_mean)
     finite = np.isfinite(error)
@@ -154,20 +157,20 @@ def _worst(comparison: Comparison) -> str:
         return "No relative error is finite over the judged steps"
     window = smoothing(comparison.whole.steps.size)
     curves = (aligned.baseline_mean, aligned.candidate_mean)
-    calm = relative_error(*(smooth(curve, window=window) for curve in curves))
+    smoothed = relative_error(*(smooth(curve, window=window) for curve in curves))
     parts = []
-    if np.isfinite(calm).any():
-        at = int(np.argmax(np.where(np.isfinite(calm), np.abs(calm), -1.0)))
+    if np.isfinite(smoothed).any():
+        at = int(np.argmax(np.where(np.isfinite(smoothed), np.abs(smoothed), -1.0)))
         parts.append(
             f"the error of the curves smoothed over {counted(window, 'step')} is largest at step "
-            f"{aligned.steps[at]}, {calm[at]:+.2%}"
+            f"{aligned.steps[at]}, {smoothed[at]:+.2%}"
         )
     parts.append(
-        f"single steps scatter by noise, 95 % of them within "
+        f"95 % of the single steps are within "
         f"±{float(np.quantile(np.abs(error[finite]), 0.95)):.2%}"
     )
     if not finite.all():
-        parts.append(f"on {counted(int(np.count_nonzero(~finite)), 'step')} it is not finite")
+        parts.append(f"{counted(int(np.count_nonzero(~finite)), 'step')} have no finite error")
     text = "; ".join(parts)
     return text[0].upper() + text[1:]
 
@@ -176,7 +179,7 @@ def _finding(finding: Finding, comparison: Comparison) -> dict[str, Any]:
     return {
         "rule": finding.rule,
         "verdict": str(finding.verdict),
-        "reason": "" if tables.said(finding, comparison) else finding.reason,
+        "reason": "" if tables.is_stated(finding, comparison) else finding.reason,
         "caveat": finding.caveat,
         "observed": [(name, tables.figure(value)) for name, value in finding.observed.items()],
         "parameters": [(name, tables.figure(value)) for name, value in finding.parameters.items()],
@@ -190,7 +193,7 @@ def _missing(comparison: Comparison) -> str:
 
 
 def _facts(comparison: Comparison) -> list[dict[str, str]]:
-    """The rows of the table of facts with the class of each as a word for the style."""
+    """Returns the rows of the table of facts, each with a word for its style."""
     stated = [
         row
         for row in comparison.comparability

@@ -15,7 +15,7 @@ SCHEMA_VERSION = 2
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as plain data; NaN and infinities are the strings nan, inf and -inf."""
+    """Returns the comparison as plain data; NaN and infinity are the strings nan, inf and -inf."""
     whole = comparison.whole
     judgement = comparison.judgement
     content = {
@@ -78,7 +78,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
 
 
 def render(comparison: Comparison) -> str:
-    """The document as text, two spaces of indent, keys in a fixed order."""
+    """Returns the document as text, indented by two spaces, with keys in a fixed order."""
     return escape.json(document(comparison)) + "\n"
 
 

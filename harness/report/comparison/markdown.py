@@ -11,7 +11,7 @@ from harness.report.table import Table
 
 
 def render(comparison: Comparison, *, picture: str | None = None) -> str:
-    """The report as Markdown; `picture` is the path of the plot, relative to the file."""
+    """Returns the report as Markdown; `picture` is the path of the plot, relative to the file."""
     verdict = str(comparison.verdict)
     lines = [
         f"# Port verdict: {verdict}",

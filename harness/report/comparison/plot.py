@@ -1,7 +1,7 @@
 """The picture of a comparison: both curves, their relative error, the limits, the judged window.
 
-Colours are Okabe & Ito's (2008), which stay apart for colour-blind readers; the sides differ in
-line style too.
+The colours are Okabe & Ito's (2008), which colour-blind readers can distinguish. The sides also
+differ in line style.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ BASELINE = "#0072B2"
 CANDIDATE = "#D55E00"
 LIMIT = "#009E73"
 COLUMNS = 1300
-"""About as many as the picture has pixels across; more points of a line would not be seen."""
+"""Approximate width of the picture in pixels; more points per line would not be visible."""
 
 
 def draw(comparison: Comparison) -> Figure:
-    """The figure; it belongs to no window and opens none."""
+    """Returns the figure, which is not attached to a window."""
     with figures.own_style():
         return _drawn(comparison)
 
@@ -98,9 +98,9 @@ def _error(axes: Axes, comparison: Comparison) -> None:
         smooth(whole.baseline_mean, window=window),
         smooth(whole.candidate_mean, window=window),
     )
-    asked = limits(comparison)
-    bound = error_bound(raw, smoothed, 100 * max((limit.size for limit in asked), default=0.0))
-    for limit in asked:
+    drawn = limits(comparison)
+    bound = error_bound(raw, smoothed, 100 * max((limit.size for limit in drawn), default=0.0))
+    for limit in drawn:
         low = -bound if limit.one_sided else -100 * limit.size
         axes.axhspan(low, 100 * limit.size, color=LIMIT, alpha=0.15, linewidth=0)
         edges = [100 * limit.size] if limit.one_sided else [100 * limit.size, -100 * limit.size]
@@ -115,9 +115,9 @@ def _error(axes: Axes, comparison: Comparison) -> None:
             label=plain(f"limit: {limit.text}"),
         )
     axes.axhline(0, color="0.3", linewidth=0.8)
-    each, calm = _thinned(whole.steps, raw), _thinned(whole.steps, smoothed)
-    axes.plot(*each, color="0.5", alpha=0.45, linewidth=0.8, label="of each step")
-    axes.plot(*calm, color="black", linewidth=1.5, label="of the smoothed curves")
+    raw_line, smooth_line = _thinned(whole.steps, raw), _thinned(whole.steps, smoothed)
+    axes.plot(*raw_line, color="0.5", alpha=0.45, linewidth=0.8, label="of each step")
+    axes.plot(*smooth_line, color="black", linewidth=1.5, label="of the smoothed curves")
     judged = comparison.aligned.steps
     axes.axvspan(judged[0], judged[-1], color="0.5", alpha=0.10, linewidth=0)
     _clipped(axes, whole.steps, raw, bound)
@@ -131,7 +131,7 @@ def _error(axes: Axes, comparison: Comparison) -> None:
 def _clipped(
     axes: Axes, steps: NDArray[np.int64], errors: NDArray[np.float64], bound: float
 ) -> None:
-    """A triangle at the edge for each step whose error lies beyond it, infinity included."""
+    """Draws a triangle at the edge for each step with an error beyond it, or an infinite error."""
     label = "beyond the scale"
     for beyond, edge, mark in ((errors > bound, bound, "^"), (errors < -bound, -bound, "v")):
         if beyond.any():

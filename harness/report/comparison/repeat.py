@@ -9,6 +9,7 @@ from harness.comparison.judge import DEFAULT_RULES, Policy
 from harness.comparison.pipeline import Comparison
 from harness.log.run import Run, place_text
 from harness.log.shown import MASK, masked, shown
+from harness.parse.formats.sides import both_sides
 
 _PLAIN = Policy()
 
@@ -20,27 +21,38 @@ def repeat_command(
     candidate: str | None = None,
     baselines: str | None = None,
 ) -> str:
-    """The `harness compare` that gives this comparison again, quoted for a POSIX shell.
+    """Returns the `harness compare` command of this comparison, quoted for a POSIX shell.
 
-    `baseline` and `candidate` are the words that named the sides, a recording's name for one;
-    without them the logs are listed. `baselines` is the folder of recordings, where one was named.
-    What only a manifest can ask for stands behind a `#`, and so does the remark that the secrets of
-    a URL were left out.
+    `baseline` and `candidate` are the arguments that named the sides, such as the name of a
+    recording; without them the logs are listed. A file that holds both sides is named
+    once. `baselines` is the folder of recordings, if given.
+    A comment after `#` names options that only a manifest has, and secrets of a URL that are left
+    out.
     """
     policy = comparison.policy
     options = _options(policy) + (["--baselines", baselines] if baselines else [])
+    pair = _pair(comparison)
     sides = [
         _sources(comparison.baseline) if baseline is None else baseline,
         _sources(comparison.candidate) if candidate is None else candidate,
     ]
+    if pair:
+        sides = [baseline or pair]
     secret = any(masked(side) != side for side in sides)
     sides = [place_text(side) for side in sides]  # user and password do not go into a report
-    if any(side.startswith("-") for side in sides):  # a log's name, no option
+    if any(side.startswith("-") for side in sides):  # the name of a log, not an option
         words = [*options, "--", *sides]
     else:
         words = [*sides, *options]
     command = " ".join(map(shlex.quote, ["harness", "compare", *words]))
     return shown(command) + _remark(policy, secret=secret)
+
+
+def _pair(comparison: Comparison) -> str:
+    """The one file that holds both sides; empty where each has its own logs."""
+    runs = (*comparison.baseline, *comparison.candidate)
+    files = {run.source.rpartition(" [run ")[0] for run in runs}
+    return files.pop() if len(files) == 1 and both_sides(runs) is not None else ""
 
 
 def _sources(runs: Sequence[Run]) -> str:
@@ -70,15 +82,15 @@ def _options(policy: Policy) -> list[str]:
 
 
 def _from_start(policy: Policy) -> bool:
-    """Whether a part of the run is judged that the command line can name."""
+    """Returns whether the judged part starts at step 0, as `--until` requires."""
     return policy.steps is not None and policy.steps[0] == 0
 
 
 def _remark(policy: Policy, *, secret: bool) -> str:
-    """What the command line does not take, and what is left out of it."""
+    """Returns a shell comment on what the command line cannot state and what is left out."""
     remarks = []
     if policy.steps is not None and not _from_start(policy):
         remarks.append(f"in a manifest, with steps = {list(policy.steps)}")
     if secret:
-        remarks.append(f"put your own secrets where it says {MASK}")
+        remarks.append(f"replace {MASK} by your secrets")
     return f"  # {'; '.join(remarks)}" if remarks else ""

@@ -1,4 +1,4 @@
-"""The content of a report as titled tables of text; the writers only lay them out."""
+"""The content of a report as titled tables and lines of text, which the writers lay out."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from harness.report.table import Table, listed
 from harness.rules import Finding, RuleCall
 
 ERRORS_NOTE = (
-    "rel divides each step's error by that step's baseline and takes the mean, so steps with a "
-    "small baseline weigh more than in the difference of the mean level: the two differ, at times "
-    "in sign"
+    "rel is the mean of each step's error divided by that step's baseline. Steps with a small "
+    "baseline weigh more in it than in the difference of the mean level, so the two may differ, "
+    "even in sign"
 )
 CLASSES = {
     "differs": "must match, differs",
     "unknown": "unknown",
-    "may_differ": "differs, may",
+    "may_differ": "may differ, differs",
     "same": "same",
 }
 
 
 def headline(comparison: Comparison) -> str:
-    """The verdict in words, with what sets it apart from one on the whole run, nothing waived."""
+    """Returns the verdict in words, with the judged part of the run and with waivers."""
     scope = qualifier(comparison) or comparison.judgement.scope
     return verdicts.row(comparison.verdict).headline + (f"; {scope}" if scope else "")
 
 
 def reasons(comparison: Comparison) -> tuple[str, ...]:
-    """The reasons of the verdict, without the part of the run that the headline names."""
+    """Returns the reasons of the verdict, without the part of the run that the headline names."""
     judgement = comparison.judgement
     scope = f"{judgement.scope}: " if judgement.scope else ""
     return tuple(reason.removeprefix(scope) for reason in judgement.reasons)
 
 
 def side_text(value: SideValue) -> str:
-    """A fact of one side; several values of an ensemble are listed, a missing one says so."""
+    """Returns a fact of a side as text; different values are listed, None is "not stated"."""
     if value is None:
         return "not stated"
     if isinstance(value, tuple):
@@ -51,19 +51,19 @@ def side_text(value: SideValue) -> str:
 
 
 def figure(value: float | int | str | None) -> str:
-    """A figure of a finding: whole numbers whole, others with five digits."""
+    """Returns a figure of a finding as text, floats with five digits."""
     if value is None:
         return "-"
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def figures(items: Mapping[str, float | int | str | None]) -> str:
-    """Named figures, one a line."""
+    """Returns named figures, one per line."""
     return "\n".join(f"{name} = {figure(value)}" for name, value in items.items()) or "-"
 
 
 def facts_table(comparison: Comparison) -> Table:
-    """Facts that differ first; those that agree last."""
+    """Returns the table of facts, first those that differ, last those that agree."""
     rows = tuple(
         (
             row.fact,
@@ -78,7 +78,7 @@ def facts_table(comparison: Comparison) -> Table:
 
 
 def unstated(comparison: Comparison) -> tuple[str, ...]:
-    """The facts that neither side states."""
+    """Returns the facts that neither side states."""
     return tuple(
         row.fact
         for row in comparison.comparability
@@ -87,7 +87,7 @@ def unstated(comparison: Comparison) -> tuple[str, ...]:
 
 
 def rules_table(comparison: Comparison) -> Table:
-    """Every rule with what it observed beside its parameters."""
+    """Returns the table of rules with their observed figures and parameters."""
     findings = comparison.judgement.findings
     rows = tuple(
         (f.rule, str(f.verdict), figures(f.observed), figures(f.parameters)) for f in findings
@@ -95,19 +95,19 @@ def rules_table(comparison: Comparison) -> Table:
     return Table(title="Rules", head=("rule", "verdict", "observed", "parameters"), rows=rows)
 
 
-def said(finding: Finding, comparison: Comparison) -> bool:
-    """Whether a finding's reason is among those of the verdict."""
+def is_stated(finding: Finding, comparison: Comparison) -> bool:
+    """Returns whether the reasons of the verdict include that of a finding."""
     line = f"{finding.rule}: {finding.reason}"
     return any(reason.endswith(line) for reason in comparison.judgement.reasons)
 
 
 def finding_lines(finding: Finding, comparison: Comparison | None = None) -> tuple[str, ...]:
-    """A finding in words: the reason, and what the rule cannot see.
+    """Returns the reason and the caveat of a finding.
 
-    Beside the verdict of a comparison the reason is left out if it is one of that verdict's.
+    With a comparison, a reason that its verdict already states is left out.
     """
     lines = []
-    if comparison is None or not said(finding, comparison):
+    if comparison is None or not is_stated(finding, comparison):
         lines.append(f"{finding.rule}: {finding.reason}")
     if finding.caveat:
         lines.append(f"{finding.rule}, caveat: {finding.caveat}")
@@ -115,13 +115,11 @@ def finding_lines(finding: Finding, comparison: Comparison | None = None) -> tup
 
 
 def errors_table(comparison: Comparison) -> Table:
-    """Errors overall and by window; relative ones in percent."""
+    """Returns the table of errors, overall and by window; relative errors are in percent."""
     measures = comparison.measures
     rows = tuple(_errors_row(e) for e in (measures.overall, *measures.windows))
     head = ("window", "steps", "rel", "|rel|", "abs", "|abs|", "rmse", "max |abs|", "at step")
-    return Table(
-        title="Errors of single steps (candidate - baseline), their means", head=head, rows=rows
-    )
+    return Table(title="Mean errors of single steps (candidate - baseline)", head=head, rows=rows)
 
 
 def _errors_row(e: Errors) -> tuple[str, ...]:
@@ -139,7 +137,7 @@ def _errors_row(e: Errors) -> tuple[str, ...]:
 
 
 def alignment_lines(comparison: Comparison) -> tuple[str, ...]:
-    """Which steps were compared, and what was left out."""
+    """Returns lines on the compared steps and on those that were left out."""
     whole, judged = comparison.whole, comparison.aligned
     series = f"{whole.metric} of rank {whole.rank}"
     if whole.window > 1:
@@ -156,20 +154,19 @@ def alignment_lines(comparison: Comparison) -> tuple[str, ...]:
     if bad:
         lines.append(
             f"NaN or infinity: {counted(measures.nonfinite_baseline, 'judged step')} of the "
-            "baseline, "
-            f"{measures.nonfinite_candidate} of the candidate"
+            f"baseline, {measures.nonfinite_candidate} of the candidate"
         )
     lines.append(f"error at the first judged step: {measures.first_step_relative:+.2%}")
     return tuple(lines)
 
 
 def span(aligned: Aligned) -> str:
-    """The first and last common step."""
+    """Returns the first and last common step as text."""
     return f"{aligned.steps[0]} to {aligned.steps[-1]}"
 
 
 def only(side: str, aligned: Aligned) -> str:
-    """How many steps only this side has, and which."""
+    """Returns in words which steps only this side has."""
     steps = aligned.baseline_only if side == "baseline" else aligned.candidate_only
     if not steps.size:
         return f"no step of the {side} only"
@@ -177,7 +174,7 @@ def only(side: str, aligned: Aligned) -> str:
 
 
 def inputs_table(comparison: Comparison) -> Table:
-    """The logs with size and hash."""
+    """Returns the table of logs with size and hash."""
     rows = [_input_row("baseline", run) for run in comparison.baseline]
     rows += [_input_row("candidate", run) for run in comparison.candidate]
     head = ("side", "log", "bytes", "sha256", "read as")
@@ -190,7 +187,7 @@ def _input_row(side: str, run: Run) -> tuple[str, ...]:
 
 
 def remarks(comparison: Comparison) -> tuple[str, ...]:
-    """Notes of the comparison and of the logs, damaged records included."""
+    """Returns the notes of the comparison and of the logs, with damaged records."""
     lines = list(comparison.notes)
     for run in (*comparison.baseline, *comparison.candidate):
         lines += [f"{run.source}: {note}" for note in run.notes]
@@ -204,10 +201,10 @@ def remarks(comparison: Comparison) -> tuple[str, ...]:
 
 
 def policy_lines(comparison: Comparison) -> tuple[str, ...]:
-    """The policy in force."""
+    """Returns lines on the policy."""
     policy = comparison.policy
     lines = [
-        *(f"rule {text}" for text in asked(comparison)),
+        *(f"rule {text}" for text in rule_texts(comparison)),
         "every rule must pass" if len(policy.calls) > 1 else "the rule must pass",
         f"at least {counted(policy.records, 'common record')}, at most {policy.max_missing:.1%} "
         "missing",
@@ -218,12 +215,12 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def asked(comparison: Comparison) -> tuple[str, ...]:
-    """The rules of the policy with their parameters; behind `default`, the rule that it chose."""
+def rule_texts(comparison: Comparison) -> tuple[str, ...]:
+    """Returns the rules of the policy with their parameters; `default` names its choice."""
     findings = comparison.judgement.findings
     chosen = [finding.rule for finding in findings] or [r.name for r in comparison.policy.calls]
     return tuple(
-        f"{rule.name}{_parameters(rule)}" + (f", which is {name} here" if name != rule.name else "")
+        f"{rule.name}{_parameters(rule)}" + (f", here {name}" if name != rule.name else "")
         for rule, name in zip(comparison.policy.calls, chosen, strict=True)
     )
 

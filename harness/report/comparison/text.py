@@ -1,4 +1,4 @@
-"""The report for a terminal: rich tables, plain text when piped."""
+"""The report for a terminal: tables drawn by rich, plain text in a pipe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CURVE_WIDTH = 100
 
 
 def render(comparison: Comparison) -> RenderableType:
-    """The report as something rich can print. No markup is read from the log's own text."""
+    """Returns the report for rich, which reads no markup from the text of logs."""
     verdict = str(comparison.verdict)
     colour = verdicts.terminal_colour(verdict, qualified=bool(qualifier(comparison)))
     title = Text(verdict, f"bold {colour}") + words(f": {tables.headline(comparison)}")
@@ -53,13 +53,13 @@ def render(comparison: Comparison) -> RenderableType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """Both curves as two lines of text on one scale, as wide as the screen carries."""
+    """Both curves as two lines of text on the same scale, as wide as the screen allows."""
 
     baseline: tuple[float, ...]
     candidate: tuple[float, ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Rich's hook: the width and the encoding are known only now."""
+        """Yields the lines for a screen, whose width and encoding rich knows only now."""
         width = min(options.max_width - len("candidate "), CURVE_WIDTH)
         marks = sparkline.levels(console.encoding)
         lines = sparkline.sparklines(self.baseline, self.candidate, width=width, marks=marks)

@@ -1,1 +1,1 @@
-"""Writers of a check of many ports, and of its history: PortResult -> text. They decide nothing."""
+"""Writers of a check of many ports, and of its history: tables, CI reports, and the site."""

@@ -1,4 +1,4 @@
-"""The table of `harness check`: one line a port, as many columns as the width carries."""
+"""The table of `harness check`: a row per port, with as many columns as fit the width."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = (
     ("steps", 100),
     ("baseline over candidate", 110),
 )
-"""Every column with the width of screen below which it is left out."""
+"""Every column with the width of the screen below which it is left out."""
 
 
 def write(results: Sequence[PortResult], console: Console) -> None:
@@ -47,7 +47,7 @@ def write(results: Sequence[PortResult], console: Console) -> None:
 
 
 def reasons(result: PortResult) -> tuple[str, ...]:
-    """Why a port did not pass, its headline first; of one that did, what sets it apart."""
+    """Returns why a port did not pass, the headline first, or what limits its pass."""
     if result.verdict == Verdict.PASS:
         return (f"pass, but {result.qualifier}",) if result.qualifier else ()
     headline = verdicts.row(result.verdict).headline
@@ -65,7 +65,7 @@ def _cells(result: PortResult, marks: str) -> dict[str, Text]:
         "port": words(result.port),
         "verdict": words(result.marked, f"bold {colour}"),
         "difference": Text(percent(result.relative_difference)),
-        "rules": words(rules or ("not asked" if judged else "")),
+        "rules": words(rules or ("not run" if judged else "")),
         "coverage": Text("" if result.coverage is None else f"{result.coverage:.1%}"),
         "steps": Text(str(result.steps) if judged else ""),
         "baseline over candidate": Text("\n".join(curves) if any(curves) else ""),

@@ -1,4 +1,4 @@
-"""A comment of one screen for a pull or merge request, in Markdown: verdicts and a picture."""
+"""A comment for a pull or merge request, on one screen of Markdown: verdicts and a picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.report.escape import markdown, mermaid
 from harness.report.ports.oneline import counts, main_reason, percent, worst_first
 
 MARK = "<!-- ccnet-port-harness -->"
-"""The first line, by which a job finds the comment that it wrote before."""
+"""The first line, by which a job finds its earlier comment."""
 SHOWN = 15
 REASON = 160
 CURVE = 20
@@ -22,10 +22,10 @@ COLOURS = "#0072B2, #D55E00"
 
 
 def render(results: Sequence[PortResult], *, pictures: str = "", shown: int = SHOWN) -> str:
-    """The comment with the `shown` worst ports; with 15, it has at most 40 lines.
+    """Returns the comment with the `shown` worst ports; with 15, it has at most 40 lines.
 
-    `pictures` is the address under which the report folder can be seen; without it the curves of
-    the worst port are drawn as a chart of Mermaid, which GitHub and GitLab show by themselves.
+    `pictures` is the URL of the report folder. Without it the curves of the worst port are drawn as
+    a Mermaid chart, which GitHub and GitLab render.
     """
     lines = [
         MARK,
@@ -42,7 +42,7 @@ def render(results: Sequence[PortResult], *, pictures: str = "", shown: int = SH
     lines += [_row(result) for result in listed]
     rest = len(results) - len(listed)
     if rest:
-        lines += ["", f"{rest} more, none of them worse."]
+        lines += ["", f"{rest} more, not worse than these."]
     drawn = next((r for r in listed if _points(r)), None)
     if drawn is not None:
         lines += ["", *(_link(drawn, pictures) if pictures else _chart(drawn))]
@@ -51,6 +51,7 @@ def render(results: Sequence[PortResult], *, pictures: str = "", shown: int = SH
 
 def _row(result: PortResult) -> str:
     curves = sparkline.sparklines(result.baseline_curve, result.candidate_curve, width=CURVE)
+    # Markdown collapses plain spaces, which are the gaps of a curve.
     drawn = "<br>".join(curve.replace(" ", "\N{FIGURE SPACE}") for curve in curves)
     reason = main_reason(result)
     reason = reason if len(reason) <= REASON else reason[: REASON - 1] + "…"
@@ -73,7 +74,7 @@ def _link(result: PortResult, pictures: str) -> list[str]:
 
 
 def _points(result: PortResult) -> list[tuple[int, float, float]]:
-    """Steps at which both curves are finite, thinned to what a chart carries."""
+    """Returns the steps at which both curves are finite, thinned to `POINTS`."""
     rows = zip(result.curve_steps, result.baseline_curve, result.candidate_curve, strict=True)
     both = [(s, b, c) for s, b, c in rows if b is not None and c is not None]
     if len(both) < 2:
@@ -82,7 +83,7 @@ def _points(result: PortResult) -> list[tuple[int, float, float]]:
 
 
 def _middle(points: Sequence[tuple[int, float, float]]) -> tuple[int, float, float]:
-    """The middle step of a stretch with the mean of each curve over it."""
+    """Returns the middle step of a stretch with the mean of each curve over it."""
     step = points[len(points) // 2][0]
     base, cand = (math.fsum(p[i] / len(points) for p in points) for i in (1, 2))
     return step, base, cand
@@ -111,5 +112,5 @@ def _chart(result: PortResult) -> list[str]:
 
 
 def _number(value: float) -> str:
-    """A number as Mermaid reads it: no exponent."""
+    """Returns a number without exponent, which Mermaid cannot read."""
     return f"{float(f'{value:.4g}'):.12f}".rstrip("0").rstrip(".")

@@ -10,13 +10,13 @@ from harness.report.escape import github, github_property
 from harness.report.ports.oneline import counts, main_reason, percent, worst_first
 
 SHOWN = 10
-"""Annotations of one level that GitHub shows for a step; it drops the rest without a word."""
+"""Annotations of a level that GitHub shows for a step; it silently drops the others."""
 
 
 def commands(results: Sequence[PortResult]) -> tuple[str, ...]:
-    """A workflow command for each port that did not pass, the worst first.
+    """Returns a workflow command for each port that did not pass, the worst first.
 
-    Past ten of a level the tenth counts the rest.
+    If a level has more than ten ports, the tenth command counts the rest.
     """
     lines: list[str] = []
     for level in dict.fromkeys(r.github for r in verdicts.TABLE if r.github):

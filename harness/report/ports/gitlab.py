@@ -16,7 +16,7 @@ from harness.report.ports.oneline import percent
 
 
 def render(results: Sequence[PortResult]) -> str:
-    """The report as JSON. An issue keeps its fingerprint as long as port, rule and verdict stay."""
+    """Returns the report as JSON. Port, rule and verdict determine the fingerprint of an issue."""
     issues = [issue for result in results for issue in _issues(result)]
     return json(issues, indent=1) + "\n"
 

@@ -15,18 +15,18 @@ DROPPED_FIRST = (
     "rules",
     "time",
     "coverage",
-    "runs",
-    "last run",
+    "checks",
+    "last check",
     "commit",
     "changed",
     "trend",
 )
-"""Columns in the order in which a narrow screen goes without them."""
+"""Columns in the order in which a narrow screen drops them."""
 CURVE = 30
 
 
 def of_port(history: Sequence[Entry], changes: Sequence[Change], *, first: int = 0) -> Table:
-    """The runs from index `first` on, oldest first; `>` marks one where the difference changed."""
+    """Returns the checks from index `first` on, the oldest first; `>` marks a change."""
     at = {change.at for change in changes}
     rows = tuple(
         _row(entry, mark=">" if i in at else " ") for i, entry in enumerate(history) if i >= first
@@ -42,7 +42,7 @@ def overview(
     last: int,
     marks: str,
 ) -> Table:
-    """One row a port: the newest result, the difference of the last runs, and the newest change."""
+    """Returns a row per port: newest result, trend of the last checks, and newest change."""
     rows = []
     for port, history in histories.items():
         result = history[-1].result
@@ -64,12 +64,12 @@ def overview(
                 *(changed or ["-"]),
             )
         )
-    head = ("port", "verdict", "difference", "trend", "runs", "last run", "changed")
+    head = ("port", "verdict", "difference", "trend", "checks", "last check", "changed")
     return Table(title="Ports over time (UTC)", head=head, rows=tuple(rows))
 
 
 def fitted(table: Table, width: int) -> Table:
-    """The table without the columns that a screen of this width cannot carry unfolded."""
+    """Returns the table without the columns that do not fit a screen of this width."""
     for name in DROPPED_FIRST:
         if natural_width(table) <= width:
             break
@@ -79,7 +79,7 @@ def fitted(table: Table, width: int) -> Table:
 
 
 def natural_width(table: Table) -> int:
-    """Characters of the widest row as rich lays it out: three spaces between cells, two outside."""
+    """Returns the width of the table in characters, as rich pads it: three per column and one."""
     columns = zip(table.head, *table.rows, strict=True)
     return sum(max(map(len, column)) + 3 for column in columns) + 1
 

@@ -1,8 +1,8 @@
 """JUnit XML: a test suite per manifest, a test case per port and rule.
 
-`docs/junit.xsd` is the part of the format that is written. A rule that fails, and a port whose data
-cannot tell or that is another experiment, is a `failure` whose type is the verdict; a port whose
-logs could not be read is an `error`.
+`docs/junit.xsd` describes the part of the format that is used. A failing, inconclusive or
+incomparable rule is a `failure` whose type is the verdict. A port whose logs cannot be read is an
+`error`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from harness.report.escape import lines, xml
 from harness.report.ports.oneline import percent
 
 WHOLE = "comparison"
-"""The name of the test case of a port of which no rule was asked."""
+"""The name of the test case of a port for which no rule ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A test case: what became of one rule of a port. `text` is the failure's body."""
+    """A test case: the result of a rule of a port. `text` is the body of the failure."""
 
     port: str
     name: str
@@ -34,9 +34,9 @@ class Case:
 
 
 def cases(result: PortResult) -> tuple[Case, ...]:
-    """The test cases of a port: one for each rule, or one for a port of which none was asked.
+    """Returns the test cases of a port: one per rule, or a single one if no rule ran.
 
-    What each says is `Judgement.of_rule`'s, as in pytest.
+    The verdict of each is that of `Judgement.of_rule`, as in pytest.
     """
     text = "\n".join(
         (
@@ -70,7 +70,7 @@ def cases(result: PortResult) -> tuple[Case, ...]:
 
 
 def render(results: Sequence[PortResult]) -> str:
-    """The document; a suite per manifest in the order of the results."""
+    """Returns the document, with a suite per manifest in the order of the results."""
     suites: dict[str, list[PortResult]] = {}
     for result in results:
         suites.setdefault(result.manifest, []).append(result)

@@ -1,4 +1,4 @@
-"""Results in one line, for `--quiet` and for whoever greps."""
+"""Results in one line, for `--quiet` and for scripts."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from harness.report.escape import terminal
 
 
 def percent(value: float | None) -> str:
-    """A signed difference in percent, a dash where there is none."""
+    """Returns a signed difference in percent, or a dash for None."""
     return "-" if value is None else f"{value:+.2%}"
 
 
 def main_reason(result: PortResult) -> str:
-    """The weightiest reason in one line; each writer escapes it for its own language."""
+    """Returns the most important reason in one line; each writer escapes it for its format."""
     return " ".join(result.reasons[0].split()) if result.reasons else ""
 
 
 def one_line(result: PortResult) -> str:
-    """Verdict, difference and the main reason; the port's name first, where it has one."""
+    """Returns the port's name if any, its verdict, the difference and the main reason."""
     name = f"{result.port}: " if result.port else ""
     difference = (
         f" {percent(result.relative_difference)}" if result.relative_difference is not None else ""
@@ -33,7 +33,7 @@ def one_line(result: PortResult) -> str:
 
 
 def counts(results: Sequence[PortResult]) -> str:
-    """One line that counts the verdicts, in the order in which they first occur."""
+    """Returns a line that counts the verdicts, in the order in which they first occur."""
     tally: dict[str, int] = {}
     for result in results:
         tally[result.verdict] = tally.get(result.verdict, 0) + 1
@@ -43,15 +43,15 @@ def counts(results: Sequence[PortResult]) -> str:
 
 
 def summary_line(results: Sequence[PortResult]) -> str:
-    """One line for a whole check: the counts and the worst port with its reason."""
+    """Returns a line for a whole check: the counts, and the worst port with its reason."""
     if not results:
         return counts(results)
     word = verdicts.worst(result.verdict for result in results)
-    weighty = (result for result in results if result.verdict == word)
-    first = max(weighty, key=lambda result: bool(result.qualifier))  # the first of equal ones
+    worst = (result for result in results if result.verdict == word)
+    first = max(worst, key=lambda result: bool(result.qualifier))  # the first qualified result
     return f"{counts(results)}; {one_line(first)}"
 
 
 def worst_first(results: Sequence[PortResult]) -> list[PortResult]:
-    """The results by weight of their verdict; equal ones stay in order."""
+    """Returns the results, the worst verdict first; equal verdicts keep their order."""
     return sorted(results, key=lambda result: verdicts.rank(result.verdict))

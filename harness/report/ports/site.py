@@ -1,4 +1,4 @@
-"""The index of many ports as one HTML file: a table with small curves, each row to its report."""
+"""The index of many ports as an HTML file: a table with small curves and links to the reports."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from harness.report.ports.trend import describe, trend_svg
 WIDTH, CURVES, STRIP, EDGE = 160, 42, 30, 3
 """The small curves, and the strip with the error below them, in pixels."""
 ERROR_BOUNDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-"""The relative errors that the edge of a strip may stand for: the least that holds the errors, so
-that a strip says how large they are. More than the last is cut off, and marked."""
+"""Possible scales of the strip: the smallest that contains all errors, so that the scale shows how
+large they are. Errors beyond the last are cut off and marked."""
 
 
 def render_index(
@@ -31,11 +31,11 @@ def render_index(
     title: str = "Ports",
     histories: Mapping[str, Sequence[Entry]] | None = None,
 ) -> str:
-    """The index as an HTML document, the worst ports first; each links to `<port>/report.html`.
+    """Returns the index as HTML, the worst ports first, with links to `<port>/report.html`.
 
-    A port that ended in an error has no report, and its row no link. `histories` holds the runs of
-    a port over time, the oldest first; where there are any, a column draws the trend and marks the
-    runs where it changed. Same input, same bytes.
+    A port with an error has no report and no link. `histories` contains the checks of a port over
+    time, the oldest first; if there are any, a column draws the trend and marks its changes. The
+    same input gives the same bytes.
     """
     histories = histories or {}
     rows = [
@@ -64,7 +64,7 @@ def _counts(results: Sequence[PortResult]) -> str:
 
 
 def _row(result: PortResult) -> dict[str, Any]:
-    """What one row shows, and by what it is sorted; a figure that is not known sorts last."""
+    """Returns the content of a row and its sort keys; an empty key sorts last."""
     return {
         "port": result.port,
         "link": ""
@@ -91,7 +91,7 @@ def _row(result: PortResult) -> dict[str, Any]:
 
 
 def _trend(history: Sequence[Entry]) -> dict[str, Any] | None:
-    """The trend as a picture and its changes in words; None without a history."""
+    """Returns the trend as a picture and its changes in words; None without a history."""
     if not history:
         return None
     changes = find_changes(history)
@@ -100,7 +100,7 @@ def _trend(history: Sequence[Entry]) -> dict[str, Any] | None:
 
 
 def _curves(result: PortResult) -> dict[str, Any] | None:
-    """The small curves as SVG paths on one scale, their error, the same in words; None if empty."""
+    """Returns the small curves and their error as SVG paths and in words; None if empty."""
     base, cand = result.baseline_curve, result.candidate_curve
     known = [value for value in (*base, *cand) if value is not None]
     if not known:
@@ -129,13 +129,13 @@ def _part(value: float | None, low: float, span: float) -> float | None:
 
 
 def _errors(base: Sequence[float | None], cand: Sequence[float | None]) -> list[float | None]:
-    """The relative errors of two curves (n,); None where one is not known or not finite."""
+    """Returns the relative errors of two curves (n,); None if unknown or not finite."""
     sides = (np.array([np.nan if v is None else v for v in curve]) for curve in (base, cand))
     return [e if math.isfinite(e) else None for e in relative_error(*sides).tolist()]
 
 
 def _limits(bound: float) -> list[float]:
-    """Where +5 % and -5 % lie in the strip, in pixels from the top; none where it is all inside."""
+    """Returns the places of +5 % and -5 % in pixels from the top; empty if the scale is smaller."""
     if bound < LARGE:
         return []
     half = (STRIP - 2 * EDGE) / 2
@@ -143,7 +143,7 @@ def _limits(bound: float) -> list[float]:
 
 
 def _marks(steps: Sequence[int], errors: Sequence[float | None]) -> str:
-    """Triangles at the edge of the strip, as a path, where an error lies beyond it."""
+    """Returns a path of triangles at the edge of the strip, one for each error beyond it."""
     across = (WIDTH - 2 * EDGE) / max(1, steps[-1] - steps[0])
     triangles = []
     for step, error in zip(steps, errors, strict=True):
@@ -160,9 +160,9 @@ def _course(curve: Sequence[float | None]) -> str:
 
 
 def _path(steps: Sequence[int], parts: Sequence[float | None], top: int, height: int) -> str:
-    """The path of parts (0 to 1) of the height; a gap where one is not known."""
+    """Returns the path of a curve given as fractions of the height, with a gap for None."""
     across = (WIDTH - 2 * EDGE) / max(1, steps[-1] - steps[0])
-    path, pen = [], "M"
+    path, pen = [], "M"  # SVG: M moves the pen, L draws a line
     for step, part in zip(steps, parts, strict=True):
         if part is None:
             pen = "M"

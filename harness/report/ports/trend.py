@@ -1,4 +1,4 @@
-"""The trend of a port in words and as a small inline SVG for a page."""
+"""The trend of a port, in words and as a small inline SVG."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ WIDTH, HEIGHT, PAD = 320, 80, 8
 
 
 def trend_svg(history: Sequence[Entry], changes: Sequence[Change]) -> str:
-    """The difference over the runs as an SVG element, with a line where it changed.
+    """Returns the difference over the checks as an SVG element, with a line at each change.
 
-    A run is a dot in the colour of its verdict with its figures as a tooltip; one without an
-    difference is a cross on the zero line. The text alternative says the same in words. The size is
-    320 by 80; it scales with the page. Empty where the history is.
+    A check is a dot in the colour of its verdict, with its figures as a tooltip. A check without a
+    difference is a cross on the zero line. The text alternative describes the picture. The size is
+    320 by 80 and scales with the page. Empty for an empty history.
     """
     if not history:
         return ""
@@ -43,24 +43,24 @@ def trend_svg(history: Sequence[Entry], changes: Sequence[Change]) -> str:
 
 
 def describe(history: Sequence[Entry], changes: Sequence[Change]) -> tuple[str, ...]:
-    """The trend in words: how many runs and the newest one, then every change with its run."""
+    """Returns the trend in words: the number of checks, the newest check, and every change."""
     last = history[-1]
     words = (
-        f"{counted(len(history), 'run')}, the last {last.result.verdict}, "
+        f"{counted(len(history), 'check')}, the last {last.result.verdict}, "
         f"difference {percent(last.result.relative_difference)}"
     )
-    changed = [f"{change} at the run {name_of(history[change.at])}" for change in changes]
+    changed = [f"{change} at the check {name_of(history[change.at])}" for change in changes]
     return (words, *(changed or ["no change found"]))
 
 
 def name_of(entry: Entry) -> str:
-    """A run by its time and the head of its commit."""
+    """Returns the name of a check: its time and the start of its commit."""
     commit = f" ({short(entry.commit)})" if entry.commit else ""
     return f"of {entry.when[:16].replace('T', ' ')}{commit}"
 
 
 def short(commit: str) -> str:
-    """The head of a commit's name; `+` where files were changed on top of it."""
+    """Returns the start of a commit's name, with `+` if files were changed on top of it."""
     head, dirty, _ = commit.partition("-dirty")
     return head[:10] + ("+" if dirty else "")
 
@@ -71,7 +71,7 @@ def _difference(entry: Entry) -> float | None:
 
 
 def _scale(history: Sequence[Entry]) -> tuple[float, float]:
-    """The range of the differences with zero inside it, 1 % of the loss at least."""
+    """Returns the range of the differences, which includes zero and spans at least 1 %."""
     known = [e for entry in history if (e := _difference(entry)) is not None]
     low, high = min([0.0, *known]), max([0.0, *known])
     spare = max(0.01 - (high - low), 0.0) / 2
@@ -84,12 +84,13 @@ def _x(index: int, count: int) -> float:
 
 
 def _y(difference: float, low: float, high: float) -> float:
+    # Halves, so that the range of two large numbers of opposite sign does not overflow.
     share = (difference / 2 - low / 2) / (high / 2 - low / 2)
     return round(HEIGHT - PAD - share * (HEIGHT - 2 * PAD), 1)
 
 
 def _stretches(history: Sequence[Entry], low: float, high: float) -> list[str]:
-    """Points of runs in a row that have a difference; a gap breaks the line."""
+    """Returns the points of consecutive checks with a difference; a gap breaks the line."""
     lines: list[list[str]] = [[]]
     for i, entry in enumerate(history):
         difference = _difference(entry)
@@ -102,7 +103,7 @@ def _stretches(history: Sequence[Entry], low: float, high: float) -> list[str]:
 
 def _mark(change: Change, history: Sequence[Entry]) -> str:
     x = _x(change.at, len(history))
-    words = escape(f"{change} at the run {name_of(history[change.at])}")
+    words = escape(f"{change} at the check {name_of(history[change.at])}")
     return (
         f'<line class="change" x1="{x}" x2="{x}" y1="0" y2="{HEIGHT}" stroke="#0072B2" '
         f'stroke-width="2"><title>{words}</title></line>'
@@ -113,7 +114,7 @@ def _dot(index: int, history: Sequence[Entry], low: float, high: float) -> str:
     entry = history[index]
     difference, verdict = _difference(entry), entry.result.verdict
     x, y = _x(index, len(history)), _y(difference or 0.0, low, high)
-    words = escape(f"the run {name_of(entry)}: {verdict}, difference {percent(difference)}")
+    words = escape(f"the check {name_of(entry)}: {verdict}, difference {percent(difference)}")
     colour = verdicts.row(verdict).dot
     if difference is None:
         path = f"M{x - 3} {y - 3}l6 6m-6 0l6 -6"
