@@ -173,6 +173,10 @@ BLOCKS = {
     "learning_rate=5e-05,\nlogging_steps=10,\nmax_steps=20,\n)\n",
     "environment block": header().split("Config:")[0] + " SDAA Driver  | 2.1.0 (N/A)\n"
     "Port environment:\n    world_size: 4\n    deterministic: True\n\n",
+    "command line": "+ torchrun --nproc_per_node=4 train.py --lr 0.01 \\\n"
+    "    --batch-size 8 --bf16\nweight_decay: 0.1\n",
+    "notes on the device": "TORCH_SDAA_AUTOLOAD=cuda_migrate\nProcess rank: 0, world size: 4, "
+    "device: npu:0, distributed training: True, compute dtype: torch.bfloat16\n",
     "launch settings": "using world size: 8, data-parallel size: 8, context-parallel size: 1\n"
     "  global_batch_size ............................... 64\n"
     "  seed ............................................ 1234\n"

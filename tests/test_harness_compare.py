@@ -25,7 +25,8 @@ def test_the_published_pair_is_not_the_same_experiment(pair):
     comparison = compare(*pair)
     assert comparison.verdict is Verdict.INCOMPARABLE
     assert comparison.judgement.reasons == (
-        "world_size is 1 in the baseline and 4 in the candidate",
+        "world_size is 1 in the baseline and 4 in the candidate "
+        "(one SDAA card has 4 devices, with one process each)",
         "effective_batch is 2 in the baseline and 8 in the candidate",
     )
     assert comparison.judgement.findings == ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.parse import parse_log
+from harness.parse import parse_log, parse_logs
 
 
 def series(run):
@@ -507,3 +507,50 @@ def test_each_family_gives_the_series_that_it_states(form):
     text, expected = FORMS[form]
     found = series(parse_log([text], source="x.log"))
     assert found == expected
+
+
+def runs(text):
+    return {run.source: series(run) for run in parse_logs([text], source="x.csv")}
+
+
+def test_an_export_of_weights_and_biases_holds_a_run_a_column():
+    text = (
+        '"Step","red-1 - train/loss","red-1 - train/loss__MIN","red-1 - train/loss__MAX",'
+        '"blue - 2 - train/loss","blue - 2 - _step"\n'
+        '"10","2.5","2.5","2.5","2.75","10"\n'
+        '"20","2.25","2.25","2.25","","20"\n'
+        '"30","","","","2.125","30"\n'
+    )
+    assert runs(text) == {
+        "x.csv [run red-1]": {"loss": {10: 2.5, 20: 2.25}},
+        "x.csv [run blue - 2]": {"loss": {10: 2.75, 30: 2.125}},
+    }
+
+
+def test_an_export_of_one_run_is_a_run():
+    text = '"Step","red - loss","red - loss__MIN","red - lr"\n10,2.5,2.5,0.5\n20,2.25,2.25,0.25\n'
+    assert series(parse_log([text], source="x.csv")) == {
+        "loss": {10: 2.5, 20: 2.25},
+        "lr": {10: 0.5, 20: 0.25},
+    }
+
+
+def test_a_run_that_diverged_in_an_export_is_not_finite():
+    (run,) = parse_logs(['"Step","red - loss"\n10,2.5\n20,NaN\n'], source="x.csv")
+    assert str(series(run)["loss"][20]) == "nan"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run_id,key,value,step,timestamp\na1,loss,2.5,10,1700000000\nb2,loss,2.75,10,1700000000\n"
+        "a1,loss,2.25,20,1700000009\n",
+        "run,tag,step,value\na1,loss,10,2.5\nb2,loss,10,2.75\na1,loss,20,2.25\n",
+        "Run,metric,step,value\na1,loss,10,2.5\nb2,loss,10,2.75\na1,loss,20,2.25\n",
+    ],
+)
+def test_exports_of_mlflow_and_tensorboard_hold_a_value_a_row(text):
+    assert runs(text) == {
+        "x.csv [run a1]": {"loss": {10: 2.5, 20: 2.25}},
+        "x.csv [run b2]": {"loss": {10: 2.75}},
+    }

@@ -208,3 +208,110 @@ def test_the_log_of_llamafactory_states_its_steps_and_their_number():
     assert points(run) == {5: 2.5, 10: 2.25}
     assert run.facts["planned_steps"] == 50
     assert {s.name for s in run.series} == {"loss"}
+
+
+STEP = "step 1 loss 2.5\n"
+
+
+def test_the_options_of_a_command_are_facts():
+    run = read(
+        "+ torchrun --nnodes 2 --nproc_per_node=4 train.py --lr 0.01 \\\n"
+        "    --batch-size 8 --bf16 --output_dir runs/a\n" + STEP
+    )
+    assert run.facts.named() == {
+        "world_size": 8,
+        "batch_per_device": 8,
+        "precision": "amp-bfloat16",
+        "learning_rate": 0.01,
+    }
+    assert run.facts.lines["batch_per_device"] == 2
+
+
+def test_settings_in_yaml_at_the_head_are_facts():
+    head = (
+        "per_device_train_batch_size: 2\nlearning_rate: 1.0e-4  # peak\nfp16: true\nnotes: none\n"
+    )
+    assert read(head + STEP).facts.named() == {
+        "batch_per_device": 2,
+        "precision": "amp-float16",
+        "learning_rate": 1e-4,
+    }
+    assert "learning_rate" not in read(STEP + "learning_rate: 1.0e-4\n").facts
+
+
+def test_a_command_gives_way_to_what_the_program_states():
+    run = read("python train.py --lr 0.01 --seed 1\nNamespace(lr=0.02, seed=2)\n" + STEP)
+    assert (run.facts["learning_rate"], run.facts["seed"]) == (0.02, 2)
+    assert run.notes == read("Namespace(lr=0.02, seed=2)\n" + STEP).notes
+
+
+@pytest.mark.parametrize("end", [", ", "\n"])
+def test_the_arguments_of_swift_are_facts(end):
+    between = f",{end}" if end == "\n" else end
+    pairs = between.join(["per_device_train_batch_size=1", "gradient_accumulation_steps=16"])
+    opened, closed = ("\n", ",\n)\n") if end == "\n" else ("", ")\n")
+    run = read(f"[INFO:swift] args: SftArguments({opened}{pairs}{closed}" + STEP)
+    assert (run.facts["batch_per_device"], run.facts["grad_accumulation"]) == (1, 16)
+
+
+def test_llamafactory_states_its_processes_and_their_precision():
+    run = read(
+        "[INFO|parser.py:355] 2025-03-04 10:00:00,000 >> Process rank: 0, world size: 4, device: "
+        "npu:0, distributed training: True, compute dtype: torch.bfloat16\n" + STEP
+    )
+    assert run.facts.named() == {
+        "world_size": 4,
+        "precision": "amp-bfloat16",
+        "device_kind": "npu",
+    }
+
+
+BANNER = (
+    "--------------+------------------------------------------------\n"
+    " PyTorch      | 2.0.0a0+gitdfe6533\n"
+    " Torch-SDAA   | 2.0.0\n"
+    "--------------+------------------------------------------------\n"
+    " SDAA Driver  | 1.5.0 (N/A)\n"
+    " SDAA Runtime | 1.5.1 (/opt/tecoai/lib64/libsdaart.so)\n"
+    " TecoDNN      | 1.19.0 (/opt/tecoai/lib64/libtecodnn.so)\n"
+    " TecoBLAS     | 1.20.0 (/opt/tecoai/lib64/libtecoblas.so)\n"
+    " TCCL         | 1.18.0 (/opt/tecoai/lib64/libtccl.so)\n"
+    "--------------+------------------------------------------------\n"
+)
+
+
+def test_the_banner_of_torch_sdaa_states_every_version():
+    assert read(BANNER + STEP).facts.named() == {
+        "device_kind": "sdaa",
+        "driver": "1.5.0",
+        "runtime": "1.5.1",
+        "collectives": "1.18.0",
+        "dnn": "1.19.0",
+        "blas": "1.20.0",
+        "torch": "2.0.0a0+gitdfe6533",
+    }
+
+
+@pytest.mark.parametrize(
+    "line", ["export TORCH_SDAA_AUTOLOAD=cuda_migrate", "'TORCH_SDAA_AUTOLOAD': 'cuda_migrate',"]
+)
+def test_what_a_migrated_log_calls_cuda_is_sdaa(line):
+    run = read(f"{line}\nProcess rank: 0, device: cuda:0, n_gpu: 1\n" + STEP)
+    assert run.facts["device_kind"] == "sdaa"
+    assert "what this log calls cuda is SDAA" in run.notes[0]
+    assert "device_kind" not in read("TORCH_SDAA_AUTOLOAD=other\n" + STEP).facts
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[W VariableFallbackKernel.cpp:51] Warning: CAUTION: The operator 'aten::nonzero' is not "
+        "currently supported on the NPU backend and will fall back to run on the CPU.",
+        "UserWarning: aten::nonzero has fallen back to cpu",
+        "The op: aten::nonzero falls back to CPU",
+    ],
+)
+def test_operators_that_ran_on_the_cpu_are_a_fact(line):
+    other = line.replace("aten::nonzero", "aten::unique")
+    run = read(f"{line}\n{other}\n{line}\n" + STEP)
+    assert run.facts["cpu_operators"] == "aten::nonzero, aten::unique"

@@ -224,6 +224,8 @@ NO_COUNTER = {
     "Arguments": "states facts",
     "Environment": "states facts",
     "Launch": "states facts",
+    "Command": "states facts",
+    "DeviceNotes": "states facts",
     "CsvTable": "its example is a heading",
     "EpochTable": "its example is a heading",
     "Sides": "its example is a heading",

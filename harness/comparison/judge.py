@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from harness.align.aligned import Aligned, interval
 from harness.align.comparable import Comparability, SideValue, blocking
 from harness.errors import PolicyError
+from harness.log.fact_table import DEVICES_PER_CARD
 from harness.log.wording import counted
 from harness.rules import Finding, RuleCall, Verdict, parse_rule, rule_call
 from harness.rules.equivalence import same_start
@@ -149,7 +150,7 @@ def judge(
     if differing:
         reasons = tuple(
             f"{row.fact} is {_text(row.baseline)} in the baseline and {_text(row.candidate)} in "
-            "the candidate"
+            f"the candidate{_cards(row, rows)}"
             for row in differing
         )
         return Judgement(verdict=Verdict.INCOMPARABLE, reasons=reasons)
@@ -183,6 +184,21 @@ def judge(
         doubts=doubts,
         scope=scope,
     )
+
+
+def _cards(row: Comparability, rows: Sequence[Comparability]) -> str:
+    """Returns a remark where one side runs a process on each device of a card."""
+    if row.fact != "world_size":
+        return ""
+    kinds = next(((r.baseline, r.candidate) for r in rows if r.fact == "device_kind"), (None, None))
+    for kind, own, other in (
+        (kinds[0], row.baseline, row.candidate),
+        (kinds[1], row.candidate, row.baseline),
+    ):
+        devices = DEVICES_PER_CARD.get(str(kind), 1)
+        if devices > 1 and (own, other) == (devices, 1):
+            return f" (one {str(kind).upper()} card has {devices} devices, with one process each)"
+    return ""
 
 
 def _text(value: SideValue) -> str:

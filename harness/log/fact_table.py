@@ -26,6 +26,9 @@ DEVICE_KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Device kinds, each with the collective libraries that only it uses; gloo and mpi serve any."""
 
+DEVICES_PER_CARD: Mapping[str, int] = MappingProxyType({"sdaa": 4})
+"""Devices that a program sees on one card, for kinds whose cards hold several."""
+
 Value = Literal["count", "number", "word", "flag"]
 """A count is a whole number from 1; a word is text; a flag is true or false."""
 Names = str | tuple[str, ...]
@@ -77,7 +80,7 @@ TABLE: tuple[Fact, ...] = (
         "count",
         mmengine="train_dataloader.batch_size",
         mmcv="data.samples_per_gpu",
-        arguments=("batch_size", "per_device_train_batch_size"),
+        arguments=("batch_size", "per_device_train_batch_size", "micro_batch_size"),
         hf_state="train_batch_size",
         megatron_arguments="micro_batch_size",
         trainer="Instantaneous batch size per device",
@@ -87,7 +90,7 @@ TABLE: tuple[Fact, ...] = (
         "forward passes per optimizer step",
         "count",
         mmengine="optim_wrapper.accumulative_counts",
-        arguments="gradient_accumulation_steps",
+        arguments=("gradient_accumulation_steps", "grad_accumulation_steps"),
         mllog="gradient_accumulation_steps",
         trainer="Gradient Accumulation steps",
     ),
@@ -96,6 +99,7 @@ TABLE: tuple[Fact, ...] = (
         "samples per optimizer step, over all processes",
         "count",
         megatron="global batch size",
+        arguments="global_batch_size",
         mllog="global_batch_size",
         megatron_arguments="global_batch_size",
         trainer="Total train batch size",
@@ -149,7 +153,7 @@ TABLE: tuple[Fact, ...] = (
         "count",
         mmengine="train_cfg.max_iters",
         mmcv="runner.max_iters",
-        arguments=("max_steps", "max_iters"),
+        arguments=("max_steps", "max_iters", "max_train_steps", "train_iters"),
         hf_state="max_steps",
         json_lines="total_steps",
         megatron_arguments="train_iters",
@@ -181,6 +185,10 @@ TABLE: tuple[Fact, ...] = (
         sdaa_banner="SDAA Runtime",
     ),
     _may_differ("backend", "collective library"),
+    _may_differ("collectives", "version of the collective library", sdaa_banner="TCCL"),
+    _may_differ("dnn", "version of the library of network operators", sdaa_banner="TecoDNN"),
+    _may_differ("blas", "version of the library of matrix products", sdaa_banner="TecoBLAS"),
+    _may_differ("cpu_operators", "operators that fell back to the CPU"),
     _may_differ(
         "launcher", "what started the processes", mmengine_environment="Distributed launcher"
     ),

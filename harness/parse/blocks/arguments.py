@@ -3,6 +3,7 @@
 Namespace(batch_size=1, lr=0.0004260800570575518, num_epochs=100, weight_decay=0.0)   (argparse)
 TrainingArguments(                                                     (Hugging Face, one a line)
 learning_rate=5e-05,
+[INFO:swift] args: SftArguments(per_device_train_batch_size=1, seed=42)            (ms-swift)
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ ARGUMENTS = f"{CONFIG}args."
 MAX_LINES = 2000
 MAX_TEXT = 65_536
 
-_START = re.compile(r"\b(?P<kind>Namespace|\w*TrainingArguments)\((?P<rest>.*)", re.DOTALL)
+_START = re.compile(r"\b(?P<kind>Namespace|\w{0,60}Arguments)\((?P<rest>.*)", re.DOTALL)
 _PAIR = re.compile(
     r"(?P<name>[A-Za-z_]\w{0,60})=(?P<value>'[^']{0,500}'|\"[^\"]{0,500}\"|[^\s,()'\"\[\]{}]{1,200})(?=[,)\s]|$)"
 )
@@ -47,13 +48,14 @@ class Arguments:
             self._open = 0 if text.strip() == ")" else self._open - 1
             self._pairs(number, text, into)
             return "=" in text or not self._open
-        start = _START.search(text) if "(" in text and len(text) <= MAX_TEXT else None
+        named = "Namespace(" in text or "Arguments(" in text
+        start = _START.search(text) if named and len(text) <= MAX_TEXT else None
         if start is None:
             return False
         rest = start["rest"].strip()
         if not rest:
             self._open = MAX_LINES
-        elif start["kind"] != "Namespace" or not rest.endswith(")"):
+        elif not rest.endswith(")"):
             return False
         self._pairs(number, rest, into)
         return True

@@ -7,7 +7,9 @@ and `tests/test_harness_formats.py`.
 from __future__ import annotations
 
 from harness.parse.blocks.arguments import Arguments
+from harness.parse.blocks.command import Command
 from harness.parse.blocks.config_block import ConfigBlock
+from harness.parse.blocks.device_notes import DeviceNotes
 from harness.parse.blocks.environment import Environment
 from harness.parse.blocks.launch import Launch
 from harness.parse.format import Format
@@ -47,6 +49,8 @@ FORMATS: tuple[type[Format], ...] = (
     Arguments,  # blocks of facts come after the formats of lines that name such facts as well
     Launch,
     Environment,
+    DeviceNotes,
+    Command,  # states only what none of those before it states
     EpochTable,
     CsvTable,  # takes every line behind its heading
     Sides,  # fallbacks: rows of numbers, two numbers on a line, or a loss on a line
@@ -54,7 +58,7 @@ FORMATS: tuple[type[Format], ...] = (
     Grammar,
 )
 """The first that takes a line has it. An installed package's formats are asked before `Sides`."""
-FACTS_ONLY = (ConfigBlock, Arguments, Launch, Environment)
+FACTS_ONLY = (ConfigBlock, Arguments, Launch, Environment, DeviceNotes, Command)
 """Blocks that state facts and hold no record."""
 AS_SPELLED = (Mllog, MmcvJson, ScalarsJson, HfState, JsonLines, Pattern)
 """Formats that read values as they are spelled, and note those that are not numbers themselves."""

@@ -3,6 +3,7 @@
 epoch,step,train_loss,val_loss
 0,49,2.1,
 run,rank,step,name,value               (this project's own tidy tables)
+"Step","run a - loss","run b - loss"   (exports of trackers, with several runs as columns)
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import csv
 
 from harness.parse.collect import MAX_PARTS, Collector
+from harness.parse.formats.exports import Column, by_run, renamed
 from harness.parse.line import Line, Place, records_of
 from harness.parse.names import EPOCHS, Names, holds_figures, is_loss, step_key
 from harness.parse.number import count, number
@@ -41,6 +43,8 @@ class CsvTable:
         self._rows = Rows()
         self._names = Names()
         self._named: set[str] = set()
+        self._columns: dict[str, Column] = {}
+        self._of_runs: dict[str, tuple[Rows, Names]] = {}
 
     def feed(self, line: Line, into: Collector) -> bool:
         """Takes the heading and every row after it."""
@@ -61,11 +65,12 @@ class CsvTable:
         if not line.endswith("\n") or len(line) > MAX_HEADING:
             return False
         for delimiter in DELIMITERS:
-            names = [cell.strip() for cell in _cells(line, delimiter)]
+            names = renamed([cell.strip() for cell in _cells(line, delimiter)])
             step = step_key(names) or next((e for e in EPOCHS if e in names), None)
             if len(names) > 1 and step is not None and not any(map(_is_number, names)):
                 self._head, self._step, self._delimiter = names, step, delimiter
                 self._names.learn(names)
+                self._columns = by_run(names, step)
                 return True
         return False
 
@@ -93,8 +98,32 @@ class CsvTable:
         if not whole:
             into.skip(line, text, f"the file ends inside {self._head[-1]}")
             row[self._head[-1]] = ""
-        self._records(line, text, row, step, into, whole=whole)
+        if self._columns:
+            self._exported(line, text, row, step, into)
+        else:
+            self._records(line, text, row, step, into, whole=whole)
         into.claim(self.name)
+
+    def _exported(
+        self, line: int, text: str, row: dict[str, str], step: int, into: Collector
+    ) -> None:
+        """Hands over the figures of each run; a run without any in this row was not logged then."""
+        cells: dict[str, dict[str, object]] = {}
+        for name, (run, figure) in self._columns.items():
+            if row[name] and holds_figures(figure):
+                value = number(row[name])
+                cells.setdefault(run, {})[figure] = row[name] if value is None else value
+        for run, figures in cells.items():
+            to = into.part(run)
+            if to is None:
+                into.skip(line, text, f"more than {MAX_PARTS} runs")
+                return
+            rows, names = self._of_runs.setdefault(run, (Rows(), Names()))
+            values, unread = rows.read(figures, step, text, to)
+            for name, shown, _ in unread:
+                to.skip(line, text, f"{name} {shown!r:.40} is not a number")
+            names.learn(values)
+            to.record(Place(step), {names.of(name): value for name, value in values.items()})
 
     def _records(
         self, line: int, text: str, row: dict[str, str], step: int, into: Collector, *, whole: bool

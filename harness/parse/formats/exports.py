@@ -1,0 +1,50 @@
+"""Columns of tables that trackers of experiments export, with several runs in one table.
+
+"Step","run a - train/loss","run a - train/loss__MIN","run b - train/loss"     (Weights & Biases)
+run_id,key,value,step,timestamp                                                (MLflow)
+run,tag,step,value                                                             (TensorBoard)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_RUN = {"run id": "run", "run_id": "run", "run name": "run", "run_name": "run", "run": "run"}
+_TIDY = {**_RUN, "tag": "name", "key": "name", "metric": "name", "value": "value"}
+"""Columns of tables with a value a row, in small letters, by the tracker's names."""
+BESIDE = ("__MIN", "__MAX")
+"""Ends of the columns that hold the range over which Weights & Biases took a mean."""
+
+
+class Column(NamedTuple):
+    """The run and the figure that a column holds."""
+
+    run: str
+    figure: str
+
+
+def renamed(names: list[str]) -> list[str]:
+    """Returns the columns of a table with a value a row under this project's names.
+
+    >>> renamed(["run_id", "key", "value", "step"]), renamed(["Step", "Value"])
+    (['run', 'name', 'value', 'step'], ['Step', 'Value'])
+    """
+    known = [_TIDY.get(name.lower(), name) for name in names]
+    return known if {"name", "value"} <= set(known) and len(set(known)) == len(known) else names
+
+
+def by_run(names: list[str], step: str) -> dict[str, Column]:
+    """Returns the columns that are called `RUN - FIGURE`; none unless all but `step` are.
+
+    >>> by_run(["Step", "a - loss", "a - loss__MIN", "b - loss"], "Step")
+    {'a - loss': Column(run='a', figure='loss'), 'b - loss': Column(run='b', figure='loss')}
+    """
+    others = [name for name in names if name != step]
+    if not all(" - " in name for name in others):
+        return {}
+    columns = {}
+    for name in others:
+        run, _, figure = name.rpartition(" - ")
+        if not name.endswith(BESIDE) and figure != "_step":
+            columns[name] = Column(run, figure)
+    return columns
