@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.lag import lag
+from harness.align.windows import at_window, common_window, interval, shared_steps
 from harness.errors import AlignmentError
 from harness.log.run import Run, Series
-from harness.log.wording import counted
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.int64]
@@ -176,8 +176,8 @@ def align(
     """The series `metric` of `rank` of every run on the steps that all of them have.
 
     Where all runs share several windows, the one with the most common records is judged, the
-    narrowest of equal ones. Where they share none, the narrower is averaged to the wider, never the
-    reverse.
+    narrowest of equal ones. Where their windows differ, whole means are joined to means over the
+    shortest interval that all of them fill; none is split or interpolated.
 
     Raises:
         AlignmentError: a run lacks the series, or the runs have no step in common.
@@ -204,10 +204,10 @@ def _on_common_steps(
     """The curves, and the other windows with their numbers of common records."""
     base = [select(run, metric, rank) for run in baseline]
     cand = [select(run, metric, rank) for run in candidate]
-    window, left_out = _common_window([*base, *cand])
-    left = tuple(_at_window(found, window) for found in base)
-    right = tuple(_at_window(found, window) for found in cand)
-    common = _shared_steps([*left, *right])
+    window, left_out = common_window([*base, *cand])
+    left = tuple(at_window(found, window) for found in base)
+    right = tuple(at_window(found, window) for found in cand)
+    common = shared_steps([*left, *right])
     if common.size == 0:
         raise AlignmentError(_no_common_step(baseline, candidate, left, right, metric))
     ours, theirs = _all_steps(left), _all_steps(right)
@@ -247,61 +247,6 @@ def select(run: Run, metric: str, rank: int) -> tuple[Series, ...]:
     return found
 
 
-def _common_window(
-    choices: Sequence[tuple[Series, ...]],
-) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """The window that is judged, and the other shared ones with their numbers of common records.
-
-    Several windows of one series are shared where the logging interval changed, or where the first
-    record stands for fewer steps than the others: the window with the most records is the run's.
-    """
-    shared = set.intersection(*({s.window for s in found} for found in choices))
-    if not shared:
-        return max(found[0].window for found in choices), ()
-    records = {
-        window: _shared_steps([_at_window(found, window) for found in choices]).size
-        for window in sorted(shared)
-    }
-    best = max(records, key=lambda window: (records[window], -window))
-    return best, tuple((window, n) for window, n in records.items() if window != best)
-
-
-def _at_window(found: tuple[Series, ...], window: int) -> Series:
-    for series in found:
-        if series.window == window:
-            return series
-    return widen(found[0], window)
-
-
-def widen(series: Series, window: int) -> Series:
-    """A per-step series as means over `window` steps; a mean that lacks a step is left out.
-
-    Raises:
-        AlignmentError: the series is no per-step one, so that its means cannot be formed.
-    """
-    if series.window != 1:
-        msg = (
-            f"{series.key} of rank {series.rank} is a mean of {counted(series.window, 'step')} "
-            "and cannot be "
-            f"turned into one of {window}; log the same window on both sides."
-        )
-        raise AlignmentError(msg)
-    if len(series) < window:
-        return replace(series, window=window, steps=series.steps[:0], values=series.values[:0])
-    whole = series.steps[window - 1 :] - series.steps[: 1 - window or None] == window - 1
-    means = np.lib.stride_tricks.sliding_window_view(series.values, window).mean(axis=1)
-    return replace(
-        series, window=window, steps=series.steps[window - 1 :][whole], values=means[whole]
-    )
-
-
-def _shared_steps(series: Sequence[Series]) -> Steps:
-    steps = series[0].steps
-    for other in series[1:]:
-        steps = np.intersect1d(steps, other.steps, assume_unique=True)
-    return steps
-
-
 def _all_steps(series: Sequence[Series]) -> Steps:
     steps = series[0].steps
     for other in series[1:]:
@@ -327,28 +272,6 @@ def _missing(series: Sequence[Series], common: Steps) -> Steps:
         stride, phase = interval(one.steps)
         expected &= (inside % stride == phase) | np.isin(inside, one.steps)
     return inside[expected]
-
-
-REGULAR = 0.8
-"""Part of the steps that must lie on a grid for it to be the logging interval."""
-
-
-def interval(steps: Steps) -> tuple[int, int]:
-    """The logging interval of rising steps (n,) with its phase: most steps are phase modulo it.
-
-    (1, 0), every step, where they follow no regular interval.
-
-    >>> interval(np.array([9, 19, 39, 49])), interval(np.array([1, 10, 20, 30, 40, 50]))
-    ((10, 9), (10, 0))
-    """
-    if steps.size < 2:
-        return 1, 0
-    strides, counts = np.unique(np.diff(steps), return_counts=True)
-    stride = int(strides[counts.argmax()])
-    phases, counts = np.unique(steps % stride, return_counts=True)
-    if counts.max() < REGULAR * steps.size:
-        return 1, 0
-    return stride, int(phases[counts.argmax()])
 
 
 def _no_common_step(

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.align.aligned import Aligned, interval
+from harness.align.aligned import Aligned
 from harness.align.comparable import Comparability, SideValue, blocking
+from harness.align.windows import interval
 from harness.errors import PolicyError
 from harness.log.wording import counted
 from harness.rules import Finding, RuleCall, Verdict, parse_rule, rule_call

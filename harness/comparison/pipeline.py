@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.align.aligned import Aligned, align, interval, select
+from harness.align.aligned import Aligned, align, select
 from harness.align.auxiliary import with_auxiliary
 from harness.align.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
 from harness.align.measure import Measures, measure
+from harness.align.windows import interval, joined
 from harness.comparison.judge import Evidence, Judgement, Policy, judge
 from harness.errors import AlignmentError, PolicyError
-from harness.log.run import Run
+from harness.log.run import Run, Series
 from harness.log.wording import counted
 from harness.quality.caveats import data_caveats
 from harness.quality.completeness import WHOLE, by_order, incomplete
@@ -114,6 +115,7 @@ def compare(
         notes=(
             *(f"{text}: judged all the same, as allowed" for text in schedules.waived),
             *_notes(rows, whole, aligned),
+            *_joined([select(run, metric, policy.rank) for run in (*base, *cand)], whole),
             *_progress("baseline", base),
             *_progress("candidate", cand),
         ),
@@ -224,6 +226,18 @@ def _notes(rows: Sequence[Comparability], aligned: Aligned, judged: Aligned) -> 
             f"one side lacks {counted(aligned.missing.size, 'step')} inside the common range"
         )
     return notes
+
+
+def _joined(choices: Sequence[tuple[Series, ...]], aligned: Aligned) -> list[str]:
+    """That means of both sides were joined to means over one interval."""
+    windows = joined(choices, aligned.window)
+    if not windows:
+        return []
+    return [
+        f"{aligned.metric} is compared as means of {aligned.window} steps, the shortest interval "
+        f"that whole means of both sides fill (logged are means of "
+        f"{' and '.join(map(str, windows))} steps); no record is split or interpolated"
+    ]
 
 
 def _unit(judged: Aligned) -> str:

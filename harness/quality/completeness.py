@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.align.aligned import Aligned, interval
+from harness.align.aligned import Aligned
 from harness.align.auxiliary import takes_resources
 from harness.align.comparable import RANKS, SERIES
+from harness.align.windows import interval
 from harness.log.facts import CONFIG, MUST_MATCH, must_match
 from harness.log.run import Run, Series
 from harness.log.wording import counted
