@@ -92,13 +92,21 @@ class Evidence:
     `failures` are evidence against the candidate whatever the rules found, as a schedule that
     differs. `doubts` say why the data carry no pass. Where runs are no independent sample
     (`no_sample` says why), a test has no error rate, and decides nothing. `unplaced` says why the
-    records of the two sides may not belong to the same steps: then no rule is asked.
+    records of the two sides may not belong to the same steps: then no rule is asked. `placing` says
+    how records were placed whose log states no step; every verdict on them begins with it.
     """
 
     failures: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     no_sample: tuple[str, ...] = ()
     unplaced: tuple[str, ...] = ()
+    placing: str = ""
+
+    def after_placing(self, reasons: tuple[str, ...]) -> tuple[str, ...]:
+        """Returns reasons, the first of which begins with how records were placed."""
+        if not (self.placing and reasons):
+            return reasons
+        return (f"{self.placing}: {reasons[0]}", *reasons[1:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +166,7 @@ def judge(
     if evidence.unplaced:
         return Judgement(
             verdict=Verdict.INCONCLUSIVE,
-            reasons=evidence.unplaced,
+            reasons=evidence.after_placing(evidence.unplaced),
             doubts=evidence.unplaced,
             scope=scope,
         )
@@ -180,7 +188,7 @@ def judge(
     return Judgement(
         verdict=verdict,
         findings=findings,
-        reasons=reasons,
+        reasons=evidence.after_placing(reasons),
         failures=evidence.failures,
         doubts=doubts,
         scope=scope,

@@ -18,7 +18,8 @@ from harness.errors import AlignmentError, PolicyError
 from harness.log.run import Run, Series
 from harness.log.wording import counted
 from harness.quality.caveats import data_caveats
-from harness.quality.completeness import WHOLE, by_order, incomplete
+from harness.quality.completeness import WHOLE, incomplete
+from harness.quality.order import BY_ORDER, uneven, unplaced
 from harness.quality.ranks import check_rank, other_ranks, repeated_ranks
 from harness.quality.records import check_records
 from harness.quality.runset import check_runs
@@ -87,6 +88,7 @@ def compare(
             *(text for found in others for text in found.failures),
         ),
         doubts=(
+            *uneven(base, cand, aligned),
             *incomplete(base, cand, aligned, policy.allow),
             *data_caveats(base, cand, part),
             *records.doubts,
@@ -98,7 +100,8 @@ def compare(
             *check_runs("baseline", base, aligned),
             *check_runs("candidate", cand, aligned),
         ),
-        unplaced=by_order(base, cand, aligned),
+        unplaced=unplaced(base, cand, aligned),
+        placing=BY_ORDER if aligned.by_order else "",
     )
     return Comparison(
         baseline=base,

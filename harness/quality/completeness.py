@@ -32,8 +32,6 @@ have reached a target sooner. One of 210 in public logs ends at 0.87 of nine tha
 SAME_LENGTH = 0.05
 """Runs of a side whose ends lie within this part of each other follow one schedule."""
 NAMED = 6
-EPOCH_PRINTED = 0.011
-"""Epochs are printed with two decimals."""
 
 
 def incomplete(
@@ -52,39 +50,6 @@ def incomplete(
         *_last_figures(candidate, judged),
         *(() if no_ranks else _ranks(baseline, candidate, judged)),
     )
-
-
-def by_order(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -> tuple[str, ...]:
-    """Why records that are counted in the order of printing may not belong to the same steps.
-
-    They do where every run is counted so, prints as many records, and states the same epochs beside
-    them, if any.
-    """
-    runs = (*baseline, *candidate)
-    counted = [run.source for run in runs if judged.metric in run.by_order]
-    if not counted:
-        return ()
-    series = (*judged.baseline_series, *judged.candidate_series)
-    sizes = [len(s) for s in series]
-    head = f"{_list(counted)} states no steps, so its records are counted in the order of printing"
-    advice = "log the step beside the loss, or print at one interval and say which"
-    if len(counted) < len(runs):
-        return (f"{head}, and those of the others are not: {advice}",)
-    if min(sizes) < WHOLE * max(sizes):
-        listed = _list(f"{n} of {run.source}" for n, run in zip(sizes, runs, strict=True))
-        return (f"{head}, and the logs hold different numbers of them ({listed}): {advice}",)
-    epochs = [_values_at(run.epochs, judged.steps) for run in runs]
-    known = [values for values in epochs if values is not None]
-    if known and not all(np.allclose(v, known[0], rtol=0.05, atol=EPOCH_PRINTED) for v in known):
-        return (f"{head}, and the epochs beside them differ from run to run: {advice}",)
-    return ()
-
-
-def _values_at(series: Series | None, steps: Steps) -> NDArray[np.float64] | None:
-    """The values of a series on these steps (n,); None where it lacks one."""
-    if series is None or not np.isin(steps, series.steps).all():
-        return None
-    return series.values[np.searchsorted(series.steps, steps)]
 
 
 def _ends(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
@@ -196,7 +161,7 @@ def _silent(side: str, runs: Sequence[Run], judged: Aligned, allow: Sequence[str
         lacks = [name for name in lacks if name not in allow and "all" not in allow]
         if lacks:
             yield (
-                f"{side} {run.source} does not state {_list(lacks)}, which its siblings do: not "
+                f"{side} {run.source} does not state {listed(lacks)}, which its siblings do: not "
                 "shown to be the same experiment. Give its whole log, or leave it out"
             )
         elif configured and not _config(run) and "all" not in allow:
@@ -208,7 +173,7 @@ def _silent(side: str, runs: Sequence[Run], judged: Aligned, allow: Sequence[str
         lacking = [run.source for run in runs if not run.find(name, judged.rank)]
         if lacking and not _waived(name, allow):
             yield (
-                f"{side} {_list(lacking)} logs no {name}, which its siblings do: give the whole "
+                f"{side} {listed(lacking)} logs no {name}, which its siblings do: give the whole "
                 f"log, leave it out, or allow {SERIES}.{name}"
             )
 
@@ -325,7 +290,7 @@ def _ranks(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -
         if missing[id(run)]:
             of = run.facts.get("world_size") or max(_of(run, judged.metric)) + 1
             yield (
-                f"{run.source}: rank {_list(map(str, missing[id(run)]))} of {of} logged no "
+                f"{run.source}: rank {listed(map(str, missing[id(run)]))} of {of} logged no "
                 f"{judged.metric}"
             )
         yield from _in_part(run, judged)
@@ -339,7 +304,7 @@ def _ranks(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -
             yield (
                 f"{run.source} logs {judged.metric} of {len(shown) - len(lacks)} of the "
                 f"{counted(len(shown), 'rank')} that the baseline shows, not of rank "
-                f"{_list(map(str, lacks))}: lines of a rank are missing"
+                f"{listed(map(str, lacks))}: lines of a rank are missing"
             )
 
 
@@ -383,8 +348,8 @@ def _in_part(run: Run, judged: Aligned) -> Iterator[str]:
             )
 
 
-def _list(items: Iterable[str]) -> str:
-    """Names by comma; past six the rest is counted."""
+def listed(items: Iterable[str]) -> str:
+    """Returns names by comma; past six the rest is counted."""
     every = list(items)
     rest = len(every) - NAMED
     return ", ".join(every[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
