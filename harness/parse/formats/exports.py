@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 _RUN = {"run id": "run", "run_id": "run", "run name": "run", "run_name": "run", "run": "run"}
+_IDENTIFIERS = ("run id", "run_id")
 _TIDY = {**_RUN, "tag": "name", "key": "name", "metric": "name", "value": "value"}
 """Columns of tables with a value a row, in small letters, by the tracker's names."""
 BESIDE = ("__MIN", "__MAX")
@@ -28,8 +29,18 @@ def renamed(names: list[str]) -> list[str]:
 
     >>> renamed(["run_id", "key", "value", "step"]), renamed(["Step", "Value"])
     (['run', 'name', 'value', 'step'], ['Step', 'Value'])
+
+    Of a name and an identifier of the run, the identifier is kept: names may be given twice.
+
+    >>> renamed(["Run", "Run ID", "metric", "step", "value"])
+    ['Run', 'run', 'name', 'step', 'value']
     """
     known = [_TIDY.get(name.lower(), name) for name in names]
+    if known.count("run") > 1:
+        known = [
+            name if new == "run" and name.lower() not in _IDENTIFIERS else new
+            for name, new in zip(names, known, strict=True)
+        ]
     return known if {"name", "value"} <= set(known) and len(set(known)) == len(known) else names
 
 
