@@ -527,17 +527,16 @@ def test_an_export_of_weights_and_biases_holds_a_run_a_column():
     }
 
 
-def test_an_export_of_one_run_is_a_run():
-    text = '"Step","red - loss","red - loss__MIN","red - lr"\n10,2.5,2.5,0.5\n20,2.25,2.25,0.25\n'
-    assert series(parse_log([text], source="x.csv")) == {
-        "loss": {10: 2.5, 20: 2.25},
-        "lr": {10: 0.5, 20: 0.25},
-    }
+def test_an_export_of_one_run_keeps_the_names_of_its_columns():
+    text = '"Step","red - loss"\n10,2.5\n20,2.25\n'
+    assert series(parse_log([text], source="x.csv")) == {"red - loss": {10: 2.5, 20: 2.25}}
 
 
 def test_a_run_that_diverged_in_an_export_is_not_finite():
-    (run,) = parse_logs(['"Step","red - loss"\n10,2.5\n20,NaN\n'], source="x.csv")
-    assert str(series(run)["loss"][20]) == "nan"
+    text = '"Step","red - loss","blue - loss"\n10,2.5,2.5\n20,NaN,2.25\n'
+    red, blue = parse_logs([text], source="x.csv")
+    assert str(series(red)["loss"][20]) == "nan"
+    assert series(blue)["loss"] == {10: 2.5, 20: 2.25}
 
 
 @pytest.mark.parametrize(
