@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loglines import decaying, run
 
-from harness.align.aligned import align, widen
+from harness import compare
+from harness.align.aligned import align
 from harness.align.lag import lag
+from harness.align.windows import widen
 from harness.errors import AlignmentError
 from harness.storage.logs import read_run
 
@@ -92,8 +94,64 @@ def test_a_mean_that_lacks_a_step_is_left_out():
 
 
 def test_a_mean_cannot_be_turned_into_another():
-    with pytest.raises(AlignmentError, match=r"loss@10 .* cannot be turned into a mean of 25"):
+    with pytest.raises(AlignmentError, match=r"loss@10 .* means of 50 steps\. Log"):
         align([run(decaying(9), window=10)], [run(decaying(9), window=25)])
+
+
+def means(per_step, window, *, first=0, lost=()):
+    """A run that logs the mean since the last record, every `window` steps."""
+    ends = [e for e in range(first + window, per_step.size + 1, window) if e not in lost]
+    values = [float(per_step[end - window : end].mean()) for end in ends]
+    return run(values, steps=[end - 1 for end in ends], window=window)
+
+
+def test_means_over_80_and_384_steps_are_compared_over_1920():
+    count = np.arange(1920 * 60)
+    line = 5 - count / 1e5  # the mean of a line over an interval is its value in the middle
+    made = compare([means(line, 80)], [means(line + 0.5, 384)])
+    aligned = made.aligned
+    assert aligned.window == 1920
+    assert aligned.steps.tolist() == [1920 * i - 1 for i in range(1, 61)]
+    middle = 5 - (aligned.steps - 1919 / 2) / 1e5
+    assert np.allclose(aligned.baseline[0], middle, rtol=1e-12)
+    assert np.allclose(aligned.candidate[0], middle + 0.5, rtol=1e-12)
+    (note,) = [note for note in made.notes if "1920" in note]
+    assert note == (
+        "loss is compared as means of 1920 steps, the shortest interval that whole means of both "
+        "sides fill (logged are means of 80 and 384 steps); no record is split or interpolated"
+    )
+
+
+def test_an_interval_that_lacks_a_mean_is_left_out():
+    line = np.arange(1920 * 4) / 10
+    aligned = align([means(line, 80, lost={1920 + 160})], [means(line, 384)])
+    assert aligned.steps.tolist() == [1919, 3 * 1920 - 1, 4 * 1920 - 1]
+    assert np.allclose(aligned.baseline, aligned.candidate, rtol=1e-12)
+
+
+def test_a_first_record_of_its_own_does_not_hide_the_common_interval():
+    line = np.arange(1920 * 4) / 10
+    sides = [means(line, window) for window in (80, 384)]
+    first = run([line[0]], steps=[0]).series
+    aligned = align(*([replace(side, series=(*first, *side.series))] for side in sides))
+    assert (aligned.window, aligned.steps.size) == (1920, 4)
+    assert aligned.left_out == ((1, 1),)
+
+
+def test_means_that_overlap_or_end_elsewhere_are_not_joined():
+    line = np.arange(1920 * 4) / 10
+    overlapping = run(line[9:], steps=range(9, line.size), window=10)
+    with pytest.raises(AlignmentError, match=r"loss@10 .* means of 1920 steps\. Log"):
+        align([overlapping], [means(line, 384)])
+    with pytest.raises(AlignmentError, match="no common step"):
+        align([means(line, 80)], [means(line, 384, first=1)])
+
+
+def test_equal_windows_need_no_joining():
+    line = np.arange(800) / 10
+    made = compare([means(line, 80)], [means(line, 80)])
+    assert made.aligned.window == 80
+    assert not any("interval" in note for note in made.notes)
 
 
 def test_a_missing_series_names_those_that_are_there():

@@ -264,7 +264,41 @@ def test_records_counted_in_the_order_of_printing_must_be_as_many(counts):
     assert (made.verdict is Verdict.PASS) == (counts[0] == counts[1])
     if counts[0] != counts[1]:
         assert made.verdict is Verdict.INCONCLUSIVE
-        assert "numbered in print order" in made.judgement.reasons[0]
+        assert "counted in the order of printing" in made.judgement.reasons[0]
+    assert made.judgement.reasons[0].startswith("positions are by order of printing: ")
+
+
+def test_one_record_less_by_order_never_passes_and_excuses_no_failure():
+    def judged(values, policy=LOOSE):
+        sides = (run(decaying(100, seed=1)), run(values, source="b.log"))
+        return compare(*(replace(side, by_order=("loss",)) for side in sides), policy)
+
+    shorter = judged(decaying(99, seed=2))
+    assert shorter.verdict is Verdict.INCONCLUSIVE
+    assert any("100 of a.log, 99 of b.log" in doubt for doubt in shorter.judgement.doubts)
+    worse = judged(5 * decaying(99, seed=2), Policy(rules=("two-sided:rtol=0.1",)))
+    assert worse.verdict is Verdict.FAIL
+    assert worse.judgement.reasons[0].startswith("positions are by order of printing: ")
+
+
+@pytest.mark.parametrize(("interval", "verdict"), [(10, Verdict.PASS), (20, Verdict.INCONCLUSIVE)])
+def test_intervals_that_the_settings_state_must_be_the_same(interval, verdict):
+    sides = [
+        replace(
+            run(decaying(100, seed=i), source=f"{i}.log", **{"config.args.logging_steps": every}),
+            by_order=("loss",),
+        )
+        for i, every in ((1, 10), (2, interval))
+    ]
+    made = compare(*sides, LOOSE)
+    assert made.verdict is verdict
+    said = "the settings state different intervals (logging_steps 10, logging_steps 20)"
+    assert (said in made.judgement.reasons[0]) == (verdict is Verdict.INCONCLUSIVE)
+
+
+def test_a_verdict_on_stated_steps_does_not_speak_of_the_order():
+    made = compare(run(decaying(100)), run(decaying(100, seed=2), source="b"), LOOSE)
+    assert "order of printing" not in " ".join(made.judgement.reasons)
 
 
 def test_records_counted_in_order_beside_stated_steps_are_not_compared():

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.align.lag import lag
+from harness.align.windows import at_window, common_window, interval, shared_steps
 from harness.errors import AlignmentError
 from harness.log.arrays import Floats, Steps
 from harness.log.run import Run, Series
-from harness.log.wording import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -173,8 +173,9 @@ def align(
 ) -> Aligned:
     """Returns the series `metric` of `rank` of every run on their common steps.
 
-    If all runs share several windows, the window with the most common records is judged, and among
-    equals the narrowest. If they share none, the narrower window is averaged to the wider one.
+    Where all runs share several windows, the one with the most common records is judged, the
+    narrowest of equal ones. Where their windows differ, whole means are joined to means over the
+    shortest interval that all of them fill; none is split or interpolated.
 
     Raises:
         AlignmentError: a run lacks the series, or the runs have no common step.
@@ -201,10 +202,10 @@ def _on_common_steps(
     """Returns the curves, and the other windows with their numbers of common records."""
     base = [select(run, metric, rank) for run in baseline]
     cand = [select(run, metric, rank) for run in candidate]
-    window, left_out = _common_window([*base, *cand])
-    left = tuple(_at_window(series, window) for series in base)
-    right = tuple(_at_window(series, window) for series in cand)
-    common = _shared_steps([*left, *right])
+    window, left_out = common_window([*base, *cand])
+    left = tuple(at_window(found, window) for found in base)
+    right = tuple(at_window(found, window) for found in cand)
+    common = shared_steps([*left, *right])
     if common.size == 0:
         raise AlignmentError(_no_common_step(baseline, candidate, left, right, metric))
     ours, theirs = _all_steps(left), _all_steps(right)
@@ -244,60 +245,6 @@ def select(run: Run, metric: str, rank: int) -> tuple[Series, ...]:
     return windows
 
 
-def _common_window(
-    choices: Sequence[tuple[Series, ...]],
-) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """Returns the judged window, and the other shared windows with their common records.
-
-    Runs share several windows if the logging interval changed, or if the first record averages
-    fewer steps than the others. The window with the most records is the usual one.
-    """
-    shared = set.intersection(*({s.window for s in series} for series in choices))
-    if not shared:
-        return max(series[0].window for series in choices), ()
-    records = {
-        window: _shared_steps([_at_window(series, window) for series in choices]).size
-        for window in sorted(shared)
-    }
-    best = max(records, key=lambda window: (records[window], -window))
-    return best, tuple((window, n) for window, n in records.items() if window != best)
-
-
-def _at_window(choices: tuple[Series, ...], window: int) -> Series:
-    for series in choices:
-        if series.window == window:
-            return series
-    return widen(choices[0], window)
-
-
-def widen(series: Series, window: int) -> Series:
-    """Returns the means of a per-step series over `window` steps; a mean needs all its steps.
-
-    Raises:
-        AlignmentError: the series is not per step, so its means cannot be formed.
-    """
-    if series.window != 1:
-        msg = (
-            f"{series.key} of rank {series.rank} is a mean of {counted(series.window, 'step')} "
-            f"and cannot be turned into a mean of {window}; log the same window on both sides."
-        )
-        raise AlignmentError(msg)
-    if len(series) < window:
-        return replace(series, window=window, steps=series.steps[:0], values=series.values[:0])
-    whole = series.steps[window - 1 :] - series.steps[: 1 - window or None] == window - 1
-    means = np.lib.stride_tricks.sliding_window_view(series.values, window).mean(axis=1)
-    return replace(
-        series, window=window, steps=series.steps[window - 1 :][whole], values=means[whole]
-    )
-
-
-def _shared_steps(series: Sequence[Series]) -> Steps:
-    steps = series[0].steps
-    for other in series[1:]:
-        steps = np.intersect1d(steps, other.steps, assume_unique=True)
-    return steps
-
-
 def _all_steps(series: Sequence[Series]) -> Steps:
     steps = series[0].steps
     for other in series[1:]:
@@ -324,29 +271,6 @@ def _missing(series: Sequence[Series], common: Steps) -> Steps:
         stride, phase = interval(s.steps)
         expected &= (inside % stride == phase) | np.isin(inside, s.steps)
     return inside[expected]
-
-
-REGULAR = 0.8
-"""Fraction of the steps that must lie on a grid for it to be the logging interval. Not all of them:
-many logs also print step 1."""
-
-
-def interval(steps: Steps) -> tuple[int, int]:
-    """Returns the logging interval of rising steps (n,) and its phase, the usual remainder.
-
-    Returns (1, 0), every step, if the steps follow no regular interval.
-
-    >>> interval(np.array([9, 19, 39, 49])), interval(np.array([1, 10, 20, 30, 40, 50]))
-    ((10, 9), (10, 0))
-    """
-    if steps.size < 2:
-        return 1, 0
-    strides, counts = np.unique(np.diff(steps), return_counts=True)
-    stride = int(strides[counts.argmax()])
-    phases, counts = np.unique(steps % stride, return_counts=True)
-    if counts.max() < REGULAR * steps.size:
-        return 1, 0
-    return stride, int(phases[counts.argmax()])
 
 
 def _no_common_step(

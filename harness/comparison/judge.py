@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.align.aligned import Aligned, interval
+from harness.align.aligned import Aligned
 from harness.align.comparable import Comparability, SideValue, blocking
+from harness.align.windows import interval
 from harness.errors import PolicyError
 from harness.log.fact_table import DEVICES_PER_CARD
 from harness.log.wording import counted
@@ -91,13 +92,21 @@ class Evidence:
     `failures` fail the candidate regardless of the rules, such as a schedule that differs. `doubts`
     are reasons against a pass. `no_sample` says why runs are not independent: tests then have no
     error rate and decide nothing. `unplaced` says why the records of the two sides may belong to
-    different steps: then no rule runs.
+    different steps: then no rule runs. `placing` says how the records of a log without steps were
+    placed; every verdict on them begins with it.
     """
 
     failures: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     no_sample: tuple[str, ...] = ()
     unplaced: tuple[str, ...] = ()
+    placing: str = ""
+
+    def after_placing(self, reasons: tuple[str, ...]) -> tuple[str, ...]:
+        """Returns reasons, the first of which begins with how records were placed."""
+        if not (self.placing and reasons):
+            return reasons
+        return (f"{self.placing}: {reasons[0]}", *reasons[1:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +166,7 @@ def judge(
     if evidence.unplaced:
         return Judgement(
             verdict=Verdict.INCONCLUSIVE,
-            reasons=evidence.unplaced,
+            reasons=evidence.after_placing(evidence.unplaced),
             doubts=evidence.unplaced,
             scope=scope,
         )
@@ -179,7 +188,7 @@ def judge(
     return Judgement(
         verdict=verdict,
         findings=findings,
-        reasons=reasons,
+        reasons=evidence.after_placing(reasons),
         failures=evidence.failures,
         doubts=doubts,
         scope=scope,

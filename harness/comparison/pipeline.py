@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.align.aligned import Aligned, align, interval, select
+from harness.align.aligned import Aligned, align, select
 from harness.align.auxiliary import with_auxiliary
 from harness.align.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
 from harness.align.measure import Measures, measure
+from harness.align.windows import interval, joined
 from harness.comparison.judge import Evidence, Judgement, Policy, judge
 from harness.errors import AlignmentError, PolicyError
-from harness.log.run import Run
+from harness.log.run import Run, Series
 from harness.log.wording import counted
 from harness.quality.caveats import data_caveats
-from harness.quality.completeness import WHOLE, by_order, incomplete
+from harness.quality.completeness import WHOLE, incomplete
+from harness.quality.order import BY_ORDER, uneven, unplaced
 from harness.quality.ranks import check_rank, other_ranks, repeated_ranks
 from harness.quality.records import check_records
 from harness.quality.runset import check_runs
@@ -90,6 +92,7 @@ def compare(
             *(text for rank in others for text in rank.failures),
         ),
         doubts=(
+            *uneven(base, cand, aligned),
             *incomplete(base, cand, aligned, policy.allow),
             *data_caveats(base, cand, part),
             *records.doubts,
@@ -101,7 +104,8 @@ def compare(
             *check_runs("baseline", base, aligned),
             *check_runs("candidate", cand, aligned),
         ),
-        unplaced=by_order(base, cand, aligned),
+        unplaced=unplaced(base, cand, aligned),
+        placing=BY_ORDER if aligned.by_order else "",
     )
     return Comparison(
         baseline=base,
@@ -118,6 +122,7 @@ def compare(
         notes=(
             *(f"{text}: judged nevertheless, as allowed" for text in schedules.waived),
             *_notes(rows, whole, aligned),
+            *_joined([select(run, metric, policy.rank) for run in (*base, *cand)], whole),
             *_progress("baseline", base),
             *_progress("candidate", cand),
         ),
@@ -228,6 +233,18 @@ def _notes(rows: Sequence[Comparability], aligned: Aligned, judged: Aligned) -> 
             f"one side lacks {counted(aligned.missing.size, 'step')} within the common range"
         )
     return notes
+
+
+def _joined(choices: Sequence[tuple[Series, ...]], aligned: Aligned) -> list[str]:
+    """That means of both sides were joined to means over one interval."""
+    windows = joined(choices, aligned.window)
+    if not windows:
+        return []
+    return [
+        f"{aligned.metric} is compared as means of {aligned.window} steps, the shortest interval "
+        f"that whole means of both sides fill (logged are means of "
+        f"{' and '.join(map(str, windows))} steps); no record is split or interpolated"
+    ]
 
 
 def _unit(judged: Aligned) -> str:

@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.align.aligned import Aligned, interval
+from harness.align.aligned import Aligned
 from harness.align.auxiliary import takes_resources
 from harness.align.comparable import RANKS, SERIES
+from harness.align.windows import interval
 from harness.log.arrays import Steps
 from harness.log.facts import CONFIG, MUST_MATCH, must_match
 from harness.log.run import Run, Series
@@ -30,8 +30,6 @@ reached a target sooner. Of 210 public logs, a single run ends at 0.87 of the ni
 SAME_LENGTH = 0.05
 """Runs whose last steps differ by at most this fraction follow one schedule."""
 NAMED = 6
-EPOCH_PRINTED = 0.011
-"""Tolerance for epochs, which are printed with two decimals."""
 
 
 def incomplete(
@@ -50,39 +48,6 @@ def incomplete(
         *_last_figures(candidate, judged),
         *(() if no_ranks else _ranks(baseline, candidate, judged)),
     )
-
-
-def by_order(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -> tuple[str, ...]:
-    """Returns why records that are numbered in print order may belong to different steps.
-
-    Empty if every run is numbered in this way, has as many records, and prints the same epochs with
-    them, if any.
-    """
-    runs = (*baseline, *candidate)
-    stepless = [run.source for run in runs if judged.metric in run.by_order]
-    if not stepless:
-        return ()
-    series = (*judged.baseline_series, *judged.candidate_series)
-    sizes = [len(s) for s in series]
-    head = f"{_list(stepless)} states no steps, so its records are numbered in print order"
-    advice = "log the step with the loss, or print at the same interval and state it"
-    if len(stepless) < len(runs):
-        return (f"{head}, but those of the other logs are not: {advice}",)
-    if min(sizes) < WHOLE * max(sizes):
-        listed = _list(f"{n} in {run.source}" for n, run in zip(sizes, runs, strict=True))
-        return (f"{head}, but the logs contain different numbers of records ({listed}): {advice}",)
-    epochs = [_values_at(run.epochs, judged.steps) for run in runs]
-    known = [values for values in epochs if values is not None]
-    if known and not all(np.allclose(v, known[0], rtol=0.05, atol=EPOCH_PRINTED) for v in known):
-        return (f"{head}, but their epochs differ from run to run: {advice}",)
-    return ()
-
-
-def _values_at(series: Series | None, steps: Steps) -> NDArray[np.float64] | None:
-    """Returns the values of a series on these steps (n,); None if it lacks a step."""
-    if series is None or not np.isin(steps, series.steps).all():
-        return None
-    return series.values[np.searchsorted(series.steps, steps)]
 
 
 def _ends(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
@@ -194,7 +159,7 @@ def _silent(side: str, runs: Sequence[Run], judged: Aligned, allow: Sequence[str
         lacks = [name for name in lacks if name not in allow and "all" not in allow]
         if lacks:
             yield (
-                f"{side} {run.source} does not state {_list(lacks)}, but other runs do: it may be "
+                f"{side} {run.source} does not state {listed(lacks)}, but other runs do: it may be "
                 "another experiment. Pass its whole log, or leave it out"
             )
         elif configured and not _config(run) and "all" not in allow:
@@ -206,7 +171,7 @@ def _silent(side: str, runs: Sequence[Run], judged: Aligned, allow: Sequence[str
         lacking = [run.source for run in runs if not run.find(name, judged.rank)]
         if lacking and not _waived(name, allow):
             yield (
-                f"{side} {_list(lacking)} logs no {name}, but other runs do: pass the whole log, "
+                f"{side} {listed(lacking)} logs no {name}, but other runs do: pass the whole log, "
                 f"leave it out, or allow {SERIES}.{name}"
             )
 
@@ -325,7 +290,7 @@ def _ranks(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -
         if missing[id(run)]:
             of = run.facts.get("world_size") or max(_of(run, judged.metric)) + 1
             yield (
-                f"{run.source}: rank {_list(map(str, missing[id(run)]))} of {of} logged no "
+                f"{run.source}: rank {listed(map(str, missing[id(run)]))} of {of} logged no "
                 f"{judged.metric}"
             )
         yield from _in_part(run, judged)
@@ -339,7 +304,7 @@ def _ranks(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -
             yield (
                 f"{run.source} logs {judged.metric} of {len(shown) - len(lacks)} of the "
                 f"{counted(len(shown), 'rank')} that the baseline logs, not of rank "
-                f"{_list(map(str, lacks))}: lines of a rank are missing"
+                f"{listed(map(str, lacks))}: lines of a rank are missing"
             )
 
 
@@ -386,7 +351,7 @@ def _in_part(run: Run, judged: Aligned) -> Iterator[str]:
             )
 
 
-def _list(items: Iterable[str]) -> str:
+def listed(items: Iterable[str]) -> str:
     """Returns names with commas; after the sixth, the number of the others."""
     every = list(items)
     rest = len(every) - NAMED
