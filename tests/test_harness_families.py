@@ -474,6 +474,56 @@ LINES = {
         "loss: 6.250000, lr: 0.002000, time: 12.500000s\n",
         {"loss": {100: 6.5, 600: 6.25}, "lr": {100: 0.001, 600: 0.002}},
     ),
+    "YOLOX": (
+        "2022-03-04 10:00:00 | INFO     | yolox.core.trainer:270 - epoch: 1/300, iter: 10/400, "
+        "mem: 9000Mb, iter_time: 0.5s, data_time: 0.001s, total_loss: 15.5, iou_loss: 4.5, "
+        "lr: 1e-08, size: 640, ETA: 1 day, 10:00:00\n"
+        "2022-03-04 11:00:00 | INFO     | yolox.core.trainer:270 - epoch: 2/300, iter: 10/400, "
+        "mem: 9000Mb, iter_time: 0.5s, data_time: 0.001s, total_loss: 14.5, iou_loss: 3.5, "
+        "lr: 2e-08, size: 512, ETA: 1 day, 9:00:00\n",
+        {
+            "loss": {10: 15.5, 410: 14.5},
+            "iou_loss": {10: 4.5, 410: 3.5},
+            "lr": {10: 1e-08, 410: 2e-08},
+        },
+    ),
+    "a bar that is called steps": (
+        "Steps:   1%|          | 10/1000 [00:10<16:30,  1.0s/it, lr=1e-5, step_loss=0.125]\r"
+        "Steps:   2%|          | 20/1000 [00:20<16:20,  1.0s/it, lr=1e-5, step_loss=0.25]\n",
+        {"loss": {10: 0.125, 20: 0.25}, "lr": {10: 1e-5, 20: 1e-5}},
+    ),
+    "nnU-Net": (
+        "2023-03-04 10:00:00.123456: Epoch 0\n"
+        "2023-03-04 10:00:00.123456: Current learning rate: 0.01\n"
+        "2023-03-04 10:05:00.123456: train_loss -0.125\n"
+        "2023-03-04 10:05:30.123456: val_loss -0.25\n"
+        "2023-03-04 10:06:00.123456: Epoch 1\n"
+        "2023-03-04 10:10:00.123456: train_loss -0.225\n"
+        "2023-03-04 10:10:30.123456: val_loss -0.35\n",
+        {"loss": {0: -0.125, 1: -0.225}, "val.loss": {0: -0.25, 1: -0.35}},
+    ),
+    "WeNet": (
+        "2022-03-04 10:00:00,123 DEBUG TRAIN Batch 0/0 loss 50.5 loss_att 40.5 lr 0.00001 rank 1\n"
+        "2022-03-04 10:01:00,123 TRAIN Batch 0/100 loss 45.5 loss_att 35.5 lr 0.00002 rank 1\n",
+        {
+            "loss of 1": {0: 50.5, 100: 45.5},
+            "loss_att of 1": {0: 40.5, 100: 35.5},
+            "lr of 1": {0: 1e-5, 100: 2e-5},
+        },
+    ),
+    "Trainer of PaddleNLP": (
+        "[2024-03-04 10:00:00,123] [    INFO] - loss: 2.5, learning_rate: 5e-06, global_step: 10, "
+        "current_memory_allocated: 1.0, interval_runtime: 9.5, interval_steps_per_second: 0.1, "
+        "progress_or_epoch: 0.02\n"
+        "[2024-03-04 10:00:10,123] [    INFO] - eval_loss: 2.25, eval_accuracy: 0.5, "
+        "eval_runtime: 2.5, eval_samples_per_second: 9.5, progress_or_epoch: 0.02\n",
+        {
+            "loss": {10: 2.5},
+            "lr": {10: 5e-06},
+            "val.loss": {10: 2.25},
+            "val.accuracy": {10: 0.5},
+        },
+    ),
     "fastai's table": (
         "epoch     train_loss  valid_loss  accuracy  time    \n"
         "0         0.750000    0.500000    0.625000  00:12     \n"
@@ -527,17 +577,16 @@ def test_an_export_of_weights_and_biases_holds_a_run_a_column():
     }
 
 
-def test_an_export_of_one_run_is_a_run():
-    text = '"Step","red - loss","red - loss__MIN","red - lr"\n10,2.5,2.5,0.5\n20,2.25,2.25,0.25\n'
-    assert series(parse_log([text], source="x.csv")) == {
-        "loss": {10: 2.5, 20: 2.25},
-        "lr": {10: 0.5, 20: 0.25},
-    }
+def test_an_export_of_one_run_keeps_the_names_of_its_columns():
+    text = '"Step","red - loss"\n10,2.5\n20,2.25\n'
+    assert series(parse_log([text], source="x.csv")) == {"red - loss": {10: 2.5, 20: 2.25}}
 
 
 def test_a_run_that_diverged_in_an_export_is_not_finite():
-    (run,) = parse_logs(['"Step","red - loss"\n10,2.5\n20,NaN\n'], source="x.csv")
-    assert str(series(run)["loss"][20]) == "nan"
+    text = '"Step","red - loss","blue - loss"\n10,2.5,2.5\n20,NaN,2.25\n'
+    red, blue = parse_logs([text], source="x.csv")
+    assert str(series(red)["loss"][20]) == "nan"
+    assert series(blue)["loss"] == {10: 2.5, 20: 2.25}
 
 
 @pytest.mark.parametrize(

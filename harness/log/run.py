@@ -75,6 +75,21 @@ class Skipped:
         object.__setattr__(self, "reason", printable(self.reason))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """The part of a log that one format took.
+
+    `place` counts the formats from 1 in the order of asking. `records` is 0 where a format states
+    facts only.
+    """
+
+    format: str
+    place: int
+    first_line: int
+    last_line: int
+    records: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
     """The content of one log. `sha256` and `size_bytes` describe the stored file.
@@ -84,7 +99,8 @@ class Run:
     `by_order` names the series whose records were numbered in order, because the log states no
     step; two such logs align only if they print at the same interval. `epochs` holds the epochs
     that such a log states, at the steps of its records; None if it states none. `unread_end` is
-    the last line that looked like a record but is not; None if a record follows it.
+    the last line that looked like a record but is not; None if a record follows it. `read` holds
+    the part of each format, in the order of asking; it is empty for a recording.
 
     All texts are printable. `source` and `notes` contain no user, password or query value of a URL.
     """
@@ -102,6 +118,7 @@ class Run:
     by_order: tuple[str, ...] = ()
     epochs: Series | None = None
     unread_end: Skipped | None = None
+    read: tuple[Read, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", place_text(self.source))

@@ -10,11 +10,12 @@ import numpy as np
 
 from harness.log.facts import MAX_NAME as MAX_FACT_NAME
 from harness.log.facts import FactValue, RunFacts, kept, short
-from harness.log.run import Series, Skipped
+from harness.log.run import Read, Series, Skipped
 from harness.log.shown import printable
 from harness.parse.line import Place
 from harness.parse.notes import Notes, listed
 from harness.parse.number import MAX_COUNT
+from harness.parse.reads import Lines
 from harness.parse.several import refusals
 from harness.parse.skips import Skips
 from harness.parse.sources import Settled, settle
@@ -42,6 +43,8 @@ class Collector:
         self.last_step = -1
         self.window = MMENGINE_WINDOW
         self.formats: dict[str, int] = {}  # with the first line of each
+        self.asked: tuple[str, ...] = ()  # the formats in the order of asking
+        self.lines = Lines()
         self.refusals: dict[str, str] = {}  # why the records of a format cannot be used
         self.fallbacks: set[str] = set()
         self.waiting: list[Callable[[], None]] = []
@@ -143,6 +146,7 @@ class Collector:
         if whole is self:
             return
         self.formats, self.fallbacks = dict(whole.formats), set(whole.fallbacks)
+        self.asked, self.lines = whole.asked, whole.lines
         self._skips.replace_lines(whole._skips)
         self._statements = whole._statements
 
@@ -152,6 +156,10 @@ class Collector:
             return None
         steps = np.array(list(self._epochs), dtype=np.int64)
         return Series(name="epoch", rank=0, steps=steps, values=np.array([*self._epochs.values()]))
+
+    def reads(self) -> tuple[Read, ...]:
+        """Returns the part of the log that each format took, in the order of asking."""
+        return self.lines.reads(self.asked, self.formats, self.tracks.by_key)
 
     @property
     def parts(self) -> dict[str, Collector]:
@@ -173,6 +181,10 @@ class Collector:
         """
         self._notes.add(about, text, self.reader)
 
+    def has_records(self) -> bool:
+        """Returns whether a format has recognised a line with records."""
+        return bool(self.formats)
+
     def claim(self, format_name: str, *, line: int | None = None) -> None:
         """Says that a format recognised this line, by default the present line."""
         at = self.line if line is None else line
@@ -185,6 +197,7 @@ class Collector:
         self.refusals.pop(format_name, None)
         self._notes.forget(format_name)
         self._skips.forget(format_name)
+        self.lines.forget(format_name)
         self.tracks.forget(format_name)
 
     def skip(self, line: int, text: str, reason: str) -> None:

@@ -75,6 +75,7 @@ def run_of(
         notes=(*into.notes, *notes, *remarks),
         by_order=by_order,
         unread_end=into.unread_end,
+        read=into.reads(),
         epochs=into.epochs() if any(of == HfTrainer.name for of in into.formats) else None,
     )
 

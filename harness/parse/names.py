@@ -23,7 +23,19 @@ STEPS = (
 """Columns and keys that count steps, the likeliest first."""
 EPOCHS = ("epoch", "Epoch", "EPOCH")
 NO_SERIES = frozenset(
-    {"epoch", "train/epoch", "rank", "eta", "time", "timestamp", "_timestamp", "_runtime"}
+    {
+        "epoch",
+        "train/epoch",
+        "train/global_step",
+        "trainer/global_step",
+        "rank",
+        "eta_seconds",
+        "eta",
+        "time",
+        "timestamp",
+        "_timestamp",
+        "_runtime",
+    }
     | {"wall time", "wall_time", "total_steps", "percentage", "elapsed_time", "remaining_time"}
     | {"throughput", "total_tokens", "total_flos", "n_parameters", "bad_epochs"}
     | {"memory(gib)", "train_speed(iter/s)", "train_speed(s/it)"}

@@ -114,6 +114,7 @@ class _Reading:
             *more,
             *(reader for reader in known if reader.fallback),
         ]
+        self.into.asked = tuple(reader.name for reader in self._readers)
         self.into.fallbacks = {reader.name for reader in self._readers if reader.fallback}
         self._jobs: deque[Future[Sorted]] = deque()
         self._pending: Pending | None = None
@@ -220,6 +221,7 @@ class _Reading:
                 continue
             into.reader = reader.name
             if reader.feed(line, into):
+                into.lines.add(reader.name, self.number)
                 return reader
         self._unread += long
         return None

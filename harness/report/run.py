@@ -42,6 +42,8 @@ def write(run: Run, console: Console) -> None:
     for group in _by_name(run.series):
         table.add_row(*(words(cell) for cell in _row(group)))
     console.print(table)
+    if run.read:
+        console.print(_reads(run))
     for line in _remarks(run):
         console.print(words(line))
 
@@ -66,6 +68,18 @@ def _facts(run: Run, *, abreast: int) -> Table:
             f"and {counted(settings, 'setting')} of the config or the arguments; see --json -"
         )
         table.caption_justify = "left"
+    return table
+
+
+def _reads(run: Run) -> Table:
+    """Returns the formats that took a line, in the order of asking, with what each took."""
+    title = "Formats, in the order in which they were asked for a line"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for head in ("format", "asked as", "lines", "records"):
+        table.add_column(head, overflow="fold")
+    for read in run.read:
+        lines = _span(read.first_line, read.last_line)
+        table.add_row(*map(words, (read.format, str(read.place), lines, str(read.records))))
     return table
 
 
@@ -189,6 +203,16 @@ def _document(run: Run) -> dict[str, Any]:
         "size_bytes": run.size_bytes,
         "lines": run.lines,
         "formats": list(run.formats),
+        "read": [
+            {
+                "format": read.format,
+                "asked_as": read.place,
+                "first_line": read.first_line,
+                "last_line": read.last_line,
+                "records": read.records,
+            }
+            for read in run.read
+        ],
         "facts": run.facts.named(),
         "fact_lines": dict(run.facts.lines),
         "series": [

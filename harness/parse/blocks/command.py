@@ -54,7 +54,7 @@ class Command:
     def feed(self, line: Line, into: Collector) -> bool:
         """Takes a command with its continued lines, or a setting."""
         text = line.text
-        if into.formats or len(text) > MAX_LINE or not line.whole:
+        if into.has_records() or len(text) > MAX_LINE or not line.whole:
             return False
         if self._open or (" " in text and _COMMAND.search(text)):
             for option in _OPTION.finditer(text):

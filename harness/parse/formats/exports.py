@@ -45,7 +45,9 @@ def renamed(names: list[str]) -> list[str]:
 
 
 def by_run(names: list[str], step: str) -> dict[str, Column]:
-    """Returns the columns that are called `RUN - FIGURE`; none unless all but `step` are.
+    """Returns the columns that are called `RUN - FIGURE`, if all but `step` are, of several runs.
+
+    In a table of one run, columns keep their names.
 
     >>> by_run(["Step", "a - loss", "a - loss__MIN", "b - loss"], "Step")
     {'a - loss': Column(run='a', figure='loss'), 'b - loss': Column(run='b', figure='loss')}
@@ -58,4 +60,4 @@ def by_run(names: list[str], step: str) -> dict[str, Column]:
         run, _, figure = name.rpartition(" - ")
         if not name.endswith(BESIDE) and figure != "_step":
             columns[name] = Column(run, figure)
-    return columns
+    return columns if len({column.run for column in columns.values()}) > 1 else {}

@@ -10,7 +10,7 @@ from harness.parse.number import count
 
 N = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
 """A counter, with thousands separators if a program prints them."""
-_END = r"(?!\w|[.,]\d)"
+_END = r"(?!\w|%|[.,]\d)"
 _GAP = r"['\"]?\s{0,8}[:=#]?\s{0,8}['\"]?[\[({]?\s{0,8}"
 _STATES = rf"(?P<step>{N})\s{{0,8}}/\s{{0,8}}(?P<length>{N}){_END}"
 _PHASES = "|".join(sorted(TRAINING | EVALUATION, key=len, reverse=True))
@@ -37,10 +37,12 @@ _STEP = re.compile(
 )
 _PAIR = re.compile(
     rf"\s{{0,8}}(?:\[\s{{0,8}}(?P<epoch>\d+),\s{{0,8}}(?P<step>{N})\]"
-    rf"|(?P<bare>\d+)epoch:[a-z]{{1,12}}:\d+-(?P<last>{N})batch\b)",
+    rf"|(?P<bare>\d+)epoch:[a-z]{{1,12}}:\d+-(?P<last>{N})batch\b"
+    rf"|TRAIN Batch (?P<of>\d+)/(?P<batch>{N})\b)",
     re.ASCII,
 )
-"""`[1,  2000] loss: 2.2`, and `10epoch:train:1-20batch:` of ESPnet: epoch and batch."""
+"""`[1,  2000] loss: 2.2`, `10epoch:train:1-20batch:` of ESPnet, `TRAIN Batch 1/100` of WeNet: epoch
+and batch."""
 _FORMS = (
     re.compile(rf"^\s{{0,8}}(?P<step>{N})\s?(?:iter|it|step)\b(?!/)", re.ASCII | re.IGNORECASE),
     re.compile(rf"^s:(?P<step>{N})(?=\s)", re.ASCII),
@@ -125,8 +127,9 @@ def _with_epoch(match: re.Match[str] | None) -> Place:
     if match is None:
         return Place()
     groups = match.groupdict()
-    shown = groups["epoch"] or groups.get("bare") or "0"
-    step, length = groups.get("step") or groups.get("last"), groups.get("length")
+    shown = groups["epoch"] or groups.get("bare") or groups.get("of") or "0"
+    step = groups.get("step") or groups.get("last") or groups.get("batch")
+    length = groups.get("length")
     damaged = step is not None and (_n(step) is None or _n(length or "0") is None)
     return Place(
         epoch=float(shown[:16]),

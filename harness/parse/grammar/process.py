@@ -10,6 +10,7 @@ from harness.parse.grammar.evaluating import Evaluating
 from harness.parse.grammar.held import Held
 from harness.parse.grammar.line import Parsed
 from harness.parse.grammar.naming import is_loss
+from harness.parse.grammar.positions import Place as Stated
 from harness.parse.line import Place
 
 Figures = Mapping[str, float]
@@ -65,7 +66,7 @@ class Process:
         elif (step := self._reached(into)) is not None:
             self._record(At(step), figures, into)
         else:
-            self._held.add(self._rank, place.whole_epoch, figures)
+            self._held.add(self._rank, self._epoch(place), figures)
 
     def _training(self, said: Parsed, figures: Figures, into: Collector) -> None:
         """Takes a line of training, with results of an evaluation beside it perhaps."""
@@ -81,7 +82,7 @@ class Process:
             if step is not None and evaluated:
                 self._record(At(step), evaluated, into)
                 figures = trained
-            self._held.add(self._rank, place.whole_epoch, figures)
+            self._held.add(self._rank, self._epoch(place), figures)
         elif not place.bar:
             self.evaluating.end(self._rank, step, into)
             trained, _ = _parted(figures)
@@ -91,6 +92,13 @@ class Process:
             self._remember(trained, into)
         elif place.counter == place.length:
             self._bar(at, figures, into, window=place.length)
+
+    def _epoch(self, place: Stated) -> int | None:
+        """The epoch that a line states, or that a line before it began."""
+        begun = self.counting.epoch
+        if place.epoch is not None or begun is None or not begun.is_integer():
+            return place.whole_epoch
+        return int(begun)
 
     def _bar(self, at: At, figures: Figures, into: Collector, *, window: int) -> None:
         """Takes the last bar of an epoch, whose figures are means since the epoch's start.

@@ -94,6 +94,8 @@ SPEEDS = frozenset(
     | {"data_time", "batch_time", "iter_time", "step_time", "per_step_time", "throughput", "wps"}
     | {"ups", "wpb", "bsz", "wall", "train_wall", "gb_free", "tgs", "tflops", "dt", "tokens"}
     | {"samples", "sents", "tok", "gpu_mem", "cost_time", "avg_samples", "max_mem", "rate"}
+    | {"progress_or_epoch", "current_memory_allocated", "max_memory_allocated", "eta_seconds"}
+    | {"tokens_per_second_per_gpu", "interval_runtime"}
     | {"n_parameters", "bad_epochs", "total_flos", "total_tokens", "globalrate"}
     | {"elapsed_time", "remaining_time", "date", "ms", "port", "version"}
 )
