@@ -263,6 +263,7 @@ PARTS = {
     "chart_data",
     "escape",
     "forest",
+    "opening",
     "page",
     "scale",
     "screen",
