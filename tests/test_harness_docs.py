@@ -128,7 +128,7 @@ def test_every_quoted_command_is_understood(path):
 
 def test_a_wrong_command_is_noticed():
     page = (
-        "`harness cheque` and `harness check --jsonn`\n\n    harness compare one.log\n\n"
+        "`harness cheque` and `harness check --jsonn`\n\n    harness compare\n\n"
         "```sh\n.venv/bin/harness parse a.log --rank 0   # old\n```\n"
         "```console\n$ harness check --quiet && harness history --last no\n```\n"
     )
@@ -136,7 +136,7 @@ def test_a_wrong_command_is_noticed():
     assert sorted(line.partition(":")[0] for line in wrong if line) == [
         "check --jsonn",
         "cheque",
-        "compare one.log",
+        "compare",
         "history --last no",
         "parse a.log --rank 0",
     ]
