@@ -4,8 +4,9 @@
 
 One process a target. A target is the whole of `parse_log` with one format alone, a user's pattern,
 every format at once, or the reading in bulk beside that line by line. Lines are moved, repeated,
-cut, spliced and coloured, and numbers replaced, before libFuzzer's own mutations. One target more
-draws a tampering from its input and judges the log: a pass is a finding.
+cut, spliced and coloured, and numbers replaced, before libFuzzer's own mutations. Two targets draw
+from their input: `tampering` a damage of an honest log, whose pass is a finding; `grammar lines` a
+log of known figures, all of which must be read back (`tests/grammarlogs.py` does that alone).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import atheris
 with atheris.instrument_imports(include=["harness.parse"]):
     from harness.parse import reading, text
 
+from grammarlogs import differing, printed
 from logforms import BLOCKS, LOGS, PLAIN_BAR
 from loglines import record
 from tampering import damaged, verdict
@@ -39,7 +41,13 @@ MAX_LEN = 400
 """Bytes of an input: two records of most formats."""
 LONGER = {"bulk": 2048, "every format": 800, "Megatron": 700, "HfState": 640, "Tcappdll": 500}
 """Targets whose inputs are longer, up to so many bytes."""
-SHARE = {"tampering": 0.004, "bulk": 0.25, "every format": 0.5, "pattern": 0.5}
+SHARE = {
+    "tampering": 0.004,
+    "grammar lines": 0.05,
+    "bulk": 0.25,
+    "every format": 0.5,
+    "pattern": 0.5,
+}
 """Part of the executions that slow targets get."""
 LONGEST_S = 2.0
 """An input that takes longer is a finding."""
@@ -176,6 +184,13 @@ def never_passes(data: bytes) -> None:
     assert verdict(damage.setting) != "pass", f"passes: {damage}"
 
 
+def read_back(data: bytes) -> None:
+    """Every figure of a log that the input draws is read back at its step, and no other."""
+    log = printed(random.Random(data))
+    wrong = differing(log)
+    assert not wrong, f"{wrong} figures differ: {log.text[:400]}"
+
+
 def targets() -> dict[str, Callable[[bytes], object]]:
     """What is fuzzed, by name."""
 
@@ -194,6 +209,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
     found["bulk"] = both_ways
     found["chunks"] = cut_anywhere
     found["tampering"] = never_passes
+    found["grammar lines"] = read_back
     return found
 
 

@@ -1,9 +1,12 @@
 """The grammar reads the lines of any training program: each form with its right reading."""
 
 import json
+import random
 
 import numpy as np
 import pytest
+from grammarlogs import differing as differing_figures
+from grammarlogs import printed, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,16 +18,6 @@ from harness.parse.grammar.naming import series_name
 from harness.parse.grammar.phases import phase_of
 from harness.parse.grammar.positions import place_of
 from harness.parse.grammar.prefixes import prefix_of
-
-
-def read(text):
-    """Each series as `name`, or `name of rank`, with its points."""
-    found = {}
-    for s in parse_log([text], source="x.log").series:
-        key = f"{s.name} of {s.rank}" if s.rank else s.name
-        found.setdefault(key, {}).update(zip(s.steps.tolist(), s.values.tolist(), strict=True))
-    return found
-
 
 FORMS = {
     "nanoGPT": (
@@ -585,69 +578,37 @@ def test_several_losses_of_one_rank_are_no_loss():
     assert set(read("step 1 best loss: 0.5\n")) == {"best_loss"}
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("[rank1]: 2iter - loss: 0.5\n", {"loss of 1": {2: 0.5}}),
+        ("step 3 lr: inf loss: 0.5\n", {"loss": {3: 0.5}, "lr": {3: float("inf")}}),
+        ("'global_step/max_steps': '4/90', loss: 0.5\n", {"loss": {4: 0.5}}),
+        (
+            "0: step 5 loss 0.5\n0: Test: loss 0.25\n",
+            {"loss": {5: 0.5}, "val.loss": {5: 0.25}},
+        ),
+    ],
+)
+def test_what_the_printed_logs_showed(line, expected):
+    assert read(line) == expected
+
+
 # --- whatever is printed in a supported form is read back
-
-VALUES = st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: float(f"{x:.4g}"))
-HEADS = (
-    "",
-    "[rank{rank}]: ",
-    "[default{rank}]:",
-    "[1,{rank}]<stdout>:",
-    "2025-03-04 10:00:00,123 - root - INFO - [Rank {rank}] ",
-    "[2025-03-04 10:00:00 net] (main.py 226): INFO ",
-    "2025-03-04T10:00:00.123456789Z ",
-)
-PLACES = {
-    "step {step} ": "global",
-    "step: {step:,} | ": "global",
-    "iter {step}/9000: ": "global",
-    "global_step={step}, ": "global",
-    "num_updates={step}, ": "global",
-    "{step} | ": "global",
-    "Epoch: [{epoch}]  [{counter:3d}/{length}]  ": "epoch",
-    "Train: [{epoch}/300][{counter}/{length}]\t": "epoch",
-    "Train: {epoch} [{counter:4d}/{length} ({percent}%)]  ": "epoch",
-    "epoch {epoch:03d}:     {counter} / {length} ": "epoch",
-    "Epoch [{epoch}/300] Step [{counter}/{length}] ": "epoch",
-    "Epoch {epoch}:  {percent}%|##  | {counter}/{length} [00:02<00:40, 4.7it/s, ": "epoch",
-}
-PAIRS = (
-    "{name}: {value!r}",
-    "{name}={value!r}",
-    "'{name}': '{value!r}'",
-    "{name}: [{value!r}]",
-    "{name}: {{{value!r}}}",
-    "{name}: {value!r} (0.125)",
-    "{name}: tensor({value!r}, device='npu:0')",
-)
-JOINS = (" ", ", ", "  ", " | ", "\t")
-
-
-@st.composite
-def logs(draw):
-    """A log in any supported form, and what it states: points by series and rank."""
-    head, place = draw(st.sampled_from(HEADS)), draw(st.sampled_from(sorted(PLACES)))
-    pair, join = draw(st.sampled_from(PAIRS)), draw(st.sampled_from(JOINS))
-    names = ["loss", *draw(st.sets(st.sampled_from(["kl_loss", "lr", "grad_norm", "acc1"])))]
-    names = draw(st.permutations(names))
-    ranks = draw(st.integers(1, 3)) if "{rank}" in head else 1
-    length, every = draw(st.integers(4, 50)), draw(st.integers(1, 4))
-    lines, truth = [], {}
-    for step in range(0, 3 * length, every):
-        epoch, counter = divmod(step, length)
-        for rank in range(ranks):
-            values = {name: draw(VALUES) for name in names}
-            where = {"step": step, "epoch": epoch, "counter": counter, "length": length}
-            where |= {"percent": 100 * counter // length, "rank": rank}
-            figures = join.join(pair.format(name=n, value=v) for n, v in values.items())
-            lines.append(head.format(**where) + place.format(**where) + figures + "\n")
-            for name, value in values.items():
-                truth.setdefault(f"{name} of {rank}" if rank else name, {})[step] = value
-    return "".join(lines), truth
 
 
 @settings(max_examples=150, deadline=None)
-@given(logs())
-def test_what_is_printed_in_a_supported_form_is_read_back(log):
-    text, truth = log
-    assert read(text) == truth, text[:400]
+@given(st.randoms(use_true_random=False))
+def test_what_is_printed_in_a_supported_form_is_read_back(rng):
+    log = printed(rng)
+    assert differing_figures(log) == 0, log.text[:400]
+
+
+def test_a_figure_that_is_read_otherwise_is_seen():
+    log = printed(random.Random(1))
+    assert differing_figures(log) == 0
+    first = log.text.index("loss")
+    other = log.text[:first] + "lost" + log.text[first + 4 :]
+    assert differing_figures(log._replace(text=other)) > 0
+    points = {**log.points, "loss": {step: v + 1 for step, v in log.points["loss"].items()}}
+    assert differing_figures(log._replace(points=points)) == len(points["loss"])

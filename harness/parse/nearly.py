@@ -9,7 +9,7 @@ from harness.parse.grammar.figures import Figure
 from harness.parse.grammar.line import parsed
 from harness.parse.starter import NUMBER_IN_LINE, Sample, starter
 
-MAX_LINES = 20_000
+MAX_LINES = 5000
 """Lines that are looked at."""
 MAX_SHAPES = 300
 """Kinds of lines that are kept."""

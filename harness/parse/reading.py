@@ -15,6 +15,7 @@ from harness.parse.fast.pending import Pending
 from harness.parse.finish import runs_of
 from harness.parse.format import Format
 from harness.parse.formats import AS_SPELLED, FACTS_ONLY, FORMATS
+from harness.parse.formats.columns import Columns
 from harness.parse.formats.pattern import Pattern
 from harness.parse.line import Line
 from harness.parse.nearly import Nearly
@@ -206,7 +207,7 @@ class _Reading:
             if self._pending is not None:
                 self._pending.merge(before=self.number)
             self.into.write()
-            if reader is not None and not reader.fallback:
+            if not isinstance(reader, Columns):  # which may take its records back
                 self._nearly = None
         elif self._nearly is not None and not isinstance(reader, FACTS_ONLY):
             self._nearly.add(self.number, piece)

@@ -85,7 +85,14 @@ def figures_of(text: str, floor: int = 0) -> list[Figure]:
 
 def _is_no_figure(low: str) -> bool:
     """Whether a word is a counter, a speed, a time or the name of a source file."""
-    return low in POSITIONS or low in SPEEDS or low.endswith(NO_FIGURES) or low.startswith(TIMES)
+    counts = all(part in POSITIONS for part in low.split("/"))
+    return (
+        counts
+        or low in SPEEDS
+        or low in POSITIONS
+        or low.endswith(NO_FIGURES)
+        or low.startswith(TIMES)
+    )
 
 
 def _is_named(low: str, *, stated: bool) -> bool:

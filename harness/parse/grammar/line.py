@@ -53,8 +53,8 @@ class Parsed:
         return {name: figure.mean for name, figure in named if figure.mean is not None}
 
 
-def parsed(text: str) -> Parsed:
-    """Returns what a line of text says.
+def parsed(text: str, *, ranked: bool = False) -> Parsed:
+    """Returns what a line of text says; `ranked` says that lines before state their rank.
 
     >>> line = parsed("[rank1]: Epoch: [2][20/40] train loss: 0.5 (0.75) lr 0.1")
     >>> line.rank, line.place.epoch, line.place.counter, line.place.length, line.values()
@@ -65,7 +65,7 @@ def parsed(text: str) -> Parsed:
     place = place_of(text, prefix.end)
     rank, end = prefix.rank, prefix.end
     if prefix.srun is not None:
-        if place.is_stated or place.epoch is not None:
+        if ranked or place.is_stated or place.epoch is not None:
             rank = prefix.srun if rank is None else rank
         else:
             place, end = place_of(text, 0), 0

@@ -43,16 +43,16 @@ _PAIR = re.compile(
 )
 """`[1,  2000] loss: 2.2`, `10epoch:train:1-20batch:` of ESPnet, `TRAIN Batch 1/100` of WeNet: epoch
 and batch."""
+_BEFORE_WORD = re.compile(rf"\s{{0,8}}(?P<step>{N})\s?(?:iter|it|step)\b(?!/)", re.ASCII | re.I)
+"""`2iter - loss: 5.5`."""
 _FORMS = (
-    re.compile(rf"^\s{{0,8}}(?P<step>{N})\s?(?:iter|it|step)\b(?!/)", re.ASCII | re.IGNORECASE),
     re.compile(rf"^s:(?P<step>{N})(?=\s)", re.ASCII),
     re.compile(rf"%\|[^|]{{0,400}}\|\s{{0,8}}(?P<step>{N})/(?P<length>{N}) \[", re.ASCII),
     re.compile(rf"(?<![\w.,])(?P<step>{N})it \[\d", re.ASCII),
     re.compile(rf"(?<![\w.,])(?P<step>{N})/\s{{0,8}}(?P<length>{N}) (?:batches|steps|iter)", re.A),
     re.compile(rf"\[xla:\d{{1,6}}(?:/\d{{1,6}})?\]\((?P<step>{N})\)", re.ASCII),
 )
-"""A step before its word, `s:1` of llm.c, bars of tqdm, a counter before `batches`, the mark
-of PyTorch/XLA."""
+"""`s:1` of llm.c, bars of tqdm, a counter before `batches`, the mark of PyTorch/XLA."""
 _BEFORE_BAR = re.compile(rf"\s{{0,16}}(?P<step>{N})\s{{0,8}}\|(?=\s)", re.ASCII)
 """`100 | loss 5.5`."""
 _ALONE = re.compile(rf"\s{{0,16}}\[?(?P<step>{N})\]?\s{{0,2}}[:)\]](?=\s)", re.ASCII)
@@ -160,6 +160,9 @@ def _without_word(
     keras = _KERAS.match(text, start)
     if keras is not None:
         return _of_step(keras, place, bar=True)._replace(stated=1)
+    first = _BEFORE_WORD.match(text, start)
+    if first is not None:
+        return _of_step(first, place)._replace(stated=1)
     for form in _FORMS:
         match = form.search(text, start)
         if match is not None:

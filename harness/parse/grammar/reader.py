@@ -70,7 +70,7 @@ class Grammar:
                 self._begin_epoch(line.text)
             return False
         text = line.text.rstrip("\r\n\b")
-        said = parsed(text)
+        said = parsed(text, ranked=self._ranked)
         losses = self._losses(text, said, whole=line.whole)
         if not losses:
             return line.whole and self._is_damaged(line.number, line.text, said, into)

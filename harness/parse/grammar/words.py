@@ -21,6 +21,7 @@ NO_QUALIFIER = frozenset(
     | {"batch", "current", "cur", "epoch", "epochs", "it", "iter", "iteration", "iterations"}
     | {"iters", "minibatch", "rank", "s", "sec", "step", "steps", "ms"}
     | {"info", "debug", "warning", "done", "finished", "set", "it/s", "batches"}
+    | {"nan", "inf", "infinity", "none", "null", "true", "false"}  # values of the figure before
 )
 """Words before `loss` that are no part of its name."""
 SUMMARIES = frozenset(
