@@ -6,16 +6,16 @@ and what the format then hands over, and what it then remembers, show the part o
 
 from __future__ import annotations
 
+import pickle  # noqa: S403
 import re
 from collections.abc import Collection, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any
 
 from harness.log.facts import FactValue
 from harness.parse.collect import NO_UNITS, Collector
-from harness.parse.fast.states import State, TooLarge, state_of
+from harness.parse.fast.states import TooLarge, state_of
 from harness.parse.fast.template import (
     MAX_LINE,
     MAX_NUMBERS,
@@ -45,7 +45,7 @@ class Observed:
     """What a format does with a line.
 
     `taker` is the index of the format; -1 if none takes the line, or if it hands over anything but
-    one record, facts, and the epoch of the record. `state` is what the formats then remember.
+    one record, facts, and the epoch of the record. `readers` are the formats after that.
     """
 
     taker: int = -1
@@ -54,7 +54,16 @@ class Observed:
     instant: tuple[str, ...] = ()
     noted: float | None = None
     rest: list[Any] = field(default_factory=list)
-    state: State = field(default_factory=dict)
+    readers: Sequence[Format] = ()
+
+    def remembers(self) -> bytes:
+        """Returns what the formats then remember."""
+        return pickle.dumps(self.readers)
+
+    def is_as_after(self, other: Observed) -> bool:
+        """Whether the formats remember the same after both lines. Equal pickles are equal states."""
+        same = self.remembers() == other.remembers()
+        return same or state_of(list(self.readers)) == state_of(list(other.readers))
 
 
 class _Listener(Collector):
@@ -125,13 +134,9 @@ class _Listener(Collector):
         self.others += 1
 
 
-def observed(readers: Sequence[Format], into: Collector, text: str) -> Observed:
-    """Returns what these formats would do with a line of text, which has no line end here.
-
-    Raises:
-        TooLarge: they remember too much.
-    """
-    readers = deepcopy(readers)
+def observed(kept: bytes, into: Collector, text: str) -> Observed:
+    """Returns what the formats in a pickle would do with a line of text without its line end."""
+    readers: list[Format] = pickle.loads(kept)  # noqa: S301  (made by `learn`)
     listener = _Listener(into)
     odd: list[str] = []
     line = Line.respelled(into.line + 1, text + "\n", odd)
@@ -146,7 +151,7 @@ def observed(readers: Sequence[Format], into: Collector, text: str) -> Observed:
     if not usual or (seen.noted is not None and at not in seen.rest):
         seen.taker = -1
     seen.rest = [said for said in seen.rest if said != at]
-    seen.state = state_of(list(readers))
+    seen.readers = readers
     return seen
 
 
@@ -167,8 +172,9 @@ class _Learning:
     """The questions about one line."""
 
     def __init__(self, readers: Sequence[Format], into: Collector, line: str) -> None:
+        self._kept = pickle.dumps(list(readers))  # read again in a fifth of the time of a copy
         self._readers, self._into, self._line = readers, into, line
-        self._base = observed(readers, into, line)
+        self._base = observed(self._kept, into, line)
 
     def template(self, tokens: Sequence[Token]) -> Template | None:
         base = self._base
@@ -213,29 +219,32 @@ class _Learning:
             part, series = Part.CONSTANT, ""
         can = not whole and part is not Part.CONSTANT
         positive = part in (Part.EPOCH, Part.NOTED_EPOCH)
+        least = self._padding(part, series, token, was)
         return Slot(
             part=part,
             form=form,
             blanks=token.blanks,
             digits=digits,
-            width=token.width if self._is_padded(part, series, token, was) else 0,
+            width=0 if least is None else token.width,
+            least=least or 0,
             signed=can and not positive and self._is(part, series, token, was, "-0.5"),
             scientific=can and self._is(part, series, token, was, "1.25e-05"),
             series=series,
         )
 
-    def _is_padded(self, part: Part, series: str, token: Token, was: str) -> bool:
-        """Whether the blanks before a number may be as many as fill its width."""
+    def _padding(self, part: Part, series: str, token: Token, was: str) -> int | None:
+        """The fewest blanks before a number that its width may leave; None if it is not padded."""
         bracketed = self._line[: token.start - token.blanks].endswith(("[", "(", "/"))
         if token.blanks < (1 if bracketed else 2) or part is Part.CONSTANT:
-            return False
+            return None
         _, point, behind = was.partition(".")
         width = token.width - len(point + behind)
         if width < 1 or "-" in was or "e" in was.lower():
-            return False
-        texts = [("1" * n).rjust(width) + point + behind for n in (1, width)]
+            return None
         wide = token._replace(start=token.start - token.blanks)
-        return all(self._is(part, series, wide, was, text) for text in texts)
+        texts = [("1" * n).rjust(width) + point + behind for n in (1, width, width - 1)]
+        fit = [bool(text.strip()) and self._is(part, series, wide, was, text) for text in texts]
+        return None if not fit[0] else 0 if fit[1] else 1 if fit[2] else None
 
     def _is(self, part: Part, series: str, token: Token, was: str, new: str) -> bool:
         """Whether a number plays the same part if it is this one."""
@@ -245,7 +254,7 @@ class _Learning:
         """The part of a number, and the series of a value, as an altered number shows it."""
         base = self._base
         other = observed(
-            self._readers, self._into, self._line[: token.start] + new + self._line[token.end :]
+            self._kept, self._into, self._line[: token.start] + new + self._line[token.end :]
         )
         alike = other.taker == base.taker and [*other.values] == [*base.values]
         if not alike or (other.rest, other.instant) != (base.rest, base.instant):
@@ -254,7 +263,7 @@ class _Learning:
         places = [i for i, at in enumerate(base.place) if other.place[i] != at]
         noted = other.noted != base.noted
         if len(changed) + len(places) + noted != 1:
-            same = not (changed or places or noted) and other.state == base.state
+            same = not (changed or places or noted) and other.is_as_after(base)
             return (Part.IGNORED if same or was == new else Part.CONSTANT), ""
         if changed:
             series = changed[0]

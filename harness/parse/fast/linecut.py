@@ -19,8 +19,9 @@ from harness.parse.fast.rows import Rows
 from harness.parse.fast.template import Form, Slot, Template
 
 _COUNT_DIGITS = 12
-_FIELDS = 6
-"""Numbers that describe a slot: form, kept, blanks, width, digits, and spellings allowed."""
+_FIELDS = 7
+"""Numbers that describe a slot: form, kept, blanks, width, digits, spellings allowed,
+and the fewest blanks of a padded number."""
 _SIGNED, _SCIENTIFIC = 1, 2
 
 
@@ -140,7 +141,8 @@ def _number(text: Bytes, at: int, forms: Forms, i: int, into: LineRoom, v: int) 
         end = _decimal(text, at, into, v, forms.slots[k + 5])
     else:
         end = _whole(text, at, into, v, form == 2)
-    return end if before == blanks or end - start == width else -1
+    padded = end - start == width and before >= forms.slots[k + 6]
+    return end if before == blanks or padded else -1
 
 
 @part
@@ -237,7 +239,8 @@ def _described(slot: Slot | None) -> tuple[int, ...]:
     if slot is None:
         return (0,) * _FIELDS
     allowed = _SIGNED * slot.signed + _SCIENTIFIC * slot.scientific
-    return int(slot.form), int(slot.kept), slot.blanks, slot.width, slot.digits, allowed
+    padding = slot.width, slot.digits, allowed, slot.least
+    return int(slot.form), int(slot.kept), slot.blanks, *padding
 
 
 assert Form.DIGITS == 0  # noqa: S101

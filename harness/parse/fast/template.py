@@ -18,7 +18,7 @@ MAX_NUMBERS = 100
 INTEGER = r"(?:0|[1-9][0-9]{0,11})"
 _DIGITS = r"(?:0|[1-9][0-9]*)"
 _TOKEN = re.compile(
-    r"(?<![\w.@])(?P<sign>(?<![^\s:=(\['\",|])[-])?[0-9]+(?P<more>\.[0-9]+)?(?P<e>[eE][+-]?[0-9]+)?"
+    r"(?:(?<![\w.@])|(?<=[\[ ]rank)|(?<=\[default))(?P<sign>(?<![^\s:=(\['\",|])[-])?[0-9]+(?P<more>\.[0-9]+)?(?P<e>[eE][+-]?[0-9]+)?"
 )
 _CLOCK_BEFORE = re.compile(r"[0-9A-Za-z][-:/.]\Z")
 _CLOCK_BEHIND = re.compile(r"[-:/.][0-9]")
@@ -76,8 +76,8 @@ class Token(NamedTuple):
 class Slot:
     """A number of a template.
 
-    It may have `blanks` before it; `width` characters in all are another way to pad it, 0 where
-    they are not. `signed` and `scientific` say which spellings of a decimal the format takes.
+    It has `blanks` before it; `width` characters in all, `least` blanks among them, are another way
+    to pad it, a width of 0 is none. `signed` and `scientific` say which spellings of a decimal the format takes.
     `series` is that of a value.
     """
 
@@ -86,6 +86,7 @@ class Slot:
     blanks: int
     digits: int
     width: int = 0
+    least: int = 0
     signed: bool = False
     scientific: bool = False
     series: str = ""
@@ -137,7 +138,8 @@ def _slot_pattern(slot: Slot) -> str:
         number = ("-?" if slot.signed else "") + _DIGITS + more
     exact = f" {{{slot.blanks}}}{number}"
     if slot.width:
-        exact += rf"|(?=[ 0-9.eE+-]{{{slot.width}}}(?![0-9.]))[ ]*{number}"
+        blanks = f" {{{slot.least},}}"
+        exact += rf"|(?=[ 0-9.eE+-]{{{slot.width}}}(?![0-9.])){blanks}{number}"
     return f"({exact})" if slot.kept else f"(?:{exact})"
 
 

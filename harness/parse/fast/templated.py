@@ -123,6 +123,12 @@ class Templated:
         """Takes over lines of one template that follow each other."""
         template = self._templates[int(rows.templates[first])]
         width, n = len(template.kept), behind - first
+        if n < MIN_RUN:
+            part = _Part(block, rows, first, self.line, self)
+            for i in range(n):
+                part.feed(i)
+            self.line += n
+            return
         at = int(rows.firsts[first])
         numbers = rows.numbers[at : at + n * width].reshape(n, width)
         borders = borders_of(template, numbers)
