@@ -254,7 +254,9 @@ def _rows_of(ranks: Numbers) -> list[Numbers]:
     if not ranks.any():
         return [np.arange(ranks.size)]
     known, inverse = np.unique(ranks, return_inverse=True)
-    return [np.flatnonzero(inverse == i) for i in range(known.size)] if known.size <= MAX_RANKS else []
+    return (
+        [np.flatnonzero(inverse == i) for i in range(known.size)] if known.size <= MAX_RANKS else []
+    )
 
 
 def _each(steps: dict[Path, int] | None, n: int) -> dict[Path, int] | None:

@@ -37,6 +37,8 @@ LEARNED = frozenset(
 _JSON = frozenset({"json lines", "mmcv .log.json", "scalars.json"})
 _COMMAS = frozenset({"csv"})
 """Formats in which a comma never parts the digits of one number."""
+_COUNTING = frozenset({"hf-trainer"})
+"""Formats that count lines: the others need a counter on a line that is a template."""
 _SINGLE = (Part.ITERATION, Part.RANK, Part.EPOCH, Part.NOTED_EPOCH)
 
 
@@ -189,7 +191,8 @@ class _Learning:
         words = tuple(self._line[a:b] for a, b in zip(ends, starts, strict=True))
         template = Template(reader=reader, words=words, slots=slots)
         fits = re.fullmatch(template.pattern(), (self._line + "\n").encode("ascii"))
-        return template if fits and template.columns(Part.VALUE) else None
+        counts = reader in _COUNTING or template.columns(Part.ITERATION)
+        return template if fits and counts and template.columns(Part.VALUE) else None
 
     def _slots(self, tokens: Sequence[Token]) -> tuple[Slot, ...]:
         """What each number is. A second counter, and the end of a counter, must stay the same."""

@@ -67,5 +67,9 @@ class TextCutter:
                     break
             else:
                 at = block.find(b"\n", at, end) + 1 or end
-        tables = (np.array(column, dtype=np.int64) for column in (starts, ends, which, firsts))
-        return Rows(*tables, np.array([float(text) for text in texts], dtype=np.float64))
+        numbers = np.array([float(text) for text in texts], dtype=np.float64)
+        tables = [np.array(column, dtype=np.int64) for column in (starts, ends, which, firsts)]
+        kept = np.ones(len(starts), dtype=bool)
+        infinite = np.flatnonzero(~np.isfinite(numbers))  # `1e400`, which is left to the format
+        kept[np.searchsorted(tables[3], infinite, side="right") - 1] = False
+        return Rows(*(table[kept] for table in tables), numbers)

@@ -12,8 +12,8 @@ Flags = NDArray[np.bool_]
 
 EQUAL_STRIDES = frozenset({"mmcv", "megatron"})
 """Formats that derive a window from the distance of two lines."""
-FIRST = 64
-"""Rows in which every rank must occur; a rank that comes later begins another part."""
+MISSING = 8
+"""Rows for each rank after which one that is not among them has not begun, or has ended."""
 
 
 def ranks_of(template: Template, numbers: Floats) -> NDArray[np.int64]:
@@ -45,7 +45,10 @@ def borders_of(template: Template, numbers: Floats) -> list[int]:
         apart |= _turns(counter, ranks, equal=template.reader in EQUAL_STRIDES)
     if template.columns(Part.RANK):
         known, firsts = np.unique(ranks, return_index=True)
-        apart[firsts[firsts >= FIRST]] = True
+        lasts = n - 1 - np.unique(ranks[::-1], return_index=True)[1]
+        missing = MISSING * known.size
+        apart[firsts[firsts >= missing]] = True
+        apart[lasts[lasts < n - missing] + 1] = True
     return [0, *(np.flatnonzero(apart[1:]) + 1).tolist(), n]
 
 

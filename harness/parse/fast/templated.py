@@ -53,7 +53,7 @@ class Templated:
         self._cutter: _Cutter | None = None
         self._kinds: Counter[bytes] = Counter()
         self._read = 0
-        self._compiled = False
+        self._compiled = self._tried = False
 
     def read(self, chunk: Chunk, line: int) -> int:
         """Reads a chunk whose first line has this number; returns that of the next line."""
@@ -108,8 +108,8 @@ class Templated:
 
     def _ready_cutter(self) -> _Cutter:
         """What cuts lines: compiled code for a large log, if numba can be loaded."""
-        if not self._compiled and (is_loaded() or self._read >= COMPILE_AFTER):
-            self._compiled = not why_not_compiled()
+        if not self._tried and (is_loaded() or self._read >= COMPILE_AFTER):
+            self._tried, self._compiled = True, not why_not_compiled()
             self._cutter = None
         if self._cutter is None:
             self._cutter = TextCutter(self._templates)
