@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.parse.collect import Collector, Record
 from harness.parse.fast.segments import ranks_of
-from harness.parse.fast.states import Path, State, TooLarge, advance, state_of, steps_between
+from harness.parse.fast.states import Path, State, TooLargeError, advance, state_of, steps_between
 from harness.parse.fast.template import Part, Template
 from harness.parse.format import Format
 from harness.parse.line import Place
@@ -120,7 +120,7 @@ class _Bridge:
             return 0
         try:
             found = self._head(head)
-        except TooLarge:
+        except TooLargeError:
             found = None
         if found is None:
             return self._read

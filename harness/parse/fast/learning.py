@@ -6,7 +6,7 @@ and what the format then hands over, and what it then remembers, show the part o
 
 from __future__ import annotations
 
-import pickle  # noqa: S403
+import pickle
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.log.facts import FactValue
 from harness.parse.collect import NO_UNITS, Collector
-from harness.parse.fast.states import TooLarge, state_of
+from harness.parse.fast.states import TooLargeError, state_of
 from harness.parse.fast.template import (
     MAX_LINE,
     MAX_NUMBERS,
@@ -46,8 +46,8 @@ _SINGLE = (Part.ITERATION, Part.RANK, Part.EPOCH, Part.NOTED_EPOCH)
 class Observed:
     """What a format does with a line.
 
-    `taker` is the index of the format; -1 if none takes the line, or if it hands over anything but
-    one record, facts, and the epoch of the record. `readers` are the formats after that.
+    `taker` is the index of the format, -1 if it hands over anything but one record, facts, and the
+    epoch of the record, or if no format takes the line. `readers` are the formats after that.
     """
 
     taker: int = -1
@@ -63,7 +63,8 @@ class Observed:
         return pickle.dumps(self.readers)
 
     def is_as_after(self, other: Observed) -> bool:
-        """Whether the formats remember the same after both lines. Equal pickles are equal states."""
+        """Whether the formats remember the same after both lines."""
+        # equal pickles are equal states; unequal ones may differ in what objects share
         same = self.remembers() == other.remembers()
         return same or state_of(list(self.readers)) == state_of(list(other.readers))
 
@@ -166,7 +167,7 @@ def learn(readers: Sequence[Format], into: Collector, line: str) -> Template | N
         return None
     try:
         return _Learning(readers, into, line).template(tokens)
-    except TooLarge:
+    except TooLargeError:
         return None
 
 

@@ -23,14 +23,15 @@ _FIELDS = 7
 """Numbers that describe a slot: form, kept, blanks, width, digits, spellings allowed,
 and the fewest blanks of a padded number."""
 _SIGNED, _SCIENTIFIC = 1, 2
+_FIXED, _ZEROS, _DECIMALS = int(Form.DIGITS), int(Form.PADDED_BY_ZEROS), int(Form.DECIMAL)
 
 
 class Forms(NamedTuple):
     """The templates that `cut_lines` knows; the slots of one begin at its number in `firsts`.
 
     The words before a slot begin and end at its numbers in `begins` and `ends` of `words`, of
-    which every second is a mask, and have that many bytes. A template has one slot more, whose
-    words end the line. `slots` has `_FIELDS` numbers a slot. No words have more than `widest` bytes.
+    which every second is a mask, and have that many bytes; no words have more than `widest`. A
+    template has one slot more, whose words end the line. `slots` has `_FIELDS` numbers a slot.
     """
 
     begins: Table
@@ -135,12 +136,12 @@ def _number(text: Bytes, at: int, forms: Forms, i: int, into: LineRoom, v: int) 
     before = at - start
     if before != blanks and width == 0:
         return -1
-    if form == 0:
+    if form == _FIXED:
         end = _fixed(text, at, into, v, forms.slots[k + 4])
-    elif form == 3:
+    elif form == _DECIMALS:
         end = _decimal(text, at, into, v, forms.slots[k + 5])
     else:
-        end = _whole(text, at, into, v, form == 2)
+        end = _whole(text, at, into, v, form == _ZEROS)
     padded = end - start == width and before >= forms.slots[k + 6]
     return end if before == blanks or padded else -1
 
@@ -225,14 +226,24 @@ class LineCutter:
             self._size = end - at
             n = self._size // self._shortest + 2
             numbers = int(self._size * self._density) + 2 * self._most
-            tables = [np.empty(n, dtype=np.int64) for _ in range(4)]
-            digits = np.empty(numbers, dtype=np.uint64), np.empty(numbers, dtype=np.int16)
-            self._room = LineRoom(*tables, *digits)
+            self._room = LineRoom(
+                starts=np.empty(n, dtype=np.int64),
+                ends=np.empty(n, dtype=np.int64),
+                templates=np.empty(n, dtype=np.int64),
+                firsts=np.empty(n, dtype=np.int64),
+                decimals=np.empty(numbers, dtype=np.uint64),
+                powers=np.empty(numbers, dtype=np.int16),
+            )
         room = self._room
         n, numbers = cut_lines(np.frombuffer(block, np.uint8, count=end), at, self._forms, room)
         to_floats(room.decimals[:numbers], room.powers[:numbers])
-        rows = (table[:n] for table in room[:4])
-        return Rows(*rows, room.decimals[:numbers].view(np.float64))
+        return Rows(
+            starts=room.starts[:n],
+            ends=room.ends[:n],
+            templates=room.templates[:n],
+            firsts=room.firsts[:n],
+            numbers=room.decimals[:numbers].view(np.float64),
+        )
 
 
 def _described(slot: Slot | None) -> tuple[int, ...]:
@@ -241,7 +252,3 @@ def _described(slot: Slot | None) -> tuple[int, ...]:
     allowed = _SIGNED * slot.signed + _SCIENTIFIC * slot.scientific
     padding = slot.width, slot.digits, allowed, slot.least
     return int(slot.form), int(slot.kept), slot.blanks, *padding
-
-
-assert Form.DIGITS == 0  # noqa: S101
-assert Form.DECIMAL == 3  # noqa: S101

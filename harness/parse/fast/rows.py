@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ class Rows(NamedTuple):
         apart = self.starts[1:] != self.ends[:-1]
         apart |= self.templates[1:] != self.templates[:-1]
         borders = [0, *(np.flatnonzero(apart) + 1).tolist(), self.starts.size]
-        return list(zip(borders[:-1], borders[1:], strict=True))
+        return list(pairwise(borders))
 
 
 class TextCutter:
@@ -72,4 +73,5 @@ class TextCutter:
         kept = np.ones(len(starts), dtype=bool)
         infinite = np.flatnonzero(~np.isfinite(numbers))  # `1e400`, which is left to the format
         kept[np.searchsorted(tables[3], infinite, side="right") - 1] = False
-        return Rows(*(table[kept] for table in tables), numbers)
+        lines, behind, kinds, places = (table[kept] for table in tables)
+        return Rows(lines, behind, kinds, places, numbers)

@@ -19,7 +19,7 @@ _PLAIN = (int, float, str, bytes, bool, type(None), tuple, frozenset)
 _PASSED = (re.Pattern, FunctionType, MethodType, ModuleType, type)
 
 
-class TooLarge(Exception):
+class TooLargeError(Exception):
     """A state has more values than are compared."""
 
 
@@ -27,7 +27,7 @@ def state_of(thing: object) -> State:
     """Returns every value that an object remembers, by the path that leads to it.
 
     Raises:
-        TooLarge: there are more than `MAX_LEAVES`.
+        TooLargeError: there are more than `MAX_LEAVES`.
     """
     found: State = {}
     _walk(thing, (), found, set())
@@ -36,7 +36,7 @@ def state_of(thing: object) -> State:
 
 def _walk(thing: object, path: Path, found: State, seen: set[int]) -> None:
     if len(found) > MAX_LEAVES:
-        raise TooLarge
+        raise TooLargeError
     if isinstance(thing, _PLAIN):
         found[path] = thing
     elif isinstance(thing, _PASSED):
@@ -64,7 +64,7 @@ def _parts(thing: object) -> list[tuple[Any, Any]]:
 
 
 def steps_between(before: State, after: State) -> dict[Path, int] | None:
-    """Returns by how much each whole number rose; None where the state has other values than before.
+    """Returns by how much each whole number rose; None where values came or went.
 
     Other values that changed are those of the last line: the next line replaces them.
     """

@@ -1,4 +1,4 @@
-"""What lines of one format that differ in their numbers only have in common, and what each number is.
+"""What lines that differ in their numbers only have in common, and what each number is.
 
 A template is the text between the numbers of a line that a format took, with the part that each
 number plays. `learning` finds the parts out by asking the format itself.
@@ -18,7 +18,8 @@ MAX_NUMBERS = 100
 INTEGER = r"(?:0|[1-9][0-9]{0,11})"
 _DIGITS = r"(?:0|[1-9][0-9]*)"
 _TOKEN = re.compile(
-    r"(?:(?<![\w.@])|(?<=[\[ ]rank)|(?<=\[default))(?P<sign>(?<![^\s:=(\['\",|])[-])?[0-9]+(?P<more>\.[0-9]+)?(?P<e>[eE][+-]?[0-9]+)?"
+    r"(?:(?<![\w.@])|(?<=[\[ ]rank)|(?<=\[default))(?P<sign>(?<![^\s:=(\['\",|])[-])?"
+    r"[0-9]+(?P<more>\.[0-9]+)?(?P<e>[eE][+-]?[0-9]+)?"
 )
 _CLOCK_BEFORE = re.compile(r"[0-9A-Za-z][-:/.]\Z")
 _CLOCK_BEHIND = re.compile(r"[-:/.][0-9]")
@@ -76,9 +77,9 @@ class Token(NamedTuple):
 class Slot:
     """A number of a template.
 
-    It has `blanks` before it; `width` characters in all, `least` blanks among them, are another way
-    to pad it, a width of 0 is none. `signed` and `scientific` say which spellings of a decimal the format takes.
-    `series` is that of a value.
+    It has `blanks` before it. If `width` is not 0, that many characters in all are another way to
+    pad it, with `least` blanks or more. `signed` and `scientific` say which spellings of a decimal
+    the format takes. `series` is that of a value.
     """
 
     part: Part
@@ -99,10 +100,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """`words` are the text before each number and behind the last one; `reader` is the format.
-
-    `instant` are the series of a single step; `total`, the end of the counter.
-    """
+    """`words` are the text before each number and behind the last one; `reader` is the format."""
 
     reader: str
     words: tuple[str, ...]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Protocol
 
-from harness.parse.collect import Collector
-from harness.parse.fast.bridge import Reading, Record, take_over
+from harness.parse.collect import Collector, Record
+from harness.parse.fast.bridge import Reading, take_over
 from harness.parse.fast.bulk import is_loaded, why_not_compiled
 from harness.parse.fast.learning import LEARNED, learn
 from harness.parse.fast.rows import Rows, TextCutter
@@ -39,9 +40,9 @@ class _Cutter(Protocol):
 
 
 class Templated:
-    """Reads chunks of whole lines. `feed` gives a line to the formats, and returns the taker's name.
+    """Reads chunks of whole lines, the next of which has the number `line`.
 
-    `line` is the number of the next line.
+    `feed` gives a line with its number to the formats, and returns the name of the taker.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class Templated:
         at = int(rows.firsts[first])
         numbers = rows.numbers[at : at + n * width].reshape(n, width)
         borders = borders_of(template, numbers)
-        for a, b in zip(borders[:-1], borders[1:], strict=True):
+        for a, b in pairwise(borders):
             begin = self.line
             part = _Part(block, rows, first + a, begin, self)
             if b - a < MIN_RUN:
