@@ -8,6 +8,7 @@ remembers of the line before is then right.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.parse.collect import Collector, Record
 from harness.parse.fast.segments import ranks_of
-from harness.parse.fast.states import Path, State, TooLargeError, advance, state_of, steps_between
+from harness.parse.fast.states import Path, TooLargeError, advance, state_of, steps_between
 from harness.parse.fast.template import Part, Template
 from harness.parse.format import Format
 from harness.parse.line import Place
@@ -144,12 +145,12 @@ class _Bridge:
         """What the rows of each rank become, and by how much other formats' counters rise a row."""
         seen: dict[int, list[tuple[int, Record, dict[Path, int]]]] = {}
         start = len(self._rows)
-        other: State = {}
+        kept: list[bytes] = []
         agree = True
         before = state_of(self._taker)
         for i in range(head):
             if i == start:
-                other = state_of(self._others)
+                kept = [pickle.dumps(reader) for reader in self._others]
             records = self._reading.feed(self._begin + i)
             self._read = i + 1
             after = state_of(self._taker)
@@ -161,12 +162,28 @@ class _Bridge:
             seen.setdefault(int(self._ranks[i]), []).append((i, records[0], rises))
         if not agree:
             return None
-        others = _each(steps_between(other, state_of(self._others)), head - start)
+        others = self._rises_of_others(kept, head - start)
         found = {rank: self._rank(lines[-2:]) for rank, lines in seen.items()}
         if others is None or len(found) < len(self._rows):
             return None
         known = {rank: of for rank, of in found.items() if of is not None}
         return (known, others) if len(known) == len(found) else None
+
+    def _rises_of_others(self, kept: Sequence[bytes], n: int) -> dict[Path, int] | None:
+        """By how much a line raises the counters of formats that did not take it.
+
+        `kept` are pickles of the formats as they were `n` lines before.
+        """
+        found: dict[Path, int] = {}
+        for i, (before, reader) in enumerate(zip(kept, self._others, strict=True)):
+            if before == pickle.dumps(reader):  # most formats: walking them takes longer
+                continue
+            was = pickle.loads(before)  # noqa: S301  (made above)
+            rises = _each(steps_between(state_of(was), state_of(reader)), n)
+            if rises is None:
+                return None
+            found |= {(("key", i), *path): by for path, by in rises.items()}
+        return found
 
     def _rank(self, lines: list[tuple[int, Record, dict[Path, int]]]) -> _Rank | None:
         """What the rows of a rank become, if its last two lines agree; else None."""

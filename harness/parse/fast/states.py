@@ -58,9 +58,13 @@ def _parts(thing: object) -> list[tuple[Any, Any]]:
         return [(("key", key), value) for key, value in thing.items()]
     if isinstance(thing, list):
         return [(("key", i), value) for i, value in enumerate(thing)]
-    names = {name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ())}
-    names |= getattr(thing, "__dict__", {}).keys()
-    return [(("of", name), getattr(thing, name)) for name in sorted(names) if hasattr(thing, name)]
+    named = [(("of", name), value) for name, value in getattr(thing, "__dict__", {}).items()]
+    slots = _slots_of(type(thing))
+    return named + [(("of", at), getattr(thing, at)) for at in slots if hasattr(thing, at)]
+
+
+def _slots_of(kind: type) -> tuple[str, ...]:
+    return tuple(name for base in kind.__mro__ for name in getattr(base, "__slots__", ()))
 
 
 def steps_between(before: State, after: State) -> dict[Path, int] | None:
