@@ -237,3 +237,19 @@ def test_the_state_of_a_format_is_compared_and_its_counters_advanced():
     assert (after.lines, after.names["a"], after.last) == (14, 23, (2, 1.0))
     after.names["b"] = 1
     assert steps_between(state_of(before), state_of(after)) is None
+
+
+def test_a_padded_number_keeps_the_blank_that_its_format_needs():
+    log = LOGS["megatron"].split("\n")[1] + "\n"
+    template = template_of(LOGS["megatron"] + log.replace(" 20/", " 30/"))
+    counter = template.slots[[slot.part for slot in template.slots].index(Part.ITERATION)]
+    assert (counter.width, counter.least) == (9, 1)
+
+    def is_cut(shown):
+        block = (log.replace("       20/", shown) + "x" * 200 + "\n").encode()
+        rows = [kind([template]).cut(block, 0, len(block)) for kind in (TextCutter, LineCutter)]
+        assert rows[0].starts.size == rows[1].starts.size
+        return bool(rows[0].starts.size)
+
+    assert [is_cut(shown) for shown in ("       20/", " 12345678/", "      200/")] == [True] * 3
+    assert not any(is_cut(shown) for shown in ("123456789/", "      20/", "1234567890/"))

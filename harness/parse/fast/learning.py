@@ -246,7 +246,8 @@ class _Learning:
         if width < 1 or "-" in was or "e" in was.lower():
             return None
         wide = token._replace(start=token.start - token.blanks)
-        texts = [("1" * n).rjust(width) + point + behind for n in (1, width, width - 1)]
+        wholes = ("7", "1" * width, "1" * (width - 1))  # a first step, 1, may be read otherwise
+        texts = [whole.rjust(width) + point + behind for whole in wholes]
         fit = [bool(text.strip()) and self._is(part, series, wide, was, text) for text in texts]
         return None if not fit[0] else 0 if fit[1] else 1 if fit[2] else None
 
