@@ -5,6 +5,8 @@ regular expression for one figure of rank 0 over the text already in memory, pol
 three figures of every line, counting newlines, and `harness`, which reads every figure of every
 rank; over the bytes in memory as the script does, and from the file, hashing it. Median of 3 after
 1 warm-up. Each is a process of its own, which prints its peak memory above that before it began.
+Then, for a fifth of that size in every other line format: the plain script's figure of each line,
+and `harness` from the file, with numba and without.
 
 `python -m benchmarks.parse stream [GIGABYTES]` reads a log of 10 GB that is never on disk or whole
 in memory, and prints the peak memory above the numbers kept.
@@ -19,10 +21,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks import line_formats
+from benchmarks.line_formats import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 3
@@ -95,12 +100,31 @@ def from_file(path: Path) -> Callable[[], int]:
     return lambda: sum(len(s) for s in read_run(path).series)
 
 
+def script(path: Path) -> Callable[[], int]:
+    """The plain script's figure of a log that is named after its format."""
+    text = path.read_text(encoding="ascii")
+    pattern = re.compile(KINDS[path.stem].pattern, re.MULTILINE)
+    return lambda: len([float(found) for found in pattern.findall(text)])
+
+
+def without_numba(path: Path) -> Callable[[], int]:
+    """`harness` from the file where numba is not installed."""
+    sys.modules["numba"] = None  # type: ignore[assignment]
+    return from_file(path)
+
+
+OF_A_FORMAT = {
+    "plain script, 1 figure": script,
+    "harness, all, from the file, fast": from_file,
+    "harness, all, without numba": without_numba,
+}
 WAYS = {
     "plain script, 1 figure of rank 0": plain,
     "polars, 3 figures": with_polars,
     "newlines": newlines,
     "harness, all, in memory": in_memory,
     "harness, all, from the file": from_file,
+    **OF_A_FORMAT,
 }
 
 
@@ -171,7 +195,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "port.log"
         write(path, megabytes)
-        for way in WAYS:
+        measure(path, WAYS.keys() - OF_A_FORMAT.keys())
+        path.unlink()
+        for kind in KINDS:
+            path = Path(folder) / f"{kind}.log"
+            line_formats.write(kind, path, max(1, megabytes // 5))
+            print(kind)
+            measure(path, OF_A_FORMAT)
+            path.unlink()
+
+
+def measure(path: Path, ways: Collection[str]) -> None:
+    """Prints a line for each of these ways to read a log, measured in a process of its own."""
+    for way in WAYS:
+        if way in ways:
             command = [sys.executable, "-m", "benchmarks.parse", way, str(path)]
             subprocess.run(command, cwd=ROOT, check=False)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.log.facts import MAX_NAME as MAX_FACT_NAME
 from harness.log.facts import FactValue, RunFacts, kept, short
@@ -29,11 +31,21 @@ MAX_PARTS = 1000
 NO_UNITS: Mapping[str, str] = MappingProxyType({})
 
 
+class Record(NamedTuple):
+    """A record as a format handed it over."""
+
+    reader: str
+    place: Place
+    values: Mapping[str, float]
+    instant: Collection[str]
+
+
 class Collector:
     """Takes records, facts and skipped lines in the order of the log.
 
     Records wait in `waiting` until `write` adds them to their series, so that the reading loop can
     first add records of earlier lines that were read in bulk. The loop sets `line` and `reader`.
+    `handed_over` keeps the records of a line for a reader of templates, if it is a list.
     """
 
     def __init__(self) -> None:
@@ -48,6 +60,7 @@ class Collector:
         self.refusals: dict[str, str] = {}  # why the records of a format cannot be used
         self.fallbacks: set[str] = set()
         self.waiting: list[Callable[[], None]] = []
+        self.handed_over: list[Record] | None = None
         self.tracks = Tracks()
         self._skips = Skips()
         self._notes = Notes()
@@ -69,6 +82,8 @@ class Collector:
         Values named in `instant` are of one step, whatever the window of `place` is.
         """
         self.tracks.learn(self.reader, values)
+        if self.handed_over is not None:
+            self.handed_over.append(Record(self.reader, place, values, instant))
         how = units, instant
         self.waiting.append(partial(self._add, self.line, self.reader, place, values, how))
 
@@ -128,6 +143,10 @@ class Collector:
     def epoch(self, step: int, epoch: float) -> None:
         """States the epoch, which may be a fraction, of the records at a step without number."""
         self._epochs[step] = epoch
+
+    def epochs_of(self, steps: NDArray[np.int64], epochs: NDArray[np.float64]) -> None:
+        """States the epochs of many records (n,) at once."""
+        self._epochs.update(zip(steps.tolist(), epochs.tolist(), strict=True))
 
     def part(self, label: str) -> Collector | None:
         """Returns what gathers the records of one of several runs; None if there are too many."""

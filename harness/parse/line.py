@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from harness.parse.tokens import respelled, unwrapped
+
 
 class Line(NamedTuple):
     """One line of a log, with its line end; only a last line that was cut off has none.
@@ -21,6 +23,14 @@ class Line(NamedTuple):
     def of(cls, number: int, text: str) -> Line:
         """Returns a line without any such spelling."""
         return cls(number, text, text, text)
+
+    @classmethod
+    def respelled(cls, number: int, raw: str, odd: list[str]) -> Line:
+        """Returns a line as written with its other spellings; adds to `odd` what is not finite."""
+        if "(" not in raw and ".#" not in raw:
+            return cls(number, raw, raw, raw)
+        spelled = unwrapped(raw, odd)
+        return cls(number, respelled(spelled, odd), spelled, raw)
 
     @property
     def whole(self) -> bool:

@@ -10,8 +10,9 @@ from math import nan
 from harness.errors import ParseError
 from harness.log.run import Run
 from harness.parse.collect import Collector
-from harness.parse.fast.bulk import THREADS, Bulk, Sorted, is_loaded
+from harness.parse.fast.bulk import THREADS, Bulk, Sorted, has_records, is_loaded
 from harness.parse.fast.pending import Pending
+from harness.parse.fast.templated import Templated
 from harness.parse.finish import runs_of
 from harness.parse.format import Format
 from harness.parse.formats import AS_SPELLED, FACTS_ONLY, FORMATS
@@ -20,13 +21,12 @@ from harness.parse.formats.pattern import Pattern
 from harness.parse.line import Line
 from harness.parse.nearly import Nearly
 from harness.parse.text import Chunk, chunks, decoded, pieces
-from harness.parse.tokens import respelled, unwrapped
 
 BULK_AFTER = 4_000_000
 """Bytes from which on a log counts as large: line by line they take half a second, and so does
 loading what reads in bulk. Less than `CHUNK_BYTES`, so that a large log is so from its start."""
 BULK_AFTER_LOADED = 1 << 18
-"""The same, once that is loaded."""
+"""The same, once that is loaded, and for lines that are cut by templates."""
 MAX_ALIKE = 100
 """Lines in a row that are blank, or equal and of no format, and are looked at; more say nothing."""
 LONG_LINE = 1 << 16
@@ -85,16 +85,21 @@ def parse_logs(
     reading = _Reading(pattern, formats)
     blocks = (part if isinstance(part, bytes) else part.encode("utf-8", "replace") for part in text)
     read = 0
+    templates_after = BULK_AFTER_LOADED if bulk_after is None else bulk_after
     if bulk_after is None:
         bulk_after = BULK_AFTER_LOADED if is_loaded() else BULK_AFTER
     try:
         for chunk in chunks(blocks, source=source, line=reading.next_line):
             read += chunk.size
             may_match = pattern is not None  # any line of any format
-            if read < bulk_after or may_match or not chunk.is_whole():
+            if may_match or not chunk.is_whole():
                 reading.lines(chunk.joined())
-            else:
+            elif read >= bulk_after and (formats or has_records(chunk)):
                 reading.bulk(chunk)
+            elif read >= templates_after and not formats:
+                reading.by_templates(chunk)
+            else:
+                reading.lines(chunk.joined())
         return reading.results(source)
     finally:
         reading.close()
@@ -117,6 +122,7 @@ class _Reading:
         ]
         self.into.asked = tuple(reader.name for reader in self._readers)
         self.into.fallbacks = {reader.name for reader in self._readers if reader.fallback}
+        self._templated = Templated(self._readers, self.into, self._feed)
         self._jobs: deque[Future[Sorted]] = deque()
         self._pending: Pending | None = None
         self.number = 1
@@ -125,6 +131,7 @@ class _Reading:
         self._alike = 0
         self._before = b""
         self._taken = False
+        self._taker = ""
         self._unread = 0
         self._nearly: Nearly | None = Nearly()  # until a format has a record
 
@@ -152,6 +159,18 @@ class _Reading:
         self._jobs.append(self._bulk.start(chunk))
         if len(self._jobs) > THREADS:
             self._take_over(self._jobs.popleft())
+
+    def by_templates(self, chunk: Chunk) -> None:
+        """Reads whole lines, by templates where they fit one, and the others one by one."""
+        self.finish()
+        self.number = self._templated.read(chunk, self.number)
+        self._open = False
+
+    def _feed(self, raw: bytes, number: int) -> str:
+        """Reads a whole line, and returns the name of the format that took its last piece."""
+        self.number, self._taker = number, ""
+        self._line(raw, "\n")
+        return self._taker
 
     def finish(self) -> None:
         """Takes over every chunk that is being sorted."""
@@ -194,11 +213,7 @@ class _Reading:
     def _piece(self, piece: str) -> bool:
         """Offers a line to each format, and writes its records; returns whether one took it."""
         odd: list[str] = []
-        spelled = text = piece
-        if "(" in piece or ".#" in piece:
-            spelled = unwrapped(piece, odd)
-            text = respelled(spelled, odd)
-        line = Line(self.number, text, spelled, piece)
+        line = Line.respelled(self.number, piece, odd)
         reader = self._reader_of(line)
         if odd and reader is not None and not isinstance(reader, (*FACTS_ONLY, *AS_SPELLED)):
             for was in odd:
@@ -211,6 +226,7 @@ class _Reading:
                 self._nearly = None
         elif self._nearly is not None and not isinstance(reader, FACTS_ONLY):
             self._nearly.add(self.number, piece)
+        self._taker = "" if reader is None else reader.name
         return reader is not None
 
     def _reader_of(self, line: Line) -> Format | None:

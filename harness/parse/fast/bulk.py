@@ -189,6 +189,13 @@ class Bulk:
         return self._plan
 
 
+def has_records(chunk: Chunk) -> bool:
+    """Whether a chunk has lines that begin with the mark of TCAPPDLL."""
+    mark = MARK.encode()
+    at = chunk.block.find(b"\n" + mark, chunk.start, chunk.end)
+    return at >= 0 or chunk.block.startswith(mark, chunk.start) or chunk.seam.startswith(mark)
+
+
 def why_not_compiled() -> str:
     """Loads what is compiled; why that cannot be, or nothing where it can."""
     with _LOADING:  # a second thread would meet the remains of an import that fails

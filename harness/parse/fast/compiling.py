@@ -20,7 +20,7 @@ Bits = NDArray[np.uint64]
 Table = NDArray[np.int64]
 Small = NDArray[np.int16]
 Floats = NDArray[np.float64]
-SOURCES = ("compiling.py", "cutter.py", "decimals.py", "digits.py", "grouping.py")
+SOURCES = (*("compiling.py", "cutter.py", "decimals.py", "digits.py", "grouping.py", "linecut.py"),)
 """The files with functions that are compiled."""
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
 """Nothing compiled makes an array, so references need not be counted: that took half the time."""
