@@ -127,8 +127,13 @@ def test_a_user_error_is_one_line_and_status_2(harness, logs, args, message):
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_bad_usage_is_status_2_with_the_usage(harness):
-    for args in (("compare", "only-one"), ("compare", "a", "b", "--last", "0"), ("nonsense",)):
+def test_bad_usage_is_status_2_with_the_usage(harness, logs):
+    for args in (
+        ("compare",),
+        ("compare", "gpu.log"),
+        ("compare", "a", "b", "--last", "0"),
+        ("nonsense",),
+    ):
         done = harness(*args)
         assert done.returncode == 2
         assert "Usage" in done.stderr

@@ -128,7 +128,10 @@ def test_parse_shows_both_sides(files):
 def test_a_file_without_a_pair_is_a_usage_error_that_says_what_was_expected(files):
     with pytest.raises(PolicyError, match=r"1 run and no pair.*CUDA.*BASELINE CANDIDATE"):
         load_pair("one.log")
-    assert run("compare", "one.log").exit_code != 0
+    done = run("compare", "one.log")
+    assert done.exit_code == 2
+    assert "Usage" in done.stderr
+    assert "no pair" in done.stderr
     (files / "three.txt").write_text("=== CUDA ===\n1.5 2\n=== SDAA ===\n1 2\n=== NPU ===\n1 2\n")
     with pytest.raises(PolicyError, match="3 runs and no pair"):
         load_pair("three.txt")

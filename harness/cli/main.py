@@ -18,6 +18,7 @@ from harness.report import verdicts
 
 if TYPE_CHECKING:
     from harness.comparison.pipeline import Comparison
+    from harness.log.run import Run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -144,7 +145,7 @@ def compare(
     from harness.ports.files import save_report
     from harness.report.comparison import json
     from harness.report.comparison.repeat import repeat_command
-    from harness.storage.inputs import load_pair, load_sides
+    from harness.storage.inputs import load_sides
     from harness.system.whole import write_text
 
     policy = Policy(
@@ -158,7 +159,7 @@ def compare(
         max_missing=max_missing,
     )
     if candidate is None:
-        sides = load_pair(baseline, pattern=pattern)
+        sides = _both_sides(baseline, pattern)
     else:
         sides = load_sides(baseline, candidate, baselines=baselines, pattern=pattern)
     comparison = compare_runs(*sides, policy)
@@ -292,6 +293,17 @@ def loss(
     for line in writer.lines(result):
         typer.echo(line)
     raise typer.Exit(verdicts.row("pass" if result.passes else "fail").exit_status)
+
+
+def _both_sides(log: str, pattern: str | None) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+    """The runs of both sides of one file; a file without a pair is bad usage."""
+    from harness.errors import PolicyError
+    from harness.storage.inputs import load_pair
+
+    try:
+        return load_pair(log, pattern=pattern)
+    except PolicyError as error:
+        raise typer.BadParameter(str(error), param_hint="CANDIDATE") from error
 
 
 def _print_report(comparison: Comparison) -> None:
