@@ -191,8 +191,9 @@ class _Reading:
         self._open = False
 
     def close(self) -> None:
-        """Ends the other threads."""
+        """Ends the other threads, and frees the room of both ways to read in bulk."""
         self._bulk.close()
+        del self._templated  # it refers to this object, which would stay until a collection
 
     def _line(self, raw: bytes, end: str) -> None:
         if self._is_more_of_the_same(raw):

@@ -23,6 +23,8 @@ from harness.parse.format import Format
 from harness.parse.text import Chunk
 
 MAX_TEMPLATES = 16
+MAX_SOUGHT = 24
+"""Templates that are sought in one log: each takes about a tenth of a second."""
 MAX_KINDS = 200
 """Kinds of lines, numbers aside, that are counted before their template is sought."""
 LEARN_AT = (3, 12, 48)
@@ -53,7 +55,7 @@ class Templated:
         self._templates: list[Template] = []
         self._cutter: _Cutter | None = None
         self._kinds: Counter[bytes] = Counter()
-        self._read = 0
+        self._read = self._sought = 0
         self._compiled = self._tried = False
 
     def read(self, chunk: Chunk, line: int) -> int:
@@ -95,13 +97,15 @@ class Templated:
         """Reads one line, and seeks its template if lines of its kind come again."""
         taker = self._feed(raw, self.line)
         self.line += 1
-        if taker not in LEARNED or len(raw) > MAX_LINE or len(self._templates) >= MAX_TEMPLATES:
+        enough = len(self._templates) >= MAX_TEMPLATES or self._sought >= MAX_SOUGHT
+        if enough or taker not in LEARNED or len(raw) > MAX_LINE:
             return
         kind = _NUMBER.sub(b"#", raw)
         if kind not in self._kinds and len(self._kinds) >= MAX_KINDS:
             return
         self._kinds[kind] += 1
         if self._kinds[kind] in LEARN_AT and raw.isascii():
+            self._sought += 1
             template = learn(self._readers, self._into, raw.decode("ascii").removesuffix("\r"))
             if template is not None and template not in self._templates:
                 self._templates.append(template)
