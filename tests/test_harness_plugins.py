@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-import harness
 from harness import read_run
 from harness.errors import ParseError
 from harness.system.plugins import installed_formats
 from harness.version import extensions
 
-ROOT = Path(harness.__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "how-to" / "read-your-own-format.md").read_text(encoding="utf-8")
 READER = PAGE.split('```python title="rowlog.py"\n')[1].split("```")[0]
 LOG = "".join(f"| rank 0 | step {i} | cost {4.5 - i} |\nloss = {i} at step {i}\n" for i in range(3))
