@@ -8,9 +8,7 @@ from harness.parse import parse_log
 def series(text):
     """Each series by its name, with the value of each step."""
     run = parse_log([text], source="x.log")
-    return {
-        s.name: dict(zip(s.steps.tolist(), s.values.tolist(), strict=True)) for s in run.series
-    }
+    return {s.name: dict(zip(s.steps.tolist(), s.values.tolist(), strict=True)) for s in run.series}
 
 
 ABBREVIATED = {
@@ -40,7 +38,43 @@ ABBREVIATED = {
     ),
 }
 
-FORMS = ABBREVIATED
+BARS = {
+    "the full bar is drawn twice": (
+        "Epoch 1/2\n3/4 [=====>..] - ETA: 0s - loss: 3.5\r4/4 [========] - ETA: 0s - loss: 3.25\r"
+        "4/4 [========] - 2s 9ms/step - loss: 3.125 - val_loss: 4.5\n"
+        "Epoch 2/2\n4/4 [========] - ETA: 0s - loss: 2.25\r"
+        "4/4 [========] - 2s 9ms/step - loss: 2.125 - val_loss: 4.25\n",
+        {"loss": {4: 3.125, 8: 2.125}, "val.loss": {4: 4.5, 8: 4.25}},
+    ),
+    "each bar is a line, and nothing is validated": (
+        "Epoch 1/2\n1/2 ━━━━ 0s 5ms/step - loss: 3.5\n2/2 ━━━━ 0s 5ms/step - loss: 3.25\n"
+        "2/2 ━━━━ 1s 5ms/step - loss: 3.125\nEpoch 2/2\n1/2 ━━━━ 0s 5ms/step - loss: 2.5\n"
+        "2/2 ━━━━ 0s 5ms/step - loss: 2.25\n2/2 ━━━━ 1s 5ms/step - loss: 2.125\n",
+        {"loss": {2: 3.125, 4: 2.125}},
+    ),
+    "a bar that begins again is an evaluation": (
+        "Epoch 1/1\n1/2 ━━━━ 0s 5ms/step - loss: 3.5\n2/2 ━━━━ 0s 5ms/step - loss: 3.25\n"
+        "2/2 ━━━━ 1s 5ms/step - loss: 3.125\n1/2 ━━━━ 0s 5ms/step - loss: 4.5\n"
+        "2/2 ━━━━ 0s 5ms/step - loss: 4.25\n2/2 ━━━━ 0s 5ms/step - loss: 4.125\n",
+        {"loss": {2: 3.125}, "val.loss": {2: 4.125}},
+    ),
+    "a bar of other batches is an evaluation": (
+        "Epoch 1/1\n2/2 ━━━━ 0s 5ms/step - loss: 3.25\n2/2 ━━━━ 1s 5ms/step - loss: 3.125\n"
+        "7/7 ━━━━ 0s 5ms/step - loss: 4.25\n7/7 ━━━━ 0s 5ms/step - loss: 4.125\n",
+        {"loss": {2: 3.125}, "val.loss": {2: 4.125}},
+    ),
+    "a line without a bar is printed once": (
+        "Epoch 1/1\n9/9 - 1s - loss: 3.125\n9/9 - 1s - loss: 4.125\n",
+        {"loss": {9: 3.125}, "val.loss": {9: 4.125}},
+    ),
+    "a test after the last epoch": (
+        "Epoch 1/1\n2/2 ━━━━ 0s 5ms/step - loss: 3.25\n2/2 ━━━━ 1s 5ms/step - loss: 3.125\n"
+        "Test loss: 4.125\n",
+        {"loss": {2: 3.125}, "val.loss": {2: 4.125}},
+    ),
+}
+
+FORMS = ABBREVIATED | BARS
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -21,6 +21,9 @@ _RANK = re.compile(
 _EVALUATED = re.compile(r"\[(?:valid|val|eval|test|dev)\](?=\s)", re.IGNORECASE)
 """The second part of ESPnet's `1epoch results: [train] loss=1.5, [valid] loss=1.25`."""
 
+_DRAWN = re.compile(r"\[[=>.]{3,200}\]|[━╸╺]")
+"""The bar of Keras; one line an epoch (`verbose=2`) has none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
@@ -28,7 +31,8 @@ class Parsed:
 
     `prefix` is the text of its prefixes. `rank` is None where the line states none. `figures` are
     in the order of the line; `names` holds the series that each belongs to. `refreshed` says that
-    the line is a bar of tqdm, which may show one step several times while its figures change.
+    the line is a bar of tqdm, which may show one step several times while its figures change,
+    `drawn` that it is a bar of Keras and not its numbers alone.
     """
 
     prefix: str
@@ -38,6 +42,7 @@ class Parsed:
     figures: tuple[Figure, ...]
     names: tuple[str, ...]
     refreshed: bool = False
+    drawn: bool = False
 
     def values(self) -> dict[str, float]:
         """Returns the first number of each series that the line states."""
@@ -84,4 +89,5 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
         figures=figures,
         names=names,
         refreshed="%|" in text,
+        drawn=place.bar and _DRAWN.search(text, end) is not None,
     )
