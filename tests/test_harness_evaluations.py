@@ -74,7 +74,45 @@ BARS = {
     ),
 }
 
-FORMS = ABBREVIATED | BARS
+LINES = {
+    "TensorFlow's estimator saves its results": (
+        "INFO:tensorflow:loss = 3.5, step = 20 (1.5 sec)\n"
+        "INFO:tensorflow:loss = 3.25, step = 40 (1.5 sec)\n"
+        "INFO:tensorflow:Saving dict for global step 40: accuracy = 0.25, global_step = 40, "
+        "loss = 4.5\n",
+        {"loss": {20: 3.5, 40: 3.25}, "val.loss": {40: 4.5}, "val.accuracy": {40: 0.25}},
+    ),
+    "a step behind `train | epoch 1`": (
+        "train | epoch 1 | step 4 | loss 3.5\ntrain | epoch 1 | step 8 | loss 3.25\n"
+        "val | epoch 1 | step 8 | loss 4.5\n",
+        {"loss": {4: 3.5, 8: 3.25}, "val.loss": {8: 4.5}},
+    ),
+    "figures behind the loss of an evaluation": (
+        "Epoch 0/9\n-----\ntrain Loss: 3.5 Acc: 0.25\nval Loss: 4.5 Acc: 0.125\n\n"
+        "Epoch 1/9\n-----\ntrain Loss: 3.25 Acc: 0.5\nval Loss: 4.25 Acc: 0.375\n\n",
+        {
+            "loss": {0: 3.5, 1: 3.25},
+            "Acc": {0: 0.25, 1: 0.5},
+            "val.loss": {0: 4.5, 1: 4.25},
+            "val.Acc": {0: 0.125, 1: 0.375},
+        },
+    ),
+    "figures behind a loss of training": (
+        "step 4: loss 3.5 val_loss 4.5 acc: 0.25\n",
+        {"loss": {4: 3.5}, "acc": {4: 0.25}, "val.loss": {4: 4.5}},
+    ),
+    "a bar repeats the result of the last evaluation": (
+        "Epoch 0:  50%|## | 2/4 [00:01<00:02, 1.5it/s, loss=3.5]\r"
+        "Epoch 0: 100%|###| 4/4 [00:02<00:00, 1.5it/s, loss=3.25]\r"
+        "Epoch 0: 100%|###| 4/4 [00:03<00:00, 1.5it/s, loss=3.25, val_loss=4.5]\n"
+        "Epoch 1:  50%|## | 2/4 [00:01<00:02, 1.5it/s, loss=2.5, val_loss=4.5]\r"
+        "Epoch 1: 100%|###| 4/4 [00:02<00:00, 1.5it/s, loss=2.25, val_loss=4.5]\r"
+        "Epoch 1: 100%|###| 4/4 [00:03<00:00, 1.5it/s, loss=2.25, val_loss=4.25]\n",
+        {"loss": {2: 3.5, 4: 3.25, 6: 2.5, 8: 2.25}, "val.loss": {4: 4.5, 8: 4.25}},
+    ),
+}
+
+FORMS = ABBREVIATED | BARS | LINES
 
 
 @pytest.mark.parametrize("form", FORMS)

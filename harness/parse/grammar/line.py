@@ -80,7 +80,11 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
     phase = phase_of(head)
     second = _EVALUATED.search(text, figures[0].start) if figures else None
     evaluated = len(text) if second is None else second.end()
+    if phase == "summary" and place.counter is not None:
+        phase = "train"  # fairseq's means over an epoch count updates, and no steps of the epoch
     names = tuple(series_name(f.name, "eval" if f.start >= evaluated else phase) for f in figures)
+    if not phase and "%|" not in text and _is_headed_by_result(figures, names):
+        names = tuple(series_name(figure.name, "eval") for figure in figures)
     return Parsed(
         prefix=text[:end],
         rank=rank,
@@ -91,3 +95,12 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
         refreshed="%|" in text,
         drawn=place.bar and _DRAWN.search(text, end) is not None,
     )
+
+
+def _is_headed_by_result(figures: tuple[Figure, ...], names: tuple[str, ...]) -> bool:
+    """Whether a line's first figure is the loss of an evaluation, and no other loss is there.
+
+    The figures behind it are of the same evaluation: `val Loss: 2.5 Acc: 0.5`.
+    """
+    losses = [name for figure, name in zip(figures, names, strict=True) if figure.is_loss]
+    return bool(losses) and figures[0].is_loss and all(n.startswith("val.") for n in losses)

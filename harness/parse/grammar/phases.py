@@ -12,7 +12,11 @@ MAX_HEAD = 400
 """Characters before the first figure in which a phase is looked for."""
 
 _TRAINING = r"train(?:ing)?|trn"
-_EVALUATION = r"eval(?:uat(?:e|ion|ing))?|val(?:id(?:at(?:e|ion|ing))?)?|test(?:ing)?|dev"
+_EVALUATION = (
+    r"eval(?:uat(?:e|ion|ing))?|val(?:id(?:at(?:e|ion|ing))?)?|test(?:ing)?|dev"
+    r"|saving dict for global step"
+)
+"""TensorFlow's Estimator prints results as `Saving dict for global step 30: loss = 1.5`."""
 _WORDS = re.compile(
     rf"(?<![\w./])(?:(?P<train>{_TRAINING})|(?P<eval>{_EVALUATION}))(?![\w./=])", re.IGNORECASE
 )

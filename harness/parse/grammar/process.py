@@ -37,6 +37,7 @@ class Process:
         self._last: tuple[At, Figures] | None = None
         self._bars = Bars()
         self._ended: At | None = None
+        self._shown: dict[str, float] = {}
 
     def take(self, said: Parsed, figures: Figures, into: Collector) -> None:
         """Takes the figures of a line."""
@@ -90,13 +91,21 @@ class Process:
             self._held.add(self._rank, self._epoch(place), figures)
         elif not place.bar:
             self.evaluating.end(self._rank, step, into)
-            trained, _ = _parted(figures)
-            if not said.refreshed:
+            trained, results = _parted(figures)
+            if said.refreshed:
+                figures = {**trained, **self._changed(results)}
+            else:
                 self._count_again(at, trained)
             self._record(at, figures, into)
             self._remember(trained, into)
         else:
             self._bar(at, said, figures, into)
+
+    def _changed(self, results: Figures) -> Figures:
+        """The results that a bar did not show before: it repeats them until the next evaluation."""
+        changed = {n: v for n, v in results.items() if self._shown.get(n) != v}
+        self._shown.update(changed)
+        return changed
 
     def _epoch(self, place: Stated) -> int | None:
         """The epoch that a line states, or that a line before it began."""
