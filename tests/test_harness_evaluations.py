@@ -112,7 +112,78 @@ LINES = {
     ),
 }
 
-FORMS = ABBREVIATED | BARS | LINES
+ENDS = {
+    "a line with a star has the results": (
+        "Epoch: [0][ 1/9]\tTime 0.3 (0.5)\tLoss 3.5e+00 (3.75e+00)\tAcc@1 1.5 (1.25)\n"
+        "Test: [ 1/9]\tTime 1.1 (1.1)\tLoss 4.5e+00 (4.25e+00)\tAcc@1 2.5 (2.25)\n"
+        " *   Acc@1 2.125 Acc@5 8.125\n"
+        "Epoch: [1][ 1/9]\tTime 0.3 (0.5)\tLoss 3.0e+00 (3.25e+00)\tAcc@1 1.75 (1.5)\n",
+        {
+            "loss": {1: 3.5, 10: 3.0},
+            "Acc@1": {1: 1.5, 10: 1.75},
+            "val.loss": {1: 4.25},
+            "val.Acc@1": {1: 2.125},
+            "val.Acc@5": {1: 8.125},
+        },
+    ),
+    "a line with a star and the loss": (
+        "Epoch: [0][ 1/9] loss: 3.5 (3.75)\nTest: [1/9] loss: 4.5 (4.25) acc1: 2.5 (2.25)\n"
+        "* Acc@1 2.125 Acc@5 8.125 loss 4.125\n",
+        {
+            "loss": {1: 3.5},
+            "val.loss": {1: 4.125},
+            "val.acc1": {1: 2.125},
+            "val.Acc@5": {1: 8.125},
+        },
+    ),
+    "precision instead of accuracy": (
+        "Epoch: [0][1/9] Loss 3.5 (3.75) Prec@1 1.5 (1.25)\n"
+        "Test: [1/9] Loss 4.5 (4.25) Prec@1 2.5 (2.25)\n * Prec@1 2.125\n",
+        {
+            "loss": {1: 3.5},
+            "Prec@1": {1: 1.5},
+            "val.loss": {1: 4.25},
+            "val.Prec@1": {1: 2.125},
+        },
+    ),
+    "a result behind the batches of a test": (
+        "step 5: loss 3.5\nTest: [1/2] loss: 4.5 (4.5)\nTest: [2/2] loss: 4.0 (4.25)\n"
+        "Test: average loss: 4.125\nstep 6: loss 3.25\n",
+        {"loss": {5: 3.5, 6: 3.25}, "val.loss": {5: 4.125}},
+    ),
+    "batches of a cross validation with the mean so far": (
+        "DEBUG TRAIN Batch 0/0 loss 3.5 lr 0.25 rank 0\n"
+        "DEBUG TRAIN Batch 0/50 loss 3.25 lr 0.25 rank 0\n"
+        "DEBUG CV Batch 0/0 loss 5.5 history loss 4.5 rank 0\n"
+        "DEBUG CV Batch 0/50 loss 5.25 history loss 4.25 rank 0\n"
+        "DEBUG TRAIN Batch 1/0 loss 3.0 lr 0.25 rank 0\n",
+        {
+            "loss": {0: 3.5, 50: 3.25, 100: 3.0},
+            "lr": {0: 0.25, 50: 0.25, 100: 0.25},
+            "val.loss": {50: 4.25},
+        },
+    ),
+    "the result of a cross validation without the rank": (
+        "DEBUG TRAIN Batch 0/50 loss 3.25 rank 3\nDEBUG CV Batch 0/50 loss 5.25 rank 3\n"
+        "INFO Epoch 0 CV info cv_loss 4.125\n",
+        {"loss": {50: 3.25}, "val.loss": {50: 4.125}},
+    ),
+    "Caffe states the step of a test before its results": (
+        "Iteration 0, Testing net (#0)\n    Test net output #0: loss = 4.5 (* 1 = 4.5 loss)\n"
+        "Iteration 0 (9 iter/s, 2s/20 iters), loss = 3.5\n"
+        "Iteration 20 (9 iter/s, 2s/20 iters), loss = 3.25\n"
+        "Iteration 40, Testing net (#0)\n    Test net output #0: loss = 4.25 (* 1 = 4.25 loss)\n"
+        "Iteration 40 (9 iter/s, 2s/20 iters), loss = 3.0\n"
+        "    Train net output #0: loss = 3.0 (* 1 = 3.0 loss)\n",
+        {"loss": {0: 3.5, 20: 3.25, 40: 3.0}, "val.loss": {0: 4.5, 40: 4.25}},
+    ),
+    "the batches of a test are no step": (
+        "step 5: loss 3.5\nEvaluating step 1/9\nval loss: 4.5\n",
+        {"loss": {5: 3.5}, "val.loss": {5: 4.5}},
+    ),
+}
+
+FORMS = ABBREVIATED | BARS | LINES | ENDS
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -21,13 +21,15 @@ class Process:
     """Hands over the figures of one rank of a log.
 
     A line without a counter goes to `held`, an evaluation's at the step that training has reached
-    excepted. `placed` counts the lines of training with a step; `again` those that state another
-    loss for the step of the line before, of which `example` describes the first.
+    excepted. `announced` is the step that a line states for the results on the lines behind it.
+    `placed` counts the lines of training with a step; `again` those that state another loss for
+    the step of the line before, of which `example` describes the first.
     """
 
     def __init__(self, rank: int, held: Held) -> None:
         self.counting = Counting()
         self.evaluating = Evaluating()
+        self.announced: int | None = None
         self.placed = 0
         self.again = 0
         self.example = ""
@@ -63,22 +65,25 @@ class Process:
     def _evaluation(self, said: Parsed, figures: Figures, into: Collector) -> None:
         """Takes a line of an evaluation: its progress, or its result."""
         place = said.place
-        if place.step is None and place.length > 1:
+        step = self._reached(into)
+        if place.step is None and said.progress:
             self.evaluating.progress(said.means())
         elif place.is_stated:
-            self._record(
-                At(place.counter or 0 if place.step is None else place.step), figures, into
-            )
-        elif (step := self._reached(into)) is not None:
-            self._record(At(step), figures, into)
-        else:
+            stated = place.counter or 0 if place.step is None else place.step
+            self._record(At(stated), figures, into)
+        elif step is None:
             self._held.add(self._rank, self._epoch(place), figures)
+        elif self.evaluating.is_open:
+            self.evaluating.result(figures)
+        else:
+            self._record(At(step), figures, into)
 
     def _training(self, said: Parsed, figures: Figures, into: Collector) -> None:
         """Takes a line of training, with results of an evaluation beside it perhaps."""
         place = said.place
         at = self.counting.at(place)
         step = self._reached(into)
+        self.announced = self.announced if at is None else None
         results = all(name.startswith("val.") for name in said.names if is_loss(name))
         if at is None and results and step is not None:
             self._record(At(step), figures, into)
@@ -91,9 +96,9 @@ class Process:
             self._held.add(self._rank, self._epoch(place), figures)
         elif not place.bar:
             self.evaluating.end(self._rank, step, into)
-            trained, results = _parted(figures)
+            trained, evaluated = _parted(figures)
             if said.refreshed:
-                figures = {**trained, **self._changed(results)}
+                figures = {**trained, **self._changed(evaluated)}
             else:
                 self._count_again(at, trained)
             self._record(at, figures, into)
@@ -153,6 +158,8 @@ class Process:
 
     def _reached(self, into: Collector) -> int | None:
         """The step that training has reached on the lines before; None before its first."""
+        if self.announced is not None:
+            return self.announced
         if self._ended is not None:  # its record is added to the series after this line
             return self._ended.iteration
         track = None if self._track is None else into.tracks.by_key.get(self._track)
