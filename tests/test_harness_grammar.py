@@ -57,6 +57,7 @@ FORMS = {
             "Acc@1": {10: 0.25, 510: 0.5},
             "val.loss": {10: 5.125},
             "val.Acc@1": {10: 1.25},
+            "val.Acc@5": {10: 5.0},
         },
     ),
     "examples/word_language_model": (

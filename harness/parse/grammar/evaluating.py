@@ -27,9 +27,25 @@ class Evaluating:
         else:
             self.left_out += 1
 
+    @property
+    def is_open(self) -> bool:
+        """Whether means of an evaluation wait for its end."""
+        return bool(self._values)
+
+    def result(self, figures: Mapping[str, float]) -> None:
+        """Takes the results that end an evaluation: they replace its means so far."""
+        known = {_spelled_alike(name): name for name in self._values}
+        for name, value in figures.items():
+            self._values[known.get(_spelled_alike(name), name)] = value
+
     def end(self, rank: int, step: int | None, into: Collector) -> None:
         """Hands over the result of the evaluation that has ended, at the last step of training."""
         values, self._values = self._values, {}
         if step is None or not values:
             return
         into.record(Place(step, rank=rank), values)
+
+
+def _spelled_alike(name: str) -> str:
+    """A name as `acc1` and `Acc@1` share it."""
+    return name.lower().replace("@", "")

@@ -20,6 +20,13 @@ _RANK = re.compile(
 
 _EVALUATED = re.compile(r"\[(?:valid|val|eval|test|dev)\](?=\s)", re.IGNORECASE)
 """The second part of ESPnet's `1epoch results: [train] loss=1.5, [valid] loss=1.25`."""
+_BATCH = re.compile(r"\bCV Batch \d")
+"""A batch of WeNet's evaluations, whose number has no end."""
+_RESULT = re.compile(r"(?:\s{0,8}\*|\s{0,8}Test:)\s{1,8}(?=(?:Acc|Prec)@1\b)")
+"""` * Acc@1 50.5 Acc@5 75.5`, and `Test:  Acc@1 50.5`: the results of an evaluation."""
+
+_DRAWN = re.compile(r"\[[=>.]{3,200}\]|[━╸╺]")
+"""The bar of Keras; one line an epoch (`verbose=2`) has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +35,9 @@ class Parsed:
 
     `prefix` is the text of its prefixes. `rank` is None where the line states none. `figures` are
     in the order of the line; `names` holds the series that each belongs to. `refreshed` says that
-    the line is a bar of tqdm, which may show one step several times while its figures change.
+    the line is a bar of tqdm, which may show one step several times while its figures change,
+    `drawn` that it is a bar of Keras and not its numbers alone; `progress` that it is about a part
+    of an evaluation, `ends` that it has the results behind such lines.
     """
 
     prefix: str
@@ -38,6 +47,9 @@ class Parsed:
     figures: tuple[Figure, ...]
     names: tuple[str, ...]
     refreshed: bool = False
+    drawn: bool = False
+    progress: bool = False
+    ends: bool = False
 
     def values(self) -> dict[str, float]:
         """Returns the first number of each series that the line states."""
@@ -50,7 +62,9 @@ class Parsed:
     def means(self) -> dict[str, float]:
         """Returns the means since the start of an epoch or an evaluation that the line states."""
         named = zip(self.names, self.figures, strict=True)
-        return {name: figure.mean for name, figure in named if figure.mean is not None}
+        means = {name: figure.mean for name, figure in named if figure.mean is not None}
+        history = self.values().get("val.history_loss")  # the mean so far, in WeNet's words
+        return means if history is None else {**means, "val.loss": history}
 
 
 def parsed(text: str, *, ranked: bool = False) -> Parsed:
@@ -72,10 +86,15 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
     if rank is None and (stated := _RANK.search(text)):
         rank = count(stated["rank"] or stated["ordinal"])
     head = text[end : figures[0].start] if figures else text[end:]
-    phase = phase_of(head)
+    ends = _RESULT.match(text, end) is not None
+    phase = "eval" if ends else phase_of(head)
     second = _EVALUATED.search(text, figures[0].start) if figures else None
     evaluated = len(text) if second is None else second.end()
+    if phase == "summary" and place.counter is not None:
+        phase = "train"  # fairseq's means over an epoch count updates, and no steps of the epoch
     names = tuple(series_name(f.name, "eval" if f.start >= evaluated else phase) for f in figures)
+    if not phase and "%|" not in text and _is_headed_by_result(figures, names):
+        names = tuple(series_name(figure.name, "eval") for figure in figures)
     return Parsed(
         prefix=text[:end],
         rank=rank,
@@ -84,4 +103,16 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
         figures=figures,
         names=names,
         refreshed="%|" in text,
+        drawn=place.bar and _DRAWN.search(text, end) is not None,
+        progress=phase == "eval" and (place.length > 1 or _BATCH.search(head) is not None),
+        ends=ends,
     )
+
+
+def _is_headed_by_result(figures: tuple[Figure, ...], names: tuple[str, ...]) -> bool:
+    """Whether a line's first figure is the loss of an evaluation, and no other loss is there.
+
+    The figures behind it are of the same evaluation: `val Loss: 2.5 Acc: 0.5`.
+    """
+    losses = [name for figure, name in zip(figures, names, strict=True) if figure.is_loss]
+    return bool(losses) and figures[0].is_loss and all(n.startswith("val.") for n in losses)

@@ -31,10 +31,12 @@ _MEANT = (
     | {name: f"val.{name}" for name in TEST_LOSSES}
 )
 """Names that mean one series wherever they are printed."""
-_BEFORE = re.compile(r"(?:(?<![\w./])[A-Za-z][\w/]{0,30}[ -]){1,3}\Z", re.ASCII)
-_PHASE = re.compile(
-    rf"(?<![\w./])(?:{'|'.join(sorted(TRAINING | EVALUATION, key=len, reverse=True))})[ ]\Z", re.I
+_PHASES = "|".join(sorted(TRAINING | EVALUATION, key=len, reverse=True))
+_BEFORE = re.compile(
+    rf"(?:(?<![\w./])(?:[A-Za-z][\w/]{{0,30}}|(?i:{_PHASES})\.)[ -]){{1,3}}\Z", re.ASCII
 )
+"""Words before a name; an abbreviated phase keeps its dot: `Val. Loss`."""
+_PHASE = re.compile(rf"(?<![\w./])(?:{_PHASES})\.?[ ]\Z", re.I)
 _PARTS = re.compile(r"[_./ -]+")
 _LOSS = re.compile(r"[a-z]*loss(?:es)?\d*")
 
@@ -108,7 +110,7 @@ def series_name(name: str, phase: Phase) -> str:
     ends = (low.partition("/")[0], low.rpartition("/")[2])
     if phase != "eval" and "/" in name and EVALUATION.isdisjoint(ends):
         return name
-    parts = [part for part in re.split(r"[ -]", name) if part]
+    parts = [part.rstrip(".") for part in re.split(r"[ -]", name) if part]
     if len(parts) > 1 and parts[-1].lower() == "value":
         parts.pop()
     joined = "_".join([*parts[:-1], parts[-1].lower() if _is_word(parts) else parts[-1]])

@@ -38,7 +38,7 @@ _STEP = re.compile(
 _PAIR = re.compile(
     rf"\s{{0,8}}(?:\[\s{{0,8}}(?P<epoch>\d+),\s{{0,8}}(?P<step>{N})\]"
     rf"|(?P<bare>\d+)epoch:[a-z]{{1,12}}:\d+-(?P<last>{N})batch\b"
-    rf"|TRAIN Batch (?P<of>\d+)/(?P<batch>{N})\b)",
+    rf"|(?:TRAIN|CV) Batch (?P<of>\d+)/(?P<batch>{N})\b)",
     re.ASCII,
 )
 """`[1,  2000] loss: 2.2`, `10epoch:train:1-20batch:` of ESPnet, `TRAIN Batch 1/100` of WeNet: epoch

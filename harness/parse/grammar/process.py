@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.parse.collect import Collector
+from harness.parse.grammar.bars import Bar, Bars, Due
 from harness.parse.grammar.counting import At, Counting
 from harness.parse.grammar.evaluating import Evaluating
 from harness.parse.grammar.held import Held
@@ -20,13 +21,15 @@ class Process:
     """Hands over the figures of one rank of a log.
 
     A line without a counter goes to `held`, an evaluation's at the step that training has reached
-    excepted. `placed` counts the lines of training with a step; `again` those that state another
-    loss for the step of the line before, of which `example` describes the first.
+    excepted. `announced` is the step that a line states for the results on the lines behind it.
+    `placed` counts the lines of training with a step; `again` those that state another loss for
+    the step of the line before, of which `example` describes the first.
     """
 
     def __init__(self, rank: int, held: Held) -> None:
         self.counting = Counting()
         self.evaluating = Evaluating()
+        self.announced: int | None = None
         self.placed = 0
         self.again = 0
         self.example = ""
@@ -34,11 +37,14 @@ class Process:
         self._held = held
         self._track: tuple[str, str, int, int] | None = None
         self._last: tuple[At, Figures] | None = None
-        self._bar_epoch: float | None = None
-        self._validated = False
+        self._bars = Bars()
+        self._ended: At | None = None
+        self._shown: dict[str, float] = {}
 
     def take(self, said: Parsed, figures: Figures, into: Collector) -> None:
         """Takes the figures of a line."""
+        if not said.place.bar:
+            self._end_bars(into)
         if said.phase == "eval":
             self._evaluation(said, figures, into)
         else:
@@ -46,33 +52,38 @@ class Process:
 
     def results(self, figures: Figures, into: Collector) -> None:
         """Takes the results of an evaluation from a line that sums up an epoch of training."""
+        self._end_bars(into)
         step = self._reached(into)
         if step is not None:
             self._record(At(step), _parted(figures)[1], into)
 
     def close(self, into: Collector) -> None:
-        """Hands over the result of an evaluation with which the log ends."""
+        """Hands over the result of an evaluation, or the bar, with which the log ends."""
+        self._end_bars(into)
         self.evaluating.end(self._rank, self._reached(into), into)
 
     def _evaluation(self, said: Parsed, figures: Figures, into: Collector) -> None:
         """Takes a line of an evaluation: its progress, or its result."""
         place = said.place
-        if place.step is None and place.length > 1:
+        step = self._reached(into)
+        if place.step is None and said.progress:
             self.evaluating.progress(said.means())
         elif place.is_stated:
-            self._record(
-                At(place.counter or 0 if place.step is None else place.step), figures, into
-            )
-        elif (step := self._reached(into)) is not None:
-            self._record(At(step), figures, into)
-        else:
+            stated = place.counter or 0 if place.step is None else place.step
+            self._record(At(stated), figures, into)
+        elif step is None:
             self._held.add(self._rank, self._epoch(place), figures)
+        elif self.evaluating.is_open:
+            self.evaluating.result(figures)
+        else:
+            self._record(At(step), figures, into)
 
     def _training(self, said: Parsed, figures: Figures, into: Collector) -> None:
         """Takes a line of training, with results of an evaluation beside it perhaps."""
         place = said.place
         at = self.counting.at(place)
         step = self._reached(into)
+        self.announced = self.announced if at is None else None
         results = all(name.startswith("val.") for name in said.names if is_loss(name))
         if at is None and results and step is not None:
             self._record(At(step), figures, into)
@@ -85,13 +96,21 @@ class Process:
             self._held.add(self._rank, self._epoch(place), figures)
         elif not place.bar:
             self.evaluating.end(self._rank, step, into)
-            trained, _ = _parted(figures)
-            if not said.refreshed:
+            trained, evaluated = _parted(figures)
+            if said.refreshed:
+                figures = {**trained, **self._changed(evaluated)}
+            else:
                 self._count_again(at, trained)
             self._record(at, figures, into)
             self._remember(trained, into)
-        elif place.counter == place.length:
-            self._bar(at, figures, into, window=place.length)
+        else:
+            self._bar(at, said, figures, into)
+
+    def _changed(self, results: Figures) -> Figures:
+        """The results that a bar did not show before: it repeats them until the next evaluation."""
+        changed = {n: v for n, v in results.items() if self._shown.get(n) != v}
+        self._shown.update(changed)
+        return changed
 
     def _epoch(self, place: Stated) -> int | None:
         """The epoch that a line states, or that a line before it began."""
@@ -100,22 +119,30 @@ class Process:
             return place.whole_epoch
         return int(begun)
 
-    def _bar(self, at: At, figures: Figures, into: Collector, *, window: int) -> None:
-        """Takes the last bar of an epoch, whose figures are means since the epoch's start.
-
-        A second bar in one epoch is that of an evaluation.
-        """
-        epoch = self.counting.epoch
-        trained, results = _parted(figures)
-        step = self._reached(into)
-        if epoch is not None and epoch == self._bar_epoch and step is not None:
-            if not self._validated:
-                self._record(At(step), {f"val.{n}": v for n, v in trained.items()}, into)
+    def _bar(self, at: At, said: Parsed, figures: Figures, into: Collector) -> None:
+        """Takes a bar, whose figures are means since the epoch's start."""
+        place, epoch = said.place, self.counting.epoch
+        if place.counter != place.length:
+            self._bars.progress(epoch)
             return
-        self._bar_epoch, self._validated = epoch, bool(results)
-        self._record(at, trained, into, window=window)
-        self._record(at, results, into)
-        self._remember(trained, into, window=window)
+        trained, results = _parted(figures)
+        if epoch is None:
+            self._end_epoch(Due(at, place.length, trained, results), into)
+        else:
+            bar = Bar(at, epoch, place.length, trained, results, said.drawn)
+            self._end_epoch(self._bars.take(bar), into)
+
+    def _end_bars(self, into: Collector) -> None:
+        """Records the bar that is held: the line after it does not draw it again."""
+        self._ended = None
+        self._end_epoch(self._bars.end(), into)
+
+    def _end_epoch(self, due: Due | None, into: Collector) -> None:
+        if due is not None:
+            self._record(due.at, due.trained, into, window=due.length)
+            self._record(due.at, due.results, into)
+            self._remember(due.trained, into, window=due.length)
+            self._ended = due.at
 
     def _record(self, at: At, figures: Figures, into: Collector, *, window: int = 1) -> None:
         into.claim(into.reader)
@@ -131,6 +158,10 @@ class Process:
 
     def _reached(self, into: Collector) -> int | None:
         """The step that training has reached on the lines before; None before its first."""
+        if self.announced is not None:
+            return self.announced
+        if self._ended is not None:  # its record is added to the series after this line
+            return self._ended.iteration
         track = None if self._track is None else into.tracks.by_key.get(self._track)
         return None if track is None else track.last_step()
 

@@ -36,6 +36,14 @@ _HINTS = ("oss", "xent", "cost ", "cost:", "trl:", "tel:", "ce-mean")
 _COUNTER = re.compile(r"step|iter", re.ASCII | re.IGNORECASE)
 _OTHER_EPOCH = re.compile(r"best|sav(?:ed|ing)|checkpoint|early|resum", re.IGNORECASE)
 """Words of a line whose epoch is not the one that begins."""
+_ANNOUNCED = re.compile(
+    r"(?<![\w./])(?:step|iter(?:ation)?)s?[ :=#]{1,4}(\d{1,12})[,:;)\]]{0,2}\s{1,4}"
+    r"(?:testing|evaluating|validating)\b"
+    r"|(?<![\w./])(?:testing|evaluating|validating) (?:at|after) (?:step|iter(?:ation)?)"
+    r"[ :=#]{1,4}(\d{1,12})(?![\w.]|\s{0,4}/)",
+    re.ASCII | re.IGNORECASE,
+)
+"""`Iteration 40, Testing net (#0)` of Caffe: the step of the results on the lines behind it."""
 
 
 class Grammar:
@@ -66,9 +74,7 @@ class Grammar:
             return False
         low = line.text.lower()
         if not any(hint in low for hint in _HINTS):
-            if "poch" in low:
-                self._begin_epoch(line.text)
-            return False
+            return self._without_loss(line, low)
         text = line.text.rstrip("\r\n\b")
         said = parsed(text, ranked=self._ranked)
         losses = self._losses(text, said, whole=line.whole)
@@ -98,6 +104,22 @@ class Grammar:
         left = sum(process.evaluating.left_out for process in processes)
         if left:
             into.note(f"plain: {left} lines inside evaluations state no mean and are left out")
+
+    def _without_loss(self, line: Line, low: str) -> bool:
+        """Takes what a line without a loss says of those behind it, or of an evaluation."""
+        if "poch" in low:
+            self._begin_epoch(line.text)
+        elif "ing" in low and (announced := _ANNOUNCED.search(line.text)):
+            process = self._process(prefix_of(line.text).rank or 0)
+            if process is not None:
+                process.announced = int(announced[1] or announced[2])
+        elif "@1" in low and line.whole:
+            said = parsed(line.text, ranked=self._ranked)
+            process = self._processes.get(said.rank or 0)
+            if process is not None and said.ends and process.evaluating.is_open:
+                process.evaluating.result(said.values())
+                return True
+        return False
 
     def _refuse(self, into: Collector) -> None:
         """Refuses a log of several processes that cannot be told apart."""
@@ -138,7 +160,7 @@ class Grammar:
     ) -> None:
         self._missing.learn(text, losses)
         reason = self._unusable(text, said, losses)
-        process = self._process(said.rank or 0)
+        process = self._process(self._rank(said))
         if reason or process is None:
             into.skip(line, text, reason or f"more than {MAX_PROCESSES} ranks")
             return
@@ -158,9 +180,19 @@ class Grammar:
         if len(names) < len(losses) and len(_COUNTER.findall(text)) > 1:
             return "two steps, each with a loss, on one line"
         self._ranked |= said.rank is not None
-        if self._ranked and said.rank is None:
+        if self._ranked and said.rank is None and not self._is_result(said):
             return "a loss without the rank that lines before it have"
         return "a loss whose step is no number of steps" if said.place.damaged else ""
+
+    def _is_result(self, said: Parsed) -> bool:
+        """Whether a line has results alone, and one process only can have printed them."""
+        return said.phase == "eval" and not said.place.is_stated and len(self._processes) == 1
+
+    def _rank(self, said: Parsed) -> int:
+        """The rank of a line; results without a rank are those of the only process."""
+        if said.rank is None and self._ranked and self._is_result(said):
+            return next(iter(self._processes))
+        return said.rank or 0
 
     def _process(self, rank: int) -> Process | None:
         process = self._processes.get(rank)

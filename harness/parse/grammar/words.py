@@ -5,7 +5,7 @@ from __future__ import annotations
 TRAINING = frozenset({"train", "training", "trn"})
 EVALUATION = frozenset(
     {"eval", "evaluate", "evaluation", "evaluating", "val", "valid", "validate", "validation"}
-    | {"validating", "test", "testing", "dev"}
+    | {"validating", "test", "testing", "dev", "cv"}
 )
 GLOBAL_COUNTERS = frozenset(
     {"globalstep", "globalsteps", "currentsteps", "currentstep", "numupdates", "update", "updates"}
@@ -101,5 +101,7 @@ SPEEDS = frozenset(
     | {"elapsed_time", "remaining_time", "date", "ms", "port", "version"}
 )
 """Names of times, speeds and sizes, which no comparison of two machines can use."""
-SPACED = frozenset({"acc", "acc1", "acc5", "acc@1", "acc@5", "top1", "top5", "ppl", "accuracy"})
+SPACED = frozenset(
+    {"acc", "acc1", "acc5", "acc@1", "acc@5", "prec@1", "prec@5", "top1", "top5", "ppl", "accuracy"}
+)
 """Figures that may follow their name after a blank alone, beside losses, rates and norms."""
