@@ -10,6 +10,8 @@ from harness.parse.grammar.naming import series_name
 from harness.parse.grammar.phases import Phase, phase_of
 from harness.parse.grammar.positions import Place, place_of
 from harness.parse.grammar.prefixes import prefix_of
+from harness.parse.grammar.words import EVALUATION
+from harness.parse.names import PHASES
 from harness.parse.number import count
 
 _RANK = re.compile(
@@ -20,6 +22,14 @@ _RANK = re.compile(
 
 _EVALUATED = re.compile(r"\[(?:valid|val|eval|test|dev)\](?=\s)", re.IGNORECASE)
 """The second part of ESPnet's `1epoch results: [train] loss=1.5, [valid] loss=1.25`."""
+
+
+_STATED_PHASE = re.compile(
+    rf"(?<![\w./])(?:{'|'.join(PHASES)})['\"]?\s{{0,4}}[:=]\s{{0,4}}['\"]?"
+    rf"(?:{'|'.join(sorted(EVALUATION, key=len, reverse=True))})(?![a-z])",
+    re.IGNORECASE,
+)
+"""A figure anywhere on the line that names the phase: `step=3 loss=1.5 split=valid`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +82,7 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
     if rank is None and (stated := _RANK.search(text)):
         rank = count(stated["rank"] or stated["ordinal"])
     head = text[end : figures[0].start] if figures else text[end:]
-    phase = phase_of(head)
+    phase: Phase = "eval" if _STATED_PHASE.search(text) else phase_of(head)
     second = _EVALUATED.search(text, figures[0].start) if figures else None
     evaluated = len(text) if second is None else second.end()
     names = tuple(series_name(f.name, "eval" if f.start >= evaluated else phase) for f in figures)
