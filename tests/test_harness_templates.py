@@ -4,11 +4,12 @@ import random
 import re
 
 import pytest
+from grammarlogs import HEADS, JOINS, PAIRS, PLACES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from logforms import LOGS, SPELLINGS
 from test_harness_bulk import NOISE, check_alike
-from test_harness_grammar import FORMS, HEADS, JOINS, PAIRS, PLACES
+from test_harness_grammar import FORMS
 
 from harness.parse import parse_log, text
 from harness.parse.fast import templated
