@@ -39,6 +39,7 @@ class Parsed:
     `prefix` is the text of its prefixes. `rank` is None where the line states none. `figures` are
     in the order of the line; `names` holds the series that each belongs to. `refreshed` says that
     the line is a bar of tqdm, which may show one step several times while its figures change.
+    `container` says that the rank is the number of a container.
     """
 
     prefix: str
@@ -48,6 +49,7 @@ class Parsed:
     figures: tuple[Figure, ...]
     names: tuple[str, ...]
     refreshed: bool = False
+    container: bool = False
 
     def values(self) -> dict[str, float]:
         """Returns the first number of each series that the line states."""
@@ -94,4 +96,5 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
         figures=figures,
         names=names,
         refreshed="%|" in text,
+        container=prefix.container,
     )

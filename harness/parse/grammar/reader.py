@@ -137,6 +137,7 @@ class Grammar:
         self, line: int, text: str, said: Parsed, losses: list[Figure], into: Collector
     ) -> None:
         self._missing.learn(text, losses)
+        into.in_containers |= said.container
         reason = self._unusable(text, said, losses)
         process = self._process(said.rank or 0)
         if reason or process is None:
