@@ -16,6 +16,7 @@ STEPS = (
     "global_step/max_steps",
     "iteration",
     "iter",
+    "itr",
     "it",
     "batch_idx",
     "batch",
