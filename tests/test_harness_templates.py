@@ -26,7 +26,13 @@ WITHOUT = {
     *("tcappdll", "tcappdll json", "mllog", "columns", "hf-trainer state", "plain, bars alone"),
     *("hf-trainer state on a line", "plain, a bar of tqdm", "csv, tidy", "columns with a heading"),
     *("columns with commas", "hf-trainer in a bar", "Keras 3", "Keras, one line an epoch", "Caffe"),
-    *("Lightning's bar with slashes", "epochs alone", "JSON behind a time"),
+    *(
+        "blocks of losses",
+        "epoch table",
+        "Lightning's bar with slashes",
+        "epochs alone",
+        "JSON behind a time",
+    ),
     "lines of one epoch are numbered in order",
 }
 """Forms whose lines are read one by one: nothing counts on them, or bars overwrite each other."""
