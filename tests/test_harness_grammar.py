@@ -565,7 +565,7 @@ def test_a_line_keeps_its_prefix_apart():
 
 def test_ranks_that_nothing_tells_apart_are_an_error():
     text = "".join(f"step {i} loss {v + i}\n" for i in range(5) for v in (2.5, 3.5, 4.5))
-    with pytest.raises(ParseError, match=r"nothing says which process.*\[rank1\]"):
+    with pytest.raises(ParseError, match=r"one loss a step of each process.*\[rank1\]"):
         parse_log([text], source="x")
     assert read("[rank0]: step 1 loss 2.5\n[rank1]: step 1 loss 3.5\n")["loss of 1"] == {1: 3.5}
 
