@@ -269,7 +269,7 @@ FORMS = {
     "Lightning's bar with slashes": (
         "Epoch 0:   5%|5         | 10/200 [00:02<00:40,  4.7it/s, v_num=3, train/loss=2.500]\r"
         "Epoch 1:   5%|5         | 10/200 [00:02<00:40,  4.7it/s, v_num=3, train/loss=2.250]\n",
-        {"train/loss": {10: 2.5, 210: 2.25}},
+        {"loss": {10: 2.5, 210: 2.25}},
     ),
     "Lightning's bar of an evaluation": (
         "Epoch 0:  50%|#####     | 100/200 [00:02<00:40,  4.7it/s, loss=2.5]\n"
@@ -403,6 +403,8 @@ def differing(path, want):
         key = f"{s.name}@rank{s.rank}" if s.rank else s.name
         key = side.rstrip("]") or key  # both sides are named by their headings
         found.setdefault(key, []).extend(zip(s.steps.tolist(), s.values.tolist(), strict=True))
+    if "the training loss is logged as 'train/loss'" in run.notes:
+        found["train/loss"] = found.pop("loss")
     odd = [
         f"{key}: {found.get(key)}"
         for key, records in want["series"].items()
@@ -564,7 +566,7 @@ def test_a_line_keeps_its_prefix_apart():
 
 def test_ranks_that_nothing_tells_apart_are_an_error():
     text = "".join(f"step {i} loss {v + i}\n" for i in range(5) for v in (2.5, 3.5, 4.5))
-    with pytest.raises(ParseError, match=r"nothing says which process.*\[rank1\]"):
+    with pytest.raises(ParseError, match=r"one loss a step of each process.*\[rank1\]"):
         parse_log([text], source="x")
     assert read("[rank0]: step 1 loss 2.5\n[rank1]: step 1 loss 3.5\n")["loss of 1"] == {1: 3.5}
 

@@ -110,3 +110,60 @@ def test_the_message_stays_on_one_line_and_short():
 def test_lines_of_a_log_that_was_read_are_not_kept():
     text = "objective 4.5 at 10\n" + "".join(f'{{"step": {i}, "loss": 2.5}}\n' for i in range(3))
     assert len(parse_log([text], source="x").find("loss", 0)[0]) == 3
+
+
+def epochs(line, result, *, steps=(10, 20, 30)):
+    """Two epochs of lines of training, an evaluation behind each, and the losses by their order."""
+    losses = iter((4.5, 4.25, 4.375, 3.875, 3.125, 3.5))
+    text, truth = "", []
+    for epoch in (1, 2):
+        for step in steps:
+            truth.append(next(losses))
+            bar = "#" * (step // 10) + " " * (3 - step // 10)
+            shown = {"e": epoch, "s": step, "v": truth[-1], "p": step * 3, "bar": bar}
+            text += line.format(**shown) + "\n"
+        text += result.format(e=epoch, v=9.5 + epoch / 4) + "\n"
+    return text, truth
+
+
+BESIDE_RESULTS = {
+    "Chinese words": epochs(
+        "第{e}轮 第{s}/30批 损失: {v} 学习率: 0.01", "验证集损失: {v} 准确率: 0.5"
+    ),
+    "Chinese words in brackets": epochs(
+        "轮次 [{e}/2]，步数 [{s}/30]，损失：{v}", "轮次 [{e}/2]，验证损失：{v}"
+    ),
+    "one form for both": epochs("ep {e} n {s} cost:= {v}", "test: ep {e} n 30 cost:= {v}"),
+    "a percentage and a bar": epochs(
+        "Epoch {e}/2: {p:3d}%|{bar}| {s}/30 [00:01<00:02, 9.5img/s, loss (batch)={v}]",
+        "Validation Dice score: {v}",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", BESIDE_RESULTS)
+def test_the_pattern_reads_no_result_of_an_evaluation_and_sets_nothing_aside(form):
+    text, truth = BESIDE_RESULTS[form]
+    pattern = re.search(r"--pattern '([^']+)'", refused(text))
+    run = parse_log([text], source="x.log", pattern=pattern[1])
+    (found,) = run.find("loss", 0)
+    assert found.values.tolist() == truth
+    assert not run.replaced
+    assert not any("twice" in note for note in run.notes)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{p}% E2.5 obj={v}",  # the percentage is no step, and the rest names none
+        "n {s} of a pass: obj={v}",  # the counter starts again and no epoch is stated
+    ],
+)
+def test_a_percentage_or_a_counter_that_starts_again_is_no_step_of_a_pattern(line):
+    text, _ = epochs(line, "")
+    assert "?P<step>" not in refused(text)
+
+
+def test_no_pattern_is_made_of_evaluations():
+    text = "".join(f"validation pass {i}: objective {5 - i / 8}\n" for i in range(9))
+    assert "Read it with --pattern" not in refused(text)

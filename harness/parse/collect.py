@@ -59,6 +59,7 @@ class Collector:
         self.lines = Lines()
         self.refusals: dict[str, str] = {}  # why the records of a format cannot be used
         self.fallbacks: set[str] = set()
+        self.in_containers = False  # ranks of plain lines are numbers of containers
         self.waiting: list[Callable[[], None]] = []
         self.handed_over: list[Record] | None = None
         self.tracks = Tracks()
@@ -248,13 +249,16 @@ class Collector:
     def settle(self) -> Settled:
         """Returns the series by rank, name and window, and the records that later ones replaced.
 
-        Fallback formats give way to others. The tracks are handed over: call it once.
+        Fallback formats give way to others. The only container of a log is rank 0, whatever its
+        number: Docker Compose counts from 1. The tracks are handed over: call it once.
         """
         self.write()
         if any(key[0] not in self.fallbacks for key in self.tracks.by_key):
             for name in self.fallbacks:
                 self.disclaim(name)
         tracks = self.tracks.by_key
+        if self.in_containers and len({key[2] for key in tracks}) == 1:
+            tracks = {(*key[:2], 0, key[3]): track for key, track in tracks.items()}
         for key, track in tracks.items():
             track.by_order = key[:2] in self._by_order
         self.refusals = {**refusals(tracks), **self.refusals}

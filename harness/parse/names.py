@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import chain, count
 
 STEPS = (
@@ -16,12 +16,15 @@ STEPS = (
     "global_step/max_steps",
     "iteration",
     "iter",
+    "itr",
     "it",
     "batch_idx",
     "batch",
 )
 """Columns and keys that count steps, the likeliest first."""
 EPOCHS = ("epoch", "Epoch", "EPOCH")
+PHASES = ("split", "mode", "phase", "stage", "subset", "event")
+"""Columns and keys, in small letters, that name the phase of their row."""
 NO_SERIES = frozenset(
     {
         "epoch",
@@ -48,6 +51,10 @@ _VALIDATION = re.compile(
     r"(?:eval|val|valid|validation|dev|test)[_/.](?P<rest>.+)", re.ASCII | re.IGNORECASE
 )
 _OTHER_SET = re.compile(r"(?:eval|val|valid|validation|dev|test)(?:[_/. ]|$)", re.IGNORECASE)
+_EVALUATION = re.compile(
+    r"\s*(?:eval(?:uat(?:e|ion|ing))?|val(?:id(?:at(?:e|ion|ing))?)?|test(?:ing)?|dev)(?![a-z])",
+    re.I,
+)
 _LR = re.compile(
     r"(?:train[_/])?(?:learning[_ ]rate|lr(?:[-/][\w/-]+)?)|optim0_lr0", re.ASCII | re.IGNORECASE
 )
@@ -91,6 +98,28 @@ def is_validation(name: str) -> bool:
 def is_loss(name: str) -> bool:
     """Whether a column is called a loss."""
     return "loss" in name.lower()
+
+
+def is_evaluation(row: Mapping[str, object]) -> bool:
+    """Returns whether a row states that its figures are those of an evaluation.
+
+    >>> is_evaluation({"split": "valid", "loss": 2.5}), is_evaluation({"event": "train_step"})
+    (True, False)
+    """
+    return any(
+        isinstance(value, str) and _EVALUATION.match(value) is not None
+        for name, value in row.items()
+        if name.strip().lower() in PHASES
+    )
+
+
+def of_evaluation(name: str) -> str:
+    """Returns the name of a column in a row of an evaluation.
+
+    >>> of_evaluation("loss"), of_evaluation("eval_loss")
+    ('val.loss', 'eval_loss')
+    """
+    return name if is_validation(name) else f"val.{name}"
 
 
 class Names:

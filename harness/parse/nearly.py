@@ -13,7 +13,7 @@ MAX_LINES = 5000
 """Lines that are looked at."""
 MAX_SHAPES = 300
 """Kinds of lines that are kept."""
-MAX_SAMPLES = 40
+MAX_SAMPLES = 200
 """Lines of a kind that are kept."""
 LONGEST = 600
 """Characters of a line that may be a record."""
@@ -23,10 +23,10 @@ QUOTED = 80
 """Characters of a line that are quoted."""
 
 _CLOCK = re.compile(
-    r"\d{4}[-/.]\d\d[-/.]\d\d|\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?|\b(?=\w{0,40}\d)[0-9a-f]{7,40}\b",
+    r"(?<=\|)[^|\n]{1,200}(?=\|\s{0,8}\d{1,9}/\d{1,9}\s)|\d{4}[-/.]\d\d[-/.]\d\d|\d{1,2}:\d\d:\d\d(?:[.,]\d{1,9})?|\b(?=\w{0,40}\d)[0-9a-f]{7,40}\b",
     re.ASCII,
 )
-"""Dates, times and hashes."""
+"""Bars, dates, times and hashes."""
 _BLANKS = re.compile(r"\s+")
 
 
@@ -72,8 +72,9 @@ class Nearly:
         ordered = sorted(self._shapes.values(), key=_nearness, reverse=True)
         ordered = [samples for samples in ordered if _nearness(samples)[0]]
         pattern = ""
+        kept = [sample for samples in self._shapes.values() for sample in samples]
         for samples in ordered[:10]:
-            pattern = starter(samples)
+            pattern = starter(samples, kept)
             if pattern:
                 ordered.remove(samples)
                 ordered.insert(0, samples)

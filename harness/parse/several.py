@@ -54,8 +54,9 @@ def untold(again: int, example: str) -> str:
     `example` describes the first.
     """
     return (
-        f"{again} records state another loss for the step of the record before (first: {example}), "
-        "and nothing says which process wrote each; expected one loss a step, or its rank beside "
-        "it. Print the rank (`[rank1]:` before a line, a key or column `rank`; in a pattern a "
-        "group `rank`), or give the log of one process."
+        f"{again} records state another loss for the step of the record before (first: {example}); "
+        "expected one loss a step of each process. If several processes write the log, print the "
+        "rank (`[rank1]:` before a line, a key or column `rank`; in a pattern a group `rank`), or "
+        "give the log of one process. If the lines are of an evaluation, or state another counter, "
+        "read those of training alone with --pattern."
     )

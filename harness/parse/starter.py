@@ -26,7 +26,14 @@ LOSSES = re.compile(
     re.I,
 )
 """Ends of the text before a number that name it."""
-EPOCHS = re.compile(r"(?<![^\W_])(?:epoch|ep)\W*\Z", re.I)
+EPOCHS = re.compile(r"(?<![^\W_])(?:epoch|ep)\W*\Z|轮次?\W*\Z", re.I)
+EPOCHS_BEHIND = re.compile(r"\s*轮")
+EVALUATES = re.compile(
+    r"(?<![a-z])(?:val|valid|validation|validate|eval|evaluation|evaluate|test|testing|dev|cv)"
+    r"(?![a-z])|验证|驗證|测试|測試|评估",
+    re.I,
+)
+"""A word of a line whose loss is not that of training."""
 CONTEXT = 24
 """Characters before a number that become part of the pattern."""
 _OTHERS = LEARNING_RATES | GRADIENT_NORMS | SPEEDS | {"sec", "s", "dt", "acc", "accuracy"}
@@ -48,12 +55,14 @@ class Sample(NamedTuple):
     slots: tuple[re.Match[str], ...]
 
 
-def starter(samples: Sequence[Sample]) -> str:
+def starter(samples: Sequence[Sample], kept: Sequence[Sample] = ()) -> str:
     """Returns a pattern that reads the loss, and the step if there is one, of every sample.
 
-    Samples are lines of one shape. Returns an empty text where no number can be the loss.
+    Samples are lines of one shape, `kept` those of every shape. Returns an empty text where no
+    number can be the loss, and where each pattern also reads lines of an evaluation, or reads two
+    losses of one step.
     """
-    if len(samples) < 2:
+    if len(samples) < 2 or EVALUATES.search(samples[0].masked):
         return ""
     places = [*_places(samples), {}]
     for loss in _losses(samples):
@@ -61,7 +70,7 @@ def starter(samples: Sequence[Sample]) -> str:
             groups = {**place, loss: "loss"}
             if len(groups) > len(place):
                 fits = (p for p in _patterns(samples, groups) if _reads(p, samples, groups))
-                if pattern := next(fits, ""):
+                if pattern := next((p for p in fits if _is_of_training(p, kept)), ""):
                     return pattern
     return ""
 
@@ -83,11 +92,13 @@ def _places(samples: Sequence[Sample]) -> list[dict[int, str]]:
     """
     columns = {}
     for slot in range(len(samples[0].slots)):
+        if _is_share(samples[0], slot):
+            continue
         counts = [count(text) for text in _column(samples, slot)]
         whole = [c for c in counts if c is not None]
         if len(whole) == len(counts):
             columns[slot] = whole
-    named = (slot for slot in columns if EPOCHS.search(_before(samples[0], slot)))
+    named = (slot for slot in columns if _counts_epochs(samples[0], slot))
     epoch = next((slot for slot in named if _is_epoch(columns[slot])), None)
     places = []
     for slot, whole in columns.items():
@@ -96,6 +107,17 @@ def _places(samples: Sequence[Sample]) -> list[dict[int, str]]:
         elif _rises(whole):
             places.append({slot: "step"})
     return sorted(places, key=lambda place: not STEPS.search(_before(samples[0], max(place))))
+
+
+def _counts_epochs(sample: Sample, slot: int) -> bool:
+    """Whether the text beside a number names an epoch."""
+    behind = EPOCHS_BEHIND.match(sample.masked, sample.slots[slot].end())
+    return behind is not None or EPOCHS.search(_before(sample, slot)) is not None
+
+
+def _is_share(sample: Sample, slot: int) -> bool:
+    """Whether a number is a percentage."""
+    return sample.masked[sample.slots[slot].end() :].lstrip().startswith("%")
 
 
 def _is_epoch(counts: Sequence[int]) -> bool:
@@ -114,7 +136,8 @@ def _losses(samples: Sequence[Sample]) -> list[int]:
         values = [number(text) for text in texts]
         before = _before(samples[0], slot)
         word = _WORD.search(before)
-        if None in values or (word is not None and word[1].lower() in _OTHERS):
+        share = _is_share(samples[0], slot)
+        if share or None in values or (word is not None and word[1].lower() in _OTHERS):
             continue
         changes = len(set(texts)) > 1
         rises = all(a < b for a, b in pairwise(v for v in values if v is not None))
@@ -180,4 +203,23 @@ def _reads(pattern: str, samples: Sequence[Sample], groups: Mapping[int, str]) -
             same = number(match[name]) == number(stated[0]) or match[name] == stated[0]
             if match.start(expression.groupindex[name]) != stated.start() or not same:
                 return False
+    return True
+
+
+def _is_of_training(pattern: str, kept: Iterable[Sample]) -> bool:
+    """Whether a pattern reads no line of an evaluation, and each step of an epoch once, in order.
+
+    Other records would be set aside, or be taken for those of training.
+    """
+    expression = compiled(pattern)
+    last: tuple[int, ...] = ()
+    for sample in sorted(kept, key=lambda sample: sample.line):
+        match = expression.search(sample.text)
+        if match is None:
+            continue
+        groups = match.groupdict()
+        place = tuple(count(groups[name]) or 0 for name in ("epoch", "step") if name in groups)
+        if EVALUATES.search(sample.masked) or ("step" in groups and place <= last):
+            return False
+        last = place
     return True

@@ -13,7 +13,16 @@ import csv
 from harness.parse.collect import MAX_PARTS, Collector
 from harness.parse.formats.exports import Column, by_run, renamed
 from harness.parse.line import Line, Place, records_of
-from harness.parse.names import EPOCHS, Names, holds_figures, is_loss, step_key
+from harness.parse.names import (
+    EPOCHS,
+    PHASES,
+    Names,
+    holds_figures,
+    is_evaluation,
+    is_loss,
+    of_evaluation,
+    step_key,
+)
 from harness.parse.number import count, number
 from harness.parse.rows import Rows
 from harness.parse.tokens import instead
@@ -40,7 +49,7 @@ class CsvTable:
         self._delimiter = ""
         self._looked = False
         self._torn = False
-        self._rows = Rows()
+        self._rows = {False: Rows(), True: Rows()}  # those of training, those of evaluations
         self._names = Names()
         self._named: set[str] = set()
         self._columns: dict[str, Column] = {}
@@ -133,6 +142,8 @@ class CsvTable:
         rank = count(row.get("rank", "0")) or 0
         run = row.get("run", "")
         tidy = row.keys() >= _TIDY
+        evaluated = is_evaluation(row)
+        row = {n: cell for n, cell in row.items() if n.lower() not in PHASES or _is_number(cell)}
         if tidy:
             row = {row["name"]: self._tidy(row, text, into)} if whole else {}
         cells = {
@@ -141,7 +152,7 @@ class CsvTable:
             if name not in {self._step, "run", ""} and holds_figures(name)
         }
         place = (step, rank, run, *(cells if tidy else ())) if whole else None
-        figures, unread = self._rows.read(cells, place, text, into)
+        figures, unread = self._rows[evaluated].read(cells, place, text, into)
         for name, shown, _ in unread:
             into.skip(line, text, f"{name} {shown!r:.40} is not a number")
         to = self._of_run(run, into)
@@ -149,7 +160,8 @@ class CsvTable:
             into.skip(line, text, f"more than {MAX_PARTS} runs")
             return
         place = Place(step, rank=rank, epoch=max(0.0, epoch))
-        for record in records_of([(self._series(name), v) for name, v in figures.items()]):
+        series = [(self._series(n, evaluated=evaluated), v) for n, v in figures.items()]
+        for record in records_of(series):
             to.record(place, record)
 
     def _tidy(self, row: dict[str, str], text: str, into: Collector) -> str:
@@ -167,8 +179,9 @@ class CsvTable:
         assert self._head is not None  # noqa: S101  (the heading was read)
         return into.part(label) if "run" in self._head else into
 
-    def _series(self, name: str) -> str:
-        return self._names.of("loss" if name in {"Value", "value"} else name)
+    def _series(self, name: str, *, evaluated: bool) -> str:
+        name = "loss" if name in {"Value", "value"} else name
+        return self._names.of(of_evaluation(name) if evaluated else name)
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

@@ -4,6 +4,7 @@
 {"_step": 3, "train": {"loss": 4.5}}
 {"loss": 4.5, "epoch": 0.1, "global_step/max_steps": "5/60"}          (ms-swift)
 {"train_loss": 4.5, "test_loss": 4.25, "epoch": 3}                    (log.txt of DETR, DeiT, MAE)
+{"split": "valid", "step": 3, "loss": 4.75}                           (an evaluation: `val.loss`)
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from harness.parse.collect import Collector
 from harness.parse.grammar.held import Held
 from harness.parse.jsonlike import json_object
 from harness.parse.line import Line, Place
-from harness.parse.names import EPOCHS, SUMMARY, Names, holds_figures, is_loss, step_key
+from harness.parse.names import (
+    EPOCHS,
+    SUMMARY,
+    Names,
+    holds_figures,
+    is_evaluation,
+    is_loss,
+    of_evaluation,
+    step_key,
+)
 from harness.parse.number import count, json_count, json_counter, json_epoch
 from harness.parse.rows import Rows, tell
 
@@ -35,7 +45,7 @@ class JsonLines:
     long_lines = False
 
     def __init__(self) -> None:
-        self._rows = Rows()
+        self._rows = {False: Rows(), True: Rows()}  # those of training, those of evaluations
         self._names = Names()
         self._held = Held()
         self._placed = False
@@ -83,8 +93,11 @@ class JsonLines:
         """The figures of an object by the names of their series."""
         cells = {name: v for name, v in flat.items() if name != key and holds_figures(name)}
         where = _epoch(flat) if place is None else (place.iteration, place.rank)
-        figures, unread = self._rows.read(cells, where, line.spelled, into)
+        evaluated = is_evaluation(flat)
+        figures, unread = self._rows[evaluated].read(cells, where, line.spelled, into)
         tell(line.number, line.spelled, unread, into)
+        if evaluated:
+            figures = {of_evaluation(name): value for name, value in figures.items()}
         self._names.learn(figures)
         return {self._names.of(name): value for name, value in figures.items()}
 

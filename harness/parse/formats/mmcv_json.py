@@ -45,6 +45,8 @@ class MmcvJson:
         entry = json_object(line, into)
         if entry is None:
             return False
+        if "mode" in entry and "iter" not in entry and self._last < 0:
+            return False  # other programs name the phase by `mode` beside a `step`
         if "mode" not in entry:
             for key, name in _FACTS.items():
                 if isinstance(entry.get(key), int):

@@ -10,6 +10,8 @@ from harness.parse.grammar.naming import series_name
 from harness.parse.grammar.phases import Phase, phase_of
 from harness.parse.grammar.positions import Place, place_of
 from harness.parse.grammar.prefixes import prefix_of
+from harness.parse.grammar.words import EVALUATION
+from harness.parse.names import PHASES
 from harness.parse.number import count
 
 _RANK = re.compile(
@@ -29,6 +31,14 @@ _DRAWN = re.compile(r"\[[=>.]{3,200}\]|[━╸╺]")
 """The bar of Keras; one line an epoch (`verbose=2`) has none."""
 
 
+_STATED_PHASE = re.compile(
+    rf"(?<![\w./])(?:{'|'.join(PHASES)})['\"]?\s{{0,4}}[:=]\s{{0,4}}['\"]?"
+    rf"(?:{'|'.join(sorted(EVALUATION, key=len, reverse=True))})(?![a-z])",
+    re.IGNORECASE,
+)
+"""A figure anywhere on the line that names the phase: `step=3 loss=1.5 split=valid`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
     """What one line says.
@@ -37,7 +47,8 @@ class Parsed:
     in the order of the line; `names` holds the series that each belongs to. `refreshed` says that
     the line is a bar of tqdm, which may show one step several times while its figures change,
     `drawn` that it is a bar of Keras and not its numbers alone; `progress` that it is about a part
-    of an evaluation, `ends` that it has the results behind such lines.
+    of an evaluation, `ends` that it has the results behind such lines. `container` says that the
+    rank is the number of a container.
     """
 
     prefix: str
@@ -50,6 +61,7 @@ class Parsed:
     drawn: bool = False
     progress: bool = False
     ends: bool = False
+    container: bool = False
 
     def values(self) -> dict[str, float]:
         """Returns the first number of each series that the line states."""
@@ -87,7 +99,7 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
         rank = count(stated["rank"] or stated["ordinal"])
     head = text[end : figures[0].start] if figures else text[end:]
     ends = _RESULT.match(text, end) is not None
-    phase = "eval" if ends else phase_of(head)
+    phase: Phase = "eval" if ends or _STATED_PHASE.search(text) else phase_of(head)
     second = _EVALUATED.search(text, figures[0].start) if figures else None
     evaluated = len(text) if second is None else second.end()
     if phase == "summary" and place.counter is not None:
@@ -106,6 +118,7 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
         drawn=place.bar and _DRAWN.search(text, end) is not None,
         progress=phase == "eval" and (place.length > 1 or _BATCH.search(head) is not None),
         ends=ends,
+        container=prefix.container,
     )
 
 

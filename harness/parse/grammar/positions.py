@@ -30,7 +30,8 @@ _TRAIN = re.compile(
 """`Train: [1/300][20/50]` of Swin, `Train: 0 [  20/100 ( 20%)]` of timm."""
 _STEP = re.compile(
     r"(?<![\w./-])(?P<word>(?:global[ _]|current[ _]|cur[ _]|train(?:ing)?[ _/]|trainer/global_|"
-    r"optim(?:izer)?[ _]|n_|num_)?(?:steps?|iterations?|iters?|updates?|up\.|(?:mini)?batch(?:es)?)"
+    r"optim(?:izer)?[ _]|n_|num_)?(?:steps?|iterations?|iters?|itrs?|its?|updates?|"
+    r"up\.|(?:mini)?batch(?:es)?)"
     rf"(?:_?(?:id|idx|num|no|index))?)(?:/(?:max|total)_steps)?(?![\w.]){_GAP}"
     rf"(?P<step>{N}){_END}(?:\s{{0,8}}(?:/|of)\s{{0,8}}(?P<length>{N}))?",
     re.ASCII | re.IGNORECASE,
@@ -43,6 +44,12 @@ _PAIR = re.compile(
 )
 """`[1,  2000] loss: 2.2`, `10epoch:train:1-20batch:` of ESPnet, `TRAIN Batch 1/100` of WeNet: epoch
 and batch."""
+_TWO = re.compile(
+    r"\s{0,8}\[\s{0,8}(?P<epoch>\d+)(?:\s{0,8}/\s{0,8}(?P<epochs>\d+)\]\s{0,2}[\[(]|:)"
+    rf"\s{{0,8}}{_STATES}\s{{0,8}}[\])]",
+    re.ASCII,
+)
+"""`[0/25][50/150]` of DCGAN, `[0: 1/4]` of PointNet: epoch and batch."""
 _BEFORE_WORD = re.compile(rf"\s{{0,8}}(?P<step>{N})\s?(?:iter|it|step)\b(?!/)", re.ASCII | re.I)
 """`2iter - loss: 5.5`."""
 _FORMS = (
@@ -103,7 +110,7 @@ def place_of(text: str, start: int = 0) -> Place:
     """
     steps = list(_STEP.finditer(text))
     epoch = _EPOCH.search(text)
-    place = _with_epoch(_TRAIN.match(text, start) or epoch or _PAIR.match(text, start))
+    place = _with_epoch(_TRAIN.match(text, start) or epoch or _two(text, start))
     stated = len(steps) + (place.counter is not None)
     best = min(steps, key=_rank_of_word, default=None)
     if best is not None and _rank_of_word(best) == 0:
@@ -113,6 +120,11 @@ def place_of(text: str, start: int = 0) -> Place:
     if best is not None and _rank_of_word(best) == 1:
         return _of_step(best, place)._replace(stated=stated)
     return _without_word(text, start, place, best, epoch)
+
+
+def _two(text: str, start: int) -> re.Match[str] | None:
+    """An epoch and a counter that no word names."""
+    return _PAIR.match(text, start) or _TWO.match(text, start)
 
 
 def _rank_of_word(match: re.Match[str]) -> int:

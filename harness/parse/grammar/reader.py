@@ -159,6 +159,7 @@ class Grammar:
         self, line: int, text: str, said: Parsed, losses: list[Figure], into: Collector
     ) -> None:
         self._missing.learn(text, losses)
+        into.in_containers |= said.container
         reason = self._unusable(text, said, losses)
         process = self._process(self._rank(said))
         if reason or process is None:

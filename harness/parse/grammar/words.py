@@ -19,7 +19,7 @@ NO_QUALIFIER = frozenset(
     {"a", "an", "and", "at", "by", "for", "has", "in", "is", "of", "on", "per", "the", "to"}
     | {"was", "with", "this", "new", "now", "got", "its"}
     | {"batch", "current", "cur", "epoch", "epochs", "it", "iter", "iteration", "iterations"}
-    | {"iters", "minibatch", "rank", "s", "sec", "step", "steps", "ms"}
+    | {"iters", "itr", "itrs", "its", "minibatch", "rank", "s", "sec", "step", "steps", "ms"}
     | {"info", "debug", "warning", "done", "finished", "set", "it/s", "batches"}
     | {"nan", "inf", "infinity", "none", "null", "true", "false"}  # values of the figure before
 )
@@ -64,6 +64,7 @@ POSITIONS = (
     | EVALUATION
     | frozenset(
         {"epoch", "epochs", "ep", "step", "steps", "iter", "iters", "iteration", "iterations", "it"}
+        | {"itr", "itrs", "its"}
         | {
             "batch",
             "batch_id",
