@@ -133,6 +133,7 @@ BESIDE_RESULTS = {
     "Chinese words in brackets": epochs(
         "轮次 [{e}/2]，步数 [{s}/30]，损失：{v}", "轮次 [{e}/2]，验证损失：{v}"
     ),
+    "no counter": epochs("t {s}s 损失: {v}", "验证集损失: {v}"),
     "one form for both": epochs("ep {e} n {s} cost:= {v}", "test: ep {e} n 30 cost:= {v}"),
     "a percentage and a bar": epochs(
         "Epoch {e}/2: {p:3d}%|{bar}| {s}/30 [00:01<00:02, 9.5img/s, loss (batch)={v}]",
@@ -152,16 +153,21 @@ def test_the_pattern_reads_no_result_of_an_evaluation_and_sets_nothing_aside(for
     assert not any("twice" in note for note in run.notes)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "{p}% E2.5 obj={v}",  # the percentage is no step, and the rest names none
-        "n {s} of a pass: obj={v}",  # the counter starts again and no epoch is stated
-    ],
-)
-def test_a_percentage_or_a_counter_that_starts_again_is_no_step_of_a_pattern(line):
-    text, _ = epochs(line, "")
+def test_a_percentage_is_no_step_of_a_pattern():
+    text, _ = rows("{s}% of a pass: obj={v}")
+    assert "--pattern '" in refused(text)
     assert "?P<step>" not in refused(text)
+
+
+def test_a_counter_that_other_lines_state_again_is_no_step_of_a_pattern():
+    first = "".join(f"at 9s obj={v} n {s}\n" for s, v in zip((1, 2, 3), LOSSES, strict=False))
+    second = "".join(
+        f"once more at 9s obj={v} n {s}\n" for s, v in zip((1, 2), LOSSES, strict=False)
+    )
+    pattern = re.search(r"--pattern '([^']+)'", refused(first + second))
+    run = parse_log([first + second], source="x.log", pattern=pattern[1])
+    assert not run.replaced
+    assert not any("twice" in note for note in run.notes)
 
 
 def test_no_pattern_is_made_of_evaluations():
