@@ -35,7 +35,7 @@ FORMS = {
     ),
     "the key of a tracker": (
         "step:1 - train/loss:2.5\nstep:2 - train/loss:2.25\nstep:2 - val/loss:2.75\n",
-        {"loss": {1: 2.5, 2: 2.25}, "val.loss": {2: 2.75}},
+        {"train/loss": {1: 2.5, 2: 2.25}, "val.loss": {2: 2.75}},
     ),
     "the key of a tracker beside a plain loss": (
         "step:1 - loss:3.5 train/loss:2.5\nstep:2 - loss:3.25 train/loss:2.25\n",
@@ -43,7 +43,7 @@ FORMS = {
     ),
     "Composer's total": (
         "step 1 Train loss/train/total: 2.5\nstep 2 Train loss/train/total: 2.25\n",
-        {"loss": {1: 2.5, 2: 2.25}},
+        {"Train loss/train/total": {1: 2.5, 2: 2.25}},
     ),
     "a function and its line": (
         "2025-03-04 10:00:00.123 | INFO     | __main__:fit:57 - step 1 loss 2.5\n"

@@ -264,7 +264,7 @@ LINES = {
         "step:1 - train/loss:2.500 - train/lr(1e-3):0.010\n"
         "step:2 - train/loss:2.250 - train/lr(1e-3):0.010\n"
         "step:2 - val/loss:2.125\n",
-        {"loss": {1: 2.5, 2: 2.25}, "val.loss": {2: 2.125}},
+        {"train/loss": {1: 2.5, 2: 2.25}, "val.loss": {2: 2.125}},
     ),
     "llm.c's main.log": (
         "s:0 tel:10.9375\ns:1 trl:10.8750 lr:0.000001 norm:15.50\ns:2 trl:10.7500 lr:0.000002 "

@@ -269,7 +269,7 @@ FORMS = {
     "Lightning's bar with slashes": (
         "Epoch 0:   5%|5         | 10/200 [00:02<00:40,  4.7it/s, v_num=3, train/loss=2.500]\r"
         "Epoch 1:   5%|5         | 10/200 [00:02<00:40,  4.7it/s, v_num=3, train/loss=2.250]\n",
-        {"loss": {10: 2.5, 210: 2.25}},
+        {"train/loss": {10: 2.5, 210: 2.25}},
     ),
     "Lightning's bar of an evaluation": (
         "Epoch 0:  50%|#####     | 100/200 [00:02<00:40,  4.7it/s, loss=2.5]\n"
@@ -403,8 +403,6 @@ def differing(path, want):
         key = f"{s.name}@rank{s.rank}" if s.rank else s.name
         key = side.rstrip("]") or key  # both sides are named by their headings
         found.setdefault(key, []).extend(zip(s.steps.tolist(), s.values.tolist(), strict=True))
-    if "the training loss is logged as 'train/loss'" in run.notes:
-        found["train/loss"] = found.pop("loss")
     odd = [
         f"{key}: {found.get(key)}"
         for key, records in want["series"].items()

@@ -118,14 +118,12 @@ def _names(tracks: Mapping[Key, Track], note: Callable[..., None]) -> dict[Key, 
 def _training_loss(tracks: Mapping[Key, Track]) -> str | None:
     """The name of the series that is the training loss; None where several are as good.
 
-    On a line of text the key of a tracker, `train/loss`, comes after every other name of a loss.
+    A line of text may show the key of a tracker, `train/loss`, which is what its users ask for.
     """
-    keys = {name for _, name, *_ in tracks}
     names = {name for source, name, *_ in tracks if source != LINES or "/" not in name}
     only = [name for name in names if name.endswith("_loss") and _OTHER.isdisjoint(_words(name))]
     likely = next((name for name in LOSSES if name in names), None)
-    likely = likely or (only[0] if len(only) == 1 and _all_lines(tracks) else None)
-    return likely or (None if only else next((name for name in LOSSES if name in keys), None))
+    return likely or (only[0] if len(only) == 1 and _all_lines(tracks) else None)
 
 
 def _all_lines(tracks: Mapping[Key, Track]) -> bool:
