@@ -353,6 +353,7 @@ def test_every_format_reads_the_example_that_it_shows(kind):
             return lambda *args, **fields: seen.append(name)
 
         window = 10
+        in_containers = False
 
     seen: list[str] = []
     reader = kind()
