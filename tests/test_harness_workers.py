@@ -99,7 +99,7 @@ def test_no_process_of_a_check_that_is_killed_stays_or_holds_its_output(tmp_path
         [sys.executable, "-m", "harness", "check"],
         cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup has it ignored
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509  (nohup)
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 120
