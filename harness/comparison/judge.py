@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from harness.align.aligned import Aligned
 from harness.align.comparable import Comparability, SideValue, blocking
@@ -27,7 +27,8 @@ MIN_STEPS = 50
 class Policy:
     """What a port must satisfy. Every rule must pass; failures of tests are corrected by Holm.
 
-    `rules` are texts as on the command line, or results of `parse_rule`. `allow` waives facts;
+    `rules` are texts as on the command line, or results of `parse_rule`; `calls` holds them parsed
+    and checked. `allow` waives facts;
     `series`, `series.NAME` and `ranks` waive what the candidate does not log. `steps` limits the
     judgement to the part from the first to the second step, `last` to the last N common steps.
     `min_steps` is the number of common records (steps times the runs of the smaller side) that a
@@ -44,6 +45,7 @@ class Policy:
     metric: str = "loss"
     rank: int = 0
     rules: Sequence[str | RuleCall] = DEFAULT_RULES
+    calls: tuple[RuleCall, ...] = field(init=False, repr=False, compare=False)
     allow: tuple[str, ...] = ()
     allow_reason: str = ""
     last: int | None = None
@@ -55,7 +57,8 @@ class Policy:
         if isinstance(self.rules, str):
             msg = f"rules is the text {self.rules!r}; expected a sequence: ({self.rules!r},)"
             raise PolicyError(msg)
-        object.__setattr__(self, "rules", tuple(map(_call, self.rules)))
+        object.__setattr__(self, "calls", tuple(map(_call, self.rules)))
+        object.__setattr__(self, "rules", self.calls)
         first, last = self.steps or (0, 0)
         for name, value, fits, expected in (
             ("last", self.last, self.last is None or self.last >= 1, "1 or more"),
@@ -67,11 +70,6 @@ class Policy:
             if not fits:
                 msg = f"{name} is {value!r}; expected {expected}"
                 raise PolicyError(msg)
-
-    @property
-    def calls(self) -> tuple[RuleCall, ...]:
-        """The rules, checked."""
-        return tuple(map(_call, self.rules))
 
     @property
     def records(self) -> int:
