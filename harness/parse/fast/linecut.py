@@ -14,11 +14,10 @@ from numpy import uint64
 
 from harness.parse.fast.compiling import Bits, Bytes, Small, Table, compiled, part
 from harness.parse.fast.decimals import DONE, to_floats
-from harness.parse.fast.digits import byte, decimal, eight
+from harness.parse.fast.digits import byte, count, decimal, eight
 from harness.parse.fast.rows import Rows
 from harness.parse.fast.template import Form, Slot, Template
 
-_COUNT_DIGITS = 12
 _FIELDS = 7
 """Numbers that describe a slot: form, kept, blanks, width, digits, spellings allowed,
 and the fewest blanks of a padded number."""
@@ -72,15 +71,11 @@ def _words_end(text: Bytes, at: int, forms: Forms, i: int) -> int:
 @part
 def _whole(text: Bytes, at: int, into: LineRoom, v: int, zeros: bool) -> int:
     """The end of a whole number; -1 if there is none, or it has more digits than a counter."""
-    start, value = at, uint64(0)
-    while 48 <= byte(text, at) <= 57:
-        value = value * uint64(10) + uint64(byte(text, at) - 48)
-        at += 1
-    size = at - start
-    if not 0 < size <= _COUNT_DIGITS or (byte(text, start) == 48 and size > 1 and not zeros):
+    end, value = count(text, at)
+    if end == 0 or (byte(text, at) == 48 and end > at + 1 and not zeros):
         return -1
     into.decimals[uint64(v)], into.powers[uint64(v)] = value, 0
-    return at
+    return end
 
 
 @part
