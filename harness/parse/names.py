@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain, count
 
 STEPS = (
@@ -23,6 +23,11 @@ STEPS = (
 )
 """Columns and keys that count steps, the likeliest first."""
 EPOCHS = ("epoch", "Epoch", "EPOCH")
+EVALUATIONS = frozenset(
+    {"eval", "evaluate", "evaluation", "evaluating", "val", "valid", "validate", "validation"}
+    | {"validating", "test", "testing", "dev"}
+)
+"""Words, in small letters, for a phase that is not training."""
 PHASES = ("split", "mode", "phase", "stage", "subset", "event")
 """Columns and keys, in small letters, that name the phase of their row."""
 NO_SERIES = frozenset(
@@ -51,10 +56,18 @@ _VALIDATION = re.compile(
     r"(?:eval|val|valid|validation|dev|test)[_/.](?P<rest>.+)", re.ASCII | re.IGNORECASE
 )
 _OTHER_SET = re.compile(r"(?:eval|val|valid|validation|dev|test)(?:[_/. ]|$)", re.IGNORECASE)
-_EVALUATION = re.compile(
-    r"\s*(?:eval(?:uat(?:e|ion|ing))?|val(?:id(?:at(?:e|ion|ing))?)?|test(?:ing)?|dev)(?![a-z])",
-    re.I,
-)
+
+
+def alternation(words: Iterable[str]) -> str:
+    """Returns a regular expression of any of these words, the longest first.
+
+    >>> alternation({"val", "validation"})
+    'validation|val'
+    """
+    return "|".join(sorted(words, key=lambda word: (-len(word), word)))
+
+
+_EVALUATION = re.compile(rf"\s*(?:{alternation(EVALUATIONS)})(?![a-z])", re.IGNORECASE)
 _LR = re.compile(
     r"(?:train[_/])?(?:learning[_ ]rate|lr(?:[-/][\w/-]+)?)|optim0_lr0", re.ASCII | re.IGNORECASE
 )

@@ -17,7 +17,6 @@ from harness.parse.names import Names, holds_figures, is_loss
 from harness.parse.number import count
 
 MAX_LINE = 1000
-MIN_COLUMNS = 3
 NOT_MEASURED = frozenset({"gpu_mem", "instances", "labels", "size", "img_size", "dur", "targets"})
 """Columns, in small letters, of times, sizes and counts of samples."""
 PARTS = frozenset({"box", "obj", "cls"})

@@ -11,7 +11,7 @@ from harness.parse.grammar.phases import Phase, phase_of
 from harness.parse.grammar.positions import Place, place_of
 from harness.parse.grammar.prefixes import prefix_of
 from harness.parse.grammar.words import EVALUATION
-from harness.parse.names import PHASES
+from harness.parse.names import PHASES, alternation
 from harness.parse.number import count
 
 _RANK = re.compile(
@@ -33,7 +33,7 @@ _DRAWN = re.compile(r"\[[=>.]{3,200}\]|[━╸╺]")
 
 _STATED_PHASE = re.compile(
     rf"(?<![\w./])(?:{'|'.join(PHASES)})['\"]?\s{{0,4}}[:=]\s{{0,4}}['\"]?"
-    rf"(?:{'|'.join(sorted(EVALUATION, key=len, reverse=True))})(?![a-z])",
+    rf"(?:{alternation(EVALUATION)})(?![a-z])",
     re.IGNORECASE,
 )
 """A figure anywhere on the line that names the phase: `step=3 loss=1.5 split=valid`."""

@@ -19,9 +19,8 @@ from harness.parse.grammar.words import (
     TRAINING,
     TWO_WORDS,
 )
+from harness.parse.names import alternation
 
-MAX_WORDS = 3
-"""Words before `loss` that may belong to its name."""
 CACHED = 4096
 """Names whose meaning is remembered: a log prints the same few on every line."""
 
@@ -31,7 +30,7 @@ _MEANT = (
     | {name: f"val.{name}" for name in TEST_LOSSES}
 )
 """Names that mean one series wherever they are printed."""
-_PHASES = "|".join(sorted(TRAINING | EVALUATION, key=len, reverse=True))
+_PHASES = alternation(TRAINING | EVALUATION)
 _BEFORE = re.compile(
     rf"(?:(?<![\w./])(?:[A-Za-z][\w/]{{0,30}}|(?i:{_PHASES})\.)[ -]){{1,3}}\Z", re.ASCII
 )

@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from harness.parse.grammar.words import TRAINING
+from harness.parse.names import EVALUATIONS, alternation
+
 Phase = Literal["", "train", "eval", "summary"]
 """Empty where a line does not say."""
 
 MAX_HEAD = 400
 """Characters before the first figure in which a phase is looked for."""
 
-_TRAINING = r"train(?:ing)?|trn"
-_EVALUATION = (
-    r"eval(?:uat(?:e|ion|ing))?|val(?:id(?:at(?:e|ion|ing))?)?|test(?:ing)?|dev"
-    r"|saving dict for global step|cv(?=\s(?:batch|info)\b)"
-)
+_EVALUATION = rf"{alternation(EVALUATIONS)}|saving dict for global step|cv(?=\s(?:batch|info)\b)"
 """TensorFlow's Estimator prints `Saving dict for global step 30: loss = 1.5`, WeNet prints
 `CV Batch 1/0 loss 2.5` and `Epoch 1 CV info cv_loss 2.5`."""
 _WORDS = re.compile(
-    rf"(?<![\w./])(?:(?P<train>{_TRAINING})|(?P<eval>{_EVALUATION}))(?![\w./=])", re.IGNORECASE
+    rf"(?<![\w./])(?:(?P<train>{alternation(TRAINING)})|(?P<eval>{_EVALUATION}))(?![\w./=])",
+    re.IGNORECASE,
 )
 _SUMMARY = re.compile(
     r"[\W_]{0,8}(?:averaged? stats|summary)\b|\s{0,8}\[train\][^\n]{0,80}\[avg\]"

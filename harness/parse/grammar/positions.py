@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from harness.parse.grammar.words import BATCHES, EVALUATION, GLOBAL_COUNTERS, TRAINING
+from harness.parse.names import alternation
 from harness.parse.number import count
 
 N = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
@@ -13,7 +14,7 @@ N = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
 _END = r"(?!\w|%|[.,]\d)"
 _GAP = r"['\"]?\s{0,8}[:=#]?\s{0,8}['\"]?[\[({]?\s{0,8}"
 _STATES = rf"(?P<step>{N})\s{{0,8}}/\s{{0,8}}(?P<length>{N}){_END}"
-_PHASES = "|".join(sorted(TRAINING | EVALUATION, key=len, reverse=True))
+_PHASES = alternation(TRAINING | EVALUATION)
 
 _EPOCH = re.compile(
     rf"(?<![\w./])(?:epochs?|ep)(?:_num|_id|_idx)?\b\.?(?:\s{{0,2}}\((?:{_PHASES})\))?{_GAP}"

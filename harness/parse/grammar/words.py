@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from harness.parse.names import EVALUATIONS
+
 TRAINING = frozenset({"train", "training", "trn"})
-EVALUATION = frozenset(
-    {"eval", "evaluate", "evaluation", "evaluating", "val", "valid", "validate", "validation"}
-    | {"validating", "test", "testing", "dev", "cv"}
-)
+EVALUATION = EVALUATIONS | {"cv"}
 GLOBAL_COUNTERS = frozenset(
     {"globalstep", "globalsteps", "currentsteps", "currentstep", "numupdates", "update", "updates"}
     | {"up.", "trainerglobalstep", "optimizerstep", "curstep"}
@@ -24,11 +23,6 @@ NO_QUALIFIER = frozenset(
     | {"nan", "inf", "infinity", "none", "null", "true", "false"}  # values of the figure before
 )
 """Words before `loss` that are no part of its name."""
-SUMMARIES = frozenset(
-    {"best", "lowest", "highest", "min", "minimum", "max", "previous", "prev", "last", "initial"}
-    | {"running", "smoothed", "smooth", "ema", "moving", "final", "old"}
-)
-"""Words that make another figure of a loss: it is not the loss of the step."""
 MEANS = frozenset({"avg", "average", "mean", "averaged"})
 TOTALS = frozenset({"loss", "total_loss", "train_loss", "training_loss", "lm_loss", "loss_total"})
 """Names of the judged loss, in small letters."""
