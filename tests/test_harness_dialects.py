@@ -1,18 +1,14 @@
 """Positions without a word, marks of containers and loggers: what is read of each, by hand."""
 
 import pytest
+from grammarlogs import points_of
 
 from harness.errors import ParseError
 from harness.parse import parse_log
 
 
 def series(text, **more):
-    run = parse_log([text], source="x.log", **more)
-    found = {}
-    for s in run.series:
-        key = f"{s.name} of {s.rank}" if s.rank else s.name
-        found[key] = dict(zip(s.steps.tolist(), s.values.tolist(), strict=True))
-    return found
+    return points_of(parse_log([text], source="x.log", **more))
 
 
 FORMS = {

@@ -1,18 +1,9 @@
 """Whole families of logs, each in the form of its program: what is read of each, by hand."""
 
 import pytest
+from grammarlogs import points_of as series
 
 from harness.parse import parse_log, parse_logs
-
-
-def series(run):
-    """Each series as `name`, or `name of rank`, with its points."""
-    found = {}
-    for s in run.series:
-        key = f"{s.name} of {s.rank}" if s.rank else s.name
-        found.setdefault(key, {}).update(zip(s.steps.tolist(), s.values.tolist(), strict=True))
-    return found
-
 
 TABLES = {
     "LLaMA-Factory's trainer_log.jsonl": (
