@@ -28,9 +28,9 @@ class Policy:
     """What a port must satisfy. Every rule must pass; failures of tests are corrected by Holm.
 
     `rules` are texts as on the command line, or results of `parse_rule`; `calls` holds them parsed
-    and checked. `allow` waives facts;
-    `series`, `series.NAME` and `ranks` waive what the candidate does not log. `steps` limits the
-    judgement to the part from the first to the second step, `last` to the last N common steps.
+    and checked. `allow` waives facts; `series`, `series.NAME` and `ranks` waive what the candidate
+    does not log. `steps` limits the judgement to the part from the first to the second step, `last`
+    to the last N common steps.
     `min_steps` is the number of common records (steps times the runs of the smaller side) that a
     pass needs: 50 by default, and 1 for a validation metric, which has few records. `max_missing`
     is the fraction of steps within the common range that may be missing on one side.
