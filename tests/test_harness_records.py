@@ -9,7 +9,7 @@ from scipy.ndimage import median_filter, uniform_filter1d
 
 from harness import Policy, Verdict, compare
 from harness.log.run import Series
-from harness.quality.records import SCALE, TO_SIGMA, _distances, _local_scale, spikes
+from harness.quality.spikes import SCALE, TO_SIGMA, _distances, _local_scale, spikes
 from harness.rules import RULES
 
 N = 400
