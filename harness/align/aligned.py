@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from harness.align.windows import at_window, common_window, interval, shared_ste
 from harness.errors import AlignmentError
 from harness.log.arrays import Floats, Steps
 from harness.log.run import Run, Series
+
+if TYPE_CHECKING:
+    from harness.align.start import Start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,7 +105,8 @@ class Aligned(Curves):
     `schedules` are set by the recipe (learning rate, samples seen), `validation` holds validation
     figures, `auxiliary` further measured series (parts of the loss, norms, spread over ranks),
     `others` series that no rule tests (batch accuracy, rewards). `same_ranks` is true if all runs
-    logged the judged series for the same ranks.
+    logged the judged series for the same ranks. `start` holds the first steps of runs of the same
+    start; None if they are not, or no one asked.
     """
 
     lag: int | None
@@ -114,6 +118,7 @@ class Aligned(Curves):
     auxiliary: tuple[Curves, ...] = ()
     others: tuple[Curves, ...] = ()
     same_ranks: bool = True
+    start: Start | None = None
 
     def tail(self, last: int) -> Aligned:
         """Returns the last `last` common steps, without the earlier steps of one side only."""

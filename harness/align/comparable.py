@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.errors import PolicyError
-from harness.log.facts import CONFIG, FACTS, MAY_DIFFER, FactValue, RunFacts, must_match
+from harness.log.facts import (
+    CONFIG,
+    FACTS,
+    FINGERPRINTS,
+    MAY_DIFFER,
+    OF_A_START,
+    FactValue,
+    RunFacts,
+    must_match,
+)
+from harness.log.fingerprint import ALIKE, distance
 
 Class = Literal["same", "may_differ", "differs", "unknown"]
 SideValue = FactValue | tuple[FactValue, ...] | None
@@ -38,6 +48,8 @@ def compare_facts(
     """Returns every known fact and the config settings that differ, the decisive rows first.
 
     Config settings are compared if both sides print their config; equal settings are not listed.
+    What only runs from a given start state is listed if both sides state it. Fingerprints are equal
+    if they agree to `ALIKE`.
     `allow` waives facts by name, settings also by the start of their dotted name (`config.model`),
     and `all` waives everything.
 
@@ -45,7 +57,13 @@ def compare_facts(
         PolicyError: `allow` contains an unknown name.
     """
     check_allow(allow)
-    rows = [_row(name, baseline, candidate, allow) for name in FACTS]
+    listed = (
+        name
+        for name in FACTS
+        if name not in OF_A_START
+        or all(any(name in facts for facts in side) for side in (baseline, candidate))
+    )
+    rows = [_row(name, baseline, candidate, allow) for name in listed]
     rows += [_row(name, baseline, candidate, allow) for name in _differing(baseline, candidate)]
     return tuple(sorted(rows, key=_weight))
 
@@ -95,6 +113,9 @@ def _row(
             for side in (baseline, candidate)
         )
     left, right = side_value(baseline, name), side_value(candidate, name)
+    if name in FINGERPRINTS and _alike(left, right):
+        # the last digits differ from device to device
+        left = right = left[0] if isinstance(left, tuple) else left
     kind: Class
     if left is None or right is None:
         kind = "unknown"
@@ -106,6 +127,12 @@ def _row(
         item in {name, "all"} or name.startswith(f"{item}.") for item in allow
     )
     return Comparability(fact=name, baseline=left, candidate=right, kind=kind, waived=waived)
+
+
+def _alike(left: SideValue, right: SideValue) -> bool:
+    """Returns whether all fingerprints of both sides are those of the same arrays."""
+    values = [v for side in (left, right) for v in (side if isinstance(side, tuple) else (side,))]
+    return all(distance(values[0], value) <= ALIKE for value in values)
 
 
 def side_value(side: Sequence[Mapping[str, FactValue]], name: str) -> SideValue:

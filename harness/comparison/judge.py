@@ -11,10 +11,13 @@ from harness.align.comparable import Comparability, SideValue, blocking
 from harness.align.windows import interval
 from harness.errors import PolicyError
 from harness.log.fact_table import DEVICES_PER_CARD
+from harness.log.facts import FACTS, FINGERPRINTS
+from harness.log.fingerprint import ALIKE, distance
 from harness.log.wording import counted
 from harness.rules import Finding, RuleCall, Verdict, parse_rule, rule_call
 from harness.rules.equivalence import same_start
 from harness.rules.holm import holm
+from harness.rules.same_start import RULE as SAME_START
 from harness.stats.seeds import FEWEST
 
 DEFAULT_RULES = (RuleCall(name="default"),)
@@ -155,11 +158,7 @@ def judge(
     evidence = evidence or Evidence()
     differing = blocking(rows)
     if differing:
-        reasons = tuple(
-            f"{row.fact} is {_text(row.baseline)} in the baseline and {_text(row.candidate)} in "
-            f"the candidate{_cards(row, rows)}"
-            for row in differing
-        )
+        reasons = tuple(_difference(row, rows) for row in differing)
         return Judgement(verdict=Verdict.INCOMPARABLE, reasons=reasons)
     if evidence.unplaced:
         return Judgement(
@@ -170,7 +169,9 @@ def judge(
         )
     findings = tuple(rule(aligned) for rule in policy.calls)
     findings = tuple(map(_undecided, findings)) if evidence.no_sample else holm(findings)
-    doubts = (*evidence.doubts, *evidence.no_sample, *too_little(aligned, policy))
+    by_start = bool(findings) and all(f.rule == SAME_START for f in findings)
+    records = 1 if by_start else policy.records  # that rule counts steps itself
+    doubts = (*evidence.doubts, *evidence.no_sample, *too_little(aligned, policy, records))
     failed = [f for f in findings if f.verdict is Verdict.FAIL]
     undecided = [f for f in findings if f.verdict is not Verdict.PASS]
     if failed or evidence.failures:
@@ -178,7 +179,7 @@ def judge(
     elif doubts or undecided or not findings:
         verdict = Verdict.INCONCLUSIVE
         reasons = (*doubts, *_reasons(undecided)) or ("the policy names no rule",)
-        reasons = (*_single_runs(aligned), *reasons)
+        reasons = (*(() if by_start else _single_runs(aligned)), *reasons)
     else:
         verdict, reasons = Verdict.PASS, _reasons(findings)
         if scope:
@@ -190,6 +191,22 @@ def judge(
         failures=evidence.failures,
         doubts=doubts,
         scope=scope,
+    )
+
+
+def _difference(row: Comparability, rows: Sequence[Comparability]) -> str:
+    """Returns in words how a fact differs."""
+    if row.fact not in FINGERPRINTS:
+        return (
+            f"{row.fact} is {_text(row.baseline)} in the baseline and {_text(row.candidate)} in "
+            f"the candidate{_cards(row, rows)}"
+        )
+    one_each = not any(isinstance(side, tuple) for side in (row.baseline, row.candidate))
+    apart = distance(row.baseline, row.candidate) if one_each else math.inf
+    size = f"{apart:.2g} apart, equal ones agree to {ALIKE:g}" if apart < math.inf else "unlike"
+    return (
+        f"the two sides did not start alike: the {FACTS[row.fact]} differ (fingerprints "
+        f"{row.fact} are {size})"
     )
 
 
@@ -224,16 +241,16 @@ def _single_runs(aligned: Aligned) -> tuple[str, ...]:
     )
 
 
-def too_little(aligned: Aligned, policy: Policy) -> tuple[str, ...]:
-    """Returns why there are too few records for a pass, and how to get more."""
+def too_little(aligned: Aligned, policy: Policy, records: int) -> tuple[str, ...]:
+    """Returns why there are fewer than `records` records for a pass, and how to get more."""
     doubts = []
     count = aligned.steps.size
     runs = min(aligned.baseline.shape[0], aligned.candidate.shape[0])
-    if count * runs < policy.records:
+    if count * runs < records:
         of_runs = f" of {counted(runs, 'run')} per side" if runs > 1 else ""
         doubts.append(
-            f"{counted(count, 'common record')}{of_runs}, the policy requires {policy.records}: "
-            f"{_more(aligned, math.ceil(policy.records / runs))}"
+            f"{counted(count, 'common record')}{of_runs}, the policy requires {records}: "
+            f"{_more(aligned, math.ceil(records / runs))}"
         )
     share = aligned.missing.size / (aligned.missing.size + count)
     if share > policy.max_missing:

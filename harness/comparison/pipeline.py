@@ -12,6 +12,7 @@ from harness.align.aligned import Aligned, align, select
 from harness.align.auxiliary import with_auxiliary
 from harness.align.comparable import Comparability, check_allow, compare_facts, weighty_unknowns
 from harness.align.measure import Measures, measure
+from harness.align.start import parted, start_of, stated
 from harness.align.windows import interval, joined
 from harness.comparison.judge import Evidence, Judgement, Policy, judge
 from harness.errors import AlignmentError, PolicyError
@@ -25,6 +26,7 @@ from harness.quality.records import check_records
 from harness.quality.runset import check_runs
 from harness.quality.schedules import check_schedules, without_schedules
 from harness.rules import Verdict
+from harness.rules.same_start import RULE as SAME_START
 
 ANOTHER_UNIT = 8.0
 """Ratio of the mean levels from which on different units are more likely than a difference in
@@ -37,6 +39,8 @@ class Comparison:
 
     `aligned` has the judged steps, `whole` all common steps. `notes` are remarks without influence
     on the verdict. `waived_schedules` are the differing schedules that the policy allows.
+    `perturbed` are the perturbed runs of a given start, of the baseline and of the candidate; they
+    are in neither `baseline` nor `candidate`.
     """
 
     baseline: tuple[Run, ...]
@@ -49,6 +53,7 @@ class Comparison:
     judgement: Judgement
     notes: tuple[str, ...]
     waived_schedules: tuple[str, ...] = ()
+    perturbed: tuple[tuple[Run, ...], tuple[Run, ...]] = ((), ())
 
     @property
     def verdict(self) -> Verdict:
@@ -75,7 +80,11 @@ def compare(
         raise PolicyError(msg)
     check_allow(policy.allow)
     metric, cand = _one_name(policy, base, cand)
+    base, ours = parted(base, "baseline")
+    cand, theirs = parted(cand, "candidate")
     whole = with_auxiliary(align(base, cand, metric=metric, rank=policy.rank), base, cand)
+    if stated((*base, *cand)) or any(call.name == SAME_START for call in policy.calls):
+        whole = replace(whole, start=start_of(base, cand, ours, theirs, metric=metric))
     part = whole if policy.steps is None else _part(whole, policy.steps)
     aligned = part if policy.last is None else part.tail(policy.last)
     rows = compare_facts([r.facts for r in base], [r.facts for r in cand], allow=policy.allow)
@@ -119,9 +128,11 @@ def compare(
             without_schedules(aligned), rows, policy, evidence, scope=_scope(aligned, base)
         ),
         waived_schedules=schedules.waived,
+        perturbed=(ours, theirs),
         notes=(
             *(f"{text}: judged nevertheless, as allowed" for text in schedules.waived),
             *_notes(rows, whole, aligned),
+            *_start_notes(base, cand),
             *_joined([select(run, metric, policy.rank) for run in (*base, *cand)], whole),
             *_progress("baseline", base),
             *_progress("candidate", cand),
@@ -233,6 +244,15 @@ def _notes(rows: Sequence[Comparability], aligned: Aligned, judged: Aligned) -> 
             f"one side lacks {counted(aligned.missing.size, 'step')} within the common range"
         )
     return notes
+
+
+def _start_notes(baseline: Sequence[Run], candidate: Sequence[Run]) -> list[str]:
+    """That one side alone states its start."""
+    sides = {"baseline": stated(baseline), "candidate": stated(candidate)}
+    if len(set(sides.values())) == 1:
+        return []
+    lacking = next(side for side, states in sides.items() if not states)
+    return [f"the {lacking} does not state its start, so the first steps were not judged by it"]
 
 
 def _joined(choices: Sequence[tuple[Series, ...]], aligned: Aligned) -> list[str]:

@@ -29,8 +29,9 @@ DEVICE_KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 DEVICES_PER_CARD: Mapping[str, int] = MappingProxyType({"sdaa": 4})
 """Devices that a program sees on one card, for kinds whose cards hold several."""
 
-Value = Literal["count", "number", "word", "flag"]
-"""A count is a whole number from 1; a word is text; a flag is true or false."""
+Value = Literal["count", "number", "word", "flag", "fingerprint"]
+"""A count is a whole number from 1; a word is text; a flag is true or false; a fingerprint is a
+text of numbers that agree to `fingerprint.ALIKE` if the arrays behind them do."""
 Names = str | tuple[str, ...]
 
 
@@ -215,6 +216,17 @@ TABLE: tuple[Fact, ...] = (
     ),
     _may_differ("mmengine", "version of mmengine", mmengine_environment="MMEngine"),
     _may_differ("model_code", "version of the code that trained"),
+    _may_differ("autocast", "number format of automatic mixed precision in force"),
+    _may_differ("tf32_matmul", "TF32 was allowed in matrix products", "flag"),
+    _may_differ("tf32_convolution", "TF32 was allowed in convolutions", "flag"),
+    _may_differ("matmul_precision", "internal precision of float32 matrix products"),
+    _may_differ("deterministic_kernels", "deterministic kernels were in force", "flag"),
+    _may_differ("same_start", "weights, data and random draws were those of a given start", "flag"),
+    _may_differ("perturbed", "benign rounding error that the run added to a given start"),
+    _must_match("start_weights", "initial weights", "fingerprint"),
+    _must_match("start_images", "images of the first batches", "fingerprint"),
+    _must_match("start_labels", "labels of the first batches", "fingerprint"),
+    _must_match("start_random", "random draws of the first steps", "fingerprint"),
 )
 """Every fact: those that must match, then those that a port changes or a repetition."""
 

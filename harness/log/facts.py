@@ -34,6 +34,10 @@ MUST_MATCH: Mapping[str, str] = MappingProxyType(
 MAY_DIFFER: Mapping[str, str] = MappingProxyType(
     {fact.name: fact.meaning for fact in TABLE if not fact.must_match}
 )
+FINGERPRINTS = frozenset(fact.name for fact in TABLE if fact.value == "fingerprint")
+"""Facts that are compared as numbers; see `fingerprint.py`."""
+OF_A_START = FINGERPRINTS | {"same_start", "perturbed"}
+"""Facts that only a run from a given start states."""
 FACTS: Mapping[str, str] = MappingProxyType({**MUST_MATCH, **MAY_DIFFER})
 """Facts with their meaning; `fact_table` holds them."""
 

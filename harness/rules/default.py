@@ -1,10 +1,11 @@
-"""The rule that applies if the policy names no rule. It depends on the number of runs.
+"""The rule that applies if the policy names no rule. It depends on the runs.
 
-With 5 baseline seeds or more it is `seed-variation`, because the seeds show what a run may look
-like. With 5 candidate runs as well, `equivalence` must not fail either. It may be inconclusive,
-because seeds often spread by more than its margin. With fewer baseline seeds the rule is
-`equivalence`. All parameters have their defaults; `docs/explanation/defects.md` measures what these
-rules catch.
+Runs that state the same start are judged by `same-start`. If their logs go on, the rest of the run
+must pass as well. With 5 baseline seeds or more the rule is `seed-variation`, because the seeds
+show what a run may look like. With 5 candidate runs as well, `equivalence` must not fail either. It
+may be inconclusive, because seeds often spread by more than its margin. With fewer baseline seeds
+the rule is `equivalence`. All parameters have their defaults; `docs/explanation/defects.md`
+measures what these rules catch.
 """
 
 from __future__ import annotations
@@ -14,13 +15,34 @@ from dataclasses import replace
 from harness.align.aligned import Aligned
 from harness.rules.equivalence import equivalence
 from harness.rules.finding import Finding, Verdict
+from harness.rules.same_start import HORIZON, RULE, same_start
 from harness.rules.seed_variation import seed_variation
 from harness.stats.interval import OWN_SPREAD
 from harness.stats.seeds import FEWEST
 
+LONG = 2 * HORIZON
+"""Steps from which on a log shows more of a training than its start."""
+
 
 def default(aligned: Aligned) -> Finding:
-    """Returns the finding of `seed-variation` or of `equivalence`, under that rule's name."""
+    """Returns the finding of the rule that fits the runs, under that rule's name."""
+    if aligned.start is None or not aligned.start.stated:
+        return _without_start(aligned)
+    first = same_start(aligned)
+    if aligned.steps.size < LONG or first.verdict is Verdict.FAIL:
+        return first
+    rest = _without_start(aligned)
+    if rest.verdict is Verdict.PASS or first.verdict is not Verdict.PASS:
+        return replace(first, observed={**first.observed, rest.rule: str(rest.verdict)})
+    return replace(
+        rest,
+        reason=f"the first steps agree ({RULE}); the whole run: {rest.reason}",
+        observed={**rest.observed, RULE: str(first.verdict)},
+    )
+
+
+def _without_start(aligned: Aligned) -> Finding:
+    """Returns the finding on runs that differ by seed."""
     if aligned.baseline.shape[0] < FEWEST:
         return equivalence(aligned)
     seeds = seed_variation(aligned)

@@ -26,7 +26,7 @@ from harness.version import Extension, extensions
 
 GROUP = "harness.rules"
 """The group of the entry points."""
-SHARED = frozenset({"calls", "finding", "holm", "ranges", "registry"})
+SHARED = frozenset({"calls", "departure", "finding", "holm", "ranges", "registry"})
 """Files of this folder that define no rule."""
 
 

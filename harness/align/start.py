@@ -1,0 +1,181 @@
+"""Aligns runs that began from the same start: equal weights, data and random draws.
+
+Such runs differ by rounding alone. *Perturbed* runs of the same start, each with a benign rounding
+error, show how far rounding drives two healthy runs apart, step by step. They are not seeds, so no
+other rule sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.align.auxiliary import is_auxiliary, is_schedule, takes_resources
+from harness.align.printed import half_unit
+from harness.errors import PolicyError
+from harness.log.arrays import Floats, Steps
+from harness.log.run import Run, Series
+
+SAME_START, PERTURBED, PRECISION = "same_start", "perturbed", "precision"
+UNKNOWN = "unknown"
+ARITHMETIC = (
+    *("autocast", "tf32_matmul", "tf32_convolution", "matmul_precision"),
+    "deterministic_kernels",
+)
+"""Facts on the arithmetic in force."""
+STATE = frozenset({"buffer_norm", "weight_norm"})
+"""Series of the network's state, which `--same-start` logs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StartSeries:
+    """One series of runs of the same start, as means over the ranks that logged it.
+
+    `steps` has shape (n,), `baseline` (n,), `candidate` (C, n), `ours` (K, n), the perturbed runs
+    of the baseline, `theirs` (L, n), those of the candidate. `printed` (n,) is half a unit of the
+    last digit in which the logs print the values.
+    """
+
+    name: str
+    steps: Steps
+    baseline: Floats
+    candidate: Floats
+    ours: Floats
+    theirs: Floats
+    printed: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Start:
+    """The series of runs of the same start; the judged series is the first.
+
+    `stated` is true if every run states its start. `precisions` are those of baseline and
+    candidate. `envelope_at` is the precision of the baseline's perturbed runs that are used, empty
+    if there are none. `arithmetic` says in words which stated settings of the arithmetic differ.
+    """
+
+    series: tuple[StartSeries, ...]
+    stated: bool
+    precisions: tuple[str, str]
+    envelope_at: str = ""
+    arithmetic: tuple[str, ...] = ()
+
+
+def parted(runs: Sequence[Run], side: str) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+    """Returns the runs themselves, and the perturbed runs of the same start.
+
+    Raises:
+        PolicyError: all runs are perturbed ones.
+    """
+    own = tuple(run for run in runs if PERTURBED not in run.facts)
+    perturbed = tuple(run for run in runs if PERTURBED in run.facts)
+    if not own:
+        msg = (
+            f"every run of the {side} is a perturbed one ({runs[0].source}); pass the run that "
+            "they perturb as well"
+        )
+        raise PolicyError(msg)
+    return own, perturbed
+
+
+def stated(runs: Sequence[Run]) -> bool:
+    """Returns whether every run states that it began from a given start."""
+    return all(run.facts.get(SAME_START) is True for run in runs)
+
+
+def start_of(
+    baseline: Sequence[Run],
+    candidate: Sequence[Run],
+    ours: Sequence[Run] = (),
+    theirs: Sequence[Run] = (),
+    *,
+    metric: str,
+) -> Start | None:
+    """Returns the series of the same start, given the runs and the perturbed runs of both sides.
+
+    Further baseline runs repeat the first, and count as perturbed. Perturbed runs of another
+    precision than the candidate's are left out if some have the candidate's. None if the sides
+    share no step of the judged series.
+    """
+    first, *repeated = baseline
+    precisions = precision_of(first), precision_of(candidate[0])
+    envelope = [run for run in ours if precision_of(run) == precisions[1]]
+    at = precisions[1] if envelope else (precisions[0] if ours or repeated else "")
+    envelope = [*(envelope or ours), *(repeated if precisions[0] == precisions[1] else ())]
+    runs = [first, *candidate, *envelope, *theirs]
+    shape = (1, len(candidate), len(envelope), len(theirs))
+    names = _names(first, candidate, metric)
+    found = tuple(s for name in names if (s := _series(runs, shape, name)) is not None)
+    if not found or found[0].name != metric:
+        return None
+    return Start(
+        series=found,
+        stated=stated([first, *candidate]),
+        precisions=precisions,
+        envelope_at=at,
+        arithmetic=tuple(_arithmetic(first, candidate[0])),
+    )
+
+
+def precision_of(run: Run) -> str:
+    """Returns the precision that a run states, or `unknown`."""
+    return str(run.facts.get(PRECISION, UNKNOWN))
+
+
+def _arithmetic(first: Run, candidate: Run) -> Iterator[str]:
+    for name in (PRECISION, *ARITHMETIC):
+        ours, theirs = first.facts.get(name), candidate.facts.get(name)
+        if ours is not None and theirs is not None and ours != theirs:
+            yield f"{name} is {ours} in the baseline and {theirs} in the candidate"
+
+
+def _names(first: Run, candidate: Sequence[Run], metric: str) -> list[str]:
+    """Returns the measured series that the runs share, the judged one first."""
+    shared = set.intersection(*({s.name for s in run.series} for run in (first, *candidate)))
+    measured = sorted(name for name in shared if name in STATE or _is_measured(name))
+    return [name for name in (metric,) if name in shared] + [n for n in measured if n != metric]
+
+
+def _is_measured(name: str) -> bool:
+    return is_auxiliary(name) and not takes_resources(name) and not is_schedule(name)
+
+
+def _series(runs: Sequence[Run], shape: tuple[int, int, int, int], name: str) -> StartSeries | None:
+    """Returns a series of all runs on their common steps; None if a run lacks it."""
+    curves = [_over_ranks(run, name) for run in runs]
+    if any(curve is None for curve in curves):
+        return None
+    known = [curve for curve in curves if curve is not None]
+    steps = known[0][0]
+    for other, _, _ in known[1:]:
+        steps = np.intersect1d(steps, other, assume_unique=True)
+    if not steps.size:
+        return None
+    rows = np.stack([values[np.searchsorted(at, steps)] for at, values, _ in known])
+    printed = np.max([half[np.searchsorted(at, steps)] for at, _, half in known], axis=0)
+    base, cand, ours, theirs = np.split(rows, np.cumsum(shape)[:-1])
+    return StartSeries(
+        name=name, steps=steps, baseline=base[0], candidate=cand, ours=ours, theirs=theirs,
+        printed=printed,
+    )  # fmt: skip
+
+
+def _over_ranks(run: Run, name: str) -> tuple[Steps, Floats, Floats] | None:
+    """Returns steps, means over ranks and half of the last printed digit, each (n,)."""
+    series = list(_narrowest(run, name))
+    if not series:
+        return None
+    steps = series[0].steps
+    for other in series[1:]:
+        steps = np.intersect1d(steps, other.steps, assume_unique=True)
+    rows = np.stack([s.values[np.searchsorted(s.steps, steps)] for s in series])
+    halves = np.stack([half_unit(row) for row in rows])
+    return steps, rows.mean(axis=0), halves.max(axis=0)
+
+
+def _narrowest(run: Run, name: str) -> Iterator[Series]:
+    """Yields the series of each rank in its narrowest window."""
+    for rank in run.ranks:
+        yield from run.find(name, rank)[:1]

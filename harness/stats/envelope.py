@@ -1,0 +1,109 @@
+"""The envelope of rounding: how far healthy runs of the same start drift apart, step by step.
+
+Near its start, a training carries a small deviation forward almost linearly: the deviation of the
+weights after step t is J(t) times that before it, plus the rounding errors of the step. A logged
+figure then deviates by a sum of very many small contributions. It is about normal around 0, with a
+spread s(t) that grows in the same way in every healthy run. With b the baseline, p_k its K
+perturbed runs and x_k = p_k / b - 1,
+
+    s(t)^2 = 1/K sum_k x_k(t)^2,    limit(t) = q KERNELS sqrt(max_{u <= t} s(u)^2 + ULP^2) + h(t)
+
+For a healthy candidate x(t) / s(t) follows Student's t with K degrees of freedom; q is its
+two-sided quantile at level / looks (Bonferroni over all steps and series). h(t) is what the digits
+of the log hide. The running maximum replaces steps at which all runs cross the baseline by chance.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.align.start import StartSeries
+from harness.log.arrays import Floats
+
+KERNELS = 2.0
+"""How much larger the rounding errors of other kernels may be than those of the perturbed runs."""
+ULP = 2.0**-23
+"""A float32 number and the next one differ by this fraction at most."""
+FIRST = {"float32": 1e-5, "amp-float16": 1e-3, "amp-bfloat16": 5e-3}
+"""Limit at the first step, by precision, where no perturbed run shows the rounding: 1e-5 is the
+limit of first-step checks in use, the others are 1 and 2 units of the last place of the format."""
+COARSEST = max(FIRST.values())
+"""The limit at the first step for a precision that is unknown."""
+GROWTH = 2.5
+"""Growth of that limit from step to step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Envelope:
+    """The largest deviation (n,) of a healthy run, a fraction of the baseline, for one series.
+
+    `scale` (n,) is what a deviation is a fraction of. `runs` is the number K of perturbed runs; 0
+    means that the limit comes from the precision alone.
+    """
+
+    limit: Floats
+    scale: Floats
+    runs: int
+
+
+def envelope(series: StartSeries, *, precision: str, same: bool, quantile: float) -> Envelope:
+    """Returns the envelope of a series.
+
+    `precision` is the candidate's. `same` is true if perturbed runs have it. `quantile` is q.
+    """
+    scale = _scale(series.baseline)
+    benign = np.concatenate([deviation(series.ours, series.baseline, scale), _of_theirs(series)])
+    hidden = 2 * series.printed / scale
+    by_precision = FIRST.get(precision, COARSEST) * GROWTH ** np.arange(series.steps.size)
+    if not benign.shape[0]:
+        return Envelope(limit=by_precision + hidden, scale=scale, runs=0)
+    spread = np.maximum.accumulate(np.sqrt(np.nanmean(benign**2, axis=0)))
+    limit = quantile * KERNELS * np.hypot(spread, ULP)
+    if not same:
+        limit = np.maximum(limit, by_precision)
+    return Envelope(limit=limit + hidden, scale=scale, runs=benign.shape[0])
+
+
+def deviation(curves: Floats, baseline: Floats, scale: Floats) -> Floats:
+    """Returns the signed deviations (N, n) of curves (N, n) from a baseline (n,)."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart: Floats = (curves - baseline) / scale
+    return apart
+
+
+def quantile_of(level: float, looks: int, runs: int) -> float:
+    """Returns the two-sided quantile of Student's t with `runs` degrees of freedom.
+
+    `level` is shared among `looks` comparisons.
+    """
+    from scipy.stats import t  # noqa: PLC0415  (a third of a second, few commands need it)
+
+    return float(t.isf(level / looks / 2, runs)) if runs else math.inf
+
+
+def tail(size: float, looks: int, runs: int) -> float:
+    """Returns the probability that the largest of `looks` deviations reaches `size` limits' unit.
+
+    `size` counts units of KERNELS times the spread (Bonferroni's bound, at most 1).
+    """
+    from scipy.stats import t  # noqa: PLC0415
+
+    return min(1.0, looks * 2 * float(t.sf(size, runs)))
+
+
+def _of_theirs(series: StartSeries) -> Floats:
+    """Returns the deviations (L, n) of the candidate's perturbed runs from its first run."""
+    own = series.candidate[0]
+    return deviation(series.theirs, own, _scale(own))
+
+
+def _scale(baseline: Floats) -> Floats:
+    """Returns the size of the baseline (n,), kept away from zero."""
+    size = np.abs(baseline)
+    finite = size[np.isfinite(size) & (size > 0)]
+    typical = float(np.median(finite)) if finite.size else 1.0
+    kept: Floats = np.maximum(size, 1e-3 * typical)
+    return kept
