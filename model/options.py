@@ -15,10 +15,13 @@ from yapf.yapflib.yapf_api import FormatCode
 from model.build import load_config
 from model.devices import KINDS, Device
 from model.errors import ConfigError
+from model.same_start.plan import STEPS, use_same_start
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 CLOSE = 0.85
 """Similarity (difflib's) from which on a new key counts as a slip of the finger."""
+NO_SLIPS = frozenset({"dtype"})
+"""Keys that a config may leave out and that look like one it has (`type`)."""
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -50,6 +53,18 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME[=SEVERITY]",
         help="inject a fault of a real port; may be repeated; `python -m model.faults` lists them",
+    )
+    add(
+        "--same-start",
+        action="store_true",
+        help="a short run whose start is the same on any device: the host draws everything random",
+    )
+    add("--steps", type=positive, metavar="N", help=f"steps of a same start; default {STEPS}")
+    add(
+        "--perturb",
+        type=positive,
+        metavar="K",
+        help="repeat a same start K times with benign roundings, into <work-dir>/perturbed_<k>",
     )
     add("--launcher", choices=LAUNCHERS, default="none", help="what starts the ranks of the run")
     add("--nnodes", type=positive, default=1, help="machines of the run; default 1")
@@ -100,6 +115,8 @@ def configured(args: argparse.Namespace, device: Device) -> Config:
         if cfg.get(name) is not None:
             _set_loader(cfg[name], args, device)
     _check_accumulation(cfg)
+    if args.same_start:
+        use_same_start(cfg, args.steps)
     cfg.launcher = args.launcher
     return cfg
 
@@ -156,7 +173,7 @@ def _check_spelling(cfg: Config, key: str) -> None:
             return  # the entry of a list, or a value that mmengine refuses to go into
         if name not in node:
             near = get_close_matches(name, node, n=1, cutoff=CLOSE)
-            if near:
+            if near and name not in NO_SLIPS:
                 meant = ".".join([*names[:i], near[0], *names[i + 1 :]])
                 raise ConfigError(f"--cfg-options {key}: no such key; did you mean {meant}?")
             return

@@ -46,7 +46,9 @@ DATA_SAMPLERS = Registry(
 LOOPS = Registry("loop", parent=_LOOPS, scope=SCOPE, locations=["model.loop"])
 TRANSFORMS = Registry("transform", parent=_TRANSFORMS, scope=SCOPE, locations=["model.data"])
 METRICS = Registry("metric", parent=_METRICS, scope=SCOPE, locations=["model.metrics"])
-HOOKS = Registry("hook", parent=_HOOKS, scope=SCOPE, locations=["model.hooks"])
+HOOKS = Registry(
+    "hook", parent=_HOOKS, scope=SCOPE, locations=["model.hooks", "model.same_start.log"]
+)
 OPTIM_WRAPPERS = Registry(
     "optim_wrapper", parent=_OPTIM_WRAPPERS, scope=SCOPE, locations=["model.amp"]
 )

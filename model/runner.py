@@ -1,15 +1,22 @@
 """mmengine's runner, whose checkpoints appear whole, and whose errors name what the user gave."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from model.checkpoint import TEMPORARY, fault_of_shapes, publish, read_checkpoint, tensors_of
 from model.errors import CheckpointError, ConfigError, ModelError, WriteError
+from model.same_start.weights import initialise_on_host
+
+if TYPE_CHECKING:
+    from model.same_start.start import SameStart
 
 BUILDERS = {
     "build_model": "model",
@@ -26,7 +33,21 @@ BUILDERS = {
 
 
 class PortRunner(Runner):
-    """mmengine's runner. What it loads runs no code, and what it cannot build or load is told."""
+    """mmengine's runner. What it loads runs no code, and what it cannot build or load is told.
+
+    `same_start` is set before a training of which the config says `same_start = True`.
+    """
+
+    same_start: SameStart | None = None
+
+    def _init_model_weights(self) -> None:
+        """Starts the weights afresh; those of a same start on the host."""
+        if self.same_start is None:
+            super()._init_model_weights()
+        else:
+            model = self.model
+            network = model.module if is_model_wrapper(model) else model
+            initialise_on_host(network, self.seed)
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Writes `filename` in `out_dir`; whoever is killed meanwhile leaves the old one."""

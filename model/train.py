@@ -9,7 +9,8 @@ import re
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,17 @@ from model import devices, options
 from model.checkpoint import newest_whole, read_checkpoint, read_resumable, remove_unfinished
 from model.command import ended, read_tensors_only
 from model.devices import Device, find_device
-from model.environment import gather_facts
+from model.environment import Facts, gather_facts
 from model.errors import CheckpointError
 from model.faults import FaultCall, check_ranks, injected, parse_fault
 from model.hooks.port_log import write_head
 from model.launch import agree, join, leave, meet, must_spawn, quit_rank, spawn
 from model.registry import DATASETS, SCOPE
 from model.runner import PortRunner, built_from
+from model.same_start.kernels import exact_kernels, facts_in_force
+from model.same_start.perturb import run_perturbed
+from model.same_start.plan import LOG_HOOK, check_alone, check_folders
+from model.same_start.start import SameStart
 from model.threads import cpus, settle, waiting
 
 LOGS = Path("logs")
@@ -57,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def command(args: Namespace, argv: Sequence[str]) -> int:
     """Checks the options, then trains or starts the ranks; returns the exit status."""
     device = find_device(args.device)
+    check_alone(args)
     cfg = options.configured(args, device)
     faults = [parse_fault(text) for text in args.fault]
     spawning = must_spawn(args)
@@ -87,20 +93,42 @@ def train(
     check_ranks(faults, world_size)
     start = agree(decide(args, cfg) if rank == 0 else None, world_size=world_size)
     apply(cfg, start, device, launcher=args.launcher)
-    facts = gather_facts(cfg, device, launcher=args.launcher, world_size=world_size)
-    if rank == 0:
-        name = facts.get("device_name", "unnamed")
-        threads = f"{torch.get_num_threads()} threads on {cpus()} CPUs{waiting()}"
-        print(f"device: {device.kind} ({name}); {threads}", flush=True)
-        remove_unfinished(start.work_dir)
-        write_head(start.work_dir, facts, cfg)
-        for call in faults:
-            print(f"fault injected: {call}", file=sys.stderr)
-    with built_from("config"):
-        runner = PortRunner.from_cfg(cfg)
-    with injected(faults, runner):
-        runner.train()
+    with exact_kernels(cfg) if args.same_start else nullcontext():
+        facts = _facts(args, cfg, device, world_size)
+        if rank == 0:
+            _tell(start.work_dir, facts(), device, faults)
+            if not args.same_start:  # else the head follows when the weights are there
+                write_head(start.work_dir, facts(), cfg)
+        with built_from("config"):
+            runner = PortRunner.from_cfg(cfg)
+        if args.same_start:
+            runner.same_start = SameStart(runner, facts)
+        with injected(faults, runner):
+            runner.train()
+        del runner
+        if args.perturb:
+            run_perturbed(cfg, args.perturb, device, facts, faults=faults)
     meet()
+
+
+def _facts(args: Namespace, cfg: Config, device: Device, world_size: int) -> Callable[[], Facts]:
+    """Returns a function that gathers the facts of the run as they are when it is called."""
+
+    def gather() -> Facts:
+        facts = gather_facts(cfg, device, launcher=args.launcher, world_size=world_size)
+        return {**facts, **(facts_in_force(cfg.optim_wrapper, device) if args.same_start else {})}
+
+    return gather
+
+
+def _tell(folder: Path, facts: Facts, device: Device, faults: Sequence[FaultCall]) -> None:
+    """Says on what the run trains, and which faults it has; clears what a killed run left."""
+    name = facts.get("device_name", "unnamed")
+    threads = f"{torch.get_num_threads()} threads on {cpus()} CPUs{waiting()}"
+    print(f"device: {device.kind} ({name}); {threads}", flush=True)
+    remove_unfinished(folder)
+    for call in faults:
+        print(f"fault injected: {call}", file=sys.stderr)
 
 
 def decide(args: Namespace, cfg: Config) -> Start:
@@ -110,6 +138,8 @@ def decide(args: Namespace, cfg: Config) -> Start:
     if args.resume not in (None, "auto"):
         resume_from = Path(args.resume)
     work_dir = _work_dir(args, cfg, name)
+    if args.same_start:
+        check_folders(work_dir, args.perturb or 0)
     if args.resume == "auto":
         found = newest_whole(work_dir)
         for reason in found.damaged:
@@ -183,12 +213,13 @@ def apply(cfg: Config, start: Start, device: Device, *, launcher: str) -> None:
     if start.resume_from is not None:
         cfg.resume = True
         cfg.load_from = str(start.resume_from)
+    log = LOG_HOOK if cfg.get("same_start") else "PortLogHook"
     hooks = [hook["type"] for hook in cfg.get("custom_hooks") or []]
     cfg.custom_hooks = [
         *(cfg.get("custom_hooks") or []),
         *(
             {"type": name}
-            for name in ("PortLogHook", "ProgressHook", "PlainCheckpointHook")
+            for name in (log, "ProgressHook", "PlainCheckpointHook")
             if name not in hooks
         ),
     ]

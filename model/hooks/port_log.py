@@ -11,6 +11,7 @@ point (`RuntimeInfoHook` takes its `item()`), so reading it here waits for nothi
 import os
 import sys
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,26 @@ FILE_NAME = "port.log"
 
 
 def format_record(
-    now: datetime, *, epoch: int, iteration: int, rank: int, loss: float, batch: int, step_s: float
+    now: datetime,
+    *,
+    epoch: int,
+    iteration: int,
+    rank: int,
+    loss: float,
+    batch: int,
+    step_s: float,
+    more: Mapping[str, float] | None = None,
 ) -> str:
-    """Returns one line of the log, with its blank before the line end; floats in full."""
+    """Returns one line of the log, with its blank before the line end; floats in full.
+
+    `more` holds further figures by name.
+    """
     stamp = now.strftime("%Y-%m-%d %H:%M:%S.%f")
+    rest = "".join(f"train.{name} : {value!r} " for name, value in (more or {}).items())
     return (
         f"TCAPPDLL {stamp} - Epoch: {epoch} Iteration: {iteration}  rank : {rank}  "
         f"train.loss : {loss!r}  train.ips : {batch / step_s!r} imgs/s "
-        f"train.total_time : {step_s!r} \n"
+        f"train.total_time : {step_s!r} {rest}\n"
     )
 
 
@@ -46,10 +59,10 @@ def open_log(folder: Path) -> int:
     return os.open(folder / FILE_NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
 
-def write_head(folder: Path, facts: Facts, cfg: Config) -> None:
+def write_head(folder: Path, facts: Facts, cfg: Config, *, quiet: bool = False) -> None:
     """Begins the log, or goes on with it: the environment block, and in the file the config too.
 
-    On standard output mmengine prints the config itself, right after this.
+    On standard output mmengine prints the config itself. `quiet` writes the file alone.
     """
     block = environment_block(facts)
     stamp = datetime.now().strftime("%m/%d %H:%M:%S")
@@ -57,7 +70,8 @@ def write_head(folder: Path, facts: Facts, cfg: Config) -> None:
     descriptor = open_log(folder)
     write_log(descriptor, block + config, path=folder / FILE_NAME)
     os.close(descriptor)
-    write_output(block)
+    if not quiet:
+        write_output(block)
 
 
 def write_log(descriptor: int, text: str, *, path: Path) -> None:
@@ -98,6 +112,8 @@ class PortLogHook(Hook):
     """
 
     priority = "NORMAL"
+    quiet = False
+    """Whether the records go to the file alone."""
 
     def before_train(self, runner: Runner) -> None:
         """Opens the log."""
@@ -118,10 +134,16 @@ class PortLogHook(Hook):
             loss=outputs["loss"].detach().item(),
             batch=len(data_batch["inputs"]),
             step_s=now - started,
+            more=self.more(runner, outputs),
         )
         write_log(self.descriptor, record, path=Path(runner.work_dir) / FILE_NAME)
-        write_output(record)
+        if not self.quiet:
+            write_output(record)
         self.ended = time.perf_counter()
+
+    def more(self, runner: Runner, outputs: dict[str, Any]) -> dict[str, float]:
+        """Returns the figures of a record beyond the loss and the time."""
+        return {}
 
     def after_train(self, runner: Runner) -> None:
         """Closes the log; writes the peak memory of the device into mmengine's log."""

@@ -1,0 +1,48 @@
+"""The step log of a same start: its head states what the start was, its records hold more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.runner import Runner
+
+from model.hooks.port_log import PortLogHook, write_head
+from model.registry import HOOKS
+from model.same_start.start import SameStart
+
+
+@HOOKS.register_module()
+class SameStartLogHook(PortLogHook):
+    """Writes the head once the weights are those of the first step, then a record a step.
+
+    The runner's `same_start` is what it asks.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Writes the head on rank 0, and opens the log."""
+        start = _start(runner)
+        self.quiet = start.quiet
+        facts = start.begin()
+        if runner.rank == 0:
+            write_head(Path(runner.work_dir), facts, runner.cfg, quiet=self.quiet)
+        super().before_train(runner)
+
+    def before_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,  # noqa: ARG002 - mmengine names it
+        data_batch: Any = None,  # noqa: ARG002 - mmengine names it
+    ) -> None:
+        """Begins the random numbers of the step."""
+        _start(runner).begin_step(runner.iter)
+
+    def more(self, runner: Runner, outputs: dict[str, Any]) -> dict[str, float]:
+        """Returns the parts of the loss, the rate, and the norms."""
+        return _start(runner).figures(outputs)
+
+
+def _start(runner: Runner) -> SameStart:
+    start = runner.same_start  # type: ignore[attr-defined]
+    assert isinstance(start, SameStart)
+    return start

@@ -1,0 +1,66 @@
+"""The options of a same start, worked into the config."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from mmengine.config import Config
+
+from model.errors import ConfigError
+from model.hooks.port_log import FILE_NAME
+
+STEPS = 20
+LOG_HOOK = "SameStartLogHook"
+
+
+def check_alone(args: Namespace) -> None:
+    """Raises ConfigError for options that make sense together alone, or not together."""
+    for name in ("steps", "perturb"):
+        value = getattr(args, name)
+        if value is not None and not args.same_start:
+            raise ConfigError(
+                f"--{name} {value} without --same-start; expected both. For a shorter training: "
+                "--cfg-options train_cfg.max_iters=N"
+            )
+    if args.same_start and args.resume is not None:
+        raise ConfigError(
+            "--same-start with --resume: a same start begins at step 0; to begin with the weights "
+            "of a checkpoint: --cfg-options load_from=FILE"
+        )
+
+
+def use_same_start(cfg: Config, steps: int | None) -> None:
+    """Cuts the plan to `steps` optimizer steps without validation or checkpoints.
+
+    The schedule stays that of the whole plan.
+    """
+    planned = cfg.train_cfg.max_iters
+    if steps is not None and steps > planned:
+        raise ConfigError(
+            f"--steps {steps}: the config plans {planned} steps; expected at most as many, or a "
+            f"longer plan (--cfg-options train_cfg.max_iters={steps})"
+        )
+    for schedule in _schedules(cfg):
+        if not schedule.get("by_epoch", True):
+            schedule.setdefault("end", planned)
+    cfg.train_cfg.max_iters = min(steps or STEPS, planned)
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.default_hooks = {**(cfg.get("default_hooks") or {}), "checkpoint": None}
+    cfg.env_cfg = {**(cfg.get("env_cfg") or {}), "cudnn_benchmark": False}
+    cfg.same_start = True
+
+
+def _schedules(cfg: Config) -> list[dict[str, object]]:
+    found = cfg.get("param_scheduler") or []
+    return list(found) if isinstance(found, list | tuple) else [found]
+
+
+def check_folders(folder: Path, perturbed: int) -> None:
+    """Raises ConfigError if a folder has a step log already: that of a same start has one run."""
+    for where in (folder, *(folder / f"perturbed_{k}" for k in range(1, perturbed + 1))):
+        if (where / FILE_NAME).exists():
+            raise ConfigError(
+                f"--same-start: {where / FILE_NAME} is there already; expected a folder without a "
+                "step log. Name another one by --work-dir, or remove the log"
+            )

@@ -1,0 +1,55 @@
+"""The weights that a run starts from: drawn on the host, or moved by a rounding."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from zlib import crc32
+
+import numpy as np
+import torch
+from mmengine.dist import broadcast
+from torch import Tensor, nn
+
+from model.same_start.fingerprint import Sums, terms
+
+
+def initialise_on_host(network: nn.Module, seed: int) -> None:
+    """Starts the weights afresh from the CPU's generator, in float32, wherever the network is.
+
+    A device's generator would draw others, and so would the CPU's in float64.
+    """
+    if not hasattr(network, "init_weights"):
+        return
+    host = copy.deepcopy(network).cpu().float()
+    torch.manual_seed(seed)
+    host.init_weights()
+    network.load_state_dict(host.state_dict())
+    for tensor in network.state_dict().values():
+        broadcast(tensor)
+
+
+def weight_terms(network: nn.Module) -> Iterator[Sums]:
+    """Returns the terms of every parameter and buffer that a checkpoint would hold."""
+    for name, tensor in network.state_dict().items():
+        yield terms(name, tensor.detach().cpu().double().contiguous().numpy())
+
+
+@torch.no_grad()
+def move_by_a_rounding(network: nn.Module, *, seed: int, draw: int) -> None:
+    """Moves every element of the parameters one unit in the last place up, down or not at all.
+
+    Zeros stay: the number next to 0 is no rounding of it.
+    """
+    for name, parameter in network.named_parameters():
+        if parameter.is_floating_point():
+            parameter.copy_(_moved(parameter, [seed, draw, crc32(name.encode())]))
+
+
+def _moved(tensor: Tensor, key: list[int]) -> Tensor:
+    generator = np.random.Generator(np.random.PCG64(key))
+    shape = tuple(tensor.shape)
+    where = torch.from_numpy(generator.integers(-1, 2, size=shape, dtype=np.int8))
+    values = tensor.detach().cpu().contiguous()
+    target = torch.where(where == 0, values, where.to(values.dtype) * torch.inf)
+    return torch.where(values == 0, values, torch.nextafter(values, target))
