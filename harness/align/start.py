@@ -25,8 +25,6 @@ ARITHMETIC = (
     "deterministic_kernels",
 )
 """Facts on the arithmetic in force."""
-STATE = frozenset({"buffer_norm", "weight_norm"})
-"""Series of the network's state, which `--same-start` logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,7 +132,7 @@ def _arithmetic(first: Run, candidate: Run) -> Iterator[str]:
 def _names(first: Run, candidate: Sequence[Run], metric: str) -> list[str]:
     """Returns the measured series that the runs share, the judged one first."""
     shared = set.intersection(*({s.name for s in run.series} for run in (first, *candidate)))
-    measured = sorted(name for name in shared if name in STATE or _is_measured(name))
+    measured = sorted(name for name in shared if _is_measured(name))
     return [name for name in (metric,) if name in shared] + [n for n in measured if n != metric]
 
 

@@ -20,7 +20,7 @@ from model.same_start.batches import (
 )
 from model.same_start.draws import HostDraws, draw_on_host, random_modules
 from model.same_start.fingerprint import Sums, fingerprint, terms
-from model.same_start.norms import buffers_of, gradient_norm, norm
+from model.same_start.norms import Norms, buffers_of, gradient_norms, norms, trained
 from model.same_start.weights import weight_terms
 
 DRAWN = 64
@@ -46,7 +46,7 @@ class SameStart:
         self.environment = facts
         self.change = change
         self.quiet = quiet
-        self.gradient_norm: float | None = None
+        self.of_update: dict[str, Norms] = {}
         self.draws = HostDraws(seed=runner.seed, rank=runner.rank, world_size=runner.world_size)
         draw_on_host(self.network, self.draws)
 
@@ -93,13 +93,17 @@ class SameStart:
                 yield terms(f"{module.name} {module.stated_p!r} {place}", drawn)
 
     def _watch_gradients(self) -> None:
-        """Measures the gradients before each update, reduced and not yet clipped."""
+        """Measures the gradients before each update, reduced and not yet clipped, and the update."""
         wrapper: Any = self.runner.optim_wrapper
         step = wrapper.step
 
         def measure(**options: Any) -> None:
-            self.gradient_norm = gradient_norm(wrapper)
+            parameters = trained(wrapper)
+            before = [parameter.detach().clone() for parameter in parameters]
+            gradients = gradient_norms(wrapper)
             step(**options)
+            moved = (now.detach() - was for now, was in zip(parameters, before, strict=True))
+            self.of_update = {"grad": gradients, "update": norms(moved)}
 
         measured: Any = measure
         measured._with_counter = True  # mmengine's schedulers look for their mark on `step`
@@ -108,23 +112,27 @@ class SameStart:
     def begin_step(self, step: int) -> None:
         """Begins the random numbers of a step."""
         self.draws.begin(step)
-        self.gradient_norm = None
+        self.of_update = {}
 
     def figures(self, outputs: dict[str, Any]) -> dict[str, float]:
         """Returns what a record holds beyond the loss, by name: its parts, and norms.
 
-        A step that only sums gradients has no `grad_norm`. The rate is that of the update done.
+        A step that only sums gradients has no norms of gradients and update. The rate is that of
+        the update done.
         """
         parts = {
             name: float(value.detach().item())
             for name, value in outputs.items()
             if name != "loss" and "loss" in name
         }
-        gradients = {} if self.gradient_norm is None else {"grad_norm": self.gradient_norm}
+        measured = {
+            **self.of_update,
+            "weight": norms(self.network.parameters()),
+            "buffer": norms(buffers_of(self.network)),
+        }
         return {
             **parts,
-            **gradients,
             "lr": float(self.runner.optim_wrapper.get_lr()["lr"][0]),
-            "weight_norm": norm(self.network.parameters()),
-            "buffer_norm": norm(buffers_of(self.network)),
+            **{f"{name}_norm": found.whole for name, found in measured.items()},
+            **{f"{name}_norm_geometric": found.geometric for name, found in measured.items()},
         }
