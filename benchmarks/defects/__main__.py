@@ -24,6 +24,8 @@ def main() -> int:
     commands.add_parser("table", help="every rule on the stored figures")
     commands.add_parser("picture", help="the table's summary, for README")
     commands.add_parser("signatures", help="what `harness explain` knows, from the stored figures")
+    start = commands.add_parser("start", help="train and store the paired corpus")
+    start.add_argument("--precision", default="float32", choices=("float32", "bfloat16", "float16"))
     for command in commands.choices.values():
         command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
         command.add_argument("--baseline", help="device of the baseline; default the same")
@@ -38,7 +40,24 @@ def main() -> int:
             args.device, args.baseline or args.device
         )
         return status
-    return _train(args)
+    return _paired(args) if args.command == "start" else _train(args)
+
+
+def _paired(args: argparse.Namespace) -> int:
+    """Trains what is missing of the paired corpus, and stores its figures."""
+    from benchmarks.defects import corpus, training
+    from benchmarks.defects.paired import paired_settings
+
+    every = paired_settings(args.precision)
+    device = f"{args.device}-start-{args.precision}"
+    training.make_scenes()
+    chosen = tuple(s for s in every if args.only in s.name)
+    failed = training.train_all(chosen, args.logs / device, device=args.device, jobs=args.jobs)
+    for done in failed:
+        print(f"{done.setting} seed {done.seed}: status {done.status}")
+    command = f"python -m benchmarks.defects start --precision {args.precision}"
+    print(corpus.collect(every, args.logs / device, device=device, command=command))
+    return int(bool(failed))
 
 
 def _train(args: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from benchmarks.defects.settings import CONFIG, SCENES, Setting
 from benchmarks.defects.training import ROOT, log_of, read_journal
-from harness.log.facts import RunFacts
+from harness.log.facts import OF_A_START, RunFacts
 from harness.log.run import Run, Series
 from harness.storage.logs import read_run
 
@@ -29,6 +29,8 @@ TIMES = frozenset({"ips", "total_time", "time", "data_time", "memory"})
 SCORE = "val.mIoU"
 PER_RUN = ("seed", "config.randomness.seed", "config.work_dir")
 """Facts that differ from run to run."""
+OF_START = (*sorted(OF_A_START),)
+"""Facts of a run from a given start, which have columns of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ def collect(found: Sequence[Setting], folder: Path, *, device: str, command: str
     tables, fact_sets = [], []
     for setting in found:
         for seed in setting.seeds:
-            done = journal.get((setting.name, seed))
+            done = journal.get((_made_with(setting), seed))
             if done is None:
                 continue
             row = {
@@ -60,10 +62,12 @@ def collect(found: Sequence[Setting], folder: Path, *, device: str, command: str
             }  # fmt: skip
             if done.status == 0:
                 run = read_run(log_of(folder, setting.name, seed))
-                facts = {key: value for key, value in run.facts.items() if key not in PER_RUN}
+                alone = {*PER_RUN, *OF_START}
+                facts = {key: value for key, value in run.facts.items() if key not in alone}
                 if facts not in fact_sets:
                     fact_sets.append(facts)
                 row |= {"miou": _final(run), "facts": fact_sets.index(facts)}
+                row |= {key: run.facts[key] for key in OF_START if key in run.facts}
                 tables.append(_table(run, len(rows)))
             rows.append(row)
     shelf = SHELF / device
@@ -73,6 +77,13 @@ def collect(found: Sequence[Setting], folder: Path, *, device: str, command: str
     _write_json(shelf / "facts.json", fact_sets)
     _write_json(shelf / "about.json", _about(rows, fact_sets, device, command))
     return shelf
+
+
+def _made_with(setting: Setting) -> str:
+    """Returns the setting whose training made the runs of this one."""
+    if setting.kind != "perturbed":
+        return setting.name
+    return setting.name.rpartition("-")[0].replace("perturbed", "baseline")
 
 
 def _final(run: Run) -> float:
@@ -136,12 +147,20 @@ def load(device: str, *, shelf: Path = SHELF) -> list[Trained]:
             run=Run(
                 source=f"{device}/{row.setting}/{row.seed}",
                 series=series[row.Index],
-                facts=RunFacts(values_by_name={**fact_sets[row.facts], "seed": row.seed}),
+                facts=RunFacts(
+                    values_by_name={**fact_sets[row.facts], "seed": row.seed, **_start(row)}
+                ),
             ),
         )
         for row in rows.itertuples()
         if row.status == 0
     ]
+
+
+def _start(row: Any) -> dict[str, str | bool]:
+    """Returns the facts of a run from a given start; empty for another run."""
+    stated = {name: getattr(row, name, math.nan) for name in OF_START}
+    return {name: value for name, value in stated.items() if value == value}  # noqa: PLR0124  (NaN)
 
 
 def _series(folder: Path) -> list[tuple[int, tuple[Series, ...]]]:

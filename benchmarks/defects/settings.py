@@ -12,7 +12,8 @@ CONFIG = "ccnet_r18-d4_cues"
 SCENES = ("--kind", "cues", "--train", "256", "--val", "32", "--size", "64x96")
 """Options of `python -m model.data.synthetic`."""
 
-Kind = Literal["baseline", "benign", "fault"]
+Kind = Literal["baseline", "perturbed", "benign", "fault"]
+"""A perturbed run is made together with its baseline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -68,7 +69,8 @@ def train_all(found: Sequence[Setting], folder: Path, *, device: str, jobs: int)
         (setting, seed)
         for setting in found
         for seed in setting.seeds
-        if known.get((setting.name, seed), Done(setting="", seed=0, seconds=0, status=1)).status
+        if setting.kind != "perturbed"
+        and known.get((setting.name, seed), Done(setting="", seed=0, seconds=0, status=1)).status
     ]
     open_runs.sort(key=lambda run: run[0].ranks)  # the short ones first
     failed = []
@@ -119,6 +121,10 @@ def train_one(setting: Setting, seed: int, folder: Path, *, device: str) -> Done
     process.join()
     status = process.exitcode or 0
     if status == 0:
+        for perturbed in work_dir.glob("perturbed_*"):
+            kept = log_of(folder, name_of_perturbed(setting.name, perturbed.name), seed)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(perturbed / "port.log", kept)
         part.replace(log)
     for left in sorted(work_dir.rglob("*"), reverse=True):
         left.unlink() if left.is_file() else left.rmdir()
@@ -127,6 +133,15 @@ def train_one(setting: Setting, seed: int, folder: Path, *, device: str) -> Done
     return Done(
         setting=setting.name, seed=seed, seconds=time.perf_counter() - started, status=status
     )
+
+
+def name_of_perturbed(baseline: str, folder: str) -> str:
+    """Returns the setting of a perturbed run.
+
+    >>> name_of_perturbed("baseline-2x2", "perturbed_3")
+    'perturbed-2x2-3'
+    """
+    return baseline.replace("baseline", "perturbed") + "-" + folder.rpartition("_")[2]
 
 
 def _context() -> multiprocessing.context.ForkServerContext:

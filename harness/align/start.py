@@ -7,8 +7,8 @@ other rule sees them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from harness.align.auxiliary import is_auxiliary, is_schedule, takes_resources
 from harness.align.printed import half_unit
 from harness.errors import PolicyError
 from harness.log.arrays import Floats, Steps
+from harness.log.facts import FactValue, RunFacts
 from harness.log.run import Run, Series
 
 SAME_START, PERTURBED, PRECISION = "same_start", "perturbed", "precision"
@@ -76,6 +77,35 @@ def parted(runs: Sequence[Run], side: str) -> tuple[tuple[Run, ...], tuple[Run, 
         )
         raise PolicyError(msg)
     return own, perturbed
+
+
+def declared(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """Returns runs that state their start: a run, and perturbed runs of the same start.
+
+    Where no log says which runs are perturbed, all but the first are.
+
+    Raises:
+        PolicyError: the logs say that several runs are not perturbed.
+    """
+    own = [run for run in runs if PERTURBED not in run.facts]
+    if len(own) == len(runs):
+        own = own[:1]
+    if len(own) != 1:
+        names = ", ".join(run.source for run in own) or "none"
+        msg = f"one run and perturbed runs of it make a start, but these are not perturbed: {names}"
+        raise PolicyError(msg)
+    return tuple(
+        _with_facts(run, {SAME_START: True} | ({} if run is own[0] else {PERTURBED: "yes"}))
+        for run in runs
+    )
+
+
+def _with_facts(run: Run, facts: Mapping[str, FactValue]) -> Run:
+    """Returns a run that also states these facts, unless its log does."""
+    stated_facts = RunFacts(
+        values_by_name={**facts, **run.facts.values_by_name}, lines=run.facts.lines
+    )
+    return replace(run, facts=stated_facts)
 
 
 def stated(runs: Sequence[Run]) -> bool:

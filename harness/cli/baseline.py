@@ -14,6 +14,7 @@ from harness.system.filenames import shortened, unfit
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from harness.log.run import Run
     from harness.storage.recording import Recording
 
 baseline_app = typer.Typer(
@@ -40,6 +41,14 @@ def baseline_add(
     description: Annotated[
         str, typer.Option(help="One line that `harness baseline list` shows.")
     ] = "",
+    same_start: Annotated[
+        bool,
+        typer.Option(
+            "--same-start",
+            help="The logs are a run and perturbed runs of the same start. The run comes first, "
+            "unless the logs say which runs are perturbed, as those of model.train do.",
+        ),
+    ] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Overwrite the baseline of this name.")
     ] = False,
@@ -47,10 +56,12 @@ def baseline_add(
 ) -> None:
     """Record runs as a baseline: figures, facts and hashes, without the logs.
 
-    Prints the noise floor: how far the runs differ by seed, and which differences that hides.
+    Prints the noise floor: how far the runs differ by seed, and which differences that hides. With
+    --same-start, prints how far rounding drives perturbed runs apart, step by step.
 
     Example: harness baseline add ccnet_gpu gpu_seed_*.log --origin "GPU, our lab"
     """
+    from harness.align.start import declared
     from harness.quality.runset import mixed
     from harness.storage.baselines import record
     from harness.storage.inputs import one_side
@@ -68,6 +79,8 @@ def baseline_add(
         if not (SERIES_NAME.fullmatch(Path(path).name) and Path(path).with_name(TOML).is_file())
     ]  # series.csv of a recording in the same folder is not a log
     runs = [run for path in paths for run in one_side(read_runs(path), path)]
+    if same_start:
+        runs = list(declared(runs))
     mixture = mixed(runs)
     if mixture:
         msg = f"the runs are not one experiment: {mixture}; record each experiment separately"
@@ -77,7 +90,7 @@ def baseline_add(
     )
     count = sum(len(series) for run in runs for series in run.series)
     typer.echo(f"recorded {counted(len(runs), 'run')}, {count} values in {recording.folder}")
-    _noise_floor(recording)
+    _floor(recording, runs)
 
 
 @baseline_app.command("list")
@@ -109,6 +122,9 @@ def baseline_show(
 ) -> None:
     """Show a baseline's provenance, noise floor, facts, and differences between its runs.
 
+    Of a start (`baseline add --same-start`), shows the envelope of rounding by step and the
+    smallest deviation that it notices.
+
     Example: harness baseline show ccnet_gpu
     """
     from harness.report import recording as summary
@@ -121,13 +137,31 @@ def baseline_show(
     for line in (f"{recording.name}: {recording.meta.get('description', '')}",
                  f"origin: {recording.meta.get('origin', '')}"):  # fmt: skip
         typer.echo(terminal(line))
-    _noise_floor(recording)
     runs = load_runs(recording)
+    _floor(recording, runs)
     if not whole:
         summary.write(runs, console())
         return
     for recorded in runs:
         run.write(recorded, console())
+
+
+def _floor(recording: Recording, runs: Sequence[Run]) -> None:
+    """Prints the envelope of rounding of a start, or the noise floor of other runs."""
+    from harness.align.start import parted, start_of, stated
+    from harness.report import envelope
+    from harness.report.screen import console, lay_out
+
+    own, perturbed = parted(runs, "baseline")
+    if not stated(own):
+        _noise_floor(recording)
+        return
+    start = start_of(own[:1], own[:1], perturbed, metric="loss")
+    if start is None:
+        typer.echo("envelope of rounding: unknown, because the runs share no step of a loss")
+    else:
+        console().print(lay_out(envelope.table(start)))
+        typer.echo(envelope.summary(start))
 
 
 def _noise_floor(recording: Recording) -> None:

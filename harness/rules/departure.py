@@ -41,44 +41,63 @@ def kind_of(outside: Mapping[str, int], apart: Mapping[str, Floats], start: Star
             )
     first = min(outside.values())
     there = {name for name, place in outside.items() if place == first}
-    words = _at_start(there) if first == 0 else _later(first, apart)
+    words = _words(there, first, {name for name in apart if "norm" in name.lower()})
     return f"{words}{_precision(first, float(apart[judged][0]))}"
 
 
-def _at_start(there: set[str]) -> str:
-    """Returns what a departure of the first step points to."""
-    measured = {name for name in there if not _is_norm(name)}
-    if measured:
-        return (
-            "The first loss already differs, before any update: look at the forward pass, the loss "
-            "and the data."
-        )
+def _words(there: set[str], first: int, norms: set[str]) -> str:
+    """Returns what the figures that leave the envelope first point to.
+
+    `norms` are the norms that the logs hold; without them the loss alone is known.
+    """
+    when = "first" if first == 0 else _ordinal(first + 1)
+    if there - norms:
+        return _of_loss(first, norms)
     if any("grad" in name for name in there):
-        return "The first loss agrees and its gradients do not: look at the backward pass."
+        return (
+            f"The loss of the {when} step agrees and its gradients do not: look at the backward "
+            "pass."
+        )
     if any("update" in name or "weight" in name for name in there):
         return (
-            "The first loss and its gradients agree and the update does not: look at the optimizer "
-            "and its settings."
+            f"The loss of the {when} step and its gradients agree and the update does not: look at "
+            "the optimizer, its settings and the schedule."
         )
     return "Only the buffers differ: look at the running statistics."
 
 
-def _later(first: int, apart: Mapping[str, Floats]) -> str:
-    norms = [name for name in apart if _is_norm(name)]
-    if first == 1 and not norms:
+def _of_loss(first: int, norms: set[str]) -> str:
+    """Returns what a loss that differs first points to."""
+    if first == 0:
+        return (
+            "The first loss already differs, before any update: look at the forward pass, the loss "
+            "and the data."
+        )
+    if any("update" in name or "weight" in name for name in norms):
+        updates = "The first update agrees" if first == 1 else f"The first {first} updates agree"
+        return (
+            f"{updates}: look at the data of the {_ordinal(first + 1)} step, and at what the "
+            "forward pass does from there on."
+        )
+    if first == 1:
         return (
             "The first loss agrees and the second does not: look at the backward pass and the "
             "optimizer."
         )
-    if first == 1:
-        return (
-            "The first step agrees and the second does not: look at the optimizer's state "
-            "(momentum), the schedule and the data of the second step."
-        )
     return (
-        f"{first} steps agree: look at what changes with the step: state, schedule, data order, "
-        "or a fault whose effect starts near zero."
+        f"{first} losses agree: look at what changes with the step (state, schedule, data order), "
+        "or at a fault whose effect starts near zero."
     )
+
+
+def _ordinal(number: int) -> str:
+    """Returns a number as an ordinal.
+
+    >>> _ordinal(2), _ordinal(3), _ordinal(11), _ordinal(21)
+    ('2nd', '3rd', '11th', '21st')
+    """
+    last = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{last}"
 
 
 def _precision(first: int, deviation: float) -> str:
@@ -102,7 +121,3 @@ def constant_ratio(apart: Floats) -> float:
     middle = float(np.median(apart))
     steady = bool((np.abs(apart - middle) <= STEADY * abs(middle)).all())
     return 1 + middle if steady and middle else 0.0
-
-
-def _is_norm(name: str) -> bool:
-    return "norm" in name.lower()

@@ -9,13 +9,14 @@ says at which step, by how much, and which part of the training that points to.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.align.aligned import Aligned
 from harness.align.start import UNKNOWN, Start, StartSeries
-from harness.log.arrays import Floats
+from harness.log.arrays import Floats, Steps
 from harness.log.wording import counted
 from harness.rules.departure import kind_of
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite
@@ -84,6 +85,32 @@ def same_start(
         p_value=tail(units, count, runs) if runs else None,
         level=level if runs else None,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Limit:
+    """The largest deviation (n,) that a series may have at `steps` (n,); `runs` show it."""
+
+    name: str
+    steps: Steps
+    limit: Floats
+    runs: int
+
+    def at(self, step: int) -> float:
+        """Returns the limit at a step; NaN where the series has none."""
+        where = np.flatnonzero(self.steps == step)
+        return float(self.limit[where[0]]) if where.size else math.nan
+
+
+def noticeable(start: Start, *, level: float = 0.01) -> tuple[Limit, ...]:
+    """Returns how far a candidate may deviate from a start, by series, the judged one first."""
+    return tuple(
+        Limit(
+            name=look.series.name, steps=look.series.steps, limit=look.envelope.limit,
+            runs=look.envelope.runs,
+        )
+        for look in _looks(start, level)
+    )  # fmt: skip
 
 
 def _finding(
@@ -207,9 +234,7 @@ def _too_wide(start: Start, judged: _Look, resolution: float, narrow: int, neede
         f"{counted(narrow, 'step')}, and {needed} are needed"
     )
     if judged.envelope.runs:
-        return (
-            f"{why}: rounding grows too fast here; compare several seeds"
-        )
+        return f"{why}: rounding grows too fast here; compare several seeds"
     unknown = start.precisions[1] == UNKNOWN
     also = "; the log does not state its precision" if unknown else ""
     return (

@@ -17,6 +17,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from harness.align.start import PERTURBED
 from harness.errors import AlignmentError, BaselineError, HarnessError
 from harness.log.run import Run
 from harness.log.shown import shown
@@ -29,7 +30,7 @@ from harness.storage.recording import (
     TOML,
     Recording,
     check_meta,
-    entry_of,
+    entries_of,
     figures_of,
     runs_of,
     seal_of,
@@ -137,7 +138,7 @@ def record(
         "series_sha256": hashlib.sha256(text).hexdigest(),
         "units": units_of(runs),
         **({"noise_floor": to_meta(floor)} if floor else {}),
-        "runs": [entry_of(run) for run in runs],
+        "runs": entries_of(runs),
     }
     guarded(folder, lambda where: _write(where, meta, text))
     return open_recording(folder)
@@ -227,9 +228,12 @@ def _holds(path: Path, text: bytes) -> bool:
 
 
 def spread_of(runs: Sequence[Run]) -> NoiseFloor | None:
-    """Returns the noise floor of the runs' loss; None for one run, or without a common loss."""
+    """Returns the noise floor of the runs' loss; None for one run, or without a common loss.
+
+    Perturbed runs of a given start do not differ by seed, so they do not count.
+    """
     try:
-        return noise_floor(runs)
+        return noise_floor([run for run in runs if PERTURBED not in run.facts])
     except AlignmentError:
         return None
 

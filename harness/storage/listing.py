@@ -23,7 +23,8 @@ MAX_MATCHES = 100_000
 def expand(spec: str, *, root: Path | None = None) -> list[str]:
     """Returns the logs that a path, a URL, a glob or a folder of seeds names, sorted by name.
 
-    A folder gives the logs directly in it; if it has none, the log in each of its sub-folders. In a
+    A folder gives the logs directly in it, with those of the same name in its sub-folders
+    `perturbed_1`, `perturbed_2`, ...; if it has none, the log in each of its sub-folders. In a
     pattern, `**` follows no symbolic links. A URL and `-` are returned unchanged.
 
     Raises:
@@ -84,7 +85,7 @@ def _folder(path: Path) -> list[str]:
     if not direct and event_files(str(path)):
         return [str(path)]  # the event files of one run
     if direct:
-        return [str(log) for log in direct]
+        return [str(log) for log in (*direct, *_perturbed(path, direct))]
     nested = []
     for inner in sorted(p for p in path.iterdir() if p.is_dir()):
         logs = [inner] if event_files(str(inner)) else _logs(inner)
@@ -97,6 +98,14 @@ def _folder(path: Path) -> list[str]:
         msg = f"a folder without logs; expected files ending in {', '.join(LOG_SUFFIXES)}"
         raise ParseError(msg, source=str(path))
     return nested
+
+
+def _perturbed(path: Path, direct: list[Path]) -> list[Path]:
+    """Returns the logs of the perturbed runs that lie beside the log of a run, in their order."""
+    folders = [p for p in path.glob("perturbed_*") if p.name.rpartition("_")[2].isdecimal()]
+    folders.sort(key=lambda p: int(p.name.rpartition("_")[2]))
+    logs = [folder / log.name for folder in folders for log in direct]
+    return [log for log in logs if log.is_file()]
 
 
 def _logs(folder: Path) -> list[Path]:

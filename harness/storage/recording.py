@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -115,6 +116,9 @@ def _entry(run: Mapping[str, Any], which: str) -> Iterator[str]:
     log, size = run["log"], run["size_bytes"]
     if not isinstance(log, str) or Path(log).name != log or "\0" in log:
         yield f"{which} has log = {log!r:.60}; expected a file name, without a folder"
+    folder = run.get("folder", "")
+    if not isinstance(folder, str) or Path(folder).name != folder or "\0" in folder:
+        yield f"{which} has folder = {folder!r:.60}; expected the name of a folder"
     if run["sha256"] != "" and not _is_hash(run["sha256"]):
         yield f"{which} has sha256 = {run['sha256']!r:.40}; expected 64 hexadecimal digits"
     if type(size) is not int or not 0 <= size < 2**63:
@@ -143,10 +147,26 @@ def _is_fact(value: object) -> bool:
     return isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**63)
 
 
-def entry_of(run: Run) -> dict[str, Any]:
-    """Returns the entry of a run in `baseline.toml`."""
+def entries_of(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Returns the entries of runs in `baseline.toml`.
+
+    Logs of the same name are told apart by the sub-folders in which they lie.
+    """
+    paths = [Path(shown(run.source)) for run in runs]
+    names = [path.name for path in paths]
+    root = Path(os.path.commonpath([path.parent for path in paths])) if len(paths) > 1 else Path()
+    apart = [path.parent.relative_to(root) for path in paths] if len(paths) > 1 else []
+    told = len(set(names)) < len(names) and all(len(folder.parts) <= 1 for folder in apart)
+    return [
+        _entry_of(run, path.name, apart[i].name if told else "")
+        for i, (run, path) in enumerate(zip(runs, paths, strict=True))
+    ]
+
+
+def _entry_of(run: Run, log: str, folder: str) -> dict[str, Any]:
     return {
-        "log": Path(shown(run.source)).name,
+        "log": log,
+        **({"folder": folder} if folder else {}),
         "sha256": run.sha256,
         "size_bytes": run.size_bytes,
         "formats": list(run.formats),
@@ -219,7 +239,7 @@ def _runs_of(recording: Recording, figures: bytes) -> tuple[Run, ...]:
         config = {CONFIG + key: value for key, value in entry.get("config", {}).items()}
         runs.append(
             Run(
-                source=f"{recording.name}/{entry['log']}",
+                source="/".join(filter(None, (recording.name, entry.get("folder"), entry["log"]))),
                 series=series,
                 facts=RunFacts(values_by_name={**entry.get("facts", {}), **config}),
                 formats=tuple(entry.get("formats", ())),

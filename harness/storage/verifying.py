@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import BaselineError
+from harness.log.facts import OF_A_START
 from harness.log.run import Run, Series, same_series
 from harness.log.wording import counted
 from harness.storage.baselines import (
@@ -39,7 +40,8 @@ def verify(recording: Recording, *, logs: Path | None = None) -> list[str]:
     folder = logs or recording.folder
     by_log: dict[str, list[Run]] = {}
     for entry, run in zip(recording.meta["runs"], runs, strict=True):
-        by_log.setdefault(str(entry["log"]).partition(RUN)[0], []).append(run)
+        log = str(entry["log"]).partition(RUN)[0]
+        by_log.setdefault(str(Path(entry.get("folder", "")) / log), []).append(run)
     for log, recorded in by_log.items():
         path = folder / log
         if not (path.is_file() or path.is_dir()):
@@ -100,7 +102,8 @@ def _check_log(path: Path, recorded: Sequence[Run]) -> None:
 
 
 def _check_facts(path: Path, recorded: Mapping[str, object], again: Mapping[str, object]) -> None:
-    names = sorted({*recorded, *again})
+    declared = {name for name in OF_A_START if name not in again}  # by `baseline add --same-start`
+    names = sorted({*recorded, *again} - declared)
     different = [name for name in names if recorded.get(name) != again.get(name)]
     if different:
         name = different[0]
@@ -131,7 +134,8 @@ def _check_none_is_cut(recording: Recording, by_log: Mapping[str, object]) -> No
     if not any((recording.folder / log).is_file() for log in by_log):
         return
     paths = [Path(path) for path in expand(str(recording.folder))]
-    left = [p.name for p in paths if p.name not in by_log and not p.name.startswith("series")]
+    known = {Path(log).name for log in by_log}
+    left = [p.name for p in paths if p.name not in known and not p.name.startswith("series")]
     if left:
         msg = f"{', '.join(left[:5])} is beside {TOML} but not recorded in it"
         raise BaselineError(msg, source=str(recording.folder))
