@@ -199,6 +199,12 @@ def fact_tables() -> str:
             "Two sides that differ in one of these are two experiments.",
         ),
         ("Facts that may differ", facts.MAY_DIFFER, "What a port changes, or a repetition."),
+        (
+            "Facts that are recorded",
+            facts.RECORDED,
+            "What a run from the same start states of itself. They are not compared as text: a "
+            "fingerprint is eight numbers, and two of the same start agree to 1e-5.",
+        ),
     )
     return "\n".join(
         f"## {title}\n\n{about}\n\n"

@@ -4,7 +4,7 @@ import pytest
 
 from harness.align.comparable import blocking, compare_facts, weighty_unknowns
 from harness.errors import PolicyError
-from harness.log.facts import FACTS, MAY_DIFFER, MUST_MATCH, RunFacts
+from harness.log.facts import MAY_DIFFER, MUST_MATCH, RECORDED, RunFacts
 
 
 def facts(**values):
@@ -39,8 +39,16 @@ def test_unknown_deciding_facts_are_listed():
     assert {r.fact for r in weighty_unknowns(rows)} == set(MUST_MATCH)
 
 
-def test_every_fact_of_the_vocabulary_has_a_row():
-    assert {r.fact for r in compare_facts([facts()], [facts()])} == set(FACTS)
+def test_every_fact_that_is_compared_has_a_row():
+    assert {r.fact for r in compare_facts([facts()], [facts()])} == {*MUST_MATCH, *MAY_DIFFER}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_fact_that_is_recorded_only_is_not_compared_as_text(name):
+    rows = compare_facts([facts(**{name: "0.1 0.2"})], [facts(**{name: "0.1 0.3"})])
+    assert name not in {r.fact for r in rows}
+    with pytest.raises(PolicyError, match=f"cannot allow {name}: no such fact"):
+        compare_facts([facts()], [facts()], allow=[name])
 
 
 def test_a_waiver_unblocks_its_fact_and_no_other():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.errors import PolicyError
-from harness.log.facts import CONFIG, FACTS, MAY_DIFFER, FactValue, RunFacts, must_match
+from harness.log.facts import COMPARED, CONFIG, MAY_DIFFER, FactValue, RunFacts, must_match
 
 Class = Literal["same", "may_differ", "differs", "unknown"]
 SideValue = FactValue | tuple[FactValue, ...] | None
@@ -35,7 +35,7 @@ class Comparability:
 def compare_facts(
     baseline: Sequence[RunFacts], candidate: Sequence[RunFacts], *, allow: Sequence[str] = ()
 ) -> tuple[Comparability, ...]:
-    """Returns every known fact and the config settings that differ, the decisive rows first.
+    """Returns every fact that is compared and the config settings that differ, the decisive rows first.
 
     Config settings are compared if both sides print their config; equal settings are not listed.
     `allow` waives facts by name, settings also by the start of their dotted name (`config.model`),
@@ -45,7 +45,7 @@ def compare_facts(
         PolicyError: `allow` contains an unknown name.
     """
     check_allow(allow)
-    rows = [_row(name, baseline, candidate, allow) for name in FACTS]
+    rows = [_row(name, baseline, candidate, allow) for name in COMPARED]
     rows += [_row(name, baseline, candidate, allow) for name in _differing(baseline, candidate)]
     return tuple(sorted(rows, key=_weight))
 
@@ -65,7 +65,7 @@ def waivable(name: str) -> bool:
 
 
 def check_allow(allow: Sequence[str]) -> None:
-    """Checks that every name is a fact, a setting, a series, `ranks` or `all`.
+    """Checks that every name is a compared fact, a setting, a series, `ranks` or `all`.
 
     Raises:
         PolicyError: a name is something else.
@@ -73,14 +73,14 @@ def check_allow(allow: Sequence[str]) -> None:
     unknown = [
         name
         for name in allow
-        if name not in FACTS
+        if name not in COMPARED
         and name != "all"
         and not f"{name}.".startswith(CONFIG)
         and not waivable(name)
     ]
     if unknown:
         msg = f"cannot allow {', '.join(unknown)}: no such fact; expected all or of: "
-        raise PolicyError(msg + ", ".join(FACTS) + ", config.<setting>, ranks, series.<name>")
+        raise PolicyError(msg + ", ".join(COMPARED) + ", config.<setting>, ranks, series.<name>")
 
 
 def _row(

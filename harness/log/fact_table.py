@@ -38,8 +38,9 @@ Names = str | tuple[str, ...]
 class Fact:
     """A fact of a run.
 
-    Two runs that differ in a fact that `must_match` are two experiments. `aliases` are its names by
-    source; the sources are the formats and blocks in `harness/parse` that read them.
+    Two runs that differ in a fact that `must_match` are two experiments. A fact that is not
+    `compared` as text is recorded for the rule that reads it. `aliases` are its names by source;
+    the sources are the formats and blocks in `harness/parse` that read them.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Fact:
     meaning: str
     value: Value = "number"
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    compared: bool = True
 
 
 def _must_match(name: str, meaning: str, value: Value = "number", **aliases: Names) -> Fact:
@@ -55,6 +57,10 @@ def _must_match(name: str, meaning: str, value: Value = "number", **aliases: Nam
 
 def _may_differ(name: str, meaning: str, value: Value = "word", **aliases: Names) -> Fact:
     return _fact(name, meaning, value, must_match=False, aliases=aliases)
+
+
+def _recorded(name: str, meaning: str, value: Value = "word") -> Fact:
+    return Fact(name=name, must_match=False, meaning=meaning, value=value, compared=False)
 
 
 def _fact(
@@ -215,8 +221,19 @@ TABLE: tuple[Fact, ...] = (
     ),
     _may_differ("mmengine", "version of mmengine", mmengine_environment="MMEngine"),
     _may_differ("model_code", "version of the code that trained"),
+    _recorded("same_start", "the host drew everything random, alike for any device", "flag"),
+    _recorded("start_weights", "fingerprint of the initial weights and buffers"),
+    _recorded("start_images", "fingerprint of the first images, and of how they are normalised"),
+    _recorded("start_labels", "fingerprint of the first labels"),
+    _recorded("start_random", "fingerprint of the order of samples and of the dropout masks"),
+    _recorded("perturbed", "the benign roundings of a repetition of the same start"),
+    _recorded("autocast", "type of mixed precision in force; none"),
+    _recorded("tf32_matmul", "TF32 in matrix products", "flag"),
+    _recorded("tf32_convolution", "TF32 in convolutions", "flag"),
+    _recorded("matmul_precision", "precision of float32 matrix products: highest, high, medium"),
+    _recorded("deterministic_kernels", "deterministic kernels were in force", "flag"),
 )
-"""Every fact: those that must match, then those that a port changes or a repetition."""
+"""Every fact: those that must match, those that may differ, those that are recorded only."""
 
 BY_NAME: Mapping[str, Fact] = MappingProxyType({fact.name: fact for fact in TABLE})
 

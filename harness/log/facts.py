@@ -32,9 +32,13 @@ MUST_MATCH: Mapping[str, str] = MappingProxyType(
     {fact.name: fact.meaning for fact in TABLE if fact.must_match}
 )
 MAY_DIFFER: Mapping[str, str] = MappingProxyType(
-    {fact.name: fact.meaning for fact in TABLE if not fact.must_match}
+    {fact.name: fact.meaning for fact in TABLE if fact.compared and not fact.must_match}
 )
-FACTS: Mapping[str, str] = MappingProxyType({**MUST_MATCH, **MAY_DIFFER})
+RECORDED: Mapping[str, str] = MappingProxyType(
+    {fact.name: fact.meaning for fact in TABLE if not fact.compared}
+)
+COMPARED: Mapping[str, str] = MappingProxyType({**MUST_MATCH, **MAY_DIFFER})
+FACTS: Mapping[str, str] = MappingProxyType({**COMPARED, **RECORDED})
 """Facts with their meaning; `fact_table` holds them."""
 
 

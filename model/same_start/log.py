@@ -43,6 +43,6 @@ class SameStartLogHook(PortLogHook):
 
 
 def _start(runner: Runner) -> SameStart:
-    start = runner.same_start  # type: ignore[attr-defined]
+    start = runner.same_start
     assert isinstance(start, SameStart)
     return start
