@@ -10,7 +10,6 @@ from mmengine.structures import PixelData
 from same_run import argv, read, same
 from tiny_run import environment
 from torch import nn
-from torch.nn import functional as F
 
 import model.train
 from benchmarks.defects.variations import VARIATIONS
@@ -120,9 +119,19 @@ def test_nothing_is_drawn_from_torch(base, scenes, folder, monkeypatch):
     """As on a device whose generator draws other numbers."""
     monkeypatch.setattr(model.loop, "seed_step", lambda *_: torch.manual_seed(12345))
     for name in ("dropout", "dropout1d", "dropout2d", "dropout3d"):
-        monkeypatch.setattr(F, name, lambda *_: pytest.fail("torch's own dropout"))
+        monkeypatch.setattr(nn.functional, name, lambda *_: pytest.fail("torch's own dropout"))
     log = same(folder / "generator", scenes, "--steps", "6")
     assert without_times(log) == without_times(base)
+
+
+def test_a_step_that_draws_from_torch_is_told(scenes, folder, capfd):
+    def noisy(network):
+        network.decode_head.register_forward_hook(lambda _, __, out: out + 0 * torch.rand(1))
+
+    same(folder / "noisy", scenes, "--steps", "2", change=noisy)
+    assert capfd.readouterr().err.count("draws from torch's generator") == 1
+    same(folder / "still", scenes, "--steps", "2")
+    assert "generator" not in capfd.readouterr().err
 
 
 def test_a_same_start_leaves_torch_as_it_was(base):

@@ -35,7 +35,7 @@ class Comparability:
 def compare_facts(
     baseline: Sequence[RunFacts], candidate: Sequence[RunFacts], *, allow: Sequence[str] = ()
 ) -> tuple[Comparability, ...]:
-    """Returns every fact that is compared and the config settings that differ, the decisive rows first.
+    """Returns every compared fact and the config settings that differ, the decisive rows first.
 
     Config settings are compared if both sides print their config; equal settings are not listed.
     `allow` waives facts by name, settings also by the start of their dotted name (`config.model`),

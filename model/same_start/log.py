@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.runner import Runner
 
 from model.hooks.port_log import PortLogHook, write_head
@@ -36,6 +38,19 @@ class SameStartLogHook(PortLogHook):
     ) -> None:
         """Begins the random numbers of the step."""
         _start(runner).begin_step(runner.iter)
+        self.untouched = torch.get_rng_state() if runner.iter == 0 else None
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Writes the record; warns if the first step drew from torch's generator."""
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        if self.untouched is not None and not torch.equal(self.untouched, torch.get_rng_state()):
+            print(
+                "warning: --same-start: something in the step draws from torch's generator; on "
+                "another device it draws other numbers, and the runs will differ from step 0",
+                file=sys.stderr,
+            )
 
     def more(self, runner: Runner, outputs: dict[str, Any]) -> dict[str, float]:
         """Returns the parts of the loss, the rate, and the norms."""
