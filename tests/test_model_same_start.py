@@ -41,9 +41,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def base(scenes, folder):
-    """Six steps of the plan's nine, and five perturbed runs of the same start."""
+    """Six steps of the plan's nine, and four perturbed runs of the same start."""
     torch.set_num_threads(1)
-    return same(folder / "base", scenes, "--steps", "6", "--perturb", "5")
+    return same(folder / "base", scenes, "--steps", "6", "--perturb", "4")
 
 
 def without_times(log):
@@ -126,7 +126,9 @@ def test_nothing_is_drawn_from_torch(base, scenes, folder, monkeypatch):
 
 def test_a_step_that_draws_from_torch_is_told(scenes, folder, capfd):
     def noisy(network):
-        network.decode_head.register_forward_hook(lambda _, __, out: out + 0 * torch.rand(1))
+        network.decode_head.conv_seg.register_forward_hook(
+            lambda _, __, out: out + 0 * torch.rand(1)
+        )
 
     same(folder / "noisy", scenes, "--steps", "2", change=noisy)
     assert capfd.readouterr().err.count("draws from torch's generator") == 1
@@ -141,13 +143,13 @@ def test_a_same_start_leaves_torch_as_it_was(base):
 
 
 def test_perturbed_runs_have_the_start_and_drift_apart(base, folder):
-    logs = [read(folder / f"base/perturbed_{k}") for k in range(1, 6)]
+    logs = [read(folder / f"base/perturbed_{k}") for k in range(1, 5)]
     roundings = [log.facts["perturbed"] for log in logs]
     assert roundings[0] == "weights moved by one unit in the last place, draw 1"
     assert "memory format" in roundings[1]
     assert "2 threads" in roundings[3]
     assert logs[3].facts["num_threads"] == "2"
-    assert len({tuple(log.series("grad_norm")) for log in (*logs, base)}) == 6
+    assert len({tuple(log.series("grad_norm")) for log in (*logs, base)}) == 5
     for log in logs:
         assert log.start == pytest.approx(base.start, abs=1e-5)
         assert away(log, base)[0] < 1e-6
