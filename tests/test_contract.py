@@ -1,5 +1,6 @@
 """The log is the only contract: what the model's training writes, the harness reads back."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -35,6 +36,26 @@ def test_every_record_is_read_back_to_the_last_bit(folder, run):
         assert series.steps.tolist() == list(range(STEPS))
         assert series.values.tolist() == [getattr(record, name) for record in written]
     assert run.skipped == ()
+
+
+def test_every_figure_of_a_same_start_is_read_from_the_log_and_from_the_output(scenes, tmp_path):
+    done = train(tmp_path / "run", options(scenes), "--same-start", "--steps", "3")
+    (tmp_path / "output.log").write_text(done.stdout)
+    pattern = re.compile(r"train\.([\w.]+) : (\S+)")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("TCAPPDLL")]
+    written = [{name: float(v) for name, v in pattern.findall(line)} for line in lines]
+    assert {"grad_norm", "lr", "weight_norm", "buffer_norm", "aux.loss_ce"} < set(written[0])
+    for log in ("run/port.log", "output.log"):
+        run = read_run(tmp_path / log)
+        for name in written[0]:
+            (series,) = run.find(name, 0)
+            assert series.values.tolist() == [figures[name] for figures in written]
+        assert {s.name for s in run.series} == set(written[0])
+        assert run.skipped == run.notes == ()
+        facts = run.facts
+        assert (facts["same_start"], facts["planned_steps"], facts["autocast"]) == (True, 3, "none")
+        for name in ("start_weights", "start_images", "start_labels", "start_random"):
+            assert len([float(word) for word in str(facts[name]).split()]) == 8
 
 
 def test_what_is_said_of_the_time_left_between_records_is_no_record(folder, run):

@@ -43,6 +43,7 @@ NOISE = (
 FIELDS = (
     "  train.loss : {0}  train.ips : 4.0 imgs/s train.total_time : 0.5 ",
     "  train.loss : {0}",
+    "  train.loss : {0}  train.ips : 4.0 imgs/s train.decode.loss_ce : {0} train.grad_norm : {0} ",
     "  train.loss : {0}  train.loss_avg : {0}  train.ips : 4.0 imgs/s",
     " train.loss : {0} lr : 0.01",
     "  val.acc : {0} % train.loss : 2.5",

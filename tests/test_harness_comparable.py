@@ -4,7 +4,7 @@ import pytest
 
 from harness.align.comparable import blocking, compare_facts, weighty_unknowns
 from harness.errors import PolicyError
-from harness.log.facts import FACTS, MAY_DIFFER, MUST_MATCH, RunFacts
+from harness.log.facts import FINGERPRINTS, MAY_DIFFER, MUST_MATCH, OF_A_START, RunFacts
 
 
 def facts(**values):
@@ -39,8 +39,25 @@ def test_unknown_deciding_facts_are_listed():
     assert {r.fact for r in weighty_unknowns(rows)} == set(MUST_MATCH)
 
 
-def test_every_fact_of_the_vocabulary_has_a_row():
-    assert {r.fact for r in compare_facts([facts()], [facts()])} == set(FACTS)
+def test_every_fact_that_is_compared_has_a_row():
+    assert {r.fact for r in compare_facts([facts()], [facts()])} == {
+        *MUST_MATCH,
+        *MAY_DIFFER,
+    } - OF_A_START
+
+
+@pytest.mark.parametrize("name", sorted(OF_A_START))
+def test_what_only_a_start_states_has_a_row_if_both_sides_state_it(name):
+    for both in (False, True):
+        other = facts(**{name: "0.1 0.3"}) if both else facts()
+        rows = compare_facts([facts(**{name: "0.1 0.3"})], [other])
+        assert (name in {r.fact for r in rows}) == both
+
+
+@pytest.mark.parametrize("name", sorted(FINGERPRINTS))
+def test_fingerprints_are_compared_as_numbers(name):
+    for other, kind in (("0.1 0.3001", "same"), ("0.1 0.31", "differs"), ("0.1", "differs")):
+        assert row(facts(**{name: "0.1 0.3"}), facts(**{name: other}), name).kind == kind
 
 
 def test_a_waiver_unblocks_its_fact_and_no_other():

@@ -13,7 +13,7 @@ from harness.align.start import start_of
 from harness.cli.main import app
 from harness.errors import PolicyError
 from harness.log.fingerprint import ALIKE
-from harness.rules.same_start import HORIZON, noticeable, same_start
+from harness.rules.same_start import HORIZON, noticeable
 from harness.stats.envelope import FIRST, GROWTH, KERNELS, ULP
 from tests.startlogs import (
     CURVES,

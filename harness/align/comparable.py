@@ -45,7 +45,7 @@ class Comparability:
 def compare_facts(
     baseline: Sequence[RunFacts], candidate: Sequence[RunFacts], *, allow: Sequence[str] = ()
 ) -> tuple[Comparability, ...]:
-    """Returns every known fact and the config settings that differ, the decisive rows first.
+    """Returns every fact and the config settings that differ, the decisive rows first.
 
     Config settings are compared if both sides print their config; equal settings are not listed.
     What only runs from a given start state is listed if both sides state it. Fingerprints are equal

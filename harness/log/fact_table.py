@@ -216,19 +216,19 @@ TABLE: tuple[Fact, ...] = (
     ),
     _may_differ("mmengine", "version of mmengine", mmengine_environment="MMEngine"),
     _may_differ("model_code", "version of the code that trained"),
-    _may_differ("autocast", "number format of automatic mixed precision in force"),
-    _may_differ("tf32_matmul", "TF32 was allowed in matrix products", "flag"),
-    _may_differ("tf32_convolution", "TF32 was allowed in convolutions", "flag"),
-    _may_differ("matmul_precision", "internal precision of float32 matrix products"),
+    _may_differ("autocast", "number format of mixed precision in force; none"),
+    _may_differ("tf32_matmul", "TF32 in matrix products", "flag"),
+    _may_differ("tf32_convolution", "TF32 in convolutions", "flag"),
+    _may_differ("matmul_precision", "precision of float32 matrix products: highest, high, medium"),
     _may_differ("deterministic_kernels", "deterministic kernels were in force", "flag"),
-    _may_differ("same_start", "weights, data and random draws were those of a given start", "flag"),
-    _may_differ("perturbed", "benign rounding error that the run added to a given start"),
-    _must_match("start_weights", "initial weights", "fingerprint"),
-    _must_match("start_images", "images of the first batches", "fingerprint"),
-    _must_match("start_labels", "labels of the first batches", "fingerprint"),
-    _must_match("start_random", "random draws of the first steps", "fingerprint"),
+    _may_differ("same_start", "the host drew everything random, alike for any device", "flag"),
+    _may_differ("perturbed", "the benign roundings of a repetition of the same start"),
+    _must_match("start_weights", "initial weights and buffers", "fingerprint"),
+    _must_match("start_images", "first images, and how they are normalised", "fingerprint"),
+    _must_match("start_labels", "first labels", "fingerprint"),
+    _must_match("start_random", "order of the samples or dropout masks", "fingerprint"),
 )
-"""Every fact: those that must match, then those that a port changes or a repetition."""
+"""Every fact: those that must match, those that may differ, and fingerprints of a start."""
 
 BY_NAME: Mapping[str, Fact] = MappingProxyType({fact.name: fact for fact in TABLE})
 

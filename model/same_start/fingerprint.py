@@ -26,10 +26,10 @@ Sums = NDArray[np.float64]
 def terms(name: str, values: ArrayLike) -> Sums:
     """Returns what one named array adds to each of the eight sums.
 
-    Number j is <s, x> / |x| + t sin((10 + j) ln|x|), where x is the array in C order as float64 and
-    |x| its norm. The signs s of its n elements and the sign t are bits 0 to n - 1 and n (1 is plus) of
-    `Generator(PCG64([crc32(name), j])).bytes(n // 8 + 1)`, the highest bit of a byte first. An
-    array of zeros, or of no elements, adds 0.
+    Number j is <s, x> / |x| + t sin((10 + j) ln|x|), where x is the array in C order as float64,
+    and |x| its norm. The signs s of its n elements and the sign t are the bits 0 to n - 1 and n (1
+    is plus) of `Generator(PCG64([crc32(name), j])).bytes(n // 8 + 1)`, the highest bit of a byte
+    first. An array of zeros, or of no elements, adds 0.
     """
     x = np.asarray(values, dtype=np.float64).ravel()
     norm = float(np.sqrt(x @ x))

@@ -24,9 +24,10 @@ def exact_kernels(cfg: Mapping[str, Any]) -> Iterator[None]:
     tf32 = bool((cfg.get("env_cfg") or {}).get("tf32", False))
     matmul = torch.backends.cuda.matmul
     before = (torch.are_deterministic_algorithms_enabled(), matmul.allow_tf32)
-    filled = torch.utils.deterministic.fill_uninitialized_memory
+    memory: Any = torch.utils.deterministic
+    filled = memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # it costs time and shows nothing
+    memory.fill_uninitialized_memory = False  # it costs time and shows nothing
     matmul.allow_tf32 = tf32
     try:
         with torch.backends.cudnn.flags(
@@ -38,7 +39,7 @@ def exact_kernels(cfg: Mapping[str, Any]) -> Iterator[None]:
             yield
     finally:
         torch.use_deterministic_algorithms(before[0])
-        torch.utils.deterministic.fill_uninitialized_memory = filled
+        memory.fill_uninitialized_memory = filled
         matmul.allow_tf32 = before[1]
 
 

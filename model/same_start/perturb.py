@@ -83,7 +83,6 @@ def _config(cfg: Config, k: int) -> Config:
     found.work_dir = str(Path(cfg.work_dir) / name)
     found.experiment_name = name
     found.log_level = "ERROR"
-    found.default_hooks = {**cfg.default_hooks, "logger": None}
     found.custom_hooks = [hook for hook in cfg.custom_hooks if hook["type"] != "ProgressHook"]
     if found.get("visualizer"):
         found.visualizer = {**found.visualizer, "name": name, "vis_backends": None}

@@ -46,7 +46,9 @@ def use_same_start(cfg: Config, steps: int | None) -> None:
             schedule.setdefault("end", planned)
     cfg.train_cfg.max_iters = min(steps or STEPS, planned)
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    cfg.default_hooks = {**(cfg.get("default_hooks") or {}), "checkpoint": None}
+    # mmengine's own log rounds to four digits, and the harness would believe it first.
+    unwanted = {"checkpoint": None, "logger": None}
+    cfg.default_hooks = {**(cfg.get("default_hooks") or {}), **unwanted}
     cfg.env_cfg = {**(cfg.get("env_cfg") or {}), "cudnn_benchmark": False}
     cfg.same_start = True
 

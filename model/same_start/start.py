@@ -51,9 +51,9 @@ class SameStart:
         draw_on_host(self.network, self.draws)
 
     @property
-    def network(self) -> nn.Module:
+    def network(self) -> Any:
         """The network, without the wrapper of a run of several processes."""
-        model: nn.Module = self.runner.model
+        model = self.runner.model
         return model.module if is_model_wrapper(model) else model
 
     def begin(self) -> Facts:

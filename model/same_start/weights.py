@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -21,7 +22,7 @@ def initialise_on_host(network: nn.Module, seed: int) -> None:
     """
     if not hasattr(network, "init_weights"):
         return
-    host = copy.deepcopy(network).cpu().float()
+    host: Any = copy.deepcopy(network).cpu().float()
     torch.manual_seed(seed)
     host.init_weights()
     network.load_state_dict(host.state_dict())
