@@ -130,7 +130,7 @@ def equivalence(
 def _hindrance(aligned: Aligned) -> str:
     """Returns why no interval can be formed; empty if it can."""
     b, c, n = aligned.baseline.shape[0], aligned.candidate.shape[0], aligned.steps.size
-    if not all(map(_one_sign, aligned.baseline)):
+    if not all(map(one_sign, aligned.baseline)):
         return (
             "the baseline crosses zero, so a relative difference is meaningless: use `tolerance` "
             "with atol"
@@ -143,7 +143,7 @@ def _hindrance(aligned: Aligned) -> str:
     return ""
 
 
-def _one_sign(curve: NDArray[np.float64]) -> bool:
+def one_sign(curve: NDArray[np.float64]) -> bool:
     """Returns whether a curve (n,) and its last third each lie on one side of zero."""
     last = curve[-max(1, curve.size // 3) :]
     return all(
