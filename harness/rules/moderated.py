@@ -1,7 +1,7 @@
 """Tests few runs against each other: the noise of the records stands in for the seeds not seen.
 
-For 1 to 4 baseline runs. The level of the judged series in the last three stretches (from 15, 35 and
-65 % of the steps on) is compared in units of a moderated standard error: the spread between the
+For 1 to 4 baseline runs. The level of the judged series in the last three stretches (from 15, 35
+and 65 % of the steps on) is compared in units of a moderated standard error: the spread between the
 runs at hand, together with a prior spread that the noise of one run's records predicts
 (`harness/stats/stretches.py`, constants in `harness/stats/seed_prior.py`).
 
