@@ -1,20 +1,22 @@
 """Learns the constants of `moderated`, and measures the rule on families it did not learn from.
 
     python -m benchmarks.few_runs SEED_FAMILIES_FOLDER [--draws N]
+    python -m benchmarks.few_runs --device cpu|cuda     the network of this project, with faults
 
 The folder holds groups of runs that share a recipe and differ by seed: `index.json` (key, family,
 task, recipe) and `curves.npz` (key: losses (runs, records), key_steps). The prior is fitted to the
 other families for each family's verdicts (leave one family out). A healthy comparison takes all
 runs from one group. A wrong recipe takes the sides from two groups of one task whose recipes differ
 and whose mean losses differ by more than 2 %. Every family has the same weight. Intervals are 95 %,
-from 2,000 bootstrap samples of the groups in each family.
+from 2,000 bootstrap samples of the groups in each family. On the network of this project, benign
+variations are healthy, and faults that cost more than a point of mIoU are wrong; only the loss is
+compared.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,14 +27,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
 
+from benchmarks.defects.corpus import Trained
+from benchmarks.defects.score import by_setting, plans
 from benchmarks.power import as_runs
+from benchmarks.seed_prior import RECORDS, Group, groups, priors
 from harness.align.aligned import Aligned, align
 from harness.rules import Verdict, rule_call
 from harness.rules.moderated import with_prior
-from harness.stats.seed_prior import Prior
-from harness.stats.stretches import batch_means, cuts, levels
+from harness.stats.seed_prior import PRIOR, Prior
 
 Floats = NDArray[np.float64]
 SIZES = ((1, 1), (2, 1), (3, 1), (4, 1), (2, 2))
@@ -40,20 +43,9 @@ DIFFERENT = 0.02
 """Relative difference of the mean losses of two recipes from which one is wrong for the other."""
 PAIRS = 40
 """Pairs of recipes of one task."""
-RECORDS = 50
+PART = 3
+"""Of the comparisons on the project's network, every third."""
 BOOTSTRAPS = 2000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Group:
-    """Runs (N, n) of one recipe that differ by seed, at steps (n,)."""
-
-    name: str
-    family: str
-    task: str
-    recipe: str
-    curves: Floats
-    steps: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,75 +58,6 @@ class Counted:
     healthy: bool
     rule: str
     verdict: Verdict
-
-
-def groups(folder: Path) -> list[Group]:
-    """The groups with two runs or more whose losses are finite and positive."""
-    curves = np.load(folder / "curves.npz")
-    found = []
-    for one in json.loads((folder / "index.json").read_text(encoding="utf-8")):
-        losses = curves[one["key"]].astype(np.float64)
-        losses = losses[(losses > 0).all(axis=1) & np.isfinite(losses).all(axis=1)]
-        if losses.shape[0] > 1 and losses.shape[1] >= RECORDS:
-            recipe = json.dumps(one["recipe"], sort_keys=True)
-            found.append(
-                Group(name=one["key"], family=one["family"], task=one["task"], recipe=recipe,
-                      curves=losses, steps=curves[f"{one['key']}_steps"])
-            )  # fmt: skip
-    return found
-
-
-# The prior
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ratios:
-    """Variances between runs over squared batch-means errors of one run, with their weights."""
-
-    ratio: Floats
-    degrees: Floats
-    weight: Floats
-
-
-def ratios(found: Sequence[Group]) -> Ratios:
-    """The ratios of a family: of every group, stretch and run; the weights add up to 1."""
-    rows = []
-    for group in found:
-        n = group.curves.shape[0]
-        for cut in cuts(group.curves.shape[1]):
-            level = levels(group.curves[:, cut])
-            between = float(level.var(ddof=1)) / float(level.mean()) ** 2
-            errors = batch_means(group.curves[:, cut])
-            rows += [(between / error**2, n - 1, 1 / n) for error in errors if error > 0 < between]
-    ratio, degrees, weight = np.array(rows).T
-    return Ratios(ratio=ratio, degrees=degrees, weight=weight / weight.sum())
-
-
-def learned(families: Sequence[Ratios]) -> Prior:
-    """The prior of the greatest likelihood: ratio / prior.ratio^2 is F(degrees, prior.degrees)."""
-
-    def loss(given: Floats) -> float:
-        scale, degrees = np.exp(2 * given[0]), np.exp(given[1])
-        parts = (
-            f.weight @ (stats.f.logpdf(f.ratio / scale, f.degrees, degrees) - np.log(scale))
-            for f in families
-        )
-        return -float(sum(parts))
-
-    best = optimize.minimize(loss, [0.0, 0.0], method="Nelder-Mead").x
-    return Prior(ratio=float(np.exp(best[0])), degrees=float(np.exp(best[1])))
-
-
-def priors(found: Sequence[Group]) -> Mapping[str, Prior]:
-    """The prior of all families, under an empty name, and of all but each."""
-    by_family = {
-        name: ratios([group for group in found if group.family == name])
-        for name in sorted({group.family for group in found})
-    }
-    return {
-        name: learned([one for other, one in by_family.items() if other != name])
-        for name in ("", *by_family)
-    }
 
 
 # Comparisons
@@ -176,6 +99,21 @@ def wrong(found: Sequence[Group], size: tuple[int, int]) -> Iterator[Comparison]
                        rng.permutation(theirs)[:c])  # fmt: skip
 
 
+def own_network(device: str, size: tuple[int, int]) -> Iterator[Comparison]:
+    """Single runs of the corpus against the baseline's, with PART of the combinations."""
+    runs = by_setting(device)
+    for i, plan in enumerate(plans(runs, runs, device, size=size)):
+        if plan.group != "harmless" and i % PART == 0:
+            yield (device, plan.setting, plan.group == "benign",
+                   _losses(runs[plan.reference], plan.baseline),
+                   _losses(runs[plan.setting], plan.candidate))  # fmt: skip
+
+
+def _losses(trained: Sequence[Trained], places: Sequence[int]) -> Floats:
+    chosen = [trained[i].run for i in places]
+    return align(chosen, chosen).baseline
+
+
 Rule = Callable[[Aligned], Verdict]
 
 
@@ -200,13 +138,14 @@ def asked(learnt: Mapping[str, Prior], size: tuple[int, int], one: Comparison) -
     ]  # fmt: skip
 
 
-def measured(found: Sequence[Group], learnt: Mapping[str, Prior], draws: int) -> list[Counted]:
-    """Every verdict."""
+def measured(
+    learnt: Mapping[str, Prior], every: Mapping[tuple[int, int], Sequence[Comparison]]
+) -> list[Counted]:
+    """Every verdict on the comparisons of each size."""
     counts: list[Counted] = []
     with ProcessPoolExecutor() as pool:
-        for size in SIZES:
-            every = [*healthy(found, size, draws), *wrong(found, size)]
-            for verdicts in pool.map(partial(asked, learnt, size), every, chunksize=64):
+        for size, several in every.items():
+            for verdicts in pool.map(partial(asked, learnt, size), several, chunksize=64):
                 counts.extend(verdicts)
     return counts
 
@@ -267,11 +206,12 @@ def print_rates(counts: Sequence[Counted]) -> None:
         print(f"| {size[0]} v {size[1]} | {rule} | {' | '.join(cells)} |")
 
 
-def print_families(counts: Sequence[Counted], good: bool) -> None:
-    """Failed / open / passed by `moderated`, by family and size; failed with its upper bound."""
+def print_families(counts: Sequence[Counted], *, good: bool) -> None:
+    """Failed / open / passed by `moderated`, by family and size, in percent."""
     print(
         f"\n| {'healthy' if good else 'wrong recipe'} | "
         + " | ".join(f"{b} v {c}" for b, c in SIZES)
+        + " |"
     )
     print("|---|" + "---|" * len(SIZES))
     for family in sorted({c.family for c in counts}):
@@ -290,16 +230,25 @@ def _cell(mine: Sequence[Counted]) -> str:
 def main() -> None:
     """Prints the constants and the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--draws", type=int, default=10, help="comparisons of a group, per size")
+    parser.add_argument("--device", choices=("cpu", "cuda"))
     given = parser.parse_args()
+    if given.device is not None:
+        every = {size: [*own_network(given.device, size)] for size in SIZES}
+        print_rates(measured({given.device: PRIOR}, every))
+        return
+    if given.folder is None:
+        parser.error("expected SEED_FAMILIES_FOLDER or --device")
     found = groups(given.folder)
     learnt = priors(found)
     print_priors(learnt)
-    counts = measured(found, learnt, given.draws)
+    counts = measured(
+        learnt, {size: [*healthy(found, size, given.draws), *wrong(found, size)] for size in SIZES}
+    )
     print_rates(counts)
     for good in (True, False):
-        print_families(counts, good)
+        print_families(counts, good=good)
 
 
 if __name__ == "__main__":

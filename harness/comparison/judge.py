@@ -219,8 +219,9 @@ def _single_runs(aligned: Aligned) -> tuple[str, ...]:
         return ()
     return (
         "one run per side does not show how much two seeds of this training differ, so the effect "
-        f"of the port cannot be separated from that of the seed: record {FEWEST} or more runs of "
-        "the baseline with different seeds, preferably 10; then a single candidate run suffices",
+        "of the port cannot be separated from that of the seed: run both sides from the same start "
+        "(docs/how-to/same-start.md), or record more baseline runs with other seeds: one more "
+        f"helps, {FEWEST} or more are better, preferably 10",
     )
 
 

@@ -28,7 +28,7 @@ from harness.stats.seed_prior import PRIOR, Prior
 from harness.stats.signature import EQUAL, STRETCHES, TRIMMED, trimmed_mean, words_of
 
 FIRST = 3
-"""The first stretch judged begins at 15 % of the steps: before, a level is mostly that of a slope."""
+"""The first judged stretch begins at 15 % of the steps; before that, a level measures a slope."""
 BATCHES = 10
 TINY = 1e-300
 """Smallest ratio of levels; a candidate's level of another sign than the baseline's has this."""
