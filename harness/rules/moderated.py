@@ -6,9 +6,11 @@ runs at hand, together with a prior spread that the noise of one run's records p
 (`harness/stats/stretches.py`, constants in `harness/stats/seed_prior.py`).
 
 The rule fails if a stretch differs by 1 % or more, and by more than seeds would at `level` after
-Bonferroni's correction. It passes if the 80 % interval of each stretch covers zero or the
-difference is immaterial, and the interval of the last stretch lies within `resolution`: a
-difference of that size is then ruled out with 90 % confidence on each side.
+Bonferroni's correction. The spread of the runs alone must not explain the difference either, where
+it is widest: in chaotic tasks seeds spread by many times what their noise predicts. The rule passes
+if the 80 % interval of each stretch covers zero or the difference is immaterial, and the interval
+of the last stretch lies within `resolution`: a difference of that size is then ruled out with 90 %
+confidence on each side.
 
 With one run per side there are no degrees of freedom but the prior's, and in chaotic tasks seeds
 differ by many times what the prior expects. So that comparison passes as above, but it fails only a
@@ -19,6 +21,7 @@ measures how often it errs, by family of tasks.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.align.aligned import Aligned
@@ -36,6 +39,9 @@ MATERIAL = 0.01
 """Smallest difference that fails; a smaller one never prevents a pass."""
 CONFIDENCE = 0.8
 """Confidence of the two-sided interval, 90 % on each side."""
+GUARD = 0.1
+"""Level of the test by the widest spread of the runs alone. Without it, 16 % of the benign runs of
+this project's network fail at 2 v 1; with it 3 %."""
 PAIRS = 1714
 """Pairs of seeds that were compared for `GROSS`: p is below 1 / 1,715 beyond it."""
 SETTLES = (
@@ -66,10 +72,11 @@ class _Case:
 
     @property
     def p_value(self) -> float:
-        """The p-value of the farthest stretch after Bonferroni; 1 if nothing differs materially."""
-        if abs(self.farthest.part) < MATERIAL:
-            return 1.0
-        return min(1.0, self.farthest.p_value * len(self.parts))
+        """The smallest p-value of a material difference after Bonferroni; 1 without any."""
+        return self._least(part for part in self.parts if abs(part.part) >= MATERIAL)
+
+    def _least(self, parts: Iterable[Stretch]) -> float:
+        return min((1.0, *(part.p_value * len(self.parts) for part in parts)))
 
     @property
     def pair(self) -> bool:
@@ -86,11 +93,13 @@ class _Case:
         """The smallest level at which the rule fails."""
         if self.pair:
             return 1 / (PAIRS + 1) if self.gross else 1.0
-        return self.p_value
+        return self._least(
+            part for part in self.parts if abs(part.part) >= MATERIAL and part.p_widest <= GUARD
+        )
 
 
 @allows("resolution")
-def moderated(aligned: Aligned, *, level: float = 0.03, resolution: float = 0.05) -> Finding:
+def moderated(aligned: Aligned, *, level: float = 0.05, resolution: float = 0.05) -> Finding:
     """Returns the finding on a few runs: do seeds explain the difference of the levels?
 
     Raises:
@@ -196,7 +205,7 @@ def _decide(case: _Case) -> tuple[Verdict, str]:
 def _failure(case: _Case) -> str:
     if case.pair:
         return f"no two seeds of one recipe ever differed by a factor of {GROSS:g}"
-    return f"seeds explain this in at most {_percent(case.p_value)} of cases"
+    return f"seeds explain this in at most {_percent(case.failing)} of cases"
 
 
 def _unusual(case: _Case) -> str:
@@ -206,8 +215,10 @@ def _unusual(case: _Case) -> str:
     ]
     if not open_parts:
         return ""
-    if case.pair and case.p_value <= case.level:
-        return "this is unusual, but in chaotic tasks two seeds differ as much"
+    if case.p_value <= case.level:
+        if case.pair:
+            return "this is unusual, but in chaotic tasks two seeds differ as much"
+        return "this is unusual, but these runs differ among themselves so much that seeds may too"
     return "this is more than seeds usually differ, but not enough for a failure"
 
 
@@ -243,6 +254,8 @@ def _advice(case: _Case) -> str:
         shift=0.0,
         error=last.error * math.sqrt((1 / (b + 1) + 1 / c) / (1 / b + 1 / c)),
         degrees=last.degrees + 1,
+        widest=math.nan,
+        own_degrees=last.own_degrees + 1,
     )
     return (
         f"to settle it, add one more baseline run with another seed (at the present spread that "

@@ -11,6 +11,10 @@ on both sides, s0 the prior spread of `seed_prior.py` and d0 its degrees of free
 has d0 + b + c - 2 degrees of freedom. Assumes independent, near normal levels with the same
 relative spread on both sides.
 
+In a chaotic task seeds spread by many times what the noise predicts, and by about as many times in
+every stretch. The widest error therefore takes the largest ratio s / s0 of the stretches for all of
+them, without the prior and with b + c - 2 degrees of freedom.
+
 Shapes: N runs, b of the baseline and c of the candidate; n records.
 """
 
@@ -38,7 +42,8 @@ TINY = 1e-300
 class Stretch:
     """The difference of the levels in a stretch and its moderated standard error.
 
-    `shift` is log(candidate / baseline), `error` is in the same unit. `sign` is that of the levels.
+    `shift` is log(candidate / baseline), `error` and `widest` are in the same unit. `sign` is that
+    of the levels. `widest` is NaN and `own_degrees` 0 for one run per side.
     """
 
     words: str
@@ -46,6 +51,8 @@ class Stretch:
     shift: float
     error: float
     degrees: float
+    widest: float
+    own_degrees: int
 
     @property
     def part(self) -> float:
@@ -55,16 +62,22 @@ class Stretch:
     @property
     def t(self) -> float:
         """The difference in standard errors; 0 for equal levels without an error."""
-        if self.error > 0:
-            return abs(self.shift) / self.error
-        return math.inf if abs(self.shift) > EQUAL else 0.0
+        return self._in(self.error)
 
     @property
     def p_value(self) -> float:
         """The two-sided p-value of Student's t."""
-        from scipy.special import stdtr  # noqa: PLC0415  (takes 0.5 s, few commands need it)
+        return _two_sided(self.t, self.degrees)
 
-        return float(2 * stdtr(self.degrees, -self.t))
+    @property
+    def p_widest(self) -> float:
+        """The two-sided p-value by the widest error of the runs; 1 for one run per side."""
+        return _two_sided(self._in(self.widest), self.own_degrees) if self.own_degrees else 1.0
+
+    def _in(self, error: float) -> float:
+        if error > 0:
+            return abs(self.shift) / error
+        return math.inf if abs(self.shift) > EQUAL else 0.0
 
     def bounds(self, confidence: float) -> tuple[float, float]:
         """Returns the two-sided interval of the difference at this confidence, as fractions."""
@@ -73,6 +86,12 @@ class Stretch:
         half = float(stdtrit(self.degrees, (1 + confidence) / 2)) * self.error
         ends = sorted(self.sign * expm1(self.shift + side) for side in (-half, half))
         return ends[0], ends[1]
+
+
+def _two_sided(t: float, degrees: float) -> float:
+    from scipy.special import stdtr  # noqa: PLC0415  (takes 0.5 s, few commands need it)
+
+    return float(2 * stdtr(degrees, -t))
 
 
 def expm1(value: float) -> float:
@@ -95,23 +114,31 @@ def log_ratio(candidate: float, baseline: float) -> float:
 
 def stretches(aligned: Aligned, prior: Prior = PRIOR) -> tuple[Stretch, ...]:
     """Returns the three last stretches of finite curves of one sign with 50 records or more."""
+    sides = [
+        (aligned.baseline[:, cut], aligned.candidate[:, cut]) for cut in cuts(aligned.steps.size)
+    ]
+    pairs = [(levels(base), levels(cand)) for base, cand in sides]
+    before = [prior.ratio * noise_error(base) for base, _ in sides]
+    squares = [_squares(base) + _squares(cand) for base, cand in pairs]
     b, c = aligned.baseline.shape[0], aligned.candidate.shape[0]
-    degrees = prior.degrees + b + c - 2
-    found = []
-    for i, cut in enumerate(cuts(aligned.steps.size), FIRST):
-        base, cand = levels(aligned.baseline[:, cut]), levels(aligned.candidate[:, cut])
-        before = prior.ratio * noise_error(aligned.baseline[:, cut])
-        variance = (prior.degrees * before**2 + _squares(base) + _squares(cand)) / degrees
-        found.append(
-            Stretch(
-                words=words_of(f"{aligned.metric}: level {i}"),
-                sign=math.copysign(1.0, float(base.mean())),
-                shift=log_ratio(float(cand.mean()), float(base.mean())),
-                error=math.sqrt(variance * (1 / b + 1 / c)),
-                degrees=degrees,
-            )
+    own = b + c - 2
+    scale, degrees = math.sqrt(1 / b + 1 / c), prior.degrees + own
+    ratios = [
+        math.sqrt(q / own) / max(e, TINY) if own else math.nan
+        for q, e in zip(squares, before, strict=True)
+    ]
+    return tuple(
+        Stretch(
+            words=words_of(f"{aligned.metric}: level {i}"),
+            sign=math.copysign(1.0, float(base.mean())),
+            shift=log_ratio(float(cand.mean()), float(base.mean())),
+            error=math.sqrt((prior.degrees * e**2 + q) / degrees) * scale,
+            degrees=degrees,
+            widest=e * max(ratios) * scale,
+            own_degrees=own,
         )
-    return tuple(found)
+        for i, ((base, cand), e, q) in enumerate(zip(pairs, before, squares, strict=True), FIRST)
+    )
 
 
 def _squares(side: Floats) -> float:
