@@ -43,8 +43,6 @@ DIFFERENT = 0.02
 """Relative difference of the mean losses of two recipes from which one is wrong for the other."""
 PAIRS = 40
 """Pairs of recipes of one task."""
-PART = 3
-"""Of the comparisons on the project's network, every third."""
 BOOTSTRAPS = 2000
 
 
@@ -99,18 +97,21 @@ def wrong(found: Sequence[Group], size: tuple[int, int]) -> Iterator[Comparison]
                        rng.permutation(theirs)[:c])  # fmt: skip
 
 
-def own_network(device: str, size: tuple[int, int]) -> Iterator[Comparison]:
-    """Single runs of the corpus against the baseline's, with PART of the combinations."""
+def own_network(device: str, size: tuple[int, int], draws: int) -> Iterator[Comparison]:
+    """Random runs of each setting of the corpus against random seeds of its baseline."""
+    b, c = size
     runs = by_setting(device)
-    for i, plan in enumerate(plans(runs, runs, device, size=size)):
-        if plan.group != "harmless" and i % PART == 0:
-            yield (device, plan.setting, plan.group == "benign",
-                   _losses(runs[plan.reference], plan.baseline),
-                   _losses(runs[plan.setting], plan.candidate))  # fmt: skip
+    settings = {plan.setting: plan for plan in plans(runs, runs, device, size=(1, 1))}
+    for name, plan in settings.items():
+        base, cand = _losses(runs[plan.reference]), _losses(runs[name])
+        rng = np.random.default_rng([zlib.crc32(name.encode()), b, c])
+        for _ in range(draws if plan.group != "harmless" and len(cand) >= c else 0):
+            yield (device, name, plan.group == "benign", rng.permutation(base)[:b],
+                   rng.permutation(cand)[:c])  # fmt: skip
 
 
-def _losses(trained: Sequence[Trained], places: Sequence[int]) -> Floats:
-    chosen = [trained[i].run for i in places]
+def _losses(trained: Sequence[Trained]) -> Floats:
+    chosen = [one.run for one in trained]
     return align(chosen, chosen).baseline
 
 
@@ -235,7 +236,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"))
     given = parser.parse_args()
     if given.device is not None:
-        every = {size: [*own_network(given.device, size)] for size in SIZES}
+        every = {size: [*own_network(given.device, size, given.draws)] for size in SIZES}
         print_rates(measured({given.device: PRIOR}, every))
         return
     if given.folder is None:
