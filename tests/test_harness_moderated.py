@@ -175,6 +175,16 @@ def test_the_batch_means_error_is_that_of_the_records():
     assert float(np.sqrt((batch_means(values) ** 2).mean())) == pytest.approx(true, rel=0.05)
 
 
+def test_runs_far_apart_in_one_stretch_do_not_fail_a_candidate_in_another():
+    curves = seeds(np.random.default_rng(11), 3)
+    curves[2, cuts(RECORDS)[-1]] *= 1.2
+    assert verdict(curves[:2], curves[2:]) is Verdict.FAIL
+    curves[1, cuts(RECORDS)[0]] *= 1.5
+    finding = parse_rule("moderated")(aligned(curves[:2], curves[2:]))
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert "these runs differ among themselves" in finding.reason
+
+
 @pytest.mark.parametrize(("base", "words"), [
     (np.linspace(-1, 1, 60), "crosses zero"),
     (np.ones(49), "49 common records are too few"),
