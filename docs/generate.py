@@ -196,8 +196,8 @@ def fact_tables() -> str:
         (
             "Facts that must match",
             facts.MUST_MATCH,
-            "Two sides that differ in one of these are two experiments. The fingerprints of a start are "
-            "numbers that agree to 0.001 if the arrays behind them are equal.",
+            "Two sides that differ in one of these are two experiments. The fingerprints of a "
+            "start are numbers that agree to 0.001 if the arrays behind them are equal.",
         ),
         ("Facts that may differ", facts.MAY_DIFFER, "What a port changes, or a repetition."),
     )

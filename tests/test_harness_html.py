@@ -85,8 +85,8 @@ def test_the_report_says_what_the_comparison_says():
     made = comparison(world_size=1, seed=1)
     text = page(made).text
     for words in (
-        "equivalence",
-        "margin 0.02",
+        "moderated",
+        "resolution 0.05",
         "world_size 1 1 same",
         "seed 1 2 may differ, differs",
         "harness compare b.log c.log",
@@ -255,7 +255,7 @@ def test_the_picture_of_an_interval_is_to_scale():
     drawn = forest(finding)
     bar = drawn.bars[0]
     per_unit = (drawn.right - 50) / drawn.margin
-    assert bar.estimate == pytest.approx(50 + per_unit * finding.observed["difference"], abs=1e-2)
+    assert bar.estimate == pytest.approx(50 + per_unit * finding.estimates[0].value, abs=1e-2)
     assert drawn.right < bar.low < bar.estimate < bar.high <= 100
     exact = compare(make_run([1.0]), make_run([1.0]), Policy(rules=(parse_rule("exact"),)))
     assert forest(exact.judgement.findings[0]) is None

@@ -15,7 +15,7 @@ from harness.log.facts import FACTS, FINGERPRINTS
 from harness.log.fingerprint import ALIKE, distance
 from harness.log.wording import counted
 from harness.rules import Finding, RuleCall, Verdict, parse_rule, rule_call
-from harness.rules.equivalence import same_start
+from harness.rules.equivalence import began_alike
 from harness.rules.holm import holm
 from harness.rules.same_start import RULE as SAME_START
 from harness.stats.seeds import FEWEST
@@ -232,12 +232,13 @@ def _text(value: SideValue) -> str:
 
 def _single_runs(aligned: Aligned) -> tuple[str, ...]:
     """Returns what a single run per side cannot show, and what to do; empty if it can."""
-    if aligned.baseline.shape[0] > 1 or aligned.candidate.shape[0] > 1 or same_start(aligned):
+    if aligned.baseline.shape[0] > 1 or aligned.candidate.shape[0] > 1 or began_alike(aligned):
         return ()
     return (
         "one run per side does not show how much two seeds of this training differ, so the effect "
-        f"of the port cannot be separated from that of the seed: record {FEWEST} or more runs of "
-        "the baseline with different seeds, preferably 10; then a single candidate run suffices",
+        "of the port cannot be separated from that of the seed: run both sides from the same start "
+        "(docs/how-to/same-start.md), or record more baseline runs with other seeds: one more "
+        f"helps, {FEWEST} or more are better, preferably 10",
     )
 
 

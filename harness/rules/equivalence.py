@@ -130,7 +130,7 @@ def equivalence(
 def _hindrance(aligned: Aligned) -> str:
     """Returns why no interval can be formed; empty if it can."""
     b, c, n = aligned.baseline.shape[0], aligned.candidate.shape[0], aligned.steps.size
-    if not all(map(_one_sign, aligned.baseline)):
+    if not all(map(one_sign, aligned.baseline)):
         return (
             "the baseline crosses zero, so a relative difference is meaningless: use `tolerance` "
             "with atol"
@@ -143,7 +143,7 @@ def _hindrance(aligned: Aligned) -> str:
     return ""
 
 
-def _one_sign(curve: NDArray[np.float64]) -> bool:
+def one_sign(curve: NDArray[np.float64]) -> bool:
     """Returns whether a curve (n,) and its last third each lie on one side of zero."""
     last = curve[-max(1, curve.size // 3) :]
     return all(
@@ -152,7 +152,7 @@ def _one_sign(curve: NDArray[np.float64]) -> bool:
     )
 
 
-def same_start(aligned: Aligned) -> bool:
+def began_alike(aligned: Aligned) -> bool:
     """Returns whether one run per side began with the same values: equal weights, data and seed."""
     base, cand = aligned.baseline_series[0], aligned.candidate_series[0]
     steps, left, right = np.intersect1d(
@@ -222,7 +222,7 @@ def _intervals(parts: Sequence[Part]) -> str:
 
 def _seeds_are_excluded(beyond: Sequence[Part], aligned: Aligned) -> bool:
     """Returns whether seeds cannot explain a difference beyond the margin."""
-    if aligned.baseline.shape[0] > 1 or aligned.candidate.shape[0] > 1 or same_start(aligned):
+    if aligned.baseline.shape[0] > 1 or aligned.candidate.shape[0] > 1 or began_alike(aligned):
         return True
     ratios = [1 + abs(part.interval.estimate) for part in beyond if part.interval.estimate > 0]
     ratios += [

@@ -93,7 +93,7 @@ class SameStart:
                 yield terms(f"{module.name} {module.stated_p!r} {place}", drawn)
 
     def _watch_gradients(self) -> None:
-        """Measures the gradients before each update, reduced and not yet clipped, and the update."""
+        """Measures the gradients, reduced and not yet clipped, and the update."""
         wrapper: Any = self.runner.optim_wrapper
         step = wrapper.step
 
