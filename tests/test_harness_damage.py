@@ -1,5 +1,7 @@
 """Damaged logs: what is read was written, at the step where it was written, or is not read."""
 
+from dataclasses import replace
+
 import pytest
 from logforms import LOGS, SPELLINGS
 from loglines import header, record, records
@@ -52,14 +54,11 @@ def test_a_pattern_of_ones_own_reads_no_line_that_was_cut():
 
 
 def test_the_prefix_check_can_fail(monkeypatch):
-    from harness.parse.formats import mmengine_text
+    from harness.parse.formats.mmengine_text import MmengineText
 
-    trusting = mmengine_text.fields_of
-    monkeypatch.setattr(
-        mmengine_text,
-        "fields_of",
-        lambda line, text, *rest, **more: trusting(line, text + "\n", *rest, **more),
-    )
+    layout = MmengineText.layout
+    trusting = replace(layout, fields=lambda text: layout.fields(text + "\n"))
+    monkeypatch.setattr(MmengineText, "layout", trusting)
     with pytest.raises(AssertionError, match="cut at"):
         check_prefixes(LOGS["mmengine"])
 

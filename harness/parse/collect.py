@@ -82,7 +82,7 @@ class Collector:
 
         Values named in `instant` are of one step, whatever the window of `place` is.
         """
-        self.tracks.learn(self.reader, values)
+        self.learn(values)
         if self.handed_over is not None:
             self.handed_over.append(Record(self.reader, place, values, instant))
         how = units, instant
@@ -132,6 +132,10 @@ class Collector:
         track = self.tracks.by_key.get(key)
         if track is not None:
             track.retract()
+
+    def learn(self, names: Collection[str]) -> None:
+        """Says that the present reader has series of these names, whose records it holds."""
+        self.tracks.learn(self.reader, names)
 
     def knows(self, name: str) -> bool:
         """Returns whether the present reader has a series of this name."""
