@@ -8,6 +8,7 @@ from loglines import header, record, records
 
 from harness.errors import HarnessError
 from harness.parse import parse_log
+from harness.parse.grammar.fields import Parted
 
 EVERY = {**LOGS, **SPELLINGS, "tcappdll with a header": header() + records([11.25, 10.5])}
 PATTERN = r"at (?P<step>\d+)(?: of rank (?P<rank>\d+))? cost=(?P<loss>\S+)"
@@ -57,8 +58,12 @@ def test_the_prefix_check_can_fail(monkeypatch):
     from harness.parse.formats.mmengine_text import MmengineText
 
     layout = MmengineText.layout
-    trusting = replace(layout, fields=lambda text: layout.fields(text + "\n"))
-    monkeypatch.setattr(MmengineText, "layout", trusting)
+
+    class Trusting(Parted):
+        def split(self, text):
+            return super().split(text + "\n")
+
+    monkeypatch.setattr(MmengineText, "layout", replace(layout, fields=Trusting()))
     with pytest.raises(AssertionError, match="cut at"):
         check_prefixes(LOGS["mmengine"])
 

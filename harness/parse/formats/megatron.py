@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from harness.log.fact_table import aliases
-from harness.parse.grammar.fields import between_bars
+from harness.parse.grammar.fields import Barred
 from harness.parse.grammar.headed import Headed
 from harness.parse.grammar.layout import Layout
 
@@ -29,7 +29,7 @@ class Megatron(Headed):
             r"|\bvalidation loss at iteration (?P<step>\d+)(?: on validation set)? \| ",
             re.ASCII,
         ),
-        fields=between_bars,
+        fields=Barred(),
         left_out=re.compile("number of (?:skipped|nan) iterations"),
         renamed={
             "consumed samples": "samples",

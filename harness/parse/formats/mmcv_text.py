@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from harness.parse.formats.mmengine_text import INSTANT, LEFT_OUT
-from harness.parse.grammar.fields import by_commas
+from harness.parse.grammar.fields import Parted
 from harness.parse.grammar.headed import Headed
 from harness.parse.grammar.layout import Layout
 
@@ -35,7 +35,7 @@ class MmcvText(Headed):
             re.ASCII,
         ),
         stated=(("seed", re.compile(r"Set random seed to (\d{1,18})[,\s]", re.ASCII)),),
-        fields=by_commas,
+        fields=Parted(","),
         left_out=LEFT_OUT,
         first=1,
         means="interval",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from harness.parse.grammar.fields import by_blanks
+from harness.parse.grammar.fields import Parted
 from harness.parse.grammar.headed import Headed
 from harness.parse.grammar.layout import Layout
 
@@ -38,7 +38,7 @@ class MmengineText(Headed):
             re.ASCII,
         ),
         finished=re.compile(r"Saving checkpoint at (?P<done>\d+) iterations", re.ASCII),
-        fields=by_blanks,
+        fields=Parted(),
         left_out=LEFT_OUT,
         first=1,
         means="config",

@@ -3,91 +3,92 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Protocol
 
 from harness.parse.number import number
 
 MAX_BARS = 100
 """Fields between bars that are read; more are another program's."""
 
-_NAME = r"(?<![\w./-])(?P<name>[A-Za-z_][\w./-]{0,120}):"
-_BLANKS = re.compile(rf"{_NAME}(?: (?P<value>\S*)|(?=\s))")
-_COMMAS = re.compile(rf"{_NAME}(?: (?P<value>[^,\s]*)|(?=[,\s]))")
+_NAME = r"(?<![\w./-])([A-Za-z_][\w./-]{0,120}):"
+_BLANKS = " \t\r\n,"
 _STAMP = re.compile(r"\s{0,8}\[[\d :.-]{8,40}\]\s{0,8}")
 """A time behind the last bar, which stands before the next head of the line."""
 
+Field = tuple[str, str, str | None]
+"""The name of a field, the text of its value, and the text behind it, None if the line was cut."""
 
-class Field(NamedTuple):
-    """A field as a line states it.
 
-    `value` is its number. Where there is none, `fault` is the reason, `shown` the word that
-    replaces the number (None where the field was damaged), and `text` the text that a remark
-    quotes. `last` says that the text behind the field may be another line's.
+class Fields(Protocol):
+    """A form of fields."""
+
+    def split(self, text: str) -> list[Field]:
+        """Returns the fields in the text behind a head."""
+
+    def fault(self, field: Field) -> str:
+        """Returns why a field is not read."""
+
+
+class Parted:
+    """Fields `name: value` parted by blanks, and by commas if they are `marks`.
+
+    A value is whole if the next field or the line's end follows.
+
+    >>> Parted().split("lr: 0.1  loss: 2.5")
+    [('lr', '0.1', ''), ('loss', '2.5', None)]
     """
 
-    name: str
-    value: float | None
-    shown: str | None = None
-    text: str = ""
-    fault: str = ""
-    last: bool = False
+    def __init__(self, marks: str = "") -> None:
+        end = rf"{re.escape(marks)}\s"
+        self._pattern = re.compile(rf"{_NAME}(?: ([^{end}]*)|(?=[{end}]))[{_BLANKS}]*")
+
+    def split(self, text: str) -> list[Field]:
+        """Returns the fields in the text behind a head."""
+        matches = list(self._pattern.finditer(text))
+        starts = [match.start() for match in matches[1:]]
+        fields: list[Field] = []
+        for match, end in zip(matches, [*starts, len(text)], strict=False):
+            name, shown = match.group(1, 2)
+            at = match.end()
+            fields.append((name, shown or "", "" if at == end else text[at:end].strip(_BLANKS)))
+        if matches and matches[-1].end(2) == len(text):
+            fields[-1] = (*fields[-1][:2], None)
+        return fields
+
+    def fault(self, field: Field) -> str:
+        """Returns why a field is not read."""
+        name, shown, behind = field
+        if behind is None:
+            return f"the line was cut inside {name}"
+        if number(shown) is None:
+            return f"{name} {shown!r:.80} is not a number"
+        return f"{behind!r:.80} stands behind {name}"
 
 
-def by_blanks(text: str) -> Iterator[Field]:
-    """Yields the fields `name: value`, parted by blanks; the last one ends before a blank.
+class Barred:
+    """Fields `name: value`, each of which a bar ends; text without a name has an empty name.
 
-    >>> [(f.name, f.value, f.fault) for f in by_blanks("lr: 0.1  loss: 2.5")]
-    [('lr', 0.1, ''), ('loss', None, 'the line was cut inside loss')]
+    >>> Barred().split(" lm loss: 2.5 | grad norm: 1.")
+    [('lm loss', '2.5', ''), ('', 'grad norm: 1.', None)]
     """
-    return _named(text, _BLANKS)
+
+    def split(self, text: str) -> list[Field]:
+        """Returns the fields in the text behind a head."""
+        *parts, rest = text.split("|")
+        fields = [_barred(part.strip()) for part in parts[:MAX_BARS]]
+        if rest and not rest.isspace() and not _STAMP.fullmatch(rest):
+            fields.append(("", rest.strip(), None))
+        return fields
+
+    def fault(self, field: Field) -> str:
+        """Returns why a field is not read."""
+        name, shown, behind = field
+        if behind is None:
+            return "a field without its closing bar: the line was cut"
+        shown = f"{name}: {shown}" if name else shown
+        return f"expected 'name: number' between bars, not {shown!r:.80}"
 
 
-def by_commas(text: str) -> Iterator[Field]:
-    """Yields the fields `name: value`, parted by commas and blanks.
-
-    >>> [(f.name, f.value) for f in by_commas("lr: 0.1, loss: 2.5, ")]
-    [('lr', 0.1), ('loss', 2.5)]
-    """
-    return _named(text, _COMMAS)
-
-
-def between_bars(text: str) -> Iterator[Field]:
-    """Yields the fields `name: value`, each of which a bar ends.
-
-    >>> [(f.name, f.value, f.fault) for f in between_bars(" lm loss: 2.5 | norm: 1.")]
-    [('lm loss', 2.5, ''), ('', None, 'a field without its closing bar: the line was cut')]
-    """
-    *fields, rest = text.split("|")
-    for field in fields[:MAX_BARS]:
-        name, colon, shown = field.partition(":")
-        name, shown = name.strip(), shown.strip()
-        named = colon and name[:1].isalpha()
-        value = number(shown) if named else None
-        if value is None:
-            fault = "expected 'name: number' between bars"
-            yield Field(name, None, shown if named else None, field, fault)
-        else:
-            yield Field(name, value)
-    if not rest.isspace() and rest and not _STAMP.fullmatch(rest):
-        yield Field("", None, None, text, "a field without its closing bar: the line was cut")
-
-
-def _named(text: str, pattern: re.Pattern[str]) -> Iterator[Field]:
-    """The fields of a pattern. A number is whole if the next field or the line's end follows."""
-    found = list(pattern.finditer(text))
-    ends = [*(field.start() for field in found[1:]), len(text)]
-    for field, end in zip(found, ends, strict=False):
-        name, shown = field["name"], field["value"] or ""
-        value = number(shown)
-        behind = text[field.end() : end].strip(" \t\r\n,")
-        if field.end() == len(text):
-            yield Field(name, None, None, text, f"the line was cut inside {name}")
-        elif value is None:
-            fault = f"{name} {shown!r:.80} is not a number"
-            yield Field(name, None, None if behind else shown, text, fault)
-        elif behind:
-            fault = f"{behind!r:.80} stands behind {name}"
-            yield Field(name, None, None, text, fault, last=True)
-        else:
-            yield Field(name, value)
+def _barred(text: str) -> Field:
+    name, colon, shown = text.partition(":")
+    return (name.rstrip(), shown.lstrip(), "") if colon and name[0:1].isalpha() else ("", text, "")

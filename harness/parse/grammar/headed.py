@@ -7,21 +7,17 @@ from typing import ClassVar
 from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
 from harness.parse.damage import word
-from harness.parse.grammar.fields import Field
-from harness.parse.grammar.layout import Head, Layout, head_of
+from harness.parse.grammar.layout import Head, Layout, head_of, series_of
 from harness.parse.line import Fields, Line, Place, records_of
 from harness.parse.names import is_loss
-from harness.parse.number import count
-
-TIMES = frozenset({"time", "data_time"})
-"""Fields of a result that say how long it took."""
+from harness.parse.number import count, number
 
 
 class Headed:
     """The reader of a format whose lines have heads; a format gives it a name and a layout.
 
-    Behind a field that is damaged nothing is read, if that may be another line's. A word, or
-    nothing, in the place of a number is NaN where the series is known or a loss.
+    Where other text follows a number, it may be another line's, and nothing behind it is read. A
+    word instead of a number, or nothing, is NaN if the field is a loss or its series is known.
     """
 
     name: str
@@ -65,23 +61,27 @@ class Headed:
 
     def _part(self, head: Head, text: str, behind: int, into: Collector) -> None:
         """Takes a head and its fields, which begin at `behind` of the text."""
-        layout, training = self.layout, head.phase == "train"
-        values, faults = self._values(head, text[behind:], into)
-        enough = any(layout.needs in name for name, _ in values)
-        reason = "" if enough else layout.without if training else layout.without_result
-        if head.placed and head.step is None:
-            into.skip(into.line, text, "counters that are no whole numbers of a sane size")
-        elif reason and not (training and faults):
-            into.skip(into.line, text, reason)
+        values, faults = self._values(head.phase, text[behind:], into)
+        lacks = self._lacks(head, values)
+        if lacks and not (faults and head.phase == "train"):
+            into.skip(into.line, text, lacks)
         for fault in faults:
-            into.skip(into.line, fault.text, fault.fault)
-        if reason or (head.placed and head.step is None):
-            return
-        into.claim(self.name)
-        if training:
-            self._train(head, values, into)
-        else:
-            self._result(head, values, into)
+            into.skip(into.line, text, fault)
+        if not lacks:
+            into.claim(self.name)
+            take = self._train if head.phase == "train" else self._result
+            take(head, values, into)
+
+    def _lacks(self, head: Head, values: Fields) -> str:
+        """Why a head with these values is no record; empty where it is one."""
+        layout = self.layout
+        if head.placed and head.step is None:
+            return "counters that are no whole numbers of a sane size"
+        if head.phase != "train":
+            return "" if values else layout.without_result
+        needs = layout.needs
+        enough = any(needs in name for name, _ in values) if needs else values
+        return "" if enough else layout.without
 
     def _train(self, head: Head, values: Fields, into: Collector) -> None:
         layout, step = self.layout, head.step or 0
@@ -98,43 +98,30 @@ class Headed:
 
     def _result(self, head: Head, values: Fields, into: Collector) -> None:
         """Takes the results of an evaluation, at their step or the last one of training."""
-        if head.step is None:
-            place = Place(self._reached, after_last=True)
-        else:
-            place = Place(head.step)
+        at = (self._reached, True) if head.step is None else (head.step, False)
+        place = Place(at[0], after_last=at[1])
         for record in records_of(values):
             into.record(place, record)
 
-    def _values(self, head: Head, text: str, into: Collector) -> tuple[Fields, list[Field]]:
-        """The names and numbers of series behind a head, and the fields without a number."""
-        layout, result = self.layout, head.phase != "train"
+    def _values(self, phase: str, text: str, into: Collector) -> tuple[Fields, list[str]]:
+        """The names and numbers of series behind a head, and what is wrong with other fields."""
+        layout = self.layout
         values: Fields = []
-        faults: list[Field] = []
-        for field in layout.fields(text):
-            name, value = field.name, field.value
-            if layout.left_out.fullmatch(name) or (result and name in TIMES):
+        faults: list[str] = []
+        for field in layout.fields.split(text):
+            name, shown, behind = field
+            series = series_of(layout, name, phase)
+            if series is None:
                 continue
-            series = self._series(name, head.phase)
-            if value is None and field.shown is not None and _belongs(name, series, into):
-                value = word(name, field.shown, field.text, into)
-            if value is None:
-                faults.append(field)
-                if field.last:
+            value, whole = number(shown), behind == "" and name != ""
+            if value is None and whole and (is_loss(name) or into.knows(series)):
+                value = word(name, shown, text, into)
+            if value is None or not whole:
+                faults.append(layout.fields.fault(field))
+                if value is not None and behind:
                     break
             elif name not in layout.facts:
                 values.append((series, value))
             elif value.is_integer():
                 into.fact(layout.facts[name], int(value), line=into.line)
         return values, faults
-
-    def _series(self, name: str, phase: str) -> str:
-        """The series of a field."""
-        if phase == "train":
-            return self.layout.renamed.get(name, name)
-        name = name.removesuffix(self.layout.ending)
-        return f"{phase}.{self.layout.renamed.get(name, name)}"
-
-
-def _belongs(name: str, series: str, into: Collector) -> bool:
-    """Whether what replaces a number is the value of a series."""
-    return is_loss(name) or into.knows(series)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from harness.parse.grammar.fields import Field
+from harness.parse.grammar.fields import Fields
 from harness.parse.number import count
 
+TIMES = frozenset({"time", "data_time"})
+"""Fields of a result that say how long it took."""
+CACHED = 4096
+"""Names whose series are remembered: a log prints the same few on every line."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # as a key, by identity
 class Layout:
     """The words and positions of a program's lines: heads, and fields behind each of them.
 
@@ -20,9 +26,9 @@ class Layout:
     there is none; or the `step` of a result. `finished` has the group `done` too, in a line without
     fields. `stated` finds whole numbers that are facts in lines without a head.
 
-    `fields` yields the fields behind a head. `left_out` are names that are not read. `renamed` are
-    the series whose names differ from those of their fields, of which results have `ending` behind
-    the name. `facts` are fields that state a fact.
+    `fields` is the form of the fields behind a head. `left_out` are names that are not read.
+    `renamed` are the series whose names differ from those of their fields, of which results have
+    `ending` behind the name. `facts` are fields that state a fact.
 
     The first step has the number `first`. Values are means over the `interval` between two lines,
     or as many steps as the program's config states, except those of `instant` series. A line of
@@ -32,7 +38,7 @@ class Layout:
 
     needle: str
     head: re.Pattern[str]
-    fields: Callable[[str], Iterator[Field]]
+    fields: Fields
     finished: re.Pattern[str] | None = None
     stated: tuple[tuple[str, re.Pattern[str]], ...] = ()
     left_out: re.Pattern[str]
@@ -63,23 +69,34 @@ class Head(NamedTuple):
 
 
 def head_of(match: re.Match[str], first: int) -> Head:
-    """Returns what a head says; `first` is the number of the first step.
+    r"""Returns what a head says; `first` is the number of the first step.
 
-    >>> match = re.match(r"(?P<epoch>\\d+): (?P<done>\\d+)/(?P<total>\\d+)", "2: 5/20")
+    >>> match = re.match(r"(?P<epoch>\d+): (?P<done>\d+)/(?P<total>\d+)", "2: 5/20")
     >>> head_of(match, 1)
     Head(phase='train', step=24, done=5, epoch=2, planned=None, placed=True)
     """
     groups = match.groupdict()
-    if groups.get("step") is not None:
-        return Head("val", count(groups["step"]))
-    phase = groups.get("phase") or "train"
-    if phase != "train":
+    phase, shown, step = groups.get("phase"), groups.get("epoch"), groups.get("step")
+    if step is not None:
+        return Head("val", count(step))
+    if phase is not None and phase != "train":
         return Head(phase, None, placed=False)
     done, total = count(groups["done"]), count(groups["total"])
-    stated = groups.get("epoch")
-    epoch = count(stated or "1")
+    epoch = 1 if shown is None else count(shown)
     if done is None or total is None or epoch is None:
-        return Head(phase, None)
-    if stated is None:
-        return Head(phase, max(0, done - first), done, epoch, planned=total)
-    return Head(phase, max(0, done - first + (max(1, epoch) - 1) * total), done, epoch)
+        return Head("train", None)
+    if shown is None:
+        return Head("train", max(0, done - first), done, 1, total)
+    return Head("train", max(0, done - first + (max(1, epoch) - 1) * total), done, epoch)
+
+
+@lru_cache(maxsize=CACHED)
+def series_of(layout: Layout, name: str, phase: str) -> str | None:
+    """Returns the series of a field behind a head of this phase; None for a field left out."""
+    result = phase != "train"
+    if layout.left_out.fullmatch(name) or (result and name in TIMES):
+        return None
+    if not result:
+        return layout.renamed.get(name, name)
+    name = name.removesuffix(layout.ending)
+    return f"{phase}.{layout.renamed.get(name, name)}"
