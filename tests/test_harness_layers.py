@@ -33,7 +33,7 @@ INSIDE = {
         {"blocks", "formats", "fast", "grammar"},
         {"starter"},
         {"nearly"},
-        {"finish"},
+        {"finish", "offering"},
         {"reading"},
     ],
     "report": [{"comparison", "ports"}],
