@@ -36,7 +36,8 @@ def _several(name: str, steps: NDArray[np.int64], values: NDArray[np.float64]) -
     same = steps[1:] == steps[:-1]
     if not same.any():
         return ""
-    differ = same & (values[1:] != values[:-1]) & ~np.isnan(values[1:] + values[:-1])
+    known = ~np.isnan(values)
+    differ = same & (values[1:] != values[:-1]) & known[1:] & known[:-1]
     again = int(np.count_nonzero(differ))
     starts = np.concatenate([[0], np.flatnonzero(~same) + 1, [steps.size]])
     sizes, counts = np.unique(np.diff(starts), return_counts=True)
