@@ -111,6 +111,20 @@ def test_a_line_without_what_it_needs_is_skipped_for_one_reason(fields, reason):
     assert reasons(run) == [reason]
 
 
+@pytest.mark.parametrize("text", ["a" * 62 + ": 1.5", "heat loss: " + "low " * 20, "12", "7: 1.5"])
+def test_other_text_between_bars_is_no_field(text):
+    run = read(f"kiln <train 10 of 80> heat loss: 2.5 | {text} | rate: 0.1 |\n", BarredKiln)
+    assert points(run) == {"loss@1": {9: 2.5}, "rate@1": {9: 0.1}}
+    assert [reason.partition(", not")[0] for reason in reasons(run)] == [
+        "expected 'name: number' between bars"
+    ]
+
+
+def test_a_layout_needs_the_counters_of_its_head():
+    with pytest.raises(ValueError, match="has no group done or total"):
+        Layout(fields=Parted(), **{**LAYOUT, "head": re.compile(r"step (?P<step>\d+)")})
+
+
 def test_counters_beyond_any_training_are_damage():
     huge = "9" * 30
     run = read(f"kiln <train 10 of 80> heat: 2.5\nkiln <train {huge} of 80> heat: 2.25\n")

@@ -9,6 +9,8 @@ from harness.parse.number import number
 
 MAX_BARS = 100
 """Fields between bars that are read; more are another program's."""
+MAX_PART = 61
+"""Characters of a name or a value between bars; longer text is another program's."""
 
 _NAME = r"(?<![\w./-])([A-Za-z_][\w./-]{0,120}):"
 _BLANKS = " \t\r\n,"
@@ -91,4 +93,6 @@ class Barred:
 
 def _barred(text: str) -> Field:
     name, colon, shown = text.partition(":")
-    return (name.rstrip(), shown.lstrip(), "") if colon and name[0:1].isalpha() else ("", text, "")
+    name, shown = name.rstrip(), shown.lstrip()
+    named = colon and name[:1].isalpha() and max(len(name), len(shown)) <= MAX_PART
+    return (name, shown, "") if named else ("", text, "")

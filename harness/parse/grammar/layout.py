@@ -34,6 +34,9 @@ class Layout:
     or as many steps as the program's config states, except those of `instant` series. A line of
     training needs a series with the word `needs`; `without` and `without_result` are the reasons
     why a line without a series is skipped, empty where the program writes such lines.
+
+    Raises:
+        ValueError: `head` has no group `done` or no group `total`.
     """
 
     needle: str
@@ -51,6 +54,11 @@ class Layout:
     needs: str = ""
     without: str = ""
     without_result: str = ""
+
+    def __post_init__(self) -> None:
+        if missing := {"done", "total"} - self.head.groupindex.keys():
+            msg = f"the head of a layout has no group {' or '.join(sorted(missing))}"
+            raise ValueError(msg)
 
 
 class Head(NamedTuple):
