@@ -168,3 +168,15 @@ def test_a_validation_of_megatron_that_is_no_number_is_nan():
     result = next(s for s in run.series if s.name == "val.loss")
     assert result.steps.tolist() == [10]
     assert result.values[0] != result.values[0]
+
+
+def test_fields_of_a_line_that_broke_into_a_validation_of_megatron_are_no_results():
+    run = parse_log(
+        [
+            " iteration 10/ 50 | lm loss: 2.5E+00 |\n"
+            " validation loss at iteration 10 | lm loss val | grad norm: 1.5 | lm loss: 9.5 | "
+            "lm loss PPL: 12.25 |\n"
+        ],
+        source="log",
+    )
+    assert points(run) == {"loss@1": {10: 2.5}, "val.loss PPL@1": {10: 12.25}}

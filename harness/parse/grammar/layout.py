@@ -27,8 +27,9 @@ class Layout:
     fields. `stated` finds whole numbers that are facts in lines without a head.
 
     `fields` is the form of the fields behind a head. `left_out` are names that are not read.
-    `renamed` are the series whose names differ from those of their fields, of which results have
-    `ending` behind the name. `facts` are fields that state a fact.
+    `renamed` are the series whose names differ from those of their fields. `facts` are fields that
+    state a fact. If there are `endings`, every name of a result has one of them, which is replaced;
+    other fields behind its head are another line's.
 
     The first step has the number `first`. Values are means over the `interval` between two lines,
     or as many steps as the program's config states, except those of `instant` series. A line of
@@ -46,7 +47,7 @@ class Layout:
     stated: tuple[tuple[str, re.Pattern[str]], ...] = ()
     left_out: re.Pattern[str]
     renamed: Mapping[str, str] = field(default_factory=dict)
-    ending: str = ""
+    endings: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     first: int
     means: Literal["interval", "config"]
@@ -94,7 +95,8 @@ def head_of(match: re.Match[str], first: int) -> Head:
     if done is None or total is None or epoch is None:
         return Head("train", None)
     if shown is None:
-        return Head("train", max(0, done - first), done, 1, total)
+        planned = total if done <= total else None
+        return Head("train", max(0, done - first), done, 1, planned)
     return Head("train", max(0, done - first + (max(1, epoch) - 1) * total), done, epoch)
 
 
@@ -106,5 +108,8 @@ def series_of(layout: Layout, name: str, phase: str) -> str | None:
         return None
     if not result:
         return layout.renamed.get(name, name)
-    name = name.removesuffix(layout.ending)
-    return f"{phase}.{layout.renamed.get(name, name)}"
+    end = next((end for end in layout.endings if name.endswith(end)), "")
+    if layout.endings and not end:
+        return None
+    stem = name.removesuffix(end)
+    return f"{phase}.{layout.renamed.get(stem, stem)}{layout.endings.get(end, '')}"
