@@ -183,7 +183,103 @@ ENDS = {
     ),
 }
 
-FORMS = ABBREVIATED | BARS | LINES | ENDS
+SETS = {
+    "a validation and a test at one step": (
+        "step=1 train_loss=3.5\nstep=1 eval_loss=4.5 eval_acc=0.5\n"
+        "step=1 test_loss=5.5 test_acc=0.25\nstep=2 train_loss=3.25\n",
+        {
+            "loss": {1: 3.5, 2: 3.25},
+            "val.loss": {1: 4.5},
+            "val.acc": {1: 0.5},
+            "val.test_loss": {1: 5.5},
+            "val.test_acc": {1: 0.25},
+        },
+    ),
+    "a test before the first validation": (
+        "step 1: train loss 3.5, test loss 5.5, val loss 4.5\n",
+        {"loss": {1: 3.5}, "val.loss": {1: 4.5}, "val.test_loss": {1: 5.5}},
+    ),
+    "a test alone is the evaluation": (
+        "step 1: loss 3.5\ntest Loss: 5.5 Acc: 0.5\nstep 2: loss 3.25\ntest Loss: 5.25 Acc: 0.75\n",
+        {"loss": {1: 3.5, 2: 3.25}, "val.loss": {1: 5.5, 2: 5.25}, "val.Acc": {1: 0.5, 2: 0.75}},
+    ),
+    "figures behind the losses of both": (
+        "step 1: loss 3.5\nval Loss: 4.5 Acc: 0.5 test Loss: 5.5 Acc: 0.25\n",
+        {
+            "loss": {1: 3.5},
+            "val.loss": {1: 4.5},
+            "val.Acc": {1: 0.5},
+            "val.test_loss": {1: 5.5},
+            "val.test_Acc": {1: 0.25},
+        },
+    ),
+    "batches of a validation and of a test": (
+        "step 1: loss 3.5\nVal: [1/2] loss: 4.5 (4.5)\nVal: [2/2] loss: 4.0 (4.25)\n"
+        "Test: [1/2] loss: 5.5 (5.5)\nTest: [2/2] loss: 5.0 (5.25)\nstep 2: loss 3.25\n",
+        {"loss": {1: 3.5, 2: 3.25}, "val.loss": {1: 4.25}, "val.test_loss": {1: 5.25}},
+    ),
+    "a line with a star is of the data of the batches before it": (
+        "step 1: loss 3.5\nTest: [1/2] loss: 5.5 (5.5) acc1: 2.5 (2.25)\n* Acc@1 2.125\n"
+        "step 2: loss 3.25, val loss 4.5\n",
+        {
+            "loss": {1: 3.5, 2: 3.25},
+            "val.loss": {2: 4.5},
+            "val.test_loss": {1: 5.5},
+            "val.test_acc1": {1: 2.125},
+        },
+    ),
+    "an evaluation of the test set by lines that name the set, and one that does not": (
+        "step 1: loss 3.5\nTest: [1/2] loss: 5.5 (5.5)\nEvaluation loss: 5.25\n"
+        "step 2: loss 3.25, val loss 4.5\n",
+        {"loss": {1: 3.5, 2: 3.25}, "val.loss": {2: 4.5}, "val.test_loss": {1: 5.25}},
+    ),
+    "a test at the end": (
+        "epoch 1 step 1 loss 3.5 val_loss 4.5\nepoch 2 step 2 loss 3.25 val_loss 4.25\n"
+        "Test loss: 5.25\n",
+        {"loss": {1: 3.5, 2: 3.25}, "val.loss": {1: 4.5, 2: 4.25}, "val.test_loss": {2: 5.25}},
+    ),
+    "parts of a line with a phase each": (
+        "Epoch 1: Train: loss 3.5 acc 0.5 | Val: loss 4.5 acc 0.25 | Test: loss 5.5 acc 0.125\n"
+        "Epoch 2: Train: loss 3.25 acc 0.5 | Val: loss 4.25 acc 0.25 | Test: loss 5.25 acc 0.125\n",
+        {
+            "loss": {1: 3.5, 2: 3.25},
+            "acc": {1: 0.5, 2: 0.5},
+            "val.loss": {1: 4.5, 2: 4.25},
+            "val.acc": {1: 0.25, 2: 0.25},
+            "val.test_loss": {1: 5.5, 2: 5.25},
+            "val.test_acc": {1: 0.125, 2: 0.125},
+        },
+    ),
+    "a bar with results of both": (
+        "Epoch 1/1\n2/2 [=====] - 1s - loss: 3.5 - val_loss: 4.5 - val_acc: 0.5\n"
+        "Test loss: 5.5\nTest accuracy: 0.25\n",
+        {"loss": {2: 3.5}, "val.loss": {2: 4.5}, "val.acc": {2: 0.5}, "val.test_loss": {2: 5.5}},
+    ),
+    "columns of a table": (
+        "step,loss,test_loss,val_loss\n1,3.5,5.5,4.5\n2,3.25,5.25,4.25\n",
+        {
+            "loss": {1: 3.5, 2: 3.25},
+            "val.loss": {1: 4.5, 2: 4.25},
+            "val.test_loss": {1: 5.5, 2: 5.25},
+        },
+    ),
+    "rows of a table": (
+        "step,split,loss\n1,train,3.5\n1,valid,4.5\n1,test,5.5\n",
+        {"loss": {1: 3.5}, "val.loss": {1: 4.5}, "val.test_loss": {1: 5.5}},
+    ),
+    "objects of JSON": (
+        '{"step": 1, "loss": 3.5}\n{"step": 1, "split": "test", "loss": 5.5}\n'
+        '{"step": 1, "eval_loss": 4.5}\n',
+        {"loss": {1: 3.5}, "val.loss": {1: 4.5}, "val.test_loss": {1: 5.5}},
+    ),
+    "objects of JSON with a test alone": (
+        '{"epoch": 1, "train_loss": 3.5, "test_loss": 5.5, "test_acc1": 0.5}\n'
+        '{"epoch": 2, "train_loss": 3.25, "test_loss": 5.25, "test_acc1": 0.75}\n',
+        {"loss": {1: 3.5, 2: 3.25}, "val.loss": {1: 5.5, 2: 5.25}, "val.acc1": {1: 0.5, 2: 0.75}},
+    ),
+}
+
+FORMS = ABBREVIATED | BARS | LINES | ENDS | SETS
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -17,12 +17,14 @@ from harness.parse.grammar.figures import Figure
 from harness.parse.grammar.held import Held
 from harness.parse.grammar.line import Parsed, parsed
 from harness.parse.grammar.missing import Missing, spelled, value_of
+from harness.parse.grammar.phases import EVALUATED
 from harness.parse.grammar.positions import place_of
 from harness.parse.grammar.prefixes import prefix_of
 from harness.parse.grammar.process import Process
 from harness.parse.grammar.words import OTHER_LOSSES
 from harness.parse.line import Line
 from harness.parse.number import number
+from harness.parse.sets import RESULT, TESTED
 from harness.parse.several import untold
 
 MAX_LINE = 4000
@@ -117,7 +119,7 @@ class Grammar:
             said = parsed(line.text, ranked=self._ranked)
             process = self._processes.get(said.rank or 0)
             if process is not None and said.ends and process.evaluating.is_open:
-                process.evaluating.result(said.values())
+                process.evaluating.result(said.values(), general=said.general)
                 return True
         return False
 
@@ -187,7 +189,7 @@ class Grammar:
 
     def _is_result(self, said: Parsed) -> bool:
         """Whether a line has results alone, and one process only can have printed them."""
-        return said.phase == "eval" and not said.place.is_stated and len(self._processes) == 1
+        return said.phase in EVALUATED and not said.place.is_stated and len(self._processes) == 1
 
     def _rank(self, said: Parsed) -> int:
         """The rank of a line; results without a rank are those of the only process."""
@@ -214,7 +216,7 @@ def _values(said: Parsed, losses: list[Figure]) -> dict[str, float]:
 
 def _series(name: str, losses: list[Figure]) -> str:
     """The name of a series: `loss` for a line's loss under another name."""
-    bare = name.removeprefix("val.")
+    bare = name.removeprefix(TESTED).removeprefix(RESULT)
     other = bare in OTHER_LOSSES and losses[0].name.lower() in OTHER_LOSSES
     return name.replace(bare, "loss") if other else name
 
