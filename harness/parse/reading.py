@@ -10,6 +10,7 @@ from math import nan
 from harness.errors import ParseError
 from harness.log.run import Run
 from harness.parse.collect import Collector
+from harness.parse.dropped import Dropped
 from harness.parse.fast.bulk import THREADS, Bulk, Sorted, has_records, is_loaded
 from harness.parse.fast.pending import Pending
 from harness.parse.fast.templated import Templated
@@ -134,6 +135,7 @@ class _Reading:
         self._taker = ""
         self._unread = 0
         self._nearly: Nearly | None = Nearly()  # until a format has a record
+        self._dropped = Dropped()
 
     def next_line(self) -> int:
         """The number of the line that comes next."""
@@ -216,7 +218,9 @@ class _Reading:
         odd: list[str] = []
         line = Line.respelled(self.number, piece, odd)
         reader = self._reader_of(line)
-        if odd and reader is not None and not isinstance(reader, (*FACTS_ONLY, *AS_SPELLED)):
+        if reader is None:
+            self._dropped.add(self.number, piece)
+        elif odd and not isinstance(reader, (*FACTS_ONLY, *AS_SPELLED)):
             for was in odd:
                 self.into.odd("", was, nan, piece)
         if self.into.waiting:
@@ -276,5 +280,11 @@ class _Reading:
         lines = self.number - 1 + self._open
         known = [reader.name for reader in self._readers if not isinstance(reader, FACTS_ONLY)]
         return runs_of(
-            into, source=source, lines=lines, notes=notes, known=known, nearly=self._nearly
+            into,
+            source=source,
+            lines=lines,
+            notes=notes,
+            known=known,
+            nearly=self._nearly,
+            dropped=self._dropped,
         )

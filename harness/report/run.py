@@ -156,9 +156,23 @@ def _remarks(run: Run) -> list[str]:
     lines += [f"note: {note}" for note in run.notes]
     lines = _first(lines, "more notes; see --json -")
     where = [f"skipped {run.source}:{s.line}: {s.reason}" for s in run.skipped]
-    if not where:
+    if not where and not run.dropped_count:
         return [*lines, "no line that looks like a record was skipped"]
-    return [*lines, *_first(where, "more were skipped; see --json -")]
+    return [*lines, *_first(where, "more were skipped; see --json -"), *_dropped(run)]
+
+
+def _dropped(run: Run) -> list[str]:
+    """Returns a sentence on the lines with figures that no format took, and the first ones."""
+    count = run.dropped_count
+    if not count:
+        return []
+    states = "states" if count == 1 else "state"
+    first = [f"{run.source}:{s.line}: {_cut(s.text)}" for s in run.dropped]
+    return [
+        f"{counted(count, 'line')} behind the first record {states} figures that no format reads, "
+        f"such as:",
+        *first,
+    ]
 
 
 def _first(lines: list[str], rest: str) -> list[str]:
@@ -234,5 +248,9 @@ def _document(run: Run) -> dict[str, Any]:
             for s in run.replaced
         ],
         "skipped": [{"line": s.line, "reason": s.reason, "text": s.text} for s in run.skipped],
+        "dropped": {
+            "lines": run.dropped_count,
+            "first": [{"line": s.line, "text": s.text} for s in run.dropped],
+        },
         "notes": list(run.notes),
     }
