@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Largest number of notes and of skipped lines on the screen; JSON has all."""
+NAMED = 6
+"""Series that are named in one note."""
 TWO_ABREAST = 110
 """Width of the screen from which on two facts are printed side by side."""
 LONGEST = 60
@@ -145,15 +147,7 @@ MAX_GAP = 1_000_000
 
 def _remarks(run: Run) -> list[str]:
     """Returns the first gaps, notes and skipped lines."""
-    lines = []
-    for s in run.series:
-        missing = _gaps(s)
-        if missing.size:
-            lines.append(
-                f"note: {s.key} of rank {s.rank} lacks {counted(missing.size, 'step')}: "
-                f"{listed(missing)}"
-            )
-    lines += [f"note: {note}" for note in run.notes]
+    lines = [f"note: {text}" for text in (*_lacking(run), *run.notes)]
     lines = _first(lines, "more notes; see --json -")
     where = [f"skipped {run.source}:{s.line}: {s.reason}" for s in run.skipped]
     if not where and not run.dropped_count:
@@ -173,6 +167,35 @@ def _dropped(run: Run) -> list[str]:
         f"such as:",
         *first,
     ]
+
+
+def _lacking(run: Run) -> list[str]:
+    """Returns a sentence for each set of missing steps, with the series that lack them."""
+    lacking: dict[bytes, list[Series]] = {}
+    missing: dict[bytes, NDArray[np.int64]] = {}
+    for s in run.series:
+        gaps = _gaps(s)
+        if gaps.size:
+            lacking.setdefault(gaps.tobytes(), []).append(s)
+            missing[gaps.tobytes()] = gaps
+    return [
+        f"{_series(group)} {'lacks' if len(group) == 1 else 'lack'} "
+        f"{counted(missing[key].size, 'step')}: {listed(missing[key])}"
+        for key, group in lacking.items()
+    ]
+
+
+def _series(group: Sequence[Series]) -> str:
+    """Returns the names of series and their ranks; of many names, the first and their number."""
+    names = list(dict.fromkeys(s.key for s in group))
+    ranks = sorted({s.rank for s in group})
+    more = len(names) - NAMED
+    if more > 0:
+        shown = f"{', '.join(names[:NAMED])} and {more} more"
+    else:
+        shown = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    of = f"rank {ranks[0]}" if len(ranks) == 1 else f"{len(ranks)} ranks"
+    return f"{shown} of {of}"
 
 
 def _first(lines: list[str], rest: str) -> list[str]:

@@ -126,9 +126,10 @@ class Grammar:
     def _refuse(self, into: Collector) -> None:
         """Refuses a log of several processes that cannot be told apart."""
         again = sum(process.again for process in self._processes.values())
-        if again > 1 and again >= MIN_AGAIN * sum(p.placed for p in self._processes.values()):
+        placed = sum(process.placed for process in self._processes.values())
+        if again > 1 and again >= MIN_AGAIN * placed:
             example = next(p.example for p in self._processes.values() if p.again)
-            into.refusals[self.name] = untold(again, example)
+            into.refusals[self.name] = untold(again, example, records=placed)
 
     def _begin_epoch(self, line: str) -> None:
         """Takes the epoch of a line without a loss, such as `Epoch 2/10`."""
