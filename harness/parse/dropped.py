@@ -6,7 +6,8 @@ import re
 from array import array
 
 from harness.log.run import Skipped
-from harness.parse.grammar.figures import Figure, figures_of
+from harness.parse.grammar.figures import figures_of
+from harness.parse.grammar.measures import DECIMAL, is_chatter, is_measure
 from harness.parse.grammar.prefixes import prefix_of
 
 SHOWN = 3
@@ -19,21 +20,7 @@ LONGEST = 600
 """Characters of a line that may hold figures."""
 REASON = "figures in no known form"
 
-_DECIMAL = re.compile(r"\d\.\d|\d[eE][-+]\d|\d\s?%")
 _NUMBER = re.compile(r"\d+")
-_CHATTER = re.compile(
-    r"\b(?:best|sav(?:ed|ing)|checkpoint|ckpt|early.stop\w*|resum\w+|load(?:ed|ing)|warning|eta)\b",
-    re.IGNORECASE,
-)
-"""Words of lines that repeat a figure, or speak of files."""
-_RESOURCE = re.compile(
-    r"time|memory|mem|[gmk]i?b|ram|elapsed|duration|seconds|secs?|minutes?|hours?|took|speed|"
-    r"throughput|rates?|size|params?|parameters|flops|macs|version|cpu|gpu|util\w*|power|temp\w*|allocated|"
-    r"reserved|cached|us(?:ed|age)",
-    re.IGNORECASE,
-)
-"""Parts of the names of times, sizes and speeds."""
-_PARTS = re.compile(r"[\W_]+")
 _CELL = re.compile(r"(?P<number>[-+]?\d{1,20}(?:\.\d{1,20})?%?)|.*[A-Za-z].*")
 
 
@@ -50,7 +37,7 @@ class Dropped:
 
     def add(self, number: int, text: str) -> None:
         """Takes a line that no format took."""
-        if len(text) > LONGEST or not text.endswith("\n") or not _DECIMAL.search(text):
+        if len(text) > LONGEST or not text.endswith("\n") or not DECIMAL.search(text):
             return
         kind = _NUMBER.sub("0", text)
         holds = self._kinds.get(kind)
@@ -80,15 +67,9 @@ def holds_figures(text: str) -> bool:
     >>> holds_figures("max memory: 3.5 GB"), holds_figures("Saving checkpoint, acc: 0.75")
     (False, False)
     """
-    if _CHATTER.search(text):
+    if is_chatter(text):
         return False
-    return _is_row(text) or any(map(_is_figure, figures_of(text, prefix_of(text).end)))
-
-
-def _is_figure(figure: Figure) -> bool:
-    if figure.value is None or not _DECIMAL.search(f"{figure.text}{figure.behind}"):
-        return False
-    return not any(map(_RESOURCE.fullmatch, _PARTS.split(figure.name)))
+    return _is_row(text) or any(map(is_measure, figures_of(text, prefix_of(text).end)))
 
 
 def _is_row(text: str) -> bool:

@@ -79,8 +79,10 @@ class Parsed:
         return means if history is None else {**means, "val.loss": history}
 
 
-def parsed(text: str, *, ranked: bool = False) -> Parsed:
+def parsed(text: str, *, ranked: bool = False, heading: Phase = "") -> Parsed:
     """Returns what a line of text says; `ranked` says that lines before state their rank.
+
+    `heading` is the phase that a heading before the line names.
 
     >>> line = parsed("[rank1]: Epoch: [2][20/40] train loss: 0.5 (0.75) lr 0.1")
     >>> line.rank, line.place.epoch, line.place.counter, line.place.length, line.values()
@@ -99,7 +101,7 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
         rank = count(stated["rank"] or stated["ordinal"])
     head = text[end : figures[0].start] if figures else text[end:]
     ends = _RESULT.match(text, end) is not None
-    phase = _stated(text, end) or phase_of(head)
+    phase = _stated(text, end) or phase_of(head) or ("" if place.is_stated else heading)
     if phase == "summary" and place.counter is not None:
         phase = "train"  # fairseq's means over an epoch count updates, and no steps of the epoch
     names = names_of(text, figures, phase)

@@ -14,6 +14,8 @@ Phase = Literal["", "train", "eval", "test", "summary"]
 EVALUATED = ("eval", "test")
 """The phases of evaluations."""
 
+MAX_HEADING = 60
+"""Characters of a heading."""
 MAX_HEAD = 400
 """Characters before the first figure in which a phase is looked for."""
 
@@ -51,6 +53,19 @@ def phase_of(head: str) -> Phase:
             return "train"
         stated = stated or "train"
     return stated
+
+
+def heading_of(text: str) -> Phase:
+    """Returns the phase that a heading names: a line of words that ends in a colon.
+
+    >>> heading_of("Test Error: "), heading_of("step 5 test:"), heading_of("Hint:")
+    ('test', '', '')
+    """
+    text = text.strip()
+    is_heading = text.endswith(":") and len(text) <= MAX_HEADING
+    if not is_heading or any(letter.isdigit() for letter in text):
+        return ""
+    return phase_of(text)
 
 
 def _evaluation(head: str, first: re.Match[str]) -> Phase:

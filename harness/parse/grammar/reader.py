@@ -13,14 +13,17 @@ import re
 from math import isfinite
 
 from harness.parse.collect import Collector
+from harness.parse.grammar.copypaste import MARK, CopyPaste
 from harness.parse.grammar.figures import Figure
 from harness.parse.grammar.held import Held
 from harness.parse.grammar.line import Parsed, parsed
+from harness.parse.grammar.measures import DECIMAL, is_chatter, is_measure
 from harness.parse.grammar.missing import Missing, spelled, value_of
-from harness.parse.grammar.phases import EVALUATED
+from harness.parse.grammar.phases import EVALUATED, Phase, heading_of
 from harness.parse.grammar.positions import place_of
 from harness.parse.grammar.prefixes import prefix_of
 from harness.parse.grammar.process import Process
+from harness.parse.grammar.results import HINTS
 from harness.parse.grammar.words import OTHER_LOSSES
 from harness.parse.line import Line
 from harness.parse.number import number
@@ -69,16 +72,19 @@ class Grammar:
         self._held = Held()
         self._summaries = 0
         self._ranked = False
+        self._heading: Phase = ""
+        self._copypaste = CopyPaste()
 
     def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line with a loss."""
         if len(line.text) > MAX_LINE:
             return False
         low = line.text.lower()
+        heading, self._heading = self._heading, ""
         if not any(hint in low for hint in _HINTS):
-            return self._without_loss(line, low)
+            return self._without_loss(line, low, heading, into)
         text = line.text.rstrip("\r\n\b")
-        said = parsed(text, ranked=self._ranked)
+        said = parsed(text, ranked=self._ranked, heading=heading)
         losses = self._losses(text, said, whole=line.whole)
         if not losses:
             return line.whole and self._is_damaged(line.number, line.text, said, into)
@@ -107,8 +113,16 @@ class Grammar:
         if left:
             into.note(f"plain: {left} lines inside evaluations state no mean and are left out")
 
-    def _without_loss(self, line: Line, low: str) -> bool:
+    def _without_loss(self, line: Line, low: str, heading: Phase, into: Collector) -> bool:
         """Takes what a line without a loss says of those behind it, or of an evaluation."""
+        if MARK in low:
+            return self._pasted(line, into)
+        if low.isspace():
+            self._heading = heading
+        elif low.rstrip().endswith(":"):
+            self._heading = heading_of(line.text)
+        if any(hint in low for hint in HINTS) and self._is_result_alone(line, heading, into):
+            return True
         if "poch" in low:
             self._begin_epoch(line.text)
         elif "ing" in low and (announced := _ANNOUNCED.search(line.text)):
@@ -122,6 +136,33 @@ class Grammar:
                 process.evaluating.result(said.values(), general=said.general)
                 return True
         return False
+
+    def _is_result_alone(self, line: Line, heading: Phase, into: Collector) -> bool:
+        """Takes a line of results without a loss: `[EVAL] mIoU: 0.75`, once training began."""
+        if not line.whole or not DECIMAL.search(line.text) or is_chatter(line.text):
+            return False
+        said = parsed(line.text.rstrip(), ranked=self._ranked, heading=heading)
+        process = self._processes.get(self._rank(said)) if self._processes else None
+        values = {
+            name: figure.value
+            for name, figure in zip(said.names, said.figures, strict=True)
+            if figure.value is not None and is_measure(figure)
+        }
+        if process is None or not process.placed or not values:
+            return False
+        if not all(name.startswith(RESULT) for name in values):
+            return False
+        process.take(said, values, into)
+        return True
+
+    def _pasted(self, line: Line, into: Collector) -> bool:
+        """Takes one of the lines that detectron2 prints of the results of an evaluation."""
+        values = self._copypaste.feed(line.text) if line.whole else None
+        process = self._processes.get(0)
+        if values is None or process is None or not process.placed:
+            return False
+        process.results(values, into)
+        return True
 
     def _refuse(self, into: Collector) -> None:
         """Refuses a log of several processes that cannot be told apart."""

@@ -14,7 +14,7 @@ from harness.parse.sets import RESULT, TEST, TESTED, VALIDATION
 Figures = tuple[Figure, ...]
 Names = tuple[str, ...]
 
-_HINTS = ("val", "test", "dev", "cv")
+HINTS = ("val", "test", "dev", "cv")
 """Parts of every word for an evaluation: a search for them takes a tenth of the time."""
 _PART = re.compile(
     rf"(?<![\w./])(?:\[(?P<part>{alternation(EVALUATION)})\](?=\s)"
@@ -28,7 +28,7 @@ _DATA = re.compile(rf"(?<![A-Za-z])(?:{alternation(VALIDATION | TEST)})(?![A-Za-
 def names_of(text: str, figures: Figures, phase: Phase) -> Names:
     """Returns the series of each figure of a line of this phase."""
     low = text.lower()
-    if not figures or not any(hint in low for hint in _HINTS):
+    if not figures or not any(hint in low for hint in HINTS):
         return tuple(series_name(figure.name, phase) for figure in figures)
     parts = list(_PART.finditer(text, figures[0].start))
     names = tuple(series_name(f.name, _phase_at(f.start, parts) or phase) for f in figures)
