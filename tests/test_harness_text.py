@@ -61,4 +61,4 @@ def test_a_nul_byte_is_found_on_its_line_wherever_blocks_are_cut(at, monkeypatch
     ],
 )
 def test_backspaces_overwrite_what_is_before_them(line, expected):
-    assert pieces(line) == expected
+    assert text.pieces(line) == expected
