@@ -32,7 +32,7 @@ INSIDE = {
     "parse": [
         {"blocks", "formats", "fast", "grammar"},
         {"starter"},
-        {"nearly"},
+        {"nearly", "dropped"},
         {"finish", "offering"},
         {"reading"},
     ],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import nan
 
 from harness.parse.collect import Collector
+from harness.parse.dropped import Dropped
 from harness.parse.fast.pending import Pending
 from harness.parse.format import Format
 from harness.parse.formats import AS_SPELLED, FACTS_ONLY
@@ -25,13 +26,15 @@ class Offering:
 
     `taker` is the name of the format that took the last piece of a line, empty without one.
     `pending` are records of other lines that were read in bulk; those before a line are added
-    first. `nearly` keeps lines that nearly fit a format, until a format has a record.
+    first. `nearly` keeps lines that nearly fit a format, until a format has a record. `dropped`
+    counts lines with figures that no format took.
     """
 
     def __init__(self, readers: Sequence[Format], into: Collector) -> None:
         self.taker = ""
         self.pending: Pending | None = None
         self.nearly: Nearly | None = Nearly()
+        self.dropped = Dropped()
         self._readers, self._into = readers, into
         self._foreign = self._unread = 0
         self._alike = 0
@@ -69,7 +72,9 @@ class Offering:
         odd: list[str] = []
         line = Line.respelled(number, piece, odd)
         reader = self._reader_of(line)
-        if odd and reader is not None and not isinstance(reader, (*FACTS_ONLY, *AS_SPELLED)):
+        if reader is None:
+            self.dropped.add(number, piece)
+        elif odd and not isinstance(reader, (*FACTS_ONLY, *AS_SPELLED)):
             for was in odd:
                 self._into.odd("", was, nan, piece)
         if self._into.waiting:

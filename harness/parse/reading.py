@@ -198,5 +198,12 @@ class _Reading:
             )
         lines = self.number - 1 + self._open
         known = [reader.name for reader in self._readers if not isinstance(reader, FACTS_ONLY)]
-        nearly = self._offering.nearly
-        return runs_of(into, source=source, lines=lines, notes=notes, known=known, nearly=nearly)
+        return runs_of(
+            into,
+            source=source,
+            lines=lines,
+            notes=notes,
+            known=known,
+            nearly=self._offering.nearly,
+            dropped=self._offering.dropped,
+        )

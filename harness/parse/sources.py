@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from harness.log.run import Series
 from harness.log.wording import counted
+from harness.parse.sets import tests_apart
 from harness.parse.track import Kept, Track
 
 Key = tuple[str, str, int, int]
@@ -92,7 +93,8 @@ def settle(tracks: Mapping[Key, Track], note: Callable[..., None]) -> Settled:
 
 def _names(tracks: Mapping[Key, Track], note: Callable[..., None]) -> dict[Key, str]:
     """The name of every track: its own, `loss` for the training loss, or one with its format."""
-    names = {key: key[1] for key in tracks}
+    final = tests_apart(key[1] for key in tracks)
+    names = {key: final[key[1]] for key in tracks}
     if tracks and "loss" not in names.values():
         found = _training_loss(tracks)
         if found is not None:

@@ -20,8 +20,8 @@ from harness.parse.names import (
     EPOCHS,
     SUMMARY,
     Names,
+    evaluation_of,
     holds_figures,
-    is_evaluation,
     is_loss,
     of_evaluation,
     step_key,
@@ -93,11 +93,11 @@ class JsonLines:
         """The figures of an object by the names of their series."""
         cells = {name: v for name, v in flat.items() if name != key and holds_figures(name)}
         where = _epoch(flat) if place is None else (place.iteration, place.rank)
-        evaluated = is_evaluation(flat)
-        figures, unread = self._rows[evaluated].read(cells, where, line.spelled, into)
+        evaluated = evaluation_of(flat)
+        figures, unread = self._rows[bool(evaluated)].read(cells, where, line.spelled, into)
         tell(line.number, line.spelled, unread, into)
         if evaluated:
-            figures = {of_evaluation(name): value for name, value in figures.items()}
+            figures = {of_evaluation(name, evaluated): value for name, value in figures.items()}
         self._names.learn(figures)
         return {self._names.of(name): value for name, value in figures.items()}
 

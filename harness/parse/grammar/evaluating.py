@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from harness.parse.collect import Collector
 from harness.parse.line import Place
+from harness.parse.sets import RESULT, TESTED
 
 
 class Evaluating:
@@ -19,11 +20,13 @@ class Evaluating:
     def __init__(self) -> None:
         self.left_out = 0
         self._values: dict[str, float] = {}
+        self._test = False
 
     def progress(self, means: Mapping[str, float]) -> None:
         """Takes the means of a line, none where it states none."""
         if means:
-            self._values = dict(means)
+            self._values.update(means)
+            self._test = all(name.startswith(TESTED) for name in means)
         else:
             self.left_out += 1
 
@@ -32,8 +35,13 @@ class Evaluating:
         """Whether means of an evaluation wait for its end."""
         return bool(self._values)
 
-    def result(self, figures: Mapping[str, float]) -> None:
-        """Takes the results that end an evaluation: they replace its means so far."""
+    def result(self, figures: Mapping[str, float], *, general: bool) -> None:
+        """Takes the results that end an evaluation: they replace its means so far.
+
+        `general` says that their line does not name the data: it is that of the lines before.
+        """
+        if general and self._test:
+            figures = {_of_test(name): value for name, value in figures.items()}
         known = {_spelled_alike(name): name for name in self._values}
         for name, value in figures.items():
             self._values[known.get(_spelled_alike(name), name)] = value
@@ -44,6 +52,10 @@ class Evaluating:
         if step is None or not values:
             return
         into.record(Place(step, rank=rank), values)
+
+
+def _of_test(name: str) -> str:
+    return name if name.startswith(TESTED) else name.replace(RESULT, TESTED, 1)
 
 
 def _spelled_alike(name: str) -> str:

@@ -32,10 +32,12 @@ _NAME = re.compile(
     r"(?P<gap>[^\S\n]{0,8}[:=][^\S\n]{0,8}|[^\S\n]{1,8}(?:is[^\S\n]{1,8})?)"
 )
 _AT = re.compile(
-    rf"(?P<open>['\"\[{{(]{{0,2}}[^\S\n]{{0,4}})(?:(?P<value>{VALUE})(?![\w.%])(?P<close>[\]}})'\"]?)"
+    rf"(?P<open>['\"\[{{(]{{0,2}}[^\S\n]{{0,4}})(?:(?P<value>{VALUE})(?![\w.]|%\|)(?P<share>%)?(?P<close>[\]}})'\"]?)"
     rf"(?:[^\S\n]{{0,4}}\([^\S\n]{{0,4}}(?P<mean>{VALUE})\))?|(?P<torn>\d))",
     re.ASCII,
 )
+_SHARE = re.compile(r"acc|prec|recall|top-?\d|iou|dice|err|[wc]er", re.ASCII)
+"""Parts of the names of figures that may be a percentage: others are of the progress."""
 _WORD = re.compile(r"(?P<word>\[[^\]\n]{0,40}\]|[^\s,;|)}\]]{0,40})(?P<behind>\s{0,8}[^\n]?)")
 
 
@@ -75,6 +77,8 @@ def figures_of(text: str, floor: int = 0) -> list[Figure]:
         if not loss and (not _is_named(low, stated=stated) or _is_no_figure(low)):
             continue
         at = _AT.match(text, match.end())
+        if at is not None and at["share"] and not _SHARE.search(low):
+            at = None
         if at is None and not loss:
             continue
         figure = _figure(text, match, at, floor, stated=stated)

@@ -11,8 +11,10 @@ from harness.parse.grammar.evaluating import Evaluating
 from harness.parse.grammar.held import Held
 from harness.parse.grammar.line import Parsed
 from harness.parse.grammar.naming import is_loss
+from harness.parse.grammar.phases import EVALUATED
 from harness.parse.grammar.positions import Place as Stated
 from harness.parse.line import Place
+from harness.parse.sets import RESULT
 
 Figures = Mapping[str, float]
 
@@ -45,7 +47,7 @@ class Process:
         """Takes the figures of a line."""
         if not said.place.bar:
             self._end_bars(into)
-        if said.phase == "eval":
+        if said.phase in EVALUATED:
             self._evaluation(said, figures, into)
         else:
             self._training(said, figures, into)
@@ -74,7 +76,7 @@ class Process:
         elif step is None:
             self._held.add(self._rank, self._epoch(place), figures)
         elif self.evaluating.is_open:
-            self.evaluating.result(figures)
+            self.evaluating.result(figures, general=said.general)
         else:
             self._record(At(step), figures, into)
 
@@ -84,8 +86,10 @@ class Process:
         at = self.counting.at(place)
         step = self._reached(into)
         self.announced = self.announced if at is None else None
-        results = all(name.startswith("val.") for name in said.names if is_loss(name))
-        if at is None and results and step is not None:
+        results = all(name.startswith(RESULT) for name in said.names if is_loss(name))
+        if at is None and results and self.evaluating.is_open:
+            self.evaluating.result(figures, general=said.general)
+        elif at is None and results and step is not None:
             self._record(At(step), figures, into)
         elif at is None:
             self.counting.epochs_ended += step is not None
@@ -179,5 +183,5 @@ class Process:
 
 def _parted(figures: Figures) -> tuple[dict[str, float], dict[str, float]]:
     """The figures of training, and the results of an evaluation."""
-    trained = {n: v for n, v in figures.items() if not n.startswith("val.")}
+    trained = {n: v for n, v in figures.items() if not n.startswith(RESULT)}
     return trained, {n: v for n, v in figures.items() if n not in trained}

@@ -13,16 +13,21 @@ import re
 from math import isfinite
 
 from harness.parse.collect import Collector
+from harness.parse.grammar.copypaste import MARK, CopyPaste
 from harness.parse.grammar.figures import Figure
 from harness.parse.grammar.held import Held
 from harness.parse.grammar.line import Parsed, parsed
+from harness.parse.grammar.measures import DECIMAL, is_chatter, is_measure
 from harness.parse.grammar.missing import Missing, spelled, value_of
+from harness.parse.grammar.phases import EVALUATED, Phase, heading_of
 from harness.parse.grammar.positions import place_of
 from harness.parse.grammar.prefixes import prefix_of
 from harness.parse.grammar.process import Process
+from harness.parse.grammar.results import HINTS
 from harness.parse.grammar.words import OTHER_LOSSES
 from harness.parse.line import Line
 from harness.parse.number import number
+from harness.parse.sets import RESULT, TESTED
 from harness.parse.several import untold
 
 MAX_LINE = 4000
@@ -67,16 +72,19 @@ class Grammar:
         self._held = Held()
         self._summaries = 0
         self._ranked = False
+        self._heading: Phase = ""
+        self._copypaste = CopyPaste()
 
     def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line with a loss."""
         if len(line.text) > MAX_LINE:
             return False
         low = line.text.lower()
+        heading, self._heading = self._heading, ""
         if not any(hint in low for hint in _HINTS):
-            return self._without_loss(line, low)
+            return self._without_loss(line, low, heading, into)
         text = line.text.rstrip("\r\n\b")
-        said = parsed(text, ranked=self._ranked)
+        said = parsed(text, ranked=self._ranked, heading=heading)
         losses = self._losses(text, said, whole=line.whole)
         if not losses:
             return line.whole and self._is_damaged(line.number, line.text, said, into)
@@ -105,8 +113,16 @@ class Grammar:
         if left:
             into.note(f"plain: {left} lines inside evaluations state no mean and are left out")
 
-    def _without_loss(self, line: Line, low: str) -> bool:
+    def _without_loss(self, line: Line, low: str, heading: Phase, into: Collector) -> bool:
         """Takes what a line without a loss says of those behind it, or of an evaluation."""
+        if MARK in low:
+            return self._pasted(line, into)
+        if low.isspace():
+            self._heading = heading
+        elif low.rstrip().endswith(":"):
+            self._heading = heading_of(line.text)
+        if any(hint in low for hint in HINTS) and self._is_result_alone(line, heading, into):
+            return True
         if "poch" in low:
             self._begin_epoch(line.text)
         elif "ing" in low and (announced := _ANNOUNCED.search(line.text)):
@@ -117,16 +133,44 @@ class Grammar:
             said = parsed(line.text, ranked=self._ranked)
             process = self._processes.get(said.rank or 0)
             if process is not None and said.ends and process.evaluating.is_open:
-                process.evaluating.result(said.values())
+                process.evaluating.result(said.values(), general=said.general)
                 return True
         return False
+
+    def _is_result_alone(self, line: Line, heading: Phase, into: Collector) -> bool:
+        """Takes a line of results without a loss: `[EVAL] mIoU: 0.75`, once training began."""
+        if not line.whole or not DECIMAL.search(line.text) or is_chatter(line.text):
+            return False
+        said = parsed(line.text.rstrip(), ranked=self._ranked, heading=heading)
+        process = self._processes.get(self._rank(said)) if self._processes else None
+        values = {
+            name: figure.value
+            for name, figure in zip(said.names, said.figures, strict=True)
+            if figure.value is not None and is_measure(figure)
+        }
+        if process is None or not process.placed or not values:
+            return False
+        if not all(name.startswith(RESULT) for name in values):
+            return False
+        process.take(said, values, into)
+        return True
+
+    def _pasted(self, line: Line, into: Collector) -> bool:
+        """Takes one of the lines that detectron2 prints of the results of an evaluation."""
+        values = self._copypaste.feed(line.text) if line.whole else None
+        process = self._processes.get(0)
+        if values is None or process is None or not process.placed:
+            return False
+        process.results(values, into)
+        return True
 
     def _refuse(self, into: Collector) -> None:
         """Refuses a log of several processes that cannot be told apart."""
         again = sum(process.again for process in self._processes.values())
-        if again > 1 and again >= MIN_AGAIN * sum(p.placed for p in self._processes.values()):
+        placed = sum(process.placed for process in self._processes.values())
+        if again > 1 and again >= MIN_AGAIN * placed:
             example = next(p.example for p in self._processes.values() if p.again)
-            into.refusals[self.name] = untold(again, example)
+            into.refusals[self.name] = untold(again, example, records=placed)
 
     def _begin_epoch(self, line: str) -> None:
         """Takes the epoch of a line without a loss, such as `Epoch 2/10`."""
@@ -187,7 +231,7 @@ class Grammar:
 
     def _is_result(self, said: Parsed) -> bool:
         """Whether a line has results alone, and one process only can have printed them."""
-        return said.phase == "eval" and not said.place.is_stated and len(self._processes) == 1
+        return said.phase in EVALUATED and not said.place.is_stated and len(self._processes) == 1
 
     def _rank(self, said: Parsed) -> int:
         """The rank of a line; results without a rank are those of the only process."""
@@ -214,7 +258,7 @@ def _values(said: Parsed, losses: list[Figure]) -> dict[str, float]:
 
 def _series(name: str, losses: list[Figure]) -> str:
     """The name of a series: `loss` for a line's loss under another name."""
-    bare = name.removeprefix("val.")
+    bare = name.removeprefix(TESTED).removeprefix(RESULT)
     other = bare in OTHER_LOSSES and losses[0].name.lower() in OTHER_LOSSES
     return name.replace(bare, "loss") if other else name
 

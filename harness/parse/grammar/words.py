@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.parse.names import EVALUATIONS
+from harness.parse.sets import EVALUATIONS
 
 TRAINING = frozenset({"train", "training", "trn"})
 EVALUATION = EVALUATIONS | {"cv"}
