@@ -19,7 +19,7 @@ from harness.parse.number import VALUE, number
 
 NO_FIGURES = (
     *(".py", ".cc", ".cpp", "/sec", "/s", "_time", "time", "_throughput", "/throughput"),
-    *("_per_second", "/epoch", "/global_step", "_num_updates"),
+    *("_per_second", "_per_sec", "_ips", ".ips", "/epoch", "/global_step", "_num_updates"),
 )
 """Ends of the names of source files, speeds, times and counters."""
 TIMES = "timing_"

@@ -22,8 +22,11 @@ _RANK = re.compile(
 
 _EVALUATED = re.compile(r"\[(?:valid|val|eval|test|dev)\](?=\s)", re.IGNORECASE)
 """The second part of ESPnet's `1epoch results: [train] loss=1.5, [valid] loss=1.25`."""
-_BATCH = re.compile(r"\bCV Batch \d")
-"""A batch of WeNet's evaluations, whose number has no end."""
+_BATCH = re.compile(
+    rf"(?<![\w./])(?:cv|{alternation(EVALUATION)})(?: \|)? (?:mini)?(?:batch|iter(?:ation)?)s?\b",
+    re.IGNORECASE,
+)
+"""A batch of an evaluation, whose number has no end: `CV Batch 0/100`, `Validation Iteration: 5`."""
 _RESULT = re.compile(r"(?:\s{0,8}\*|\s{0,8}Test:)\s{1,8}(?=(?:Acc|Prec)@1\b)")
 """` * Acc@1 50.5 Acc@5 75.5`, and `Test:  Acc@1 50.5`: the results of an evaluation."""
 
@@ -114,7 +117,7 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
         place=place,
         figures=figures,
         names=names,
-        refreshed="%|" in text,
+        refreshed="%|" in text or "━" in text,
         drawn=place.bar and _DRAWN.search(text, end) is not None,
         progress=phase == "eval" and (place.length > 1 or _BATCH.search(head) is not None),
         ends=ends,

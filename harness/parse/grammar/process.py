@@ -67,12 +67,20 @@ class Process:
         place = said.place
         step = self._reached(into)
         if place.step is None and said.progress:
-            self.evaluating.progress(said.means())
+            means = said.means()
+            if means or said.refreshed:
+                self.evaluating.progress(means)
+            else:
+                self.evaluating.batch(_parted(figures)[1])
         elif place.is_stated:
             stated = place.counter or 0 if place.step is None else place.step
-            self._record(At(stated), figures, into)
+            if self.evaluating.is_open:
+                self.evaluating.result(_parted(figures)[1])
+                self.evaluating.end(self._rank, stated, into)
+            else:
+                self._record(At(stated), figures, into)
         elif step is None:
-            self._held.add(self._rank, self._epoch(place), figures)
+            self._held.add(self._rank, self._epoch(place), _parted(figures)[1])
         elif self.evaluating.is_open:
             self.evaluating.result(figures)
         else:

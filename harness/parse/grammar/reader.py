@@ -101,6 +101,9 @@ class Grammar:
             into.note(f"plain: {lines} losses without a step are numbered {way}")
         if self._summaries:
             into.note(f"plain: {self._summaries} lines of means over an epoch are left out")
+        means = sum(process.evaluating.averaged for process in processes)
+        if means:
+            into.note(f"plain: {means} evaluations state no mean; that of their batches is taken")
         left = sum(process.evaluating.left_out for process in processes)
         if left:
             into.note(f"plain: {left} lines inside evaluations state no mean and are left out")
