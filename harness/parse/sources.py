@@ -22,11 +22,10 @@ LINES = "plain"
 """Records of lines of text, in which words before `loss` belong to the name."""
 _OTHER = frozenset({"val", "best", "lowest", "min", "smoothed", "running", "ema"})
 """Words in the name of a loss that is not the loss of the step."""
-_MEANS = frozenset({"avg", "average", "mean"})
-"""Words in the name of a mean, which is the loss where no other is printed."""
 OBJECTIVES = frozenset(
-    {"l1", "l2", "mae", "mse", "rmse", "objective", "learn", "crossentropy", "cross_entropy"}
+    {"l1", "l2", "mae", "mse", "rmse", "objective", "crossentropy", "cross_entropy"}
     | {"xentropy"}
+    | {"smoothl1", "smooth_l1"}
 )
 """Figures, in small letters, that a training minimizes, or maximizes, where it names no loss."""
 
@@ -136,8 +135,7 @@ def _training_loss(tracks: Mapping[Key, Track]) -> str | None:
 def _only_loss(names: set[str]) -> str | None:
     """The only loss of lines of text; where there is none, the only figure that is minimized."""
     of_steps = [name for name in names if _OTHER.isdisjoint(_words(name))]
-    losses = [name for name in of_steps if name.lower().endswith("loss")]
-    values = [name for name in losses if _MEANS.isdisjoint(_words(name))] or losses
+    values = [name for name in of_steps if name.lower().endswith("loss")]
     if not values:
         values = [name for name in of_steps if name.lower().removeprefix("train_") in OBJECTIVES]
     return values[0] if len(values) == 1 else None

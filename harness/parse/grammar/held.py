@@ -23,9 +23,8 @@ class _Records:
     values: array[float] = field(default_factory=lambda: array("d"))
 
     def by_epoch(self) -> bool:
-        """Whether every line states an epoch, and none states that of the line before."""
-        epochs = self.epochs
-        return min(epochs) >= 0 and all(a != b for a, b in pairwise(epochs))
+        """Whether no line states the epoch of the line before."""
+        return all(a != b for a, b in pairwise(self.epochs))
 
 
 class Held:
@@ -47,7 +46,9 @@ class Held:
 
     def hand_over(self, into: Collector) -> bool:
         """Hands every record over; returns whether epochs number them, or else their order."""
-        by_epoch = all(records.by_epoch() for records in self._series.values())
+        trained = [n for n in self._series if not n[0].startswith("val.")] or [*self._series]
+        stated = all(min(records.epochs) >= 0 for records in self._series.values())
+        by_epoch = stated and all(self._series[key].by_epoch() for key in trained)
         for (name, rank), records in self._series.items():
             steps = records.epochs if by_epoch else records.lines
             for step, value in zip(steps, records.values, strict=True):

@@ -26,9 +26,14 @@ _BATCH = re.compile(
     rf"(?<![\w./])(?:cv|{alternation(EVALUATION)})(?: \|)? (?:mini)?(?:batch|iter(?:ation)?)s?\b",
     re.IGNORECASE,
 )
-"""A batch of an evaluation, whose number has no end: `CV Batch 0/100`, `Validation Iteration: 5`."""
+"""A batch of an evaluation without an end: `CV Batch 0/100`, `Validation Iteration: 5`."""
 _RESULT = re.compile(r"(?:\s{0,8}\*|\s{0,8}Test:)\s{1,8}(?=(?:Acc|Prec)@1\b)")
 """` * Acc@1 50.5 Acc@5 75.5`, and `Test:  Acc@1 50.5`: the results of an evaluation."""
+
+_EPOCH_MEANS = re.compile(
+    r"[\s|]{0,8}epoch \d{1,9} \| loss [^\n]{0,400}\| num_updates \d", re.ASCII
+)
+"""Means over an epoch of old versions of fairseq."""
 
 _DRAWN = re.compile(r"\[[=>.]{3,200}\]|[━╸╺]")
 """The bar of Keras; one line an epoch (`verbose=2`) has none."""
@@ -103,6 +108,8 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
     head = text[end : figures[0].start] if figures else text[end:]
     ends = _RESULT.match(text, end) is not None
     phase: Phase = "eval" if ends or _STATED_PHASE.search(text) else phase_of(head)
+    if not phase and _EPOCH_MEANS.match(text, end):
+        phase = "summary"
     second = _EVALUATED.search(text, figures[0].start) if figures else None
     evaluated = len(text) if second is None else second.end()
     if phase == "summary" and place.counter is not None:

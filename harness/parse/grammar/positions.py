@@ -76,8 +76,10 @@ _FORMS = (
 PyTorch/XLA."""
 _BEFORE_BAR = re.compile(rf"\s{{0,16}}(?P<step>{N})\s{{0,8}}\|(?=\s)", re.ASCII)
 """`100 | loss 5.5`."""
-_ALONE = re.compile(rf"\s{{0,16}}\[?(?P<step>{N})\]?\s{{0,2}}[:)\]](?=\s)", re.ASCII)
-"""`100: loss 5.5`."""
+_ALONE = re.compile(
+    rf"\s{{0,16}}\[?(?P<step>{N})\]?(?:, \d{{1,6}}\.\d{{1,9}})?\s{{0,2}}[:)\]](?=\s)", re.ASCII
+)
+"""`100: loss 5.5`, and `100, 0.500: 5.5, 5.6 avg` of darknet, with the epoch behind it."""
 _KERAS = re.compile(
     rf"\s{{0,8}}(?P<step>{N})/(?P<length>{N})\s{{1,4}}(?:\[[=>.]{{3,200}}\]|[━╸╺]|-\s{{0,4}}\d)"
 )

@@ -50,6 +50,22 @@ class Process:
         else:
             self._training(said, figures, into)
 
+    def beside(self, said: Parsed, figures: Figures, into: Collector) -> bool:
+        """Takes the figures of a line without a loss; returns whether they have a step."""
+        trained, evaluated = _parted(figures)
+        step = self._reached(into)
+        if evaluated and not trained and (step is not None or said.place.is_stated):
+            self.take(said, evaluated, into)
+            return True
+        at = self.counting.at(said.place) if trained and said.phase != "eval" else None
+        if at is None or said.place.bar:
+            return False
+        self.evaluating.end(self._rank, step, into)
+        self._record(at, figures, into)
+        if not self.placed:  # a log of scores alone
+            self._track = (into.reader, next(iter(trained)), self._rank, 1)
+        return True
+
     def results(self, figures: Figures, into: Collector) -> None:
         """Takes the results of an evaluation from a line that sums up an epoch of training."""
         self._end_bars(into)

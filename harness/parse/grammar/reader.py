@@ -20,6 +20,7 @@ from harness.parse.grammar.missing import Missing, spelled, value_of
 from harness.parse.grammar.positions import place_of
 from harness.parse.grammar.prefixes import prefix_of
 from harness.parse.grammar.process import Process
+from harness.parse.grammar.scores import headed, is_score, objectives
 from harness.parse.grammar.words import OTHER_LOSSES
 from harness.parse.line import Line
 from harness.parse.number import number
@@ -32,7 +33,15 @@ MAX_PROCESSES = 10_000
 MIN_AGAIN = 0.3
 """Part of the lines from which on repeated steps are processes and no resumed run; two are half."""
 
-_HINTS = ("oss", "xent", "cost ", "cost:", "trl:", "tel:", "ce-mean")
+_HINTS = (
+    *("oss", "xent", "cost ", "cost:", "trl:", "tel:", "ce-mean", "learn:", "objective function"),
+    *(" avg,", "mse", "mae", "l1", "l2", "entropy"),
+)
+_SCORES = (
+    *("acc", "lr", "rate", "norm", "top", "err", "auc", "map", "iou", "f1", "ppl", "perplexity"),
+    *("bleu", "translation", "wer", "cer", "chrf", "rouge", "ndcg", "entropy"),
+)
+"""Parts of lines that may have a score, a rate or a norm."""
 _COUNTER = re.compile(r"step|iter", re.ASCII | re.IGNORECASE)
 _OTHER_EPOCH = re.compile(r"best|sav(?:ed|ing)|checkpoint|early|resum", re.IGNORECASE)
 """Words of a line whose epoch is not the one that begins."""
@@ -74,12 +83,15 @@ class Grammar:
             return False
         low = line.text.lower()
         if not any(hint in low for hint in _HINTS):
-            return self._without_loss(line, low)
+            return self._without_loss(line, low, into)
         text = line.text.rstrip("\r\n\b")
         said = parsed(text, ranked=self._ranked)
         losses = self._losses(text, said, whole=line.whole)
         if not losses:
-            return line.whole and self._is_damaged(line.number, line.text, said, into)
+            return line.whole and (
+                self._is_damaged(line.number, line.text, said, into)
+                or self._beside(said, low, into)
+            )
         if not line.whole:
             into.skip(line.number, line.text, "the log ends inside this line")
         else:
@@ -108,7 +120,7 @@ class Grammar:
         if left:
             into.note(f"plain: {left} lines inside evaluations state no mean and are left out")
 
-    def _without_loss(self, line: Line, low: str) -> bool:
+    def _without_loss(self, line: Line, low: str, into: Collector) -> bool:
         """Takes what a line without a loss says of those behind it, or of an evaluation."""
         if "poch" in low:
             self._begin_epoch(line.text)
@@ -122,7 +134,25 @@ class Grammar:
             if process is not None and said.ends and process.evaluating.is_open:
                 process.evaluating.result(said.values())
                 return True
+        if line.whole and any(word in low for word in _SCORES):
+            return self._beside(parsed(line.text.rstrip(), ranked=self._ranked), low, into)
         return False
+
+    def _beside(self, said: Parsed, low: str, into: Collector) -> bool:
+        """Takes the rate, the norm and the scores of a line without a loss.
+
+        Those of training need a step; those of an evaluation, that training has begun.
+        """
+        said = headed(said)
+        figures = {name: v for name, v in said.values().items() if is_score(name)}
+        if not figures or said.phase == "summary" or "best" in low[: said.figures[0].start]:
+            return False
+        if self._ranked and said.rank is None and not self._is_result(said):
+            return False
+        known = self._processes.get(self._rank(said))
+        if known is None and said.place.is_stated:
+            known = self._process(self._rank(said))
+        return known is not None and known.beside(said, figures, into)
 
     def _refuse(self, into: Collector) -> None:
         """Refuses a log of several processes that cannot be told apart."""
@@ -143,9 +173,10 @@ class Grammar:
         """The losses of a line that have a number, or a word that is a value such as `None`."""
         placed = said.place.is_stated
         losses = [f for f in said.figures if f.is_loss]
-        named = [f for f in losses if f.name.lower() not in OTHER_LOSSES]
+        named = [f for f in losses if f.name.lower().removeprefix("val ") not in OTHER_LOSSES]
         if not named:
-            return [f for f in losses if placed and f.value is not None]
+            others = losses or objectives(said.figures, said.names)
+            return [f for f in others if placed and f.value is not None]
         if not whole:
             return [f for f in named if f.value is not None or f.torn]
         return [f for f in named if self._missing.is_value(text, f, placed=placed)]
