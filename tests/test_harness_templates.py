@@ -27,6 +27,7 @@ WITHOUT = {
     *("hf-trainer state on a line", "plain, a bar of tqdm", "csv, tidy", "columns with a heading"),
     *("columns with commas", "hf-trainer in a bar", "Keras 3", "Keras, one line an epoch", "Caffe"),
     *("Lightning's bar with slashes", "epochs alone", "JSON behind a time", "epoch table"),
+    "boxed table",
     *("lines of one epoch are numbered in order", "blocks of losses"),
 }
 """Forms whose lines are read one by one: nothing counts on them, or bars overwrite each other."""

@@ -55,6 +55,10 @@ _PAIR = re.compile(
 `TRAIN Batch 1/100` of WeNet, `E=0 B=50` of Sockeye: epoch and batch."""
 _GLOBAL = re.compile(rf"\s{{0,8}}(?P<epoch>\d+)\|(?P<step>{N})\|(?=[A-Za-z])", re.ASCII)
 """`1|20|Loss: 2.5` of torchtune: an epoch, and a step that counts over the whole training."""
+_LISTED = re.compile(
+    rf"['\"]step['\"]: \[(?P<epoch>\d+)(?:, (?P<step>{N}))?(?:, \d+)?\]", re.ASCII | re.IGNORECASE
+)
+"""`"step": [0, 20]` of DLLogger: epoch and batch, or the epoch alone."""
 _TWO = re.compile(
     r"\s{0,8}\[\s{0,8}(?P<epoch>\d+)(?:\s{0,8}/\s{0,8}(?P<epochs>\d+)\]\s{0,2}[\[(]|:)"
     rf"\s{{0,8}}{_STATES}\s{{0,8}}[\])]",
@@ -129,6 +133,9 @@ def place_of(text: str, start: int = 0) -> Place:
     overall = _GLOBAL.match(text, start)
     if overall is not None and (step := _n(overall["step"])) is not None:
         return Place(epoch=float(overall["epoch"][:16]), step=step, stated=1)
+    listed = _LISTED.search(text)
+    if listed is not None:
+        return _with_epoch(listed)._replace(within=False, stated=listed["step"] is not None)
     steps = list(_STEP.finditer(text))
     epoch = _EPOCH_OF.match(text, start) or _EPOCH.search(text)
     place = _with_epoch(_TRAIN.match(text, start) or epoch or _two(text, start))

@@ -21,7 +21,8 @@ class Process:
     """Hands over the figures of one rank of a log.
 
     A line without a counter goes to `held`, an evaluation's at the step that training has reached
-    excepted. `announced` is the step that a line states for the results on the lines behind it.
+    excepted. `announced` is the step that a line states for the results on the lines behind it, `begun`
+    that of a line that begins with a step and has no figures.
     `placed` counts the lines of training with a step; `again` those that state another loss for
     the step of the line before, of which `example` describes the first.
     """
@@ -30,6 +31,7 @@ class Process:
         self.counting = Counting()
         self.evaluating = Evaluating()
         self.announced: int | None = None
+        self.begun: int | None = None
         self.placed = 0
         self.again = 0
         self.example = ""
@@ -58,6 +60,9 @@ class Process:
             self.take(said, evaluated, into)
             return True
         at = self.counting.at(said.place) if trained and said.phase != "eval" else None
+        if at is None and trained and self.begun is not None and self._held.lines:
+            self._held.add(self._rank, self._epoch(said.place), trained, self.begun)
+            return True
         if at is None or said.place.bar:
             return False
         self.evaluating.end(self._rank, step, into)
@@ -117,7 +122,7 @@ class Process:
             if step is not None and evaluated:
                 self._record(At(step), evaluated, into)
                 figures = trained
-            self._held.add(self._rank, self._epoch(place), figures)
+            self._held.add(self._rank, self._epoch(place), figures, self.begun)
         elif not place.bar:
             self.evaluating.end(self._rank, step, into)
             trained, evaluated = _parted(figures)

@@ -45,6 +45,11 @@ _SCORES = (
 _COUNTER = re.compile(r"step|iter", re.ASCII | re.IGNORECASE)
 _OTHER_EPOCH = re.compile(r"best|sav(?:ed|ing)|checkpoint|early|resum", re.IGNORECASE)
 """Words of a line whose epoch is not the one that begins."""
+_BEGINS = re.compile(
+    r"\s{0,8}\[?(?:global[ _])?(?:step|iter(?:ation)?|batch)[ :=#]{1,3}\d{1,12}(?:/\d{1,12})?"
+    r"\]?:?(?=\s)",
+    re.ASCII | re.IGNORECASE,
+)
 _ANNOUNCED = re.compile(
     r"(?<![\w./])(?:step|iter(?:ation)?)s?[ :=#]{1,4}(\d{1,12})[,:;)\]]{0,2}\s{1,4}"
     r"(?:testing|evaluating|validating)\b"
@@ -109,7 +114,7 @@ class Grammar:
             into.note(f"plain: {lines} losses without a step beside others with one are left out")
         elif lines:
             into.claim(self.name)
-            way = "by their epoch" if self._held.hand_over(into) else "from 0"
+            way = self._held.hand_over(into)
             into.note(f"plain: {lines} losses without a step are numbered {way}")
         if self._summaries:
             into.note(f"plain: {self._summaries} lines of means over an epoch are left out")
@@ -128,6 +133,8 @@ class Grammar:
             process = self._process(prefix_of(line.text).rank or 0)
             if process is not None:
                 process.announced = int(announced[1] or announced[2])
+        elif ("step" in low or "iter" in low or "batch" in low) and line.whole:
+            self._begin_step(line.text)
         elif "@1" in low and line.whole:
             said = parsed(line.text, ranked=self._ranked)
             process = self._processes.get(said.rank or 0)
@@ -168,6 +175,15 @@ class Grammar:
         process = self._process(prefix.rank or 0)
         if place.epoch is not None and process is not None and not _OTHER_EPOCH.search(line):
             process.counting.epoch = place.epoch
+
+    def _begin_step(self, line: str) -> None:
+        """Takes the step of a line without a loss, such as `Step 100 per-step time 0.5s`."""
+        prefix = prefix_of(line)
+        if _BEGINS.match(line, prefix.end):
+            place = place_of(line, prefix.end)
+            process = self._process(prefix.rank or 0)
+            if process is not None and place.is_stated:
+                process.begun = place.counter if place.step is None else place.step
 
     def _losses(self, text: str, said: Parsed, *, whole: bool) -> list[Figure]:
         """The losses of a line that have a number, or a word that is a value such as `None`."""
