@@ -1,9 +1,15 @@
 """More families of logs, each in the form of its program: what is read of each, by hand."""
 
+import random
+
 import pytest
 from grammarlogs import points_of as series
+from test_harness_bulk import check_alike
+from test_harness_templates import cutter, grown
 
 from harness.parse import parse_log
+
+__all__ = ["cutter"]
 
 FORMS = {
     "darknet": (
@@ -744,7 +750,7 @@ FORMS = {
         {
             "accuracy": {100: 0.125, 200: 0.25},
             "loss": {100: 6.5, 200: 5.5},
-            "lr": {0: 0.1, 100: 0.001, 200: 0.002},
+            "lr": {100: 0.001, 200: 0.002},
             "val.accuracy": {200: 0.375},
             "val.loss": {200: 5.25},
         },
@@ -1109,3 +1115,9 @@ FORMS = {
 def test_each_family_gives_the_series_that_it_states(form):
     text, expected = FORMS[form]
     assert series(parse_log([text], source="x.log")) == expected
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_family_reads_by_templates_as_it_does_line_by_line(form, cutter):
+    rng = random.Random(f"{form} {cutter}")
+    check_alike([grown(FORMS[form][0], rng, damaged=True)])

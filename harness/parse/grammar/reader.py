@@ -45,6 +45,8 @@ _SCORES = (
 _COUNTER = re.compile(r"step|iter", re.ASCII | re.IGNORECASE)
 _OTHER_EPOCH = re.compile(r"best|sav(?:ed|ing)|checkpoint|early|resum", re.IGNORECASE)
 """Words of a line whose epoch is not the one that begins."""
+_NO_RECORD = re.compile(r"best|param|config|setting|argument|namespace")
+"""Words before the first figure of lines whose figures are settings, or those of another step."""
 _BEGINS = re.compile(
     r"\s{0,8}\[?(?:global[ _])?(?:step|iter(?:ation)?|batch)[ :=#]{1,3}\d{1,12}(?:/\d{1,12})?"
     r"\]?:?(?=\s)",
@@ -152,7 +154,11 @@ class Grammar:
         """
         said = headed(said)
         figures = {name: v for name, v in said.values().items() if is_score(name)}
-        if not figures or said.phase == "summary" or "best" in low[: said.figures[0].start]:
+        if (
+            not figures
+            or said.phase == "summary"
+            or _NO_RECORD.search(low[: said.figures[0].start])
+        ):
             return False
         if self._ranked and said.rank is None and not self._is_result(said):
             return False

@@ -1,4 +1,4 @@
-"""Figures that are read where a line has no loss: objectives under other names, rates and scores."""
+"""Figures that are read where a line has no loss: other objectives, rates and scores."""
 
 from __future__ import annotations
 
