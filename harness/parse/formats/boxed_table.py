@@ -51,7 +51,7 @@ class BoxedTable:
     long_lines = False
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[str, str]] | None = None
+        self._rows: dict[str, tuple[str, str]] = {}
         self._group = ""
         self._waiting: list[dict[str, tuple[str, str]]] = []
         self._has_loss = False
@@ -67,9 +67,9 @@ class BoxedTable:
             if rows:
                 self._box(rows, into)
             return bool(rows)
-        row = None if self._rows is None else _ROW.match(text)
-        if row is None or self._rows is None or len(self._rows) >= MAX_ROWS:
-            self._rows = None
+        row = _ROW.match(text)
+        if row is None or len(self._rows) >= MAX_ROWS:
+            self._rows, self._group = {}, ""
             return False
         self._row(row, text)
         return True
@@ -81,7 +81,6 @@ class BoxedTable:
             into.skip(into.line, text, "the log ends inside this box")
 
     def _row(self, row: re.Match[str], text: str) -> None:
-        assert self._rows is not None  # noqa: S101  (the caller looked)
         name = row["name"]
         if name.endswith("/") and not row["value"]:
             self._group = name

@@ -1,8 +1,9 @@
-"""Headings of tables on the screen: the names of the columns, and which cell is under which name."""
+"""Headings of tables on the screen: names of columns, and which cell is under which name."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 _WORD = re.compile(r"\S+")
@@ -60,6 +61,6 @@ def ruled(text: str, rule: str) -> Heading | None:
         return None
     spans = tuple(word.span() for word in _WORD.finditer(rule))
     names = tuple("_".join(text[a:b].split()) for a, b in spans)
-    outside = "".join(text[a:b] for (_, a), (b, _) in zip(spans, spans[1:], strict=False))
+    outside = "".join(text[a:b] for (_, a), (b, _) in pairwise(spans))
     unique = len(set(names)) == len(names) and all(names)
     return Heading(names, spans, ruled=True) if unique and not outside.strip() else None

@@ -22,8 +22,9 @@ class Process:
 
     A line without a counter goes to `held`, an evaluation's at the step that training has reached
     excepted. `announced` is the step that a line states for the results on the lines behind it,
-    `begun` that of a line that begins with a step and has no figures. `placed` counts the lines of training with a step; `again` those that state another loss for
-    the step of the line before, of which `example` describes the first.
+    `begun` that of a line that begins with a step and has no figures. `placed` counts the lines of
+    training with a step; `again` those that state another loss for the step of the line before, of
+    which `example` describes the first.
     """
 
     def __init__(self, rank: int, held: Held) -> None:
