@@ -28,7 +28,12 @@ WITHOUT = {
     *("hf-trainer state on a line", "plain, a bar of tqdm", "csv, tidy", "columns with a heading"),
     *("columns with commas", "hf-trainer in a bar", "Keras 3", "Keras, one line an epoch", "Caffe"),
     *("Lightning's bar with slashes", "epochs alone", "JSON behind a time", "epoch table"),
-    *("lines of one epoch are numbered in order", "blocks of losses", "a bar with results of both"),
+    *(
+        "lines of one epoch are numbered in order",
+        "blocks of losses",
+        "boxed table",
+        "a bar with results of both",
+    ),
     *("objects of JSON with a test alone", "parts of a line with a phase each"),
 }
 """Forms whose lines are read one by one: nothing counts on them, or bars overwrite each other."""

@@ -79,7 +79,7 @@ class JsonLines:
         """Hands over losses without a step if no other has one."""
         if self._held.lines and not self._placed:
             into.claim(self.name)
-            way = "by their epoch" if self._held.hand_over(into) else "from 0"
+            way = self._held.hand_over(into)
             into.note(f"json lines: {self._held.lines} losses without a step are numbered {way}")
 
     def _figures(

@@ -21,10 +21,18 @@ _RANK = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
-_BATCH = re.compile(r"\bCV Batch \d")
-"""A batch of WeNet's evaluations, whose number has no end."""
+_BATCH = re.compile(
+    rf"(?<![\w./])(?:cv|{alternation(EVALUATION)})(?: \|)? (?:mini)?(?:batch|iter(?:ation)?)s?\b",
+    re.IGNORECASE,
+)
+"""A batch of an evaluation without an end: `CV Batch 0/100`, `Validation Iteration: 5`."""
 _RESULT = re.compile(r"(?:\s{0,8}\*|\s{0,8}(?P<test>Test):)\s{1,8}(?=(?:Acc|Prec)@1\b)")
 """` * Acc@1 50.5 Acc@5 75.5`, and `Test:  Acc@1 50.5`: the results of an evaluation."""
+
+_EPOCH_MEANS = re.compile(
+    r"[\s|]{0,8}epoch \d{1,9} \| loss [^\n]{0,400}\| num_updates \d", re.ASCII
+)
+"""Means over an epoch of old versions of fairseq."""
 
 _DRAWN = re.compile(r"\[[=>.]{3,200}\]|[━╸╺]")
 """The bar of Keras; one line an epoch (`verbose=2`) has none."""
@@ -102,6 +110,8 @@ def parsed(text: str, *, ranked: bool = False, heading: Phase = "") -> Parsed:
     head = text[end : figures[0].start] if figures else text[end:]
     ends = _RESULT.match(text, end) is not None
     phase = _stated(text, end) or phase_of(head) or ("" if place.is_stated else heading)
+    if not phase and _EPOCH_MEANS.match(text, end):
+        phase = "summary"
     if phase == "summary" and place.counter is not None:
         phase = "train"  # fairseq's means over an epoch count updates, and no steps of the epoch
     names = names_of(text, figures, phase)
@@ -112,7 +122,7 @@ def parsed(text: str, *, ranked: bool = False, heading: Phase = "") -> Parsed:
         place=place,
         figures=figures,
         names=names,
-        refreshed="%|" in text,
+        refreshed="%|" in text or "━" in text,
         drawn=place.bar and _DRAWN.search(text, end) is not None,
         progress=phase in EVALUATED and (place.length > 1 or _BATCH.search(head) is not None),
         ends=ends,

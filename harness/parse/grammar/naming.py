@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from harness.parse.grammar.owners import OWNERS
 from harness.parse.grammar.phases import EVALUATED, Phase
 from harness.parse.grammar.words import (
     EVALUATION,
@@ -36,7 +37,7 @@ _BEFORE = re.compile(
     rf"(?:(?<![\w./])(?:[A-Za-z][\w/]{{0,30}}|(?i:{_PHASES})\.)[ -]){{1,3}}\Z", re.ASCII
 )
 """Words before a name; an abbreviated phase keeps its dot: `Val. Loss`."""
-_PHASE = re.compile(rf"(?<![\w./])(?:{_PHASES})\.?[ ]\Z", re.I)
+_PHASE = re.compile(rf"(?<![\w./])(?:{OWNERS})(?:'s)?\.?[ ]\Z", re.I)
 _PARTS = re.compile(r"[_./ -]+")
 _LOSS = re.compile(r"[a-z]*loss(?:es)?\d*")
 
@@ -61,7 +62,7 @@ def full_name(text: str, start: int, name: str, floor: int) -> tuple[str, int]:
     ('kl loss', 8)
     """
     low = name.lower()
-    phase = _PHASE.search(text[max(floor, start - 16) : start])
+    phase = _PHASE.search(text[max(floor, start - 24) : start])
     if phase is not None and low != "loss":
         return text[start - len(phase[0]) : start + len(name)], start - len(phase[0])
     if low != "loss" and low not in TWO_WORDS and low not in OTHER_LOSSES:

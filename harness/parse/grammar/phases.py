@@ -19,7 +19,9 @@ MAX_HEADING = 60
 MAX_HEAD = 400
 """Characters before the first figure in which a phase is looked for."""
 
-_EVALUATION = rf"{alternation(EVALUATIONS)}|saving dict for global step|cv(?=\s(?:batch|info)\b)"
+_EVALUATION = (
+    rf"{alternation(EVALUATIONS)}|saving dict for global step|cv(?=\s(?:\|\s)?(?:batch|info)\b)"
+)
 """TensorFlow's Estimator prints `Saving dict for global step 30: loss = 1.5`, WeNet prints
 `CV Batch 1/0 loss 2.5` and `Epoch 1 CV info cv_loss 2.5`."""
 _WORDS = re.compile(
