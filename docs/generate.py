@@ -28,6 +28,7 @@ from harness.parse import FORMATS
 from harness.parse.formats.pattern import Pattern
 from harness.parse.formats.tcappdll_json import TcappdllJson
 from harness.parse.formats.tensorboard import TensorBoard
+from harness.parse.sets import EITHER, TEST, VALIDATION
 from harness.ports.manifest import Port
 from harness.rules import PRESETS, RULES, default_parameters
 from harness.system.plugins import InstalledFormat, installed_formats
@@ -343,9 +344,21 @@ def changelog() -> str:
     return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n")[2]
 
 
+def evaluations() -> str:
+    """A table of the words that make a line, a column or a row one of an evaluation."""
+    kinds = [
+        ("a validation", VALIDATION, "`val.loss`, `val.acc`"),
+        ("a test", TEST, "`val.test_loss`, `val.test_acc` in a log that has a validation as well"),
+        ("an evaluation of either", EITHER, "as a validation"),
+    ]
+    rows = [(what, ", ".join(map(code, sorted(words))), names) for what, words, names in kinds]
+    return table(("line of", "words", "series"), rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "changelog": changelog,
     "command-line": command_line,
+    "evaluations": evaluations,
     "facts": fact_tables,
     "formats": formats,
     "github": lambda: quoted("examples/ci/github.yml"),

@@ -151,7 +151,16 @@ def differs(a: Run | None, b: Run | None) -> str:
         return f"series: {shown(a)} / {shown(b)}"
     if not same_series(a.replaced, b.replaced):
         return "replaced"
-    for name in ("facts", "formats", "lines", "skipped", "notes", "by_order"):
+    for name in (
+        "facts",
+        "formats",
+        "lines",
+        "skipped",
+        "notes",
+        "by_order",
+        "dropped",
+        "dropped_count",
+    ):
         if repr(getattr(a, name)) != repr(getattr(b, name)):  # NaN is a fact like any other
             return f"{name}: {getattr(a, name)} / {getattr(b, name)}"
     return ""

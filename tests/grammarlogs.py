@@ -50,6 +50,9 @@ PLACES = (
     "[TRAIN] epoch: {epoch}, iter: {step}/9000, ",
     "[Train][Epoch {epoch}/300][Iter: {counter}/{length}] ",
     "epoch {epoch} - iter {counter}/{length} - ",
+    "Epoch {epoch}/300  ━━━━━━━ {counter}/{length} 0:00:01 • 0:00:09 4.7it/s ",
+    "train[{step:5d}]: ",
+    "[{step}] ",
     "'global_step/max_steps': '{step}/9000', ",
     '"current_steps": {step}, "total_steps": 9000, ',
 )

@@ -128,6 +128,23 @@ EPOCH_TABLE = (
     "        2/2      2.61G       1.25       2.25         13        640: 100%|##########| 8/8 "
     "[00:03<00:00,  2.22it/s]\n"
 )
+BOXED = (
+    "------------------------------------\n"
+    "| time/                |           |\n"
+    "|    fps               | 900       |\n"
+    "|    total_timesteps   | 2048      |\n"
+    "| train/               |           |\n"
+    "|    loss              | 6.5       |\n"
+    "|    learning_rate     | 0.0003    |\n"
+    "------------------------------------\n"
+    "------------------------------------\n"
+    "| time/                |           |\n"
+    "|    total_timesteps   | 4096      |\n"
+    "| train/               |           |\n"
+    "|    loss              | 5.25      |\n"
+    "|    learning_rate     | 0.00025   |\n"
+    "------------------------------------\n"
+)
 LIGHTNING = (
     "epoch,lr-SGD,step,train_loss,val_loss\n"
     "0,0.125,49,2.1250,\n"
@@ -162,6 +179,7 @@ LOGS = {
     "hf-trainer state on a line": HF_STATE_LINE,
     "json lines": JSON_LINES,
     "epoch table": EPOCH_TABLE,
+    "boxed table": BOXED,
     "csv": LIGHTNING,
     "blocks of losses": ONE_SIDE,
     "columns": COLUMNS,

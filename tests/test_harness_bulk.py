@@ -166,7 +166,16 @@ def check_alike(blocks, others=None):
     ]
     assert same_series(by_line.series, in_bulk.series), shown
     assert same_series(by_line.replaced, in_bulk.replaced)
-    for name in ("facts", "formats", "lines", "skipped", "notes", "by_order"):
+    for name in (
+        "facts",
+        "formats",
+        "lines",
+        "skipped",
+        "notes",
+        "by_order",
+        "dropped",
+        "dropped_count",
+    ):
         assert repr(getattr(by_line, name)) == repr(getattr(in_bulk, name)), name
 
 

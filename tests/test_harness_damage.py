@@ -1,11 +1,14 @@
 """Damaged logs: what is read was written, at the step where it was written, or is not read."""
 
+from dataclasses import replace
+
 import pytest
 from logforms import LOGS, SPELLINGS
 from loglines import header, record, records
 
 from harness.errors import HarnessError
 from harness.parse import parse_log
+from harness.parse.grammar.fields import Parted
 
 EVERY = {**LOGS, **SPELLINGS, "tcappdll with a header": header() + records([11.25, 10.5])}
 PATTERN = r"at (?P<step>\d+)(?: of rank (?P<rank>\d+))? cost=(?P<loss>\S+)"
@@ -52,14 +55,15 @@ def test_a_pattern_of_ones_own_reads_no_line_that_was_cut():
 
 
 def test_the_prefix_check_can_fail(monkeypatch):
-    from harness.parse.formats import mmengine_text
+    from harness.parse.formats.mmengine_text import MmengineText
 
-    trusting = mmengine_text.fields_of
-    monkeypatch.setattr(
-        mmengine_text,
-        "fields_of",
-        lambda line, text, *rest, **more: trusting(line, text + "\n", *rest, **more),
-    )
+    layout = MmengineText.layout
+
+    class Trusting(Parted):
+        def split(self, text):
+            return super().split(text + "\n")
+
+    monkeypatch.setattr(MmengineText, "layout", replace(layout, fields=Trusting()))
     with pytest.raises(AssertionError, match="cut at"):
         check_prefixes(LOGS["mmengine"])
 

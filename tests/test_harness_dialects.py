@@ -97,6 +97,47 @@ def test_a_pod_without_a_number_is_a_prefix_alone():
     assert series("[pod/net-7d9f8b6c5/main] step 1 loss 2.5\n") == {"loss": {1: 2.5}}
 
 
+PATTERN = r"step (?P<step>\d+) .* value (?P<loss>\S+)"
+MASTERS = (
+    "[pod/net-{}/pytorch] ",
+    "[pod/net-{}-x7k2p/pytorch] ",
+    "[net-{}:pytorch] ",
+    "net-{}: ",
+    "{}: ",
+    "net-{} | ",
+)
+
+
+@pytest.mark.parametrize("mark", MASTERS)
+@pytest.mark.parametrize("master", ["master", "chief"])
+def test_the_workers_of_a_job_are_the_ranks_behind_its_master(mark, master):
+    names = (f"{master}-0", "worker-0", "worker-1")
+    text = "".join(
+        f"{mark.format(name)}step {step} loss {4 + rank + step / 64}\n"
+        for step in range(30)
+        for rank, name in reversed([*enumerate(names)])
+    )
+    truth = {
+        f"loss of {rank}" if rank else "loss": {s: 4 + rank + s / 64 for s in range(30)}
+        for rank in (0, 1, 2)
+    }
+    assert series(text) == truth
+    assert series(text, bulk_after=1) == truth
+
+
+@pytest.mark.parametrize("name", ["master-0", "worker-0", "worker-3"])
+def test_the_only_member_of_a_job_is_rank_0(name):
+    assert series(f"[pod/net-{name}/main] step 1 loss 2.5\n") == {"loss": {1: 2.5}}
+
+
+def test_records_at_one_step_are_a_counter_that_was_not_read():
+    text = "".join(f"epoch 1 step 5 beat {beat} loss {beat}.5\n" for beat in range(9))
+    with pytest.raises(ParseError, match=r"all 9 records are at one step .*--pattern"):
+        parse_log([text], source="x.log")
+    with pytest.raises(ParseError, match="all 9 records are at one step"):
+        parse_log([text.replace("loss", "value")], source="x.log", pattern=PATTERN)
+
+
 def test_containers_of_one_number_that_log_one_step_are_refused():
     text = "".join(
         f"[pod/{name}-0/main] step {step} loss {loss + step}\n"

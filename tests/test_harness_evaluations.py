@@ -1,5 +1,7 @@
 """Evaluations beside training: each form of line with the series that it states, by hand."""
 
+from math import nan
+
 import pytest
 
 from harness.parse import parse_log
@@ -183,7 +185,172 @@ ENDS = {
     ),
 }
 
-FORMS = ABBREVIATED | BARS | LINES | ENDS
+SETS = {
+    "a validation and a test at one step": (
+        "step=1 train_loss=3.5\nstep=1 eval_loss=4.5 eval_acc=0.5\n"
+        "step=1 test_loss=5.5 test_acc=0.25\nstep=2 train_loss=3.25\n",
+        {
+            "loss": {1: 3.5, 2: 3.25},
+            "val.loss": {1: 4.5},
+            "val.acc": {1: 0.5},
+            "val.test_loss": {1: 5.5},
+            "val.test_acc": {1: 0.25},
+        },
+    ),
+    "a test before the first validation": (
+        "step 1: train loss 3.5, test loss 5.5, val loss 4.5\n",
+        {"loss": {1: 3.5}, "val.loss": {1: 4.5}, "val.test_loss": {1: 5.5}},
+    ),
+    "a test alone is the evaluation": (
+        "step 1: loss 3.5\ntest Loss: 5.5 Acc: 0.5\nstep 2: loss 3.25\ntest Loss: 5.25 Acc: 0.75\n",
+        {"loss": {1: 3.5, 2: 3.25}, "val.loss": {1: 5.5, 2: 5.25}, "val.Acc": {1: 0.5, 2: 0.75}},
+    ),
+    "figures behind the losses of both": (
+        "step 1: loss 3.5\nval Loss: 4.5 Acc: 0.5 test Loss: 5.5 Acc: 0.25\n",
+        {
+            "loss": {1: 3.5},
+            "val.loss": {1: 4.5},
+            "val.Acc": {1: 0.5},
+            "val.test_loss": {1: 5.5},
+            "val.test_Acc": {1: 0.25},
+        },
+    ),
+    "batches of a validation and of a test": (
+        "step 1: loss 3.5\nVal: [1/2] loss: 4.5 (4.5)\nVal: [2/2] loss: 4.0 (4.25)\n"
+        "Test: [1/2] loss: 5.5 (5.5)\nTest: [2/2] loss: 5.0 (5.25)\nstep 2: loss 3.25\n",
+        {"loss": {1: 3.5, 2: 3.25}, "val.loss": {1: 4.25}, "val.test_loss": {1: 5.25}},
+    ),
+    "a line with a star is of the data of the batches before it": (
+        "step 1: loss 3.5\nTest: [1/2] loss: 5.5 (5.5) acc1: 2.5 (2.25)\n* Acc@1 2.125\n"
+        "step 2: loss 3.25, val loss 4.5\n",
+        {
+            "loss": {1: 3.5, 2: 3.25},
+            "val.loss": {2: 4.5},
+            "val.test_loss": {1: 5.5},
+            "val.test_acc1": {1: 2.125},
+        },
+    ),
+    "an evaluation of the test set by lines that name the set, and one that does not": (
+        "step 1: loss 3.5\nTest: [1/2] loss: 5.5 (5.5)\nEvaluation loss: 5.25\n"
+        "step 2: loss 3.25, val loss 4.5\n",
+        {"loss": {1: 3.5, 2: 3.25}, "val.loss": {2: 4.5}, "val.test_loss": {1: 5.25}},
+    ),
+    "a test at the end": (
+        "epoch 1 step 1 loss 3.5 val_loss 4.5\nepoch 2 step 2 loss 3.25 val_loss 4.25\n"
+        "Test loss: 5.25\n",
+        {"loss": {1: 3.5, 2: 3.25}, "val.loss": {1: 4.5, 2: 4.25}, "val.test_loss": {2: 5.25}},
+    ),
+    "parts of a line with a phase each": (
+        "Epoch 1: Train: loss 3.5 acc 0.5 | Val: loss 4.5 acc 0.25 | Test: loss 5.5 acc 0.125\n"
+        "Epoch 2: Train: loss 3.25 acc 0.5 | Val: loss 4.25 acc 0.25 | Test: loss 5.25 acc 0.125\n",
+        {
+            "loss": {1: 3.5, 2: 3.25},
+            "acc": {1: 0.5, 2: 0.5},
+            "val.loss": {1: 4.5, 2: 4.25},
+            "val.acc": {1: 0.25, 2: 0.25},
+            "val.test_loss": {1: 5.5, 2: 5.25},
+            "val.test_acc": {1: 0.125, 2: 0.125},
+        },
+    ),
+    "a bar with results of both": (
+        "Epoch 1/1\n2/2 [=====] - 1s - loss: 3.5 - val_loss: 4.5 - val_acc: 0.5\n"
+        "Test loss: 5.5\nTest accuracy: 0.25\n",
+        {"loss": {2: 3.5}, "val.loss": {2: 4.5}, "val.acc": {2: 0.5}, "val.test_loss": {2: 5.5}}
+        | {"val.test_accuracy": {2: 0.25}},
+    ),
+    "columns of a table": (
+        "step,loss,test_loss,val_loss\n1,3.5,5.5,4.5\n2,3.25,5.25,4.25\n",
+        {
+            "loss": {1: 3.5, 2: 3.25},
+            "val.loss": {1: 4.5, 2: 4.25},
+            "val.test_loss": {1: 5.5, 2: 5.25},
+        },
+    ),
+    "rows of a table": (
+        "step,split,loss\n1,train,3.5\n1,valid,4.5\n1,test,5.5\n",
+        {"loss": {1: 3.5}, "val.loss": {1: 4.5}, "val.test_loss": {1: 5.5}},
+    ),
+    "objects of JSON": (
+        '{"step": 1, "loss": 3.5}\n{"step": 1, "split": "test", "loss": 5.5}\n'
+        '{"step": 1, "eval_loss": 4.5}\n',
+        {"loss": {1: 3.5}, "val.loss": {1: 4.5}, "val.test_loss": {1: 5.5}},
+    ),
+    "objects of JSON with a test alone": (
+        '{"epoch": 1, "train_loss": 3.5, "test_loss": 5.5, "test_acc1": 0.5}\n'
+        '{"epoch": 2, "train_loss": 3.25, "test_loss": 5.25, "test_acc1": 0.75}\n',
+        {"loss": {1: 3.5, 2: 3.25}, "val.loss": {1: 5.5, 2: 5.25}, "val.acc1": {1: 0.5, 2: 0.75}},
+    ),
+}
+
+
+def _back(line, width=40):
+    """A bar, and the backspaces to its start."""
+    return line.ljust(width) + "\b" * width
+
+
+WITHOUT_LOSS = {
+    "backspaces overwrite the bars of Keras": (
+        f"Epoch 1/2\n{_back('1/4 [=>....] - ETA: 0s - loss: 3.5')}"
+        f"{_back('2/4 [==>...] - ETA: 0s - loss: 3.25')}"
+        "4/4 [=====] - 2s - loss: 3.125 - val_loss: 4.5\n"
+        f"Epoch 2/2\n{_back('1/4 [=>....] - ETA: 0s - loss: 2.5')}"
+        "4/4 [=====] - 2s - loss: 2.125 - val_loss: 4.25\n",
+        {"loss": {4: 3.125, 8: 2.125}, "val.loss": {4: 4.5, 8: 4.25}},
+    ),
+    "a line of results without a loss": (
+        "2025-01-02 10:00:00 [INFO]\t[TRAIN] epoch: 1, iter: 100/900, loss: 1.5, lr: 0.25\n"
+        "2025-01-02 10:00:00 [INFO]\t[EVAL] #Images: 70 mIoU: 0.75 Acc: 0.875 Kappa: 0.5\n"
+        "2025-01-02 10:00:00 [INFO]\t[EVAL] The model with the best validation mIoU (0.75) was "
+        "saved at iter 100.\n"
+        "2025-01-02 10:00:00 [INFO]\t[TRAIN] epoch: 1, iter: 200/900, loss: 1.25, lr: 0.125\n",
+        {
+            "loss": {100: 1.5, 200: 1.25},
+            "lr": {100: 0.25, 200: 0.125},
+            "val.mIoU": {100: 0.75},
+            "val.Acc": {100: 0.875},
+            "val.Kappa": {100: 0.5},
+        },
+    ),
+    "a heading before the results": (
+        "Epoch 1\n-----\nloss: 2.5  [   64/6000]\nloss: 2.25  [ 3264/6000]\n"
+        "Test Error: \n Accuracy: 50.5%, Avg loss: 2.125 \n\n"
+        "Epoch 2\n-----\nloss: 2.0  [   64/6000]\nloss: 1.75  [ 3264/6000]\n"
+        "Test Error: \n Accuracy: 60.5%, Avg loss: 1.625 \n\n",
+        {
+            "loss": {64: 2.5, 3264: 2.25, 6064: 2.0, 9264: 1.75},
+            "val.loss": {3264: 2.125, 9264: 1.625},
+            "val.Accuracy": {3264: 50.5, 9264: 60.5},
+        },
+    ),
+    "a heading is for the next line alone": (
+        "step 1: loss 3.5\nValidation:\nAvg loss: 4.5\nAvg loss: 9.5\nstep 2: loss 3.25\n",
+        {"loss": {1: 3.5, 2: 3.25}, "val.loss": {1: 4.5}},
+    ),
+    "detectron2's results to be pasted": (
+        "[d2.utils.events]:  eta: 0:20:30  iter: 19  total_loss: 3.5  lr: 0.25\n"
+        "[d2.evaluation.testing]: copypaste: Task: bbox\n"
+        "[d2.evaluation.testing]: copypaste: AP,AP50\n"
+        "[d2.evaluation.testing]: copypaste: 20.5,40.25\n"
+        "[d2.evaluation.testing]: copypaste: Task: segm\n"
+        "[d2.evaluation.testing]: copypaste: AP,AP50\n"
+        "[d2.evaluation.testing]: copypaste: 19.5,nan\n"
+        "[d2.utils.events]:  eta: 0:20:30  iter: 39  total_loss: 3.25  lr: 0.125\n",
+        {
+            "loss": {19: 3.5, 39: 3.25},
+            "lr": {19: 0.25, 39: 0.125},
+            "val.bbox/AP": {19: 20.5},
+            "val.bbox/AP50": {19: 40.25},
+            "val.segm/AP": {19: 19.5},
+            "val.segm/AP50": {19: pytest.approx(nan, nan_ok=True)},
+        },
+    ),
+    "the best result so far is no result": (
+        "step 1: loss 3.5\nval acc: 0.5\nbest val acc: 0.75\nEval time: 1.5\n",
+        {"loss": {1: 3.5}, "val.acc": {1: 0.5}},
+    ),
+}
+
+FORMS = ABBREVIATED | BARS | LINES | ENDS | SETS | WITHOUT_LOSS
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -320,7 +320,14 @@ LINES = {
         "lr: 0.00050; 3456/3456 tok/s;     15 sec\n"
         "[2020-03-04 10:01:00,123 INFO] Validation perplexity: 900.5\n"
         "[2020-03-04 10:01:00,123 INFO] Validation accuracy: 12.5\n",
-        {"loss": {50: 7.25}, "acc": {50: 5.5}, "ppl": {50: 1234.5}, "lr": {50: 0.0005}},
+        {
+            "loss": {50: 7.25},
+            "acc": {50: 5.5},
+            "ppl": {50: 1234.5},
+            "lr": {50: 0.0005},
+            "val.perplexity": {50: 900.5},
+            "val.accuracy": {50: 12.5},
+        },
     ),
     "Marian with validation": (
         "[2022-03-04 10:00:00] Ep. 1 : Up. 1000 : Sen. 64,000 : Cost 7.50000000 : Time 10.50s : "

@@ -315,3 +315,29 @@ def test_operators_that_ran_on_the_cpu_are_a_fact(line):
     other = line.replace("aten::nonzero", "aten::unique")
     run = read(f"{line}\n{other}\n{line}\n" + STEP)
     assert run.facts["cpu_operators"] == "aten::nonzero, aten::unique"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "args: {'lr': 0.02, 'batch_size': 32, 'seed': 3, 'data': 'x y'}",
+        '2025-01-02 10:00:00 - INFO - Config: {"lr": 0.02, "batch_size": 32, "seed": 3}',
+        "{'lr': 0.02, 'batch_size': 32, 'seed': 3, 'model': {'name': 'net', 'depth': 3}}",
+        "Namespace(lr=0.02, batch_size=32, seed=3, betas=(0.9, 0.99))",
+    ],
+)
+def test_a_dict_of_arguments_at_the_head_states_facts(head):
+    facts = read(f"{head}\n{STEP}").facts.named()
+    assert facts == {"learning_rate": 0.02, "batch_per_device": 32, "seed": 3}
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["{'lr': 0.02}", "{'name': 'net', 'depth': 3}", "args: {'loss': 0.5, 'seed': 3}", "{'a': {"],
+)
+def test_another_dict_states_none(head):
+    assert read(f"{head}\n{STEP}").facts.named() == {}
+
+
+def test_a_dict_behind_the_first_record_states_no_fact():
+    assert read(f"{STEP}args: {{'lr': 0.02, 'seed': 3}}\n").facts.named() == {}

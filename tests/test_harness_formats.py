@@ -46,6 +46,10 @@ EXPECTED = {
         "val.R": {8: 0.375},
         "val.mAP50": {8: 0.5},
     },
+    "boxed table": {
+        "loss": {2048: 6.5, 4096: 5.25},
+        "lr": {2048: 0.0003, 4096: 0.00025},
+    },
     "tcappdll json": {
         "loss": {90: 429.9375, 91: 411.5, 92: 401.25},
         "ips": {90: 68.0625, 91: 68.0625, 92: 68.0625},
@@ -228,6 +232,7 @@ NO_COUNTER = {
     "DeviceNotes": "states facts",
     "CsvTable": "its example is a heading",
     "EpochTable": "its example is a heading",
+    "BoxedTable": "its example is a row of a box",
     "Sides": "its example is a heading",
 }
 """Formats whose example counts no step."""

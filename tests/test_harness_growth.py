@@ -168,13 +168,13 @@ def test_so_it_does_in_bulk(shape):
 
 
 def test_the_check_can_fail(monkeypatch):
-    from harness.parse import reading
+    from harness.parse import offering
 
     def slow(raw):
         sum(len(raw) for _ in range(len(raw) ** 2 // 200))
         return raw.decode(), True
 
-    monkeypatch.setattr(reading, "decoded", slow)
+    monkeypatch.setattr(offering, "decoded", slow)
     with pytest.raises(AssertionError):
         check_growth(times("a"))
 

@@ -32,8 +32,8 @@ INSIDE = {
     "parse": [
         {"blocks", "formats", "fast", "grammar"},
         {"starter"},
-        {"nearly"},
-        {"finish"},
+        {"nearly", "dropped"},
+        {"finish", "offering"},
         {"reading"},
     ],
     "report": [{"comparison", "ports"}],

@@ -52,7 +52,7 @@ def test_a_phase_behind_the_loss_of_a_plain_line_parts_the_lines():
 
 def test_a_row_of_evaluation_alone_at_its_step_is_no_training():
     text = rows(as_json("split")) + json.dumps({"split": "test", "step": 50, "loss": 9.5}) + "\n"
-    assert series(text) == TRUTH | {"val.loss": {10: 6.5, 30: 6.25, 50: 9.5}}
+    assert series(text) == TRUTH | {"val.loss": {10: 6.5, 30: 6.25}, "val.test_loss": {50: 9.5}}
 
 
 def test_a_name_with_the_phase_in_it_keeps_its_one_prefix():

@@ -138,3 +138,9 @@ def test_equal_losses_at_one_step_and_steps_that_come_again_are_none():
     resumed = [*range(8), *range(5, 12)]
     text = "".join(f'{{"step": {s}, "loss": {i}.5}}\n' for i, s in enumerate(resumed))
     assert len(parse_log([text], source="x").find("loss", 0)[0]) == 12
+
+
+def test_opposite_infinities_at_one_step_are_two_losses():
+    values = "".join(f'{{"step": {s}, "loss": {v}}}\n' for s in range(5) for v in ("-inf", "inf"))
+    with pytest.raises(ParseError, match=r"first: loss -inf and inf at step 0"):
+        parse_log([values.replace("inf", "Infinity")], source="x")

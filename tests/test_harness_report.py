@@ -2,6 +2,7 @@
 
 import json as stdjson
 import xml.etree.ElementTree as ET
+from io import StringIO
 from pathlib import Path
 
 import jsonschema
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from harness import Policy, compare
 from harness.align.thinning import extremes
+from harness.parse import parse_log
 from harness.report import published, run
 from harness.report.comparison import json, markdown, plot, text
 from harness.report.comparison.failure import of_rule
@@ -215,3 +217,22 @@ def test_a_parsed_run_is_shown_with_facts_and_series():
     console.file.close()
     for words in ("world_size", "loss", "0 to 29", "no line that looks like a record was skipped"):
         assert words in shown
+
+
+def test_a_step_that_many_series_lack_is_said_once_with_their_names():
+    def shown(ranks, *names):
+        lines = [
+            f"[rank{rank}]: step {step} " + " ".join(f"{n}: {step}.5" for n in names) + "\n"
+            for step in (1, 2, 3, 5, 6, 7)
+            for rank in range(ranks)
+        ]
+        console = Console(width=200, record=True, file=StringIO())
+        run.write(parse_log(lines, source="x"), console)
+        return [line for line in console.export_text().splitlines() if " lack" in line]
+
+    assert shown(1, "loss") == ["note: loss of rank 0 lacks 1 step: 4"]
+    assert shown(1, "loss", "acc") == ["note: acc and loss of rank 0 lack 1 step: 4"]
+    assert shown(2, "loss", "acc", "lr") == ["note: acc, loss and lr of 2 ranks lack 1 step: 4"]
+    names = ("loss", *(f"loss_{c}" for c in "abcdefgh"))
+    (said,) = shown(1, *names)
+    assert said.endswith("loss_e and 3 more of rank 0 lack 1 step: 4")

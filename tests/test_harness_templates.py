@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from logforms import LOGS, SPELLINGS
 from test_harness_bulk import NOISE, check_alike
+from test_harness_evaluations import SETS
 from test_harness_grammar import FORMS
 
 from harness.parse import parse_log, text
@@ -21,13 +22,19 @@ from harness.parse.fast.states import advance, state_of, steps_between
 from harness.parse.fast.template import Form, Part, tokens_of
 from harness.parse.reading import _Reading
 
-EVERY = {**LOGS, **SPELLINGS, **{name: form[0] for name, form in FORMS.items()}}
+EVERY = {**LOGS, **SPELLINGS, **{name: form[0] for name, form in (FORMS | SETS).items()}}
 WITHOUT = {
     *("tcappdll", "tcappdll json", "mllog", "columns", "hf-trainer state", "plain, bars alone"),
     *("hf-trainer state on a line", "plain, a bar of tqdm", "csv, tidy", "columns with a heading"),
     *("columns with commas", "hf-trainer in a bar", "Keras 3", "Keras, one line an epoch", "Caffe"),
     *("Lightning's bar with slashes", "epochs alone", "JSON behind a time", "epoch table"),
-    *("lines of one epoch are numbered in order", "blocks of losses"),
+    *(
+        "lines of one epoch are numbered in order",
+        "blocks of losses",
+        "boxed table",
+        "a bar with results of both",
+    ),
+    *("objects of JSON with a test alone", "parts of a line with a phase each"),
 }
 """Forms whose lines are read one by one: nothing counts on them, or bars overwrite each other."""
 BLOCK = 60

@@ -47,3 +47,18 @@ def test_a_nul_byte_is_found_on_its_line_wherever_blocks_are_cut(at, monkeypatch
     with pytest.raises(ParseError) as info:
         chunks([data[:at], data[at:]])
     assert info.value.line == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("10%" + "\b" * 3 + "20%\n", ["10%\n", "20%\n"]),
+        ("at 10%" + "\b" * 3 + "20%\n", ["at 20%\n"]),
+        ("at " + "=" * 30 + "\b" * 30 + "next\n", ["at " + "=" * 30 + "\n", "next\n"]),
+        ("10%" + "\b" * 3 + "\r20%\n", ["10%\n", "20%\n"]),
+        ("10%" + "\b" * 3 + "\n", ["10%\n"]),
+        ("10%" + "\b" * 9 + "20%", ["10%\n", "20%"]),
+    ],
+)
+def test_backspaces_overwrite_what_is_before_them(line, expected):
+    assert text.pieces(line) == expected

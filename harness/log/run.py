@@ -100,7 +100,8 @@ class Run:
     step; two such logs align only if they print at the same interval. `epochs` holds the epochs
     that such a log states, at the steps of its records; None if it states none. `unread_end` is
     the last line that looked like a record but is not; None if a record follows it. `read` holds
-    the part of each format, in the order of asking; it is empty for a recording.
+    the part of each format, in the order of asking; it is empty for a recording. `dropped_count`
+    lines behind the first record state figures in no known form; `dropped` holds the first ones.
 
     All texts are printable. `source` and `notes` contain no user, password or query value of a URL.
     """
@@ -119,6 +120,8 @@ class Run:
     epochs: Series | None = None
     unread_end: Skipped | None = None
     read: tuple[Read, ...] = ()
+    dropped: tuple[Skipped, ...] = ()
+    dropped_count: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", place_text(self.source))

@@ -54,6 +54,7 @@ class Averaged:
             self._emit(line, into)
             return
         self._held.append(line)
+        into.learn(values)
         first = self._held[0]
         if len(self._held) == 1 or (len(self._held) == 2 and first.done == 1 and done > 2):
             return

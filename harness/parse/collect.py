@@ -14,6 +14,7 @@ from harness.log.facts import MAX_NAME as MAX_FACT_NAME
 from harness.log.facts import FactValue, RunFacts, kept, short
 from harness.log.run import Read, Series, Skipped
 from harness.log.shown import printable
+from harness.parse.containers import ranked
 from harness.parse.line import Place
 from harness.parse.notes import Notes, listed
 from harness.parse.number import MAX_COUNT
@@ -82,7 +83,7 @@ class Collector:
 
         Values named in `instant` are of one step, whatever the window of `place` is.
         """
-        self.tracks.learn(self.reader, values)
+        self.learn(values)
         if self.handed_over is not None:
             self.handed_over.append(Record(self.reader, place, values, instant))
         how = units, instant
@@ -132,6 +133,10 @@ class Collector:
         track = self.tracks.by_key.get(key)
         if track is not None:
             track.retract()
+
+    def learn(self, names: Collection[str]) -> None:
+        """Says that the present reader has series of these names, whose records it holds."""
+        self.tracks.learn(self.reader, names)
 
     def knows(self, name: str) -> bool:
         """Returns whether the present reader has a series of this name."""
@@ -249,16 +254,15 @@ class Collector:
     def settle(self) -> Settled:
         """Returns the series by rank, name and window, and the records that later ones replaced.
 
-        Fallback formats give way to others. The only container of a log is rank 0, whatever its
-        number: Docker Compose counts from 1. The tracks are handed over: call it once.
+        Fallback formats give way to others. The tracks are handed over: call it once.
         """
         self.write()
         if any(key[0] not in self.fallbacks for key in self.tracks.by_key):
             for name in self.fallbacks:
                 self.disclaim(name)
         tracks = self.tracks.by_key
-        if self.in_containers and len({key[2] for key in tracks}) == 1:
-            tracks = {(*key[:2], 0, key[3]): track for key, track in tracks.items()}
+        if self.in_containers:
+            tracks = ranked(tracks)
         for key, track in tracks.items():
             track.by_order = key[:2] in self._by_order
         self.refusals = {**refusals(tracks), **self.refusals}

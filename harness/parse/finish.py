@@ -8,6 +8,7 @@ from harness.errors import ParseError
 from harness.log.run import Run
 from harness.parse.collect import Collector
 from harness.parse.derive import derive
+from harness.parse.dropped import Dropped
 from harness.parse.formats.hf_trainer import HfTrainer
 from harness.parse.nearly import Nearly
 
@@ -22,10 +23,12 @@ def runs_of(
     notes: Sequence[str],
     known: Sequence[str],
     nearly: Nearly | None = None,
+    dropped: Dropped | None = None,
 ) -> tuple[Run, ...]:
     """Returns each run of a log; where there are several, they are named `source [run LABEL]`.
 
-    `known` are the names of the formats that were asked, `nearly` the lines that none of them read.
+    `known` are the names of the formats with records that were asked. `nearly` are the lines before
+    the first record, `dropped` those with figures that no format took.
 
     Raises:
         ParseError: no record was gathered.
@@ -33,7 +36,17 @@ def runs_of(
     if len(into.parts) < 2:
         (only,) = into.parts.values() or (into,)
         only.take_over(into)
-        return (run_of(only, source=source, lines=lines, notes=notes, known=known, nearly=nearly),)
+        return (
+            run_of(
+                only,
+                source=source,
+                lines=lines,
+                notes=notes,
+                known=known,
+                nearly=nearly,
+                dropped=dropped,
+            ),
+        )
     runs = []
     for label, part in into.parts.items():
         part.take_over(into)
@@ -50,6 +63,7 @@ def run_of(
     notes: Sequence[str] = (),
     known: Sequence[str] = (),
     nearly: Nearly | None = None,
+    dropped: Dropped | None = None,
 ) -> Run:
     """Returns the run that was gathered, with the facts that follow from its figures.
 
@@ -64,6 +78,8 @@ def run_of(
     derived, remarks = derive(into.facts(), series)
     if into.skipped_count > len(into.skipped):
         remarks.append(f"{into.skipped_count} damaged records; {len(into.skipped)} are listed")
+    begins = min((n for name, n in into.formats.items() if name in known), default=0)
+    dropped_count, first_dropped = (dropped or Dropped()).after(begins)
     return Run(
         source=source,
         series=series,
@@ -76,6 +92,8 @@ def run_of(
         by_order=by_order,
         unread_end=into.unread_end,
         read=into.reads(),
+        dropped=first_dropped,
+        dropped_count=dropped_count,
         epochs=into.epochs() if any(of == HfTrainer.name for of in into.formats) else None,
     )
 

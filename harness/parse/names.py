@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from itertools import chain, count
 
+from harness.parse.sets import EVALUATIONS, TEST, result
+
 STEPS = (
     "step",
     "global_step",
@@ -23,11 +25,6 @@ STEPS = (
 )
 """Columns and keys that count steps, the likeliest first."""
 EPOCHS = ("epoch", "Epoch", "EPOCH")
-EVALUATIONS = frozenset(
-    {"eval", "evaluate", "evaluation", "evaluating", "val", "valid", "validate", "validation"}
-    | {"validating", "test", "testing", "dev"}
-)
-"""Words, in small letters, for a phase that is not training."""
 PHASES = ("split", "mode", "phase", "stage", "subset", "event")
 """Columns and keys, in small letters, that name the phase of their row."""
 NO_SERIES = frozenset(
@@ -53,7 +50,7 @@ SUMMARY = "train_runtime"
 """A key of the record in which Hugging Face's Trainer sums up the training."""
 
 _VALIDATION = re.compile(
-    r"(?:eval|val|valid|validation|dev|test)[_/.](?P<rest>.+)", re.ASCII | re.IGNORECASE
+    r"(?P<set>eval|val|valid|validation|dev|test)[_/.](?P<rest>.+)", re.ASCII | re.IGNORECASE
 )
 _OTHER_SET = re.compile(r"(?:eval|val|valid|validation|dev|test)(?:[_/. ]|$)", re.IGNORECASE)
 
@@ -67,7 +64,7 @@ def alternation(words: Iterable[str]) -> str:
     return "|".join(sorted(words, key=lambda word: (-len(word), word)))
 
 
-_EVALUATION = re.compile(rf"\s*(?:{alternation(EVALUATIONS)})(?![a-z])", re.IGNORECASE)
+_EVALUATION = re.compile(rf"\s*(?P<set>{alternation(EVALUATIONS)})(?![a-z])", re.IGNORECASE)
 _LR = re.compile(
     r"(?:train[_/])?(?:learning[_ ]rate|lr(?:[-/][\w/-]+)?)|optim0_lr0", re.ASCII | re.IGNORECASE
 )
@@ -79,14 +76,15 @@ _SPEED = re.compile(r"\w{1,60}(?:_runtime|_per_second)", re.ASCII)
 def canonical(name: str) -> str:
     """One name for what programs call `eval_loss`, `val/loss`, `learning_rate` or `lr-SGD`.
 
-    >>> canonical("eval_loss"), canonical("lr-AdamW"), canonical("train_loss")
-    ('val.loss', 'lr', 'train_loss')
+    >>> canonical("eval_loss"), canonical("test_loss"), canonical("lr-AdamW")
+    ('val.loss', 'val.test_loss', 'lr')
     """
     name = name.strip()
     validation = _VALIDATION.fullmatch(name)
     if validation is not None:
         rest = validation["rest"]
-        return f"val.{rest.lower() if _LOSS.fullmatch(rest) else rest}"
+        rest = rest.lower() if _LOSS.fullmatch(rest) else rest
+        return result(rest, test=validation["set"].lower() in TEST)
     if name.isupper() and _LOSS.fullmatch(name):
         return name.lower()
     if _GRADIENT_NORM.fullmatch(name):
@@ -113,26 +111,27 @@ def is_loss(name: str) -> bool:
     return "loss" in name.lower()
 
 
-def is_evaluation(row: Mapping[str, object]) -> bool:
-    """Returns whether a row states that its figures are those of an evaluation.
+def evaluation_of(row: Mapping[str, object]) -> str:
+    """Returns the word by which a row says that its figures are of an evaluation, else "".
 
-    >>> is_evaluation({"split": "valid", "loss": 2.5}), is_evaluation({"event": "train_step"})
-    (True, False)
+    >>> evaluation_of({"split": "Valid", "loss": 2.5}), evaluation_of({"event": "train_step"})
+    ('valid', '')
     """
-    return any(
-        isinstance(value, str) and _EVALUATION.match(value) is not None
-        for name, value in row.items()
-        if name.strip().lower() in PHASES
-    )
+    for name, value in row.items():
+        if isinstance(value, str) and name.strip().lower() in PHASES:
+            match = _EVALUATION.match(value)
+            if match is not None:
+                return match["set"].lower()
+    return ""
 
 
-def of_evaluation(name: str) -> str:
-    """Returns the name of a column in a row of an evaluation.
+def of_evaluation(name: str, word: str) -> str:
+    """Returns the name of a column in a row of an evaluation, which the row calls by this word.
 
-    >>> of_evaluation("loss"), of_evaluation("eval_loss")
-    ('val.loss', 'eval_loss')
+    >>> of_evaluation("loss", "test"), of_evaluation("eval_loss", "valid")
+    ('val.test_loss', 'eval_loss')
     """
-    return name if is_validation(name) else f"val.{name}"
+    return name if is_validation(name) else result(name, test=word in TEST)
 
 
 class Names:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from harness.parse.grammar.figures import Figure
 from harness.parse.grammar.line import parsed
+from harness.parse.grammar.phases import EVALUATED
 from harness.parse.starter import NUMBER_IN_LINE, Sample, starter
 
 MAX_LINES = 5000
@@ -112,6 +113,6 @@ def _lacks(text: str) -> str:
         lacks.append(f"a number behind {losses[0].name!r}")
     if not said.place.is_stated and said.place.epoch is None:
         lacks.append("a step")
-    if not lacks and said.phase == "eval":
+    if not lacks and said.phase in EVALUATED:
         return "is of an evaluation"
     return f"lacks {' and '.join(lacks)}" if lacks else "is of no known form"

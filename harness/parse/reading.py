@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from math import nan
 
 from harness.errors import ParseError
 from harness.log.run import Run
@@ -15,22 +14,16 @@ from harness.parse.fast.pending import Pending
 from harness.parse.fast.templated import Templated
 from harness.parse.finish import runs_of
 from harness.parse.format import Format
-from harness.parse.formats import AS_SPELLED, FACTS_ONLY, FORMATS
-from harness.parse.formats.columns import Columns
+from harness.parse.formats import FACTS_ONLY, FORMATS
 from harness.parse.formats.pattern import Pattern
-from harness.parse.line import Line
-from harness.parse.nearly import Nearly
-from harness.parse.text import Chunk, chunks, decoded, pieces
+from harness.parse.offering import Offering
+from harness.parse.text import Chunk, chunks
 
 BULK_AFTER = 4_000_000
 """Bytes from which on a log counts as large: line by line they take half a second, and so does
 loading what reads in bulk. Less than `CHUNK_BYTES`, so that a large log is so from its start."""
 BULK_AFTER_LOADED = 1 << 18
 """The same, once that is loaded, and for lines that are cut by templates."""
-MAX_ALIKE = 100
-"""Lines in a row that are blank, or equal and of no format, and are looked at; more say nothing."""
-LONG_LINE = 1 << 16
-"""Characters beyond which only formats that can hold that much see a line."""
 
 
 def parse_log(
@@ -122,18 +115,11 @@ class _Reading:
         ]
         self.into.asked = tuple(reader.name for reader in self._readers)
         self.into.fallbacks = {reader.name for reader in self._readers if reader.fallback}
+        self._offering = Offering(self._readers, self.into)
         self._templated = Templated(self._readers, self.into, self._feed)
         self._jobs: deque[Future[Sorted]] = deque()
-        self._pending: Pending | None = None
         self.number = 1
         self._open = False  # the last line has no line end yet
-        self._foreign = 0
-        self._alike = 0
-        self._before = b""
-        self._taken = False
-        self._taker = ""
-        self._unread = 0
-        self._nearly: Nearly | None = Nearly()  # until a format has a record
 
     def next_line(self) -> int:
         """The number of the line that comes next."""
@@ -145,11 +131,11 @@ class _Reading:
         self.finish()
         *whole, last = chunk.split(b"\n")
         for raw in whole:
-            self._line(raw, "\n")
+            self._offering.line(raw, "\n", self.number)
             self.number += 1
         self._open = bool(last)
         if last:
-            self._line(last, "")
+            self._offering.line(last, "", self.number)
 
     def bulk(self, chunk: Chunk) -> None:
         """Reads whole lines in bulk where they are alike, and the others one by one.
@@ -168,9 +154,9 @@ class _Reading:
 
     def _feed(self, raw: bytes, number: int) -> str:
         """Reads a whole line, and returns the name of the format that took its last piece."""
-        self.number, self._taker = number, ""
-        self._line(raw, "\n")
-        return self._taker
+        self.number = number
+        self._offering.line(raw, "\n", number)
+        return self._offering.taker
 
     def finish(self) -> None:
         """Takes over every chunk that is being sorted."""
@@ -180,13 +166,14 @@ class _Reading:
     def _take_over(self, job: Future[Sorted]) -> None:
         first, chunk = self.number, job.result()
         end = first + chunk.lines
-        self._pending = Pending(chunk.matched, first, self.into) if chunk.matched else None
+        pending = Pending(chunk.matched, first, self.into) if chunk.matched else None
+        self._offering.pending = pending
         for at, raw in chunk.unmatched:
             self.number = first + at
-            self._line(raw, "\n")
-        if self._pending is not None:
-            self._pending.merge(before=end)
-            self._pending = None
+            self._offering.line(raw, "\n", self.number)
+        if pending is not None:
+            pending.merge(before=end)
+            self._offering.pending = None
         self.number = end
         self._open = False
 
@@ -194,66 +181,6 @@ class _Reading:
         """Ends the other threads, and frees the room of both ways to read in bulk."""
         self._bulk.close()
         del self._templated  # it refers to this object, which would stay until a collection
-
-    def _line(self, raw: bytes, end: str) -> None:
-        if self._is_more_of_the_same(raw):
-            return
-        line, was_utf8 = decoded(raw)
-        self._foreign += not was_utf8
-        into = self.into
-        into.line = self.number
-        self._taken = False
-        before, alike = "", 0
-        for piece in pieces(line + end):
-            alike = alike + 1 if piece == before else 0
-            before = piece
-            if alike > MAX_ALIKE and (not self._taken or piece.isspace()):
-                continue
-            self._taken = self._piece(piece)
-
-    def _piece(self, piece: str) -> bool:
-        """Offers a line to each format, and writes its records; returns whether one took it."""
-        odd: list[str] = []
-        line = Line.respelled(self.number, piece, odd)
-        reader = self._reader_of(line)
-        if odd and reader is not None and not isinstance(reader, (*FACTS_ONLY, *AS_SPELLED)):
-            for was in odd:
-                self.into.odd("", was, nan, piece)
-        if self.into.waiting:
-            if self._pending is not None:
-                self._pending.merge(before=self.number)
-            self.into.write()
-            if not isinstance(reader, Columns):  # which may take its records back
-                self._nearly = None
-        elif self._nearly is not None and not isinstance(reader, FACTS_ONLY):
-            self._nearly.add(self.number, piece)
-        self._taker = "" if reader is None else reader.name
-        return reader is not None
-
-    def _reader_of(self, line: Line) -> Format | None:
-        """The first format that takes a line; None if none does."""
-        into = self.into
-        long = len(line.text) > LONG_LINE
-        for reader in self._readers:
-            if long and not reader.long_lines:
-                continue
-            into.reader = reader.name
-            if reader.feed(line, into):
-                into.lines.add(reader.name, self.number)
-                return reader
-        self._unread += long
-        return None
-
-    def _is_more_of_the_same(self, raw: bytes) -> bool:
-        """Whether many lines in a row are blank, or equal one another and are of no format."""
-        if not raw.strip():
-            raw = b""
-        if raw == self._before and (not raw or not self._taken):
-            self._alike += 1
-        else:
-            self._alike = 0
-        self._before = raw
-        return self._alike > MAX_ALIKE
 
     def results(self, source: str) -> tuple[Run, ...]:
         """The runs, once the log has ended."""
@@ -263,11 +190,7 @@ class _Reading:
             into.reader = reader.name
             reader.close(into)
             into.write()
-        notes = []
-        if self._foreign:
-            notes.append(f"{self._foreign} lines are not UTF-8; read as GBK where they are that")
-        if self._unread:
-            notes.append(f"{self._unread} lines of more than {LONG_LINE} characters are not read")
+        notes = self._offering.notes()
         if self._bulk.no_compiler:
             notes.append(
                 "this large log was read line by line, since numba cannot be loaded "
@@ -276,5 +199,11 @@ class _Reading:
         lines = self.number - 1 + self._open
         known = [reader.name for reader in self._readers if not isinstance(reader, FACTS_ONLY)]
         return runs_of(
-            into, source=source, lines=lines, notes=notes, known=known, nearly=self._nearly
+            into,
+            source=source,
+            lines=lines,
+            notes=notes,
+            known=known,
+            nearly=self._offering.nearly,
+            dropped=self._offering.dropped,
         )

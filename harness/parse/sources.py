@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from harness.log.run import Series
 from harness.log.wording import counted
+from harness.parse.sets import tests_apart
 from harness.parse.track import Kept, Track
 
 Key = tuple[str, str, int, int]
@@ -22,6 +23,12 @@ LINES = "plain"
 """Records of lines of text, in which words before `loss` belong to the name."""
 _OTHER = frozenset({"val", "best", "lowest", "min", "smoothed", "running", "ema"})
 """Words in the name of a loss that is not the loss of the step."""
+OBJECTIVES = frozenset(
+    {"l1", "l2", "mae", "mse", "rmse", "objective", "crossentropy", "cross_entropy"}
+    | {"xentropy"}
+    | {"smoothl1", "smooth_l1"}
+)
+"""Figures, in small letters, that a training minimizes, or maximizes, where it names no loss."""
 
 LOSSES = (
     "loss",
@@ -29,6 +36,7 @@ LOSSES = (
     "train_loss",
     "training_loss",
     "train_loss_step",
+    "train.loss",
     "lm_loss",
     "reduced_train_loss",
     "Loss",
@@ -92,7 +100,8 @@ def settle(tracks: Mapping[Key, Track], note: Callable[..., None]) -> Settled:
 
 def _names(tracks: Mapping[Key, Track], note: Callable[..., None]) -> dict[Key, str]:
     """The name of every track: its own, `loss` for the training loss, or one with its format."""
-    names = {key: key[1] for key in tracks}
+    final = tests_apart(key[1] for key in tracks)
+    names = {key: final[key[1]] for key in tracks}
     if tracks and "loss" not in names.values():
         found = _training_loss(tracks)
         if found is not None:
@@ -121,9 +130,17 @@ def _training_loss(tracks: Mapping[Key, Track]) -> str | None:
     A line of text may show the key of a tracker, `train/loss`, which is what its users ask for.
     """
     names = {name for source, name, *_ in tracks if source != LINES or "/" not in name}
-    only = [name for name in names if name.endswith("_loss") and _OTHER.isdisjoint(_words(name))]
     likely = next((name for name in LOSSES if name in names), None)
-    return likely or (only[0] if len(only) == 1 and _all_lines(tracks) else None)
+    return likely or (_only_loss(names) if _all_lines(tracks) else None)
+
+
+def _only_loss(names: set[str]) -> str | None:
+    """The only loss of lines of text; where there is none, the only figure that is minimized."""
+    of_steps = [name for name in names if _OTHER.isdisjoint(_words(name))]
+    values = [name for name in of_steps if name.lower().endswith("loss")]
+    if not values:
+        values = [name for name in of_steps if name.lower().removeprefix("train_") in OBJECTIVES]
+    return values[0] if len(values) == 1 else None
 
 
 def _all_lines(tracks: Mapping[Key, Track]) -> bool:

@@ -25,6 +25,9 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+TO_START = 20
+"""Backspaces that go to the start of a line even if it is longer: a bar may follow other words."""
+_BACK = re.compile(r"(\x08+)")
 _BAR = "%|"
 _REST = re.compile(r"[\d.]|e[-+]?\d")
 _ANSI = re.compile(
@@ -154,6 +157,7 @@ def decoded(raw: bytes) -> tuple[str, bool]:
 def pieces(line: str) -> list[str]:
     r"""The pieces of a line that carriage returns overwrite on a screen, each with its line end.
 
+    Backspaces to the start of a line, as Keras prints them, overwrite it likewise.
     A piece that a bar broke into, before or inside a number, was cut there and has no line end.
     Colours and other escape sequences of a terminal are left out.
 
@@ -162,6 +166,8 @@ def pieces(line: str) -> list[str]:
     """
     if "\x1b" in line:
         line = _ANSI.sub("", line)
+    if "\b" in line:
+        line = "\r".join(map(_backspaced, line.split("\r")))
     if "\r" not in line:
         return [line]
     body = line.rstrip("\r\n")
@@ -174,3 +180,21 @@ def pieces(line: str) -> list[str]:
             if cut and _BAR in inner[i + 1] and _BAR not in inner[i]:
                 whole[i] = inner[i]
     return [*whole, last + end]
+
+
+def _backspaced(line: str) -> str:
+    """A line without the characters that backspaces overwrite; back at its start it begins again.
+
+    Backspaces with nothing behind them overwrite nothing.
+    """
+    end = "\n" if line.endswith("\n") else ""
+    first, *rest = _BACK.split(line.removesuffix("\n").rstrip("\b"))
+    text, begun = list(first), []
+    for back, more in zip(rest[::2], rest[1::2], strict=True):
+        at = len(text) - len(back)
+        if at <= 0 or len(back) >= TO_START:
+            begun.append("".join(text))
+            at = 0
+        del text[at:]
+        text.extend(more)
+    return "\r".join([*begun, "".join(text)]) + end

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Largest number of notes and of skipped lines on the screen; JSON has all."""
+NAMED = 6
+"""Series that are named in one note."""
 TWO_ABREAST = 110
 """Width of the screen from which on two facts are printed side by side."""
 LONGEST = 60
@@ -145,20 +147,55 @@ MAX_GAP = 1_000_000
 
 def _remarks(run: Run) -> list[str]:
     """Returns the first gaps, notes and skipped lines."""
-    lines = []
-    for s in run.series:
-        missing = _gaps(s)
-        if missing.size:
-            lines.append(
-                f"note: {s.key} of rank {s.rank} lacks {counted(missing.size, 'step')}: "
-                f"{listed(missing)}"
-            )
-    lines += [f"note: {note}" for note in run.notes]
+    lines = [f"note: {text}" for text in (*_lacking(run), *run.notes)]
     lines = _first(lines, "more notes; see --json -")
     where = [f"skipped {run.source}:{s.line}: {s.reason}" for s in run.skipped]
-    if not where:
+    if not where and not run.dropped_count:
         return [*lines, "no line that looks like a record was skipped"]
-    return [*lines, *_first(where, "more were skipped; see --json -")]
+    return [*lines, *_first(where, "more were skipped; see --json -"), *_dropped(run)]
+
+
+def _dropped(run: Run) -> list[str]:
+    """Returns a sentence on the lines with figures that no format took, and the first ones."""
+    count = run.dropped_count
+    if not count:
+        return []
+    states = "states" if count == 1 else "state"
+    first = [f"{run.source}:{s.line}: {_cut(s.text)}" for s in run.dropped]
+    return [
+        f"{counted(count, 'line')} behind the first record {states} figures that no format reads, "
+        f"such as:",
+        *first,
+    ]
+
+
+def _lacking(run: Run) -> list[str]:
+    """Returns a sentence for each set of missing steps, with the series that lack them."""
+    lacking: dict[bytes, list[Series]] = {}
+    missing: dict[bytes, NDArray[np.int64]] = {}
+    for s in run.series:
+        gaps = _gaps(s)
+        if gaps.size:
+            lacking.setdefault(gaps.tobytes(), []).append(s)
+            missing[gaps.tobytes()] = gaps
+    return [
+        f"{_series(group)} {'lacks' if len(group) == 1 else 'lack'} "
+        f"{counted(missing[key].size, 'step')}: {listed(missing[key])}"
+        for key, group in lacking.items()
+    ]
+
+
+def _series(group: Sequence[Series]) -> str:
+    """Returns the names of series and their ranks; of many names, the first and their number."""
+    names = list(dict.fromkeys(s.key for s in group))
+    ranks = sorted({s.rank for s in group})
+    more = len(names) - NAMED
+    if more > 0:
+        shown = f"{', '.join(names[:NAMED])} and {more} more"
+    else:
+        shown = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    of = f"rank {ranks[0]}" if len(ranks) == 1 else f"{len(ranks)} ranks"
+    return f"{shown} of {of}"
 
 
 def _first(lines: list[str], rest: str) -> list[str]:
@@ -234,5 +271,9 @@ def _document(run: Run) -> dict[str, Any]:
             for s in run.replaced
         ],
         "skipped": [{"line": s.line, "reason": s.reason, "text": s.text} for s in run.skipped],
+        "dropped": {
+            "lines": run.dropped_count,
+            "first": [{"line": s.line, "text": s.text} for s in run.dropped],
+        },
         "notes": list(run.notes),
     }

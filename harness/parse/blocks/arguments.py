@@ -4,6 +4,7 @@ Namespace(batch_size=1, lr=0.0004260800570575518, num_epochs=100, weight_decay=0
 TrainingArguments(                                                     (Hugging Face, one a line)
 learning_rate=5e-05,
 [INFO:swift] args: SftArguments(per_device_train_batch_size=1, seed=42)            (ms-swift)
+args: {'lr': 0.1, 'batch_size': 32}                                           (`print(vars(args))`)
 """
 
 from __future__ import annotations
@@ -24,6 +25,16 @@ MAX_TEXT = 65_536
 _START = re.compile(r"\b(?P<kind>Namespace|\w{0,60}Arguments)\((?P<rest>.*)", re.DOTALL)
 _PAIR = re.compile(
     r"(?P<name>[A-Za-z_]\w{0,60})=(?P<value>'[^']{0,500}'|\"[^\"]{0,500}\"|[^\s,()'\"\[\]{}]{1,200})(?=[,)\s]|$)"
+)
+_DICT = re.compile(
+    r"(?:\b(?:arg\w{0,20}|config\w{0,20}|hparams|hyper-?param\w{0,10}|opts?|options|settings"
+    r"|param(?:eter)?s)['\"]?\s{0,4}[:=]?\s{0,4}|(?P<bare>\A\s{0,8}|[:\]-]\s{1,4}))"
+    r"\{(?P<rest>['\"].*)\}\s*\Z",
+    re.DOTALL | re.IGNORECASE,
+)
+_ENTRY = re.compile(
+    r"['\"](?P<name>[A-Za-z_]\w{0,60})['\"]\s{0,4}:\s{0,4}"
+    r"(?P<value>'[^']{0,500}'|\"[^\"]{0,500}\"|[^\s,()'\"\[\]{}]{1,200})(?=\s{0,4}(?:,|\Z))"
 )
 _NAMED = aliases("arguments")
 
@@ -48,6 +59,8 @@ class Arguments:
             self._open = 0 if text.strip() == ")" else self._open - 1
             self._pairs(number, text, into)
             return "=" in text or not self._open
+        if "{" in text and len(text) <= MAX_TEXT and self._dict(line, into):
+            return True
         named = "Namespace(" in text or "Arguments(" in text
         start = _START.search(text) if named and len(text) <= MAX_TEXT else None
         if start is None:
@@ -63,8 +76,20 @@ class Arguments:
     def close(self, into: Collector) -> None:
         """A block that the log's end cuts off keeps the entries it had."""
 
-    def _pairs(self, line: int, text: str, into: Collector) -> None:
-        for pair in _PAIR.finditer(text[:MAX_TEXT]):
+    def _dict(self, line: Line, into: Collector) -> bool:
+        """Takes a dict of arguments before the first record; without a name it must hold facts."""
+        ends = line.text.rstrip().endswith("}")  # else each start would be sought an end for
+        match = _DICT.search(line.text) if ends and not into.has_records() else None
+        if match is None or "loss'" in match["rest"] or 'loss"' in match["rest"]:
+            return False
+        names = [entry["name"] for entry in _ENTRY.finditer(match["rest"])]
+        if len(names) < 2 or (match["bare"] is not None and _NAMED.keys().isdisjoint(names)):
+            return False
+        self._pairs(line.number, match["rest"], into, of=_ENTRY)
+        return True
+
+    def _pairs(self, line: int, text: str, into: Collector, *, of: re.Pattern[str] = _PAIR) -> None:
+        for pair in of.finditer(text[:MAX_TEXT]):
             value = argument_value(pair["value"])
             name = _NAMED.get(pair["name"])
             if name is None or value is None or not fits(name, value):

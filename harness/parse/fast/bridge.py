@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.parse.collect import Collector, Record
+from harness.parse.fast.agreeing import Agreement, RankRows, Seen
 from harness.parse.fast.segments import ranks_of
 from harness.parse.fast.states import Path, TooLargeError, advance, state_of, steps_between
 from harness.parse.fast.template import Part, Template
 from harness.parse.format import Format
-from harness.parse.line import Place
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -33,23 +32,6 @@ MIN_ROWS = 24
 MAX_RANKS = 1024
 ATTEMPTS = 6
 """How often the first rows are read again, after more and more rows, until they agree."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Rank:
-    """What the rows of one rank become.
-
-    A counter is `offset` more than the number of a row, or rises by `stride` from `offset` on where
-    no number counts. `constants` are the values of series that no number states; `rises` are the
-    counters of the format.
-    """
-
-    place: Place
-    instant: frozenset[str]
-    offset: int
-    stride: int
-    constants: dict[str, float]
-    rises: dict[Path, int]
 
 
 class Reading:
@@ -96,9 +78,7 @@ class _Bridge:
         names = [reader.name for reader in reading.readers]
         self._taker = reading.readers[names.index(template.reader)]
         self._others = [reader for reader in reading.readers if reader is not self._taker]
-        self._series = {
-            slot.series: i for i, slot in enumerate(template.kept) if slot.part is Part.VALUE
-        }
+        self._agreement = Agreement(template, numbers)
         self._ranks = ranks_of(template, numbers)
         self._rows = _rows_of(self._ranks)
         self.ranks = max(1, len(self._rows))
@@ -130,7 +110,7 @@ class _Bridge:
         return tail
 
     def _take(
-        self, head: int, tail: int, of_rank: dict[int, _Rank], others: dict[Path, int]
+        self, head: int, tail: int, of_rank: dict[int, RankRows], others: dict[Path, int]
     ) -> None:
         """Takes the rows between two over."""
         for of in self._rows:
@@ -141,9 +121,9 @@ class _Bridge:
                 advance(self._taker, {path: by * inner.size for path, by in rank.rises.items()})
         advance(self._others, {path: by * (tail - head) for path, by in others.items()})
 
-    def _head(self, head: int) -> tuple[dict[int, _Rank], dict[Path, int]] | None:
+    def _head(self, head: int) -> tuple[dict[int, RankRows], dict[Path, int]] | None:
         """What the rows of each rank become, and by how much other formats' counters rise a row."""
-        seen: dict[int, list[tuple[int, Record, dict[Path, int]]]] = {}
+        seen: dict[int, list[Seen]] = {}
         start = len(self._rows)
         kept: list[bytes] = []
         agree = True
@@ -159,11 +139,11 @@ class _Bridge:
             if records is None or len(records) != 1 or rises is None:
                 agree = agree and i < start
                 continue
-            seen.setdefault(int(self._ranks[i]), []).append((i, records[0], rises))
+            seen.setdefault(int(self._ranks[i]), []).append(Seen(i, records[0], rises))
         if not agree:
             return None
         others = self._rises_of_others(kept, head - start)
-        found = {rank: self._rank(lines[-2:]) for rank, lines in seen.items()}
+        found = {rank: self._agreement.rows_of(lines[-2:]) for rank, lines in seen.items()}
         if others is None or len(found) < len(self._rows):
             return None
         known = {rank: of for rank, of in found.items() if of is not None}
@@ -185,61 +165,7 @@ class _Bridge:
             found |= {(("key", i), *path): by for path, by in rises.items()}
         return found
 
-    def _rank(self, lines: list[tuple[int, Record, dict[Path, int]]]) -> _Rank | None:
-        """What the rows of a rank become, if its last two lines agree; else None."""
-        if len(lines) < 2:
-            return None
-        (i, first, rises), (j, last, more) = lines
-        if not self._is_alike(first, last) or not self._fits(i, first) or not self._fits(j, last):
-            return None
-        apart = last.place.iteration - first.place.iteration
-        column = self._template.columns(Part.ITERATION)
-        offsets = [0, 0]
-        if column:
-            counters = self._numbers[[i, j], column[0]].astype(np.int64).tolist()
-            offsets = [first.place.iteration - counters[0], last.place.iteration - counters[1]]
-            if offsets[0] != offsets[1]:
-                return None
-        elif apart <= 0:
-            return None
-        if rises.keys() != more.keys():
-            return None
-        constants = {n: v for n, v in last.values.items() if n not in self._series}
-        return _Rank(
-            place=last.place,
-            instant=frozenset(last.instant),
-            offset=offsets[1] if column else last.place.iteration,
-            stride=0 if column else apart,
-            constants=constants,
-            rises={path: by for path, by in more.items() if by == rises[path]},
-        )
-
-    def _is_alike(self, first: Record, last: Record) -> bool:
-        """Whether two records are of the same series, and differ as numbers of the template do."""
-        moved = first.place._replace(iteration=last.place.iteration, epoch=last.place.epoch)
-        same = (first.reader, moved) == (last.reader, last.place)
-        same = same and set(first.instant) == set(last.instant)
-        names = first.values.keys() == last.values.keys() >= self._series.keys()
-        return (
-            same
-            and names
-            and first.reader == self._template.reader
-            and not last.place.after_last
-            and all(first.values[n] == last.values[n] for n in first.values.keys() - self._series)
-        )
-
-    def _fits(self, row: int, record: Record) -> bool:
-        """Whether the numbers of a row are those of the record."""
-        numbers = self._numbers[row]
-        epochs = self._template.columns(Part.EPOCH)
-        ranks = self._template.columns(Part.RANK)
-        return (
-            all(record.values[name] == numbers[i] for name, i in self._series.items())
-            and all(record.place.epoch == numbers[i] for i in epochs)
-            and all(record.place.rank == numbers[i] for i in ranks)
-        )
-
-    def _add(self, rows: Numbers, rank: _Rank) -> None:
+    def _add(self, rows: Numbers, rank: RankRows) -> None:
         """Adds rows of one rank to their series."""
         into, place = self._reading.into, rank.place
         numbers = self._numbers[rows]
@@ -252,7 +178,7 @@ class _Bridge:
         epochs = numbers[:, epoch[0]] if epoch else np.full(rows.size, place.epoch)
         turns = (np.flatnonzero(epochs[1:] != epochs[:-1]) + 1).tolist()
         lines = rows + self._line
-        values: dict[str, Any] = {name: numbers[:, i] for name, i in self._series.items()}
+        values: dict[str, Any] = {name: numbers[:, i] for name, i in self._agreement.series.items()}
         for name, value in rank.constants.items():
             values[name] = np.full(rows.size, value)
         for name, column_values in values.items():

@@ -76,6 +76,9 @@ class _Listener(Collector):
         self.seen.noted = epoch
         self.seen.rest.append(("epoch of", step))
 
+    def learn(self, names: Collection[str]) -> None:
+        """Passes over names, which belong to an altered line."""
+
     def claim(self, format_name: str, *, line: int | None = None) -> None:
         """Passes over a claim."""
 

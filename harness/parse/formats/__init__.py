@@ -13,6 +13,7 @@ from harness.parse.blocks.device_notes import DeviceNotes
 from harness.parse.blocks.environment import Environment
 from harness.parse.blocks.launch import Launch
 from harness.parse.format import Format
+from harness.parse.formats.boxed_table import BoxedTable
 from harness.parse.formats.columns import Columns
 from harness.parse.formats.csv_table import CsvTable
 from harness.parse.formats.epoch_table import EpochTable
@@ -52,6 +53,7 @@ FORMATS: tuple[type[Format], ...] = (
     DeviceNotes,
     Command,  # states only what none of those before it states
     EpochTable,
+    BoxedTable,
     CsvTable,  # takes every line behind its heading
     Sides,  # fallbacks: rows of numbers, two numbers on a line, or a loss on a line
     Columns,

@@ -17,8 +17,8 @@ from harness.parse.names import (
     EPOCHS,
     PHASES,
     Names,
+    evaluation_of,
     holds_figures,
-    is_evaluation,
     is_loss,
     of_evaluation,
     step_key,
@@ -142,7 +142,7 @@ class CsvTable:
         rank = count(row.get("rank", "0")) or 0
         run = row.get("run", "")
         tidy = row.keys() >= _TIDY
-        evaluated = is_evaluation(row)
+        evaluated = evaluation_of(row)
         row = {n: cell for n, cell in row.items() if n.lower() not in PHASES or _is_number(cell)}
         if tidy:
             row = {row["name"]: self._tidy(row, text, into)} if whole else {}
@@ -152,7 +152,7 @@ class CsvTable:
             if name not in {self._step, "run", ""} and holds_figures(name)
         }
         place = (step, rank, run, *(cells if tidy else ())) if whole else None
-        figures, unread = self._rows[evaluated].read(cells, place, text, into)
+        figures, unread = self._rows[bool(evaluated)].read(cells, place, text, into)
         for name, shown, _ in unread:
             into.skip(line, text, f"{name} {shown!r:.40} is not a number")
         to = self._of_run(run, into)
@@ -160,7 +160,7 @@ class CsvTable:
             into.skip(line, text, f"more than {MAX_PARTS} runs")
             return
         place = Place(step, rank=rank, epoch=max(0.0, epoch))
-        series = [(self._series(n, evaluated=evaluated), v) for n, v in figures.items()]
+        series = [(self._series(n, evaluated), v) for n, v in figures.items()]
         for record in records_of(series):
             to.record(place, record)
 
@@ -179,9 +179,9 @@ class CsvTable:
         assert self._head is not None  # noqa: S101  (the heading was read)
         return into.part(label) if "run" in self._head else into
 
-    def _series(self, name: str, *, evaluated: bool) -> str:
+    def _series(self, name: str, evaluated: str) -> str:
         name = "loss" if name in {"Value", "value"} else name
-        return self._names.of(of_evaluation(name) if evaluated else name)
+        return self._names.of(of_evaluation(name, evaluated) if evaluated else name)
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

@@ -20,8 +20,8 @@ from harness.parse.names import (
     EPOCHS,
     SUMMARY,
     Names,
+    evaluation_of,
     holds_figures,
-    is_evaluation,
     is_loss,
     of_evaluation,
     step_key,
@@ -79,7 +79,7 @@ class JsonLines:
         """Hands over losses without a step if no other has one."""
         if self._held.lines and not self._placed:
             into.claim(self.name)
-            way = "by their epoch" if self._held.hand_over(into) else "from 0"
+            way = self._held.hand_over(into)
             into.note(f"json lines: {self._held.lines} losses without a step are numbered {way}")
 
     def _figures(
@@ -93,11 +93,11 @@ class JsonLines:
         """The figures of an object by the names of their series."""
         cells = {name: v for name, v in flat.items() if name != key and holds_figures(name)}
         where = _epoch(flat) if place is None else (place.iteration, place.rank)
-        evaluated = is_evaluation(flat)
-        figures, unread = self._rows[evaluated].read(cells, where, line.spelled, into)
+        evaluated = evaluation_of(flat)
+        figures, unread = self._rows[bool(evaluated)].read(cells, where, line.spelled, into)
         tell(line.number, line.spelled, unread, into)
         if evaluated:
-            figures = {of_evaluation(name): value for name, value in figures.items()}
+            figures = {of_evaluation(name, evaluated): value for name, value in figures.items()}
         self._names.learn(figures)
         return {self._names.of(name): value for name, value in figures.items()}
 

@@ -13,6 +13,7 @@ from harness.log.fact_table import aliases
 from harness.parse.averaged import Averaged
 from harness.parse.collect import Collector
 from harness.parse.formats.mmengine_text import INSTANT
+from harness.parse.grammar.layout import TIMES
 from harness.parse.jsonlike import json_object
 from harness.parse.line import Line, Place
 from harness.parse.number import json_counter
@@ -67,7 +68,7 @@ class MmcvJson:
         tell(line, text, unread, into)
         if entry["mode"] != "train":
             into.claim(self.name)
-            left_out = INSTANT | {"time", "data_time"}
+            left_out = INSTANT | TIMES
             values = {f"val.{n}": v for n, v in figures.items() if n not in left_out}
             into.record(Place(0, after_last=True), values)
             return

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.parse.collect import Collector
 from harness.parse.formats.mmengine_text import INSTANT
+from harness.parse.grammar.layout import TIMES
 from harness.parse.jsonlike import json_object
 from harness.parse.line import Line, Place
 from harness.parse.number import json_counter
@@ -64,5 +65,4 @@ class ScalarsJson:
         if training:
             into.record(Place(step, window=into.window), figures, instant=INSTANT)
             return
-        left_out = {"time", "data_time"}
-        into.record(Place(step), {f"val.{n}": v for n, v in figures.items() if n not in left_out})
+        into.record(Place(step), {f"val.{n}": v for n, v in figures.items() if n not in TIMES})

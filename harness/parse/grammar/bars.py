@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from harness.parse.grammar.counting import At
+from harness.parse.sets import result
 
 Figures = Mapping[str, float]
 
@@ -63,7 +64,10 @@ class Bars:
         if self._is_again(last, bar):
             self._bar, self._due = bar, True
         elif not last.results:
-            self._evaluated, self._due = {f"val.{n}": v for n, v in bar.trained.items()}, True
+            self._evaluated, self._due = (
+                {result(n, test=False): v for n, v in bar.trained.items()},
+                True,
+            )
         return None
 
     def _is_again(self, last: Bar, bar: Bar) -> bool:

@@ -6,7 +6,10 @@ import re
 from typing import NamedTuple
 
 from harness.parse.grammar.naming import full_name, is_loss
+from harness.parse.grammar.owners import owned
+from harness.parse.grammar.unlike import unlike
 from harness.parse.grammar.words import (
+    EVALUATION,
     GRADIENT_NORMS,
     LEARNING_RATES,
     NAMED_LOSSES,
@@ -19,7 +22,7 @@ from harness.parse.number import VALUE, number
 
 NO_FIGURES = (
     *(".py", ".cc", ".cpp", "/sec", "/s", "_time", "time", "_throughput", "/throughput"),
-    *("_per_second", "/epoch", "/global_step", "_num_updates"),
+    *("_per_second", "_per_sec", "_ips", ".ips", "/epoch", "/global_step", "_num_updates"),
 )
 """Ends of the names of source files, speeds, times and counters."""
 TIMES = "timing_"
@@ -32,10 +35,12 @@ _NAME = re.compile(
     r"(?P<gap>[^\S\n]{0,8}[:=][^\S\n]{0,8}|[^\S\n]{1,8}(?:is[^\S\n]{1,8})?)"
 )
 _AT = re.compile(
-    rf"(?P<open>['\"\[{{(]{{0,2}}[^\S\n]{{0,4}})(?:(?P<value>{VALUE})(?![\w.%])(?P<close>[\]}})'\"]?)"
+    rf"(?P<open>['\"\[{{(]{{0,2}}[^\S\n]{{0,4}})(?:(?P<value>{VALUE})(?![\w.]|%\|)(?P<share>%)?(?P<close>[\]}})'\"]?)"
     rf"(?:[^\S\n]{{0,4}}\([^\S\n]{{0,4}}(?P<mean>{VALUE})\))?|(?P<torn>\d))",
     re.ASCII,
 )
+_SHARE = re.compile(r"acc|prec|recall|top-?\d|iou|dice|err|[wc]er", re.ASCII)
+"""Parts of the names of figures that may be a percentage: others are of the progress."""
 _WORD = re.compile(r"(?P<word>\[[^\]\n]{0,40}\]|[^\s,;|)}\]]{0,40})(?P<behind>\s{0,8}[^\n]?)")
 
 
@@ -66,21 +71,42 @@ def figures_of(text: str, floor: int = 0) -> list[Figure]:
     >>> [(f.name, f.value) for f in figures_of("lr: [0.01], loss is 2.5 (2.75)  time: 1.5")]
     [('lr', 0.01), ('loss', 2.5)]
     """
-    figures = []
+    figures = [
+        Figure(name, value, "", at, is_loss=is_loss(name)) for name, value, at in unlike(text)
+    ]
+    if figures:
+        return figures
+    shared = ""
     for match in _NAME.finditer(text, floor):
         name, gap = match["name"], match["gap"]
         low = name.lower()
         stated = ":" in gap or "=" in gap
+        if low == "learn" or match["set"]:
+            shared = name
+        elif shared and stated and low in EVALUATION:
+            figures += _of_other_data(shared, match, text)
+            continue
         loss = ("loss" in low and (stated or not low[-1].isdigit())) or low in _LOSSES
         if not loss and (not _is_named(low, stated=stated) or _is_no_figure(low)):
             continue
         at = _AT.match(text, match.end())
+        if at is not None and at["share"] and not _SHARE.search(low):
+            at = None
         if at is None and not loss:
             continue
         figure = _figure(text, match, at, floor, stated=stated)
         if figure is not None:
             figures.append(figure)
-    return figures
+    names = owned([figure.name for figure in figures])
+    return [figure._replace(name=name) for figure, name in zip(figures, names, strict=True)]
+
+
+def _of_other_data(name: str, match: re.Match[str], text: str) -> list[Figure]:
+    """The second figure of `loss train: 2.5, val: 2.25` or `learn: 2.5 test: 2.25`."""
+    at = _AT.match(text, match.end())
+    if at is None or at["value"] is None:
+        return []
+    return [Figure(f"val {name}", number(at["value"]), at["value"], match.start())]
 
 
 def _is_no_figure(low: str) -> bool:

@@ -1,4 +1,4 @@
-"""Losses on lines that count nothing: numbered at the end, by the epoch or by their order."""
+"""Losses on lines that count nothing: numbered by a line before, the epoch, or their order."""
 
 from __future__ import annotations
 
@@ -16,16 +16,24 @@ MAX_HELD = 1000
 
 @dataclass(slots=True)
 class _Records:
-    """One series: the number of each line, the epoch that it states, -1 for none, and the value."""
+    """One series: the number of each line, the step of a line before, the epoch, and the value.
+
+    A step or an epoch of -1 was not stated.
+    """
 
     lines: array[int] = field(default_factory=lambda: array("q"))
+    steps: array[int] = field(default_factory=lambda: array("q"))
     epochs: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
 
+    def by_step(self) -> bool:
+        """Whether lines before state a step for every value, and no step has two values."""
+        pairs = pairwise(zip(self.steps, self.values, strict=True))
+        return min(self.steps) >= 0 and all(a[0] != b[0] or a == b for a, b in pairs)
+
     def by_epoch(self) -> bool:
-        """Whether every line states an epoch, and none states that of the line before."""
-        epochs = self.epochs
-        return min(epochs) >= 0 and all(a != b for a, b in pairwise(epochs))
+        """Whether no line states the epoch of the line before."""
+        return all(a != b for a, b in pairwise(self.epochs))
 
 
 class Held:
@@ -35,23 +43,30 @@ class Held:
         self.lines = 0
         self._series: dict[tuple[str, int], _Records] = {}
 
-    def add(self, rank: int, epoch: int | None, figures: Mapping[str, float]) -> None:
-        """Takes the figures of one line; `epoch` is the one that it states."""
+    def add(
+        self, rank: int, epoch: int | None, figures: Mapping[str, float], step: int | None = None
+    ) -> None:
+        """Takes the figures of one line; `epoch` is the one that it states, `step` that before."""
         for name, value in figures.items():
             if len(self._series) < MAX_HELD or (name, rank) in self._series:
                 records = self._series.setdefault((name, rank), _Records())
                 records.lines.append(self.lines)
+                records.steps.append(-1 if step is None else step)
                 records.epochs.append(-1 if epoch is None else epoch)
                 records.values.append(value)
         self.lines += 1
 
-    def hand_over(self, into: Collector) -> bool:
-        """Hands every record over; returns whether epochs number them, or else their order."""
-        by_epoch = all(records.by_epoch() for records in self._series.values())
+    def hand_over(self, into: Collector) -> str:
+        """Hands every record over; returns by what they are numbered, for a remark."""
+        by_step = all(records.by_step() for records in self._series.values())
+        trained = [n for n in self._series if not n[0].startswith("val.")] or [*self._series]
+        stated = all(min(records.epochs) >= 0 for records in self._series.values())
+        by_epoch = stated and all(self._series[key].by_epoch() for key in trained)
         for (name, rank), records in self._series.items():
             steps = records.epochs if by_epoch else records.lines
+            steps = records.steps if by_step else steps
             for step, value in zip(steps, records.values, strict=True):
                 into.record(Place(step, rank=rank), {name: value})
-            if not by_epoch:
+            if not by_epoch and not by_step:
                 into.by_order(name)
-        return by_epoch
+        return "by a line before" if by_step else "by their epoch" if by_epoch else "from 0"

@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass
 
 from harness.parse.grammar.figures import Figure, figures_of
-from harness.parse.grammar.naming import series_name
-from harness.parse.grammar.phases import Phase, phase_of
+from harness.parse.grammar.phases import EVALUATED, Phase, phase_of
 from harness.parse.grammar.positions import Place, place_of
 from harness.parse.grammar.prefixes import prefix_of
+from harness.parse.grammar.results import is_general, names_of
 from harness.parse.grammar.words import EVALUATION
 from harness.parse.names import PHASES, alternation
 from harness.parse.number import count
+from harness.parse.sets import TEST
 
 _RANK = re.compile(
     r"(?<![\w./])(?:global_|local_)?rank\b['\"]?\s{0,8}[:=]?\s{0,8}(?P<rank>\d+)(?!\w|\.\d)"
@@ -20,12 +21,18 @@ _RANK = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
-_EVALUATED = re.compile(r"\[(?:valid|val|eval|test|dev)\](?=\s)", re.IGNORECASE)
-"""The second part of ESPnet's `1epoch results: [train] loss=1.5, [valid] loss=1.25`."""
-_BATCH = re.compile(r"\bCV Batch \d")
-"""A batch of WeNet's evaluations, whose number has no end."""
-_RESULT = re.compile(r"(?:\s{0,8}\*|\s{0,8}Test:)\s{1,8}(?=(?:Acc|Prec)@1\b)")
+_BATCH = re.compile(
+    rf"(?<![\w./])(?:cv|{alternation(EVALUATION)})(?: \|)? (?:mini)?(?:batch|iter(?:ation)?)s?\b",
+    re.IGNORECASE,
+)
+"""A batch of an evaluation without an end: `CV Batch 0/100`, `Validation Iteration: 5`."""
+_RESULT = re.compile(r"(?:\s{0,8}\*|\s{0,8}(?P<test>Test):)\s{1,8}(?=(?:Acc|Prec)@1\b)")
 """` * Acc@1 50.5 Acc@5 75.5`, and `Test:  Acc@1 50.5`: the results of an evaluation."""
+
+_EPOCH_MEANS = re.compile(
+    r"[\s|]{0,8}epoch \d{1,9} \| loss [^\n]{0,400}\| num_updates \d", re.ASCII
+)
+"""Means over an epoch of old versions of fairseq."""
 
 _DRAWN = re.compile(r"\[[=>.]{3,200}\]|[━╸╺]")
 """The bar of Keras; one line an epoch (`verbose=2`) has none."""
@@ -33,7 +40,7 @@ _DRAWN = re.compile(r"\[[=>.]{3,200}\]|[━╸╺]")
 
 _STATED_PHASE = re.compile(
     rf"(?<![\w./])(?:{'|'.join(PHASES)})['\"]?\s{{0,4}}[:=]\s{{0,4}}['\"]?"
-    rf"(?:{alternation(EVALUATION)})(?![a-z])",
+    rf"(?P<set>{alternation(EVALUATION)})(?![a-z])",
     re.IGNORECASE,
 )
 """A figure anywhere on the line that names the phase: `step=3 loss=1.5 split=valid`."""
@@ -47,8 +54,8 @@ class Parsed:
     in the order of the line; `names` holds the series that each belongs to. `refreshed` says that
     the line is a bar of tqdm, which may show one step several times while its figures change,
     `drawn` that it is a bar of Keras and not its numbers alone; `progress` that it is about a part
-    of an evaluation, `ends` that it has the results behind such lines. `container` says that the
-    rank is the number of a container.
+    of an evaluation, `ends` that it has the results behind such lines, `general` that its results
+    do not name their data. `container` says that the rank is the number of a container.
     """
 
     prefix: str
@@ -61,6 +68,7 @@ class Parsed:
     drawn: bool = False
     progress: bool = False
     ends: bool = False
+    general: bool = False
     container: bool = False
 
     def values(self) -> dict[str, float]:
@@ -79,8 +87,10 @@ class Parsed:
         return means if history is None else {**means, "val.loss": history}
 
 
-def parsed(text: str, *, ranked: bool = False) -> Parsed:
+def parsed(text: str, *, ranked: bool = False, heading: Phase = "") -> Parsed:
     """Returns what a line of text says; `ranked` says that lines before state their rank.
+
+    `heading` is the phase that a heading before the line names.
 
     >>> line = parsed("[rank1]: Epoch: [2][20/40] train loss: 0.5 (0.75) lr 0.1")
     >>> line.rank, line.place.epoch, line.place.counter, line.place.length, line.values()
@@ -99,14 +109,12 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
         rank = count(stated["rank"] or stated["ordinal"])
     head = text[end : figures[0].start] if figures else text[end:]
     ends = _RESULT.match(text, end) is not None
-    phase: Phase = "eval" if ends or _STATED_PHASE.search(text) else phase_of(head)
-    second = _EVALUATED.search(text, figures[0].start) if figures else None
-    evaluated = len(text) if second is None else second.end()
+    phase = _stated(text, end) or phase_of(head) or ("" if place.is_stated else heading)
+    if not phase and _EPOCH_MEANS.match(text, end):
+        phase = "summary"
     if phase == "summary" and place.counter is not None:
         phase = "train"  # fairseq's means over an epoch count updates, and no steps of the epoch
-    names = tuple(series_name(f.name, "eval" if f.start >= evaluated else phase) for f in figures)
-    if not phase and "%|" not in text and _is_headed_by_result(figures, names):
-        names = tuple(series_name(figure.name, "eval") for figure in figures)
+    names = names_of(text, figures, phase)
     return Parsed(
         prefix=text[:end],
         rank=rank,
@@ -114,18 +122,21 @@ def parsed(text: str, *, ranked: bool = False) -> Parsed:
         place=place,
         figures=figures,
         names=names,
-        refreshed="%|" in text,
+        refreshed="%|" in text or "━" in text,
         drawn=place.bar and _DRAWN.search(text, end) is not None,
-        progress=phase == "eval" and (place.length > 1 or _BATCH.search(head) is not None),
+        progress=phase in EVALUATED and (place.length > 1 or _BATCH.search(head) is not None),
         ends=ends,
+        general=is_general(text, names),
         container=prefix.container,
     )
 
 
-def _is_headed_by_result(figures: tuple[Figure, ...], names: tuple[str, ...]) -> bool:
-    """Whether a line's first figure is the loss of an evaluation, and no other loss is there.
-
-    The figures behind it are of the same evaluation: `val Loss: 2.5 Acc: 0.5`.
-    """
-    losses = [name for figure, name in zip(figures, names, strict=True) if figure.is_loss]
-    return bool(losses) and figures[0].is_loss and all(n.startswith("val.") for n in losses)
+def _stated(text: str, start: int) -> Phase:
+    """The phase of a line of results, or of one with a figure that names the phase; else empty."""
+    ends = _RESULT.match(text, start)
+    if ends is not None:
+        return "test" if ends["test"] else "eval"
+    said = _STATED_PHASE.search(text)
+    if said is None:
+        return ""
+    return "test" if said["set"].lower() in TEST else "eval"

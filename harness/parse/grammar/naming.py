@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from harness.parse.grammar.phases import Phase
+from harness.parse.grammar.owners import OWNERS
+from harness.parse.grammar.phases import EVALUATED, Phase
 from harness.parse.grammar.words import (
     EVALUATION,
     GRADIENT_NORMS,
@@ -20,6 +21,7 @@ from harness.parse.grammar.words import (
     TWO_WORDS,
 )
 from harness.parse.names import alternation
+from harness.parse.sets import TEST, VALIDATION, result
 
 CACHED = 4096
 """Names whose meaning is remembered: a log prints the same few on every line."""
@@ -35,7 +37,7 @@ _BEFORE = re.compile(
     rf"(?:(?<![\w./])(?:[A-Za-z][\w/]{{0,30}}|(?i:{_PHASES})\.)[ -]){{1,3}}\Z", re.ASCII
 )
 """Words before a name; an abbreviated phase keeps its dot: `Val. Loss`."""
-_PHASE = re.compile(rf"(?<![\w./])(?:{_PHASES})\.?[ ]\Z", re.I)
+_PHASE = re.compile(rf"(?<![\w./])(?:{OWNERS})(?:'s)?\.?[ ]\Z", re.I)
 _PARTS = re.compile(r"[_./ -]+")
 _LOSS = re.compile(r"[a-z]*loss(?:es)?\d*")
 
@@ -60,7 +62,7 @@ def full_name(text: str, start: int, name: str, floor: int) -> tuple[str, int]:
     ('kl loss', 8)
     """
     low = name.lower()
-    phase = _PHASE.search(text[max(floor, start - 16) : start])
+    phase = _PHASE.search(text[max(floor, start - 24) : start])
     if phase is not None and low != "loss":
         return text[start - len(phase[0]) : start + len(name)], start - len(phase[0])
     if low != "loss" and low not in TWO_WORDS and low not in OTHER_LOSSES:
@@ -99,7 +101,7 @@ def series_name(name: str, phase: Phase) -> str:
     """Returns the name of the series of a figure on a line of a phase.
 
     >>> series_name("kl loss", ""), series_name("Test Loss", ""), series_name("loss", "eval")
-    ('kl_loss', 'val.loss', 'val.loss')
+    ('kl_loss', 'val.test_loss', 'val.loss')
     >>> series_name("LR", ""), series_name("gnorm", ""), series_name("train/loss", "")
     ('lr', 'grad_norm', 'train/loss')
     """
@@ -107,15 +109,16 @@ def series_name(name: str, phase: Phase) -> str:
     if low in _MEANT:
         return _MEANT[low]
     ends = (low.partition("/")[0], low.rpartition("/")[2])
-    if phase != "eval" and "/" in name and EVALUATION.isdisjoint(ends):
+    if phase not in EVALUATED and "/" in name and EVALUATION.isdisjoint(ends):
         return name
     parts = [part.rstrip(".") for part in re.split(r"[ -]", name) if part]
     if len(parts) > 1 and parts[-1].lower() == "value":
         parts.pop()
     joined = "_".join([*parts[:-1], parts[-1].lower() if _is_word(parts) else parts[-1]])
     rest, evaluated, trained = _without_phase(joined)
-    if evaluated or (phase == "eval" and not trained):
-        return f"val.{_result(rest)}"
+    if evaluated or (phase in EVALUATED and not trained):
+        test = evaluated in TEST or (phase == "test" and evaluated not in VALIDATION)
+        return result(_result(rest), test=test)
     if trained and joined.lower().startswith("train") and "." not in joined:
         return f"train_{_plain(rest)}"
     return _plain(joined)
@@ -139,12 +142,12 @@ def _result(name: str) -> str:
     return _plain("_".join(parts))
 
 
-def _without_phase(name: str) -> tuple[str, bool, bool]:
-    """A name without a word of a phase at its ends; whether that was of evaluation, of training."""
+def _without_phase(name: str) -> tuple[str, str, bool]:
+    """A name without a word of a phase at its ends; the word of evaluation; or of training."""
     parts = re.split(r"([_./])", name)
     for at, words in ((0, parts[2:]), (-1, parts[:-2])):
         low = parts[at].lower()
         evaluated, trained = low in EVALUATION, low in TRAINING
         if words and (evaluated or trained):
-            return "".join(words), evaluated, trained
-    return name, False, False
+            return "".join(words), low if evaluated else "", trained
+    return name, "", False

@@ -6,15 +6,22 @@ import re
 from typing import Literal
 
 from harness.parse.grammar.words import TRAINING
-from harness.parse.names import EVALUATIONS, alternation
+from harness.parse.names import alternation
+from harness.parse.sets import EITHER, EVALUATIONS, TEST
 
-Phase = Literal["", "train", "eval", "summary"]
-"""Empty where a line does not say."""
+Phase = Literal["", "train", "eval", "test", "summary"]
+"""Empty where a line does not say. An evaluation is `test` if the line says so."""
+EVALUATED = ("eval", "test")
+"""The phases of evaluations."""
 
+MAX_HEADING = 60
+"""Characters of a heading."""
 MAX_HEAD = 400
 """Characters before the first figure in which a phase is looked for."""
 
-_EVALUATION = rf"{alternation(EVALUATIONS)}|saving dict for global step|cv(?=\s(?:batch|info)\b)"
+_EVALUATION = (
+    rf"{alternation(EVALUATIONS)}|saving dict for global step|cv(?=\s(?:\|\s)?(?:batch|info)\b)"
+)
 """TensorFlow's Estimator prints `Saving dict for global step 30: loss = 1.5`, WeNet prints
 `CV Batch 1/0 loss 2.5` and `Epoch 1 CV info cv_loss 2.5`."""
 _WORDS = re.compile(
@@ -31,18 +38,40 @@ _SUMMARY = re.compile(
 def phase_of(head: str) -> Phase:
     """Returns the phase that the text before the first figure of a line states.
 
-    A leading word decides; else a word of evaluation anywhere outweighs one of training.
+    A leading word decides; else a word of evaluation anywhere outweighs one of training. The word
+    for the data outweighs one for evaluations in general: `Evaluation on the test set`.
 
     >>> phase_of("Test: [ 0/8]  "), phase_of("Epoch(val) [1]"), phase_of("Epoch 3 - ")
-    ('eval', 'eval', '')
+    ('test', 'eval', '')
     """
     head = head[:MAX_HEAD]
     if _SUMMARY.match(head):
         return "summary"
     stated: Phase = ""
     for match in _WORDS.finditer(head):
-        kind: Phase = "train" if match["train"] else "eval"
-        if kind == "eval" or not head[: match.start()].strip(" \t[(<*=-#"):
-            return kind
-        stated = stated or kind
+        if match["eval"]:
+            return _evaluation(head, match)
+        if not head[: match.start()].strip(" \t[(<*=-#"):
+            return "train"
+        stated = stated or "train"
     return stated
+
+
+def heading_of(text: str) -> Phase:
+    """Returns the phase that a heading names: a line of words that ends in a colon.
+
+    >>> heading_of("Test Error: "), heading_of("step 5 test:"), heading_of("Hint:")
+    ('test', '', '')
+    """
+    text = text.strip()
+    is_heading = text.endswith(":") and len(text) <= MAX_HEADING
+    if not is_heading or any(letter.isdigit() for letter in text):
+        return ""
+    return phase_of(text)
+
+
+def _evaluation(head: str, first: re.Match[str]) -> Phase:
+    """Which evaluation the words from the first one of evaluation on state."""
+    words = [(m["eval"] or "").lower() for m in _WORDS.finditer(head, first.start())]
+    clear = min(filter(None, words), key=lambda word: (word in EITHER, word.endswith("ing")))
+    return "test" if clear in TEST else "eval"

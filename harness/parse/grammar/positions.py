@@ -18,7 +18,7 @@ _PHASES = alternation(TRAINING | EVALUATION)
 
 _EPOCH = re.compile(
     rf"(?<![\w./])(?:epochs?|ep)(?:_num|_id|_idx)?\b\.?(?:\s{{0,2}}\((?:{_PHASES})\))?{_GAP}"
-    rf"(?P<epoch>\d+(?:\.\d+)?)(?!\w|\.\d)(?:\s{{0,8}}(?:/|of)\s{{0,8}}(?P<epochs>\d+))?"
+    rf"(?P<epoch>\d+(?:\.\d+)?)(?!\w|%|\.\d)(?:\s{{0,8}}(?:/|of)\s{{0,8}}(?P<epochs>\d+))?"
     r"\s{0,8}[\])}'\"]?"
     rf"(?:(?:\s{{0,8}}[:,-]{{0,2}}\s{{0,8}}[\[(]|:\s{{1,16}})\s{{0,16}}{_STATES})?",
     re.ASCII | re.IGNORECASE,
@@ -29,22 +29,36 @@ _TRAIN = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 """`Train: [1/300][20/50]` of Swin, `Train: 0 [  20/100 ( 20%)]` of timm."""
+_EPOCH_OF = re.compile(
+    rf"\s{{0,8}}(?:(?:{_PHASES}) \((?P<epoch>\d+)/(?P<epochs>\d+)\)(?= \|)"
+    r"|(?P<bare>\d+)/\d+ \* Epoch(?= \())",
+    re.ASCII | re.IGNORECASE,
+)
+"""`train (1/3) | loss: 0.5` and `1/3 * Epoch (train):` of Catalyst: an epoch behind, or before."""
 _STEP = re.compile(
     r"(?<![\w./-])(?P<word>(?:global[ _]|current[ _]|cur[ _]|train(?:ing)?[ _/]|trainer/global_|"
     r"optim(?:izer)?[ _]|n_|num_)?(?:steps?|iterations?|iters?|itrs?|its?|updates?|"
     r"up\.|(?:mini)?batch(?:es)?)"
     rf"(?:_?(?:id|idx|num|no|index))?)(?:/(?:max|total)_steps)?(?![\w.]){_GAP}"
-    rf"(?P<step>{N}){_END}(?:\s{{0,8}}(?:/|of)\s{{0,8}}(?P<length>{N}))?",
+    rf"(?:\d{{1,12}}-(?=\d))?(?P<step>{N}){_END}(?:\s{{0,8}}(?:/|of)\s{{0,8}}(?P<length>{N}))?",
     re.ASCII | re.IGNORECASE,
 )
+"""The last of a range counts: `Batch [20-40]` of MXNet, `minibatches 10-19` of Kaldi."""
 _PAIR = re.compile(
-    rf"\s{{0,8}}(?:\[\s{{0,8}}(?P<epoch>\d+),\s{{0,8}}(?P<step>{N})\]"
+    rf"\s{{0,8}}(?:[\[(]\s{{0,8}}(?P<epoch>\d+),\s{{0,8}}(?P<step>\d+)[\])]"
     rf"|(?P<bare>\d+)epoch:[a-z]{{1,12}}:\d+-(?P<last>{N})batch\b"
-    rf"|(?:TRAIN|CV) Batch (?P<of>\d+)/(?P<batch>{N})\b)",
+    rf"|(?:TRAIN|CV)(?: \|(?: steps/sec [\d.]{{1,20}}\|)?)? Batch (?P<of>\d+)/(?P<batch>{N})\b"
+    rf"|E=(?P<short>\d+) B=(?P<after>{N})\b)",
     re.ASCII,
 )
-"""`[1,  2000] loss: 2.2`, `10epoch:train:1-20batch:` of ESPnet, `TRAIN Batch 1/100` of WeNet: epoch
-and batch."""
+"""`[1,  2000] loss: 2.2`, `(0, 10) loss : 2.2` of DLLogger, `10epoch:train:1-20batch:` of ESPnet,
+`TRAIN Batch 1/100` of WeNet, `E=0 B=50` of Sockeye: epoch and batch."""
+_GLOBAL = re.compile(rf"\s{{0,8}}(?P<epoch>\d+)\|(?P<step>{N})\|(?=[A-Za-z])", re.ASCII)
+"""`1|20|Loss: 2.5` of torchtune: an epoch, and a step that counts over the whole training."""
+_LISTED = re.compile(
+    rf"['\"]step['\"]: \[(?P<epoch>\d+)(?:, (?P<step>{N}))?(?:, \d+)?\]", re.ASCII | re.IGNORECASE
+)
+"""`"step": [0, 20]` of DLLogger: epoch and batch, or the epoch alone."""
 _TWO = re.compile(
     r"\s{0,8}\[\s{0,8}(?P<epoch>\d+)(?:\s{0,8}/\s{0,8}(?P<epochs>\d+)\]\s{0,2}[\[(]|:)"
     rf"\s{{0,8}}{_STATES}\s{{0,8}}[\])]",
@@ -57,19 +71,26 @@ _FORMS = (
     re.compile(rf"^s:(?P<step>{N})(?=\s)", re.ASCII),
     re.compile(rf"%\|[^|]{{0,400}}\|\s{{0,8}}(?P<step>{N})/(?P<length>{N}) \[", re.ASCII),
     re.compile(rf"(?<![\w.,])(?P<step>{N})it \[\d", re.ASCII),
+    re.compile(rf"[━╸╺]\s{{1,8}}(?P<step>{N})/(?P<length>{N})(?=\s)", re.ASCII),
+    re.compile(rf"(?<![\w./])(?:{_PHASES})\[\s{{0,8}}(?P<step>{N})\]:", re.ASCII | re.I),
     re.compile(rf"(?<![\w.,])(?P<step>{N})/\s{{0,8}}(?P<length>{N}) (?:batches|steps|iter)", re.A),
     re.compile(rf"\[xla:\d{{1,6}}(?:/\d{{1,6}})?\]\((?P<step>{N})\)", re.ASCII),
 )
-"""`s:1` of llm.c, bars of tqdm, a counter before `batches`, the mark of PyTorch/XLA."""
+"""`s:1` of llm.c, bars of tqdm and rich, `train[ 20]:`, a counter before `batches`, the mark of
+PyTorch/XLA."""
 _BEFORE_BAR = re.compile(rf"\s{{0,16}}(?P<step>{N})\s{{0,8}}\|(?=\s)", re.ASCII)
 """`100 | loss 5.5`."""
-_ALONE = re.compile(rf"\s{{0,16}}\[?(?P<step>{N})\]?\s{{0,2}}[:)\]](?=\s)", re.ASCII)
-"""`100: loss 5.5`."""
+_ALONE = re.compile(
+    rf"\s{{0,16}}\[?(?P<step>{N})\]?(?:, \d{{1,6}}\.\d{{1,9}})?\s{{0,2}}[:)\]](?=\s)", re.ASCII
+)
+"""`100: loss 5.5`, and `100, 0.500: 5.5, 5.6 avg` of darknet, with the epoch behind it."""
 _KERAS = re.compile(
     rf"\s{{0,8}}(?P<step>{N})/(?P<length>{N})\s{{1,4}}(?:\[[=>.]{{3,200}}\]|[━╸╺]|-\s{{0,4}}\d)"
 )
 _BRACKET = re.compile(rf"[\[(]\s{{0,16}}{_STATES}[^\[\]\n]{{0,16}}[\])]", re.ASCII)
 _BARE = re.compile(r"[\s_/]")
+_EPOCH_GROUPS = ("epoch", "bare", "of", "short")
+_BATCH_GROUPS = ("step", "last", "batch", "after")
 
 
 class Place(NamedTuple):
@@ -109,8 +130,14 @@ def place_of(text: str, start: int = 0) -> Place:
     >>> place_of("Epoch: [2]  [ 20/40]  loss: 4.5")[:3]
     (2.0, 20, 40)
     """
+    overall = _GLOBAL.match(text, start)
+    if overall is not None and (step := _n(overall["step"])) is not None:
+        return Place(epoch=float(overall["epoch"][:16]), step=step, stated=1)
+    listed = _LISTED.search(text)
+    if listed is not None:
+        return _with_epoch(listed)._replace(within=False, stated=listed["step"] is not None)
     steps = list(_STEP.finditer(text))
-    epoch = _EPOCH.search(text)
+    epoch = _EPOCH_OF.match(text, start) or _EPOCH.search(text)
     place = _with_epoch(_TRAIN.match(text, start) or epoch or _two(text, start))
     stated = len(steps) + (place.counter is not None)
     best = min(steps, key=_rank_of_word, default=None)
@@ -140,8 +167,8 @@ def _with_epoch(match: re.Match[str] | None) -> Place:
     if match is None:
         return Place()
     groups = match.groupdict()
-    shown = groups["epoch"] or groups.get("bare") or groups.get("of") or "0"
-    step = groups.get("step") or groups.get("last") or groups.get("batch")
+    shown = next((groups[name] for name in _EPOCH_GROUPS if groups.get(name)), "0")
+    step = next((groups[name] for name in _BATCH_GROUPS if groups.get(name)), None)
     length = groups.get("length")
     damaged = step is not None and (_n(step) is None or _n(length or "0") is None)
     return Place(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from harness.parse.containers import MASTER
 from harness.parse.grammar.words import EVALUATION, TRAINING
 from harness.parse.number import count
 
@@ -16,13 +17,17 @@ _DATE = r"(?:\d{4}[-/]\d\d[-/]\d\d|\d\d[-/]\d\d(?:[-/]\d{2,4})?)"
 _ZONE = r"(?:\s?(?:Z|UTC|[+-]\d\d:?\d\d)(?!\w))?"
 _LEVEL = r"(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL)"
 _CONTAINER = r"[A-Za-z][\w.-]{0,60}?[-_]"
+_ROLES = "master|chief|worker"
 _POD_END = r"(?:-[a-z0-9]{5})?"
 """Five characters that Kubernetes adds to the name of a pod."""
 _PREFIX = re.compile(
     r"\s{0,64}(?:"
     rf"\[{_DATE}[T ,]\s?{_CLOCK}{_ZONE}(?: [\w.-]{{1,40}})?\]"
     rf"|\[?(?:{_DATE}[T ,]\s?)?{_CLOCK}{_ZONE}\]?"
-    rf"|[IWEF]\d{{4,8}} {_CLOCK}\s{{1,8}}\d{{1,10}} [\w./-]{{1,80}}:\d{{1,6}}\]"
+    rf"|[IWEF]\d{{4,8}} {_CLOCK}\s{{1,8}}\d{{1,20}} [\w./-]{{1,80}}:\d{{1,6}}\]"
+    rf"|\[{_DATE}:{_CLOCK}:{_LEVEL}:[\w.]{{1,80}}(?::\w{{1,40}})?\]"
+    rf"|\[{_LEVEL}:[\w.]{{1,80}}\]"
+    rf"|[A-Z]{{2,12}}(?=\s{_DATE} {_CLOCK} - )"
     rf"|(?P<level>\[?{_LEVEL}(?![\w.])(?:\|[\w./-]{{1,80}}:\d{{1,6}})?\]?:?)"
     r"|\[?(?i:rank)[ _:]?\s?(?P<rank>\d{1,9})\](?:\s{0,2}:)?"
     r"|(?i:rank)\s?(?P<named>\d{1,9}):"
@@ -36,6 +41,7 @@ _PREFIX = re.compile(
     r"|\((?P<of>\d{1,6})/\d{1,6}\)(?=\s)"
     r"|\[(?P<word>[A-Za-z_][\w.]{0,40})\]:?"
     rf"|{_CONTAINER}(?P<compose>\d{{1,4}}){_POD_END}\s{{2,40}}\|(?=\s)"
+    rf"|(?:{_CONTAINER})?(?:{_ROLES})[-_](?P<member>\d{{1,4}}){_POD_END}(?::|\s{{1,40}}\|)(?=\s)"
     rf"|\[pod/{_CONTAINER}(?P<pod>\d{{1,4}}){_POD_END}/[\w.-]{{1,60}}\]"
     r"|\[pod/[\w.-]{1,100}/[\w.-]{1,60}\]"
     rf"|\[{_CONTAINER}(?P<task>\d{{1,4}}){_POD_END}:[A-Za-z][\w.-]{{0,60}}\]"
@@ -47,8 +53,10 @@ _PREFIX = re.compile(
     r")",
     re.ASCII,
 )
-_CONTAINERS = ("compose", "pod", "task")
-"""`trainer-0  | ` of Docker Compose, `[pod/trainer-0/main]` and `[trainer-0:main]` of kubectl."""
+_CONTAINERS = ("compose", "member", "pod", "task")
+"""`net-0  | ` of Docker Compose; `[pod/net-0/main]`, `[net-0:main]` and `net-worker-0: `
+of Kubernetes."""
+_MASTER = re.compile(r"(?:^|[-_/\[])(?:master|chief)[-_]\d")
 _COUNTER = re.compile(r"step|epoch|iter", re.IGNORECASE)
 _RANKS = ("rank", "named", "default", "mpi", "of", *_CONTAINERS)
 
@@ -58,7 +66,7 @@ class Prefix(NamedTuple):
 
     `srun` is a number and a colon at the start of the line, as `srun -l` labels its tasks; it is a
     rank only where the text behind it states a position. `container` says that the rank is the
-    number of a container.
+    number of a container, and more by `MASTER` for that of a master.
     """
 
     end: int = 0
@@ -93,6 +101,8 @@ def prefix_of(text: str) -> Prefix:
             srun = count(match["srun"])
         elif kind in _RANKS:
             rank, container = count(match[kind]), kind in _CONTAINERS
+            if container and rank is not None and _MASTER.search(match[0].strip()):
+                rank += MASTER
         end = match.end()
     return Prefix(end, rank, srun, container)
 

@@ -11,8 +11,10 @@ from harness.parse.grammar.evaluating import Evaluating
 from harness.parse.grammar.held import Held
 from harness.parse.grammar.line import Parsed
 from harness.parse.grammar.naming import is_loss
+from harness.parse.grammar.phases import EVALUATED
 from harness.parse.grammar.positions import Place as Stated
 from harness.parse.line import Place
+from harness.parse.sets import RESULT
 
 Figures = Mapping[str, float]
 
@@ -21,15 +23,17 @@ class Process:
     """Hands over the figures of one rank of a log.
 
     A line without a counter goes to `held`, an evaluation's at the step that training has reached
-    excepted. `announced` is the step that a line states for the results on the lines behind it.
-    `placed` counts the lines of training with a step; `again` those that state another loss for
-    the step of the line before, of which `example` describes the first.
+    excepted. `announced` is the step that a line states for the results on the lines behind it,
+    `begun` that of a line that begins with a step and has no figures. `placed` counts the lines of
+    training with a step; `again` those that state another loss for the step of the line before, of
+    which `example` describes the first.
     """
 
     def __init__(self, rank: int, held: Held) -> None:
         self.counting = Counting()
         self.evaluating = Evaluating()
         self.announced: int | None = None
+        self.begun: int | None = None
         self.placed = 0
         self.again = 0
         self.example = ""
@@ -45,10 +49,29 @@ class Process:
         """Takes the figures of a line."""
         if not said.place.bar:
             self._end_bars(into)
-        if said.phase == "eval":
+        if said.phase in EVALUATED:
             self._evaluation(said, figures, into)
         else:
             self._training(said, figures, into)
+
+    def beside(self, said: Parsed, figures: Figures, into: Collector) -> bool:
+        """Takes the figures of a line without a loss; returns whether they have a step."""
+        trained, evaluated = _parted(figures)
+        step = self._reached(into)
+        if evaluated and not trained and (step is not None or said.place.is_stated):
+            self.take(said, evaluated, into)
+            return True
+        at = self.counting.at(said.place) if trained and said.phase not in EVALUATED else None
+        if at is None and trained and self.begun is not None and self._held.lines:
+            self._held.add(self._rank, self._epoch(said.place), trained, self.begun)
+            return True
+        if at is None or said.place.bar:
+            return False
+        self.evaluating.end(self._rank, step, into)
+        self._record(at, figures, into)
+        if not self.placed:  # a log of scores alone
+            self._track = (into.reader, next(iter(trained)), self._rank, 1)
+        return True
 
     def results(self, figures: Figures, into: Collector) -> None:
         """Takes the results of an evaluation from a line that sums up an epoch of training."""
@@ -67,14 +90,22 @@ class Process:
         place = said.place
         step = self._reached(into)
         if place.step is None and said.progress:
-            self.evaluating.progress(said.means())
+            means = said.means()
+            if means or said.refreshed:
+                self.evaluating.progress(means)
+            else:
+                self.evaluating.batch(_parted(figures)[1])
         elif place.is_stated:
             stated = place.counter or 0 if place.step is None else place.step
-            self._record(At(stated), figures, into)
+            if self.evaluating.is_open:
+                self.evaluating.result(_parted(figures)[1], general=said.general)
+                self.evaluating.end(self._rank, stated, into)
+            else:
+                self._record(At(stated), figures, into)
         elif step is None:
-            self._held.add(self._rank, self._epoch(place), figures)
+            self._held.add(self._rank, self._epoch(place), _parted(figures)[1])
         elif self.evaluating.is_open:
-            self.evaluating.result(figures)
+            self.evaluating.result(figures, general=said.general)
         else:
             self._record(At(step), figures, into)
 
@@ -84,8 +115,10 @@ class Process:
         at = self.counting.at(place)
         step = self._reached(into)
         self.announced = self.announced if at is None else None
-        results = all(name.startswith("val.") for name in said.names if is_loss(name))
-        if at is None and results and step is not None:
+        results = all(name.startswith(RESULT) for name in said.names if is_loss(name))
+        if at is None and results and self.evaluating.is_open:
+            self.evaluating.result(figures, general=said.general)
+        elif at is None and results and step is not None:
             self._record(At(step), figures, into)
         elif at is None:
             self.counting.epochs_ended += step is not None
@@ -93,7 +126,7 @@ class Process:
             if step is not None and evaluated:
                 self._record(At(step), evaluated, into)
                 figures = trained
-            self._held.add(self._rank, self._epoch(place), figures)
+            self._held.add(self._rank, self._epoch(place), figures, self.begun)
         elif not place.bar:
             self.evaluating.end(self._rank, step, into)
             trained, evaluated = _parted(figures)
@@ -179,5 +212,5 @@ class Process:
 
 def _parted(figures: Figures) -> tuple[dict[str, float], dict[str, float]]:
     """The figures of training, and the results of an evaluation."""
-    trained = {n: v for n, v in figures.items() if not n.startswith("val.")}
+    trained = {n: v for n, v in figures.items() if not n.startswith(RESULT)}
     return trained, {n: v for n, v in figures.items() if n not in trained}

@@ -13,16 +13,22 @@ import re
 from math import isfinite
 
 from harness.parse.collect import Collector
+from harness.parse.grammar.copypaste import MARK, CopyPaste
 from harness.parse.grammar.figures import Figure
 from harness.parse.grammar.held import Held
 from harness.parse.grammar.line import Parsed, parsed
+from harness.parse.grammar.measures import DECIMAL, is_chatter, is_measure
 from harness.parse.grammar.missing import Missing, spelled, value_of
+from harness.parse.grammar.phases import EVALUATED, Phase, heading_of
 from harness.parse.grammar.positions import place_of
 from harness.parse.grammar.prefixes import prefix_of
 from harness.parse.grammar.process import Process
+from harness.parse.grammar.results import HINTS
+from harness.parse.grammar.scores import headed, is_score, objectives
 from harness.parse.grammar.words import OTHER_LOSSES
 from harness.parse.line import Line
 from harness.parse.number import number
+from harness.parse.sets import RESULT, TESTED
 from harness.parse.several import untold
 
 MAX_LINE = 4000
@@ -32,10 +38,25 @@ MAX_PROCESSES = 10_000
 MIN_AGAIN = 0.3
 """Part of the lines from which on repeated steps are processes and no resumed run; two are half."""
 
-_HINTS = ("oss", "xent", "cost ", "cost:", "trl:", "tel:", "ce-mean")
+_HINTS = (
+    *("oss", "xent", "cost ", "cost:", "trl:", "tel:", "ce-mean", "learn:", "objective function"),
+    *(" avg,", "mse", "mae", "l1", "l2", "entropy"),
+)
+_SCORES = (
+    *("acc", "lr", "rate", "norm", "top", "err", "auc", "map", "iou", "f1", "ppl", "perplexity"),
+    *("bleu", "translation", "wer", "cer", "chrf", "rouge", "ndcg", "entropy"),
+)
+"""Parts of lines that may have a score, a rate or a norm."""
 _COUNTER = re.compile(r"step|iter", re.ASCII | re.IGNORECASE)
 _OTHER_EPOCH = re.compile(r"best|sav(?:ed|ing)|checkpoint|early|resum", re.IGNORECASE)
 """Words of a line whose epoch is not the one that begins."""
+_NO_RECORD = re.compile(r"best|param|config|setting|argument|namespace")
+"""Words before the first figure of lines whose figures are settings, or those of another step."""
+_BEGINS = re.compile(
+    r"\s{0,8}\[?(?:global[ _])?(?:step|iter(?:ation)?|batch)[ :=#]{1,3}\d{1,12}(?:/\d{1,12})?"
+    r"\]?:?(?=\s)",
+    re.ASCII | re.IGNORECASE,
+)
 _ANNOUNCED = re.compile(
     r"(?<![\w./])(?:step|iter(?:ation)?)s?[ :=#]{1,4}(\d{1,12})[,:;)\]]{0,2}\s{1,4}"
     r"(?:testing|evaluating|validating)\b"
@@ -67,19 +88,25 @@ class Grammar:
         self._held = Held()
         self._summaries = 0
         self._ranked = False
+        self._heading: Phase = ""
+        self._copypaste = CopyPaste()
 
     def feed(self, line: Line, into: Collector) -> bool:
         """Takes a line with a loss."""
         if len(line.text) > MAX_LINE:
             return False
         low = line.text.lower()
+        heading, self._heading = self._heading, ""
         if not any(hint in low for hint in _HINTS):
-            return self._without_loss(line, low)
+            return self._without_loss(line, low, heading, into)
         text = line.text.rstrip("\r\n\b")
-        said = parsed(text, ranked=self._ranked)
+        said = parsed(text, ranked=self._ranked, heading=heading)
         losses = self._losses(text, said, whole=line.whole)
         if not losses:
-            return line.whole and self._is_damaged(line.number, line.text, said, into)
+            return line.whole and (
+                self._is_damaged(line.number, line.text, said, into)
+                or self._beside(said, low, into)
+            )
         if not line.whole:
             into.skip(line.number, line.text, "the log ends inside this line")
         else:
@@ -97,36 +124,99 @@ class Grammar:
             into.note(f"plain: {lines} losses without a step beside others with one are left out")
         elif lines:
             into.claim(self.name)
-            way = "by their epoch" if self._held.hand_over(into) else "from 0"
+            way = self._held.hand_over(into)
             into.note(f"plain: {lines} losses without a step are numbered {way}")
         if self._summaries:
             into.note(f"plain: {self._summaries} lines of means over an epoch are left out")
+        means = sum(process.evaluating.averaged for process in processes)
+        if means:
+            into.note(f"plain: {means} evaluations state no mean; that of their batches is taken")
         left = sum(process.evaluating.left_out for process in processes)
         if left:
             into.note(f"plain: {left} lines inside evaluations state no mean and are left out")
 
-    def _without_loss(self, line: Line, low: str) -> bool:
+    def _without_loss(self, line: Line, low: str, heading: Phase, into: Collector) -> bool:
         """Takes what a line without a loss says of those behind it, or of an evaluation."""
+        if MARK in low:
+            return self._pasted(line, into)
+        if low.isspace():
+            self._heading = heading
+        elif low.rstrip().endswith(":"):
+            self._heading = heading_of(line.text)
+        if any(hint in low for hint in HINTS) and self._is_result_alone(line, heading, into):
+            return True
         if "poch" in low:
             self._begin_epoch(line.text)
         elif "ing" in low and (announced := _ANNOUNCED.search(line.text)):
             process = self._process(prefix_of(line.text).rank or 0)
             if process is not None:
                 process.announced = int(announced[1] or announced[2])
+        elif ("step" in low or "iter" in low or "batch" in low) and line.whole:
+            self._begin_step(line.text)
         elif "@1" in low and line.whole:
             said = parsed(line.text, ranked=self._ranked)
             process = self._processes.get(said.rank or 0)
             if process is not None and said.ends and process.evaluating.is_open:
-                process.evaluating.result(said.values())
+                process.evaluating.result(said.values(), general=said.general)
                 return True
+        if line.whole and any(word in low for word in _SCORES):
+            return self._beside(parsed(line.text.rstrip(), ranked=self._ranked), low, into)
         return False
+
+    def _is_result_alone(self, line: Line, heading: Phase, into: Collector) -> bool:
+        """Takes a line of results without a loss: `[EVAL] mIoU: 0.75`, once training began."""
+        if not line.whole or not DECIMAL.search(line.text) or is_chatter(line.text):
+            return False
+        said = parsed(line.text.rstrip(), ranked=self._ranked, heading=heading)
+        process = self._processes.get(self._rank(said)) if self._processes else None
+        values = {
+            name: figure.value
+            for name, figure in zip(said.names, said.figures, strict=True)
+            if figure.value is not None and is_measure(figure)
+        }
+        if process is None or not process.placed or not values:
+            return False
+        if not all(name.startswith(RESULT) for name in values):
+            return False
+        process.take(said, values, into)
+        return True
+
+    def _pasted(self, line: Line, into: Collector) -> bool:
+        """Takes one of the lines that detectron2 prints of the results of an evaluation."""
+        values = self._copypaste.feed(line.text) if line.whole else None
+        process = self._processes.get(0)
+        if values is None or process is None or not process.placed:
+            return False
+        process.results(values, into)
+        return True
+
+    def _beside(self, said: Parsed, low: str, into: Collector) -> bool:
+        """Takes the rate, the norm and the scores of a line without a loss.
+
+        Those of training need a step; those of an evaluation, that training has begun.
+        """
+        said = headed(said)
+        figures = {name: v for name, v in said.values().items() if is_score(name)}
+        if (
+            not figures
+            or said.phase == "summary"
+            or _NO_RECORD.search(low[: said.figures[0].start])
+        ):
+            return False
+        if self._ranked and said.rank is None and not self._is_result(said):
+            return False
+        known = self._processes.get(self._rank(said))
+        if known is None and said.place.is_stated:
+            known = self._process(self._rank(said))
+        return known is not None and known.beside(said, figures, into)
 
     def _refuse(self, into: Collector) -> None:
         """Refuses a log of several processes that cannot be told apart."""
         again = sum(process.again for process in self._processes.values())
-        if again > 1 and again >= MIN_AGAIN * sum(p.placed for p in self._processes.values()):
+        placed = sum(process.placed for process in self._processes.values())
+        if again > 1 and again >= MIN_AGAIN * placed:
             example = next(p.example for p in self._processes.values() if p.again)
-            into.refusals[self.name] = untold(again, example)
+            into.refusals[self.name] = untold(again, example, records=placed)
 
     def _begin_epoch(self, line: str) -> None:
         """Takes the epoch of a line without a loss, such as `Epoch 2/10`."""
@@ -136,13 +226,23 @@ class Grammar:
         if place.epoch is not None and process is not None and not _OTHER_EPOCH.search(line):
             process.counting.epoch = place.epoch
 
+    def _begin_step(self, line: str) -> None:
+        """Takes the step of a line without a loss, such as `Step 100 per-step time 0.5s`."""
+        prefix = prefix_of(line)
+        if _BEGINS.match(line, prefix.end):
+            place = place_of(line, prefix.end)
+            process = self._process(prefix.rank or 0)
+            if process is not None and place.is_stated:
+                process.begun = place.counter if place.step is None else place.step
+
     def _losses(self, text: str, said: Parsed, *, whole: bool) -> list[Figure]:
         """The losses of a line that have a number, or a word that is a value such as `None`."""
         placed = said.place.is_stated
         losses = [f for f in said.figures if f.is_loss]
-        named = [f for f in losses if f.name.lower() not in OTHER_LOSSES]
+        named = [f for f in losses if f.name.lower().removeprefix("val ") not in OTHER_LOSSES]
         if not named:
-            return [f for f in losses if placed and f.value is not None]
+            others = losses or objectives(said.figures, said.names)
+            return [f for f in others if placed and f.value is not None]
         if not whole:
             return [f for f in named if f.value is not None or f.torn]
         return [f for f in named if self._missing.is_value(text, f, placed=placed)]
@@ -187,7 +287,7 @@ class Grammar:
 
     def _is_result(self, said: Parsed) -> bool:
         """Whether a line has results alone, and one process only can have printed them."""
-        return said.phase == "eval" and not said.place.is_stated and len(self._processes) == 1
+        return said.phase in EVALUATED and not said.place.is_stated and len(self._processes) == 1
 
     def _rank(self, said: Parsed) -> int:
         """The rank of a line; results without a rank are those of the only process."""
@@ -214,7 +314,7 @@ def _values(said: Parsed, losses: list[Figure]) -> dict[str, float]:
 
 def _series(name: str, losses: list[Figure]) -> str:
     """The name of a series: `loss` for a line's loss under another name."""
-    bare = name.removeprefix("val.")
+    bare = name.removeprefix(TESTED).removeprefix(RESULT)
     other = bare in OTHER_LOSSES and losses[0].name.lower() in OTHER_LOSSES
     return name.replace(bare, "loss") if other else name
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.parse.names import EVALUATIONS
+from harness.parse.sets import EVALUATIONS
 
 TRAINING = frozenset({"train", "training", "trn"})
 EVALUATION = EVALUATIONS | {"cv"}
@@ -24,6 +24,28 @@ NO_QUALIFIER = frozenset(
 )
 """Words before `loss` that are no part of its name."""
 MEANS = frozenset({"avg", "average", "mean", "averaged"})
+SCORES = frozenset(
+    {
+        "acc",
+        "accuracy",
+        "acc1",
+        "acc5",
+        "acc@1",
+        "acc@5",
+        "top1",
+        "top5",
+        "error",
+        "merror",
+        "auc",
+        "aucpr",
+        "map",
+        "miou",
+        "iou",
+        "pixacc",
+    }
+    | {"f1", "bleu", "ppl", "perplexity", "wer", "cer", "translation", "chrf", "rouge", "ndcg"}
+)
+"""Figures, in small letters, that say how good a model is."""
 TOTALS = frozenset({"loss", "total_loss", "train_loss", "training_loss", "lm_loss", "loss_total"})
 """Names of the judged loss, in small letters."""
 NOT_A_LOSS = frozenset(
@@ -31,14 +53,15 @@ NOT_A_LOSS = frozenset(
     | {"type", "name", "ppl", "lr", "grad", "norm", "time", "decode", "reduction"}
 )
 """Parts of a name with `loss` in it that is no loss."""
-OTHER_LOSSES = frozenset({"xent", "nll", "cost", "trl", "tel"})
-"""What OpenNMT, Marian and llm.c call the loss, where a line names no other."""
+OTHER_LOSSES = frozenset({"xent", "nll", "cost", "trl", "tel", "learn"})
+"""What OpenNMT, Marian, llm.c and CatBoost call the loss, where a line names no other."""
 NAMED_LOSSES = frozenset({"cross-entropy", "ce-mean-words"})
 """Losses without `loss` in their name that keep it: those that Marian validates by."""
 TEST_LOSSES = frozenset({"tel"})
 
 LEARNING_RATES = frozenset(
     {"lr", "learning_rate", "learning rate", "base_lr", "cur_lr", "train_lr", "optim0_lr0", "l.r."}
+    | {"train_learning_rate"}
 )
 GRADIENT_NORMS = frozenset(
     {"grad_norm", "gradnorm", "gnorm", "grad norm", "gradient_norm", "gradient norm"}
@@ -94,6 +117,17 @@ SPEEDS = frozenset(
     | {"tokens_per_second_per_gpu", "interval_runtime"}
     | {"n_parameters", "bad_epochs", "total_flos", "total_tokens", "globalrate"}
     | {"elapsed_time", "remaining_time", "date", "ms", "port", "version"}
+    | {
+        "sec",
+        "seconds",
+        "secs",
+        "tokens/s/device",
+        "tflop/s/device",
+        "tflops/s/device",
+        "timestamp",
+    }
+    | {"words/sec/thread", "generation", "evaluation", "duration", "fps", "total_weights"}
+    | {"best"}
 )
 """Names of times, speeds and sizes, which no comparison of two machines can use."""
 SPACED = frozenset(
