@@ -19,11 +19,11 @@ PRINTS = {
     "start_random": "1.05 2.11 2.38",
 }
 CURVES = {
-    "loss": lambda t: 4 * np.exp(-t / 15) + 0.5,
-    "grad_norm": lambda t: 1 + 0.3 * np.sin(t),
-    "grad_norm_geometric": lambda t: 0.02 + 0.001 * t,
-    "update_norm": lambda t: 0.2 + 0.01 * t,
-    "buffer_norm": lambda t: 15 + t,
+    "loss": lambda t: 4 * np.exp(-(t + 1) / 15) + 0.5,
+    "grad_norm": lambda t: 1 + 0.3 * np.sin(t + 1),
+    "grad_norm_geometric": lambda t: np.sqrt(0.0004 + 0.0001 * t),
+    "update_norm": lambda t: np.sqrt(0.04 + 0.01 * t),
+    "buffer_norm": lambda t: np.pi * (5 + t),
 }
 
 

@@ -42,7 +42,7 @@ def bent(name, at, size, *, more=()):
     """A candidate whose series leaves the envelope at a step, and whose loss follows a step on."""
     apart = deviations(rng(99))
     for other, start in ((name, at), *more):
-        apart[other][start:] += size
+        apart[other][start:] += size * 1.2 ** np.arange(STEPS - start)
     return start_run(apart, source="port.log")
 
 
@@ -386,12 +386,13 @@ def test_two_runs_that_are_not_perturbed_are_refused(folder):
     found = run_command(
         "baseline", "add", "x", "--same-start", "gpu", "good.log", "--origin", "a test"
     )
-    assert found.exit_code == 2
-    assert "these are not perturbed" in str(found.exception or found.output)
+    assert isinstance(found.exception, PolicyError)
+    assert "these are not perturbed: gpu/port.log, good.log" in str(found.exception)
 
 
 def test_a_perturbed_run_of_another_start_is_refused(folder):
     found = run_command(
         "baseline", "add", "x", "--same-start", "good.log", "other.log", "--origin", "a test"
     )
-    assert found.exit_code == 2
+    assert isinstance(found.exception, PolicyError)
+    assert "the runs are not one experiment: start_labels" in str(found.exception)
