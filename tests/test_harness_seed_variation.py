@@ -681,9 +681,9 @@ def test_an_infinite_distance_is_json_that_fits_the_schema():
 @pytest.mark.parametrize(
     ("b", "c", "rule"),
     [
-        (1, 1, "equivalence"),
-        (4, 1, "equivalence"),
-        (4, 4, "equivalence"),
+        (1, 1, "moderated"),
+        (4, 1, "moderated"),
+        (4, 4, "moderated"),
         (5, 1, "seed-variation"),
         (10, 4, "seed-variation"),
         (5, 5, "seed-variation"),
@@ -753,8 +753,8 @@ def test_a_report_says_which_rule_the_default_chose():
     assert case.name == "default"
     assert case.message.startswith("seed-variation: 1 candidate run against 10 seeds")
     single = compare(base[0], run(2 * curves(rng, 1)[0]))
-    assert tables.policy_lines(single)[0] == "rule default, here equivalence"
-    assert [limit.text for limit in limits(single)] == ["equivalence ±2 %"]
+    assert tables.policy_lines(single)[0] == "rule default, here moderated"
+    assert [limit.text for limit in limits(single)] == ["moderated ±5 %"]
     named = compare(base, run(curves(rng, 1)[0]), Policy(rules=(parse_rule("seed-variation"),)))
     assert tables.policy_lines(named)[0] == "rule seed-variation with level 0.01, resolution 0.1"
     assert judged("p", named).rules[0].reason.startswith("1 candidate run")
