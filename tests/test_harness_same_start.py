@@ -276,8 +276,8 @@ def test_perturbed_runs_of_the_candidate_widen_the_envelope_too():
 
 def test_the_perturbed_runs_of_the_candidates_precision_are_used():
     half = {"precision": "amp-bfloat16"}
-    base = [start_run(), *perturbed_runs(rng(1)), *perturbed_runs(rng(2), size=500, facts=half)]
-    run = start_run(deviations(rng(3), size=500), facts=half)
+    base = [start_run(), *perturbed_runs(rng(1)), *perturbed_runs(rng(2), size=20, facts=half)]
+    run = start_run(deviations(rng(3), size=20), facts=half)
     assert compare(base, run).verdict == "incomparable"
     found = compare(base, run, Policy(allow=("precision",), rules=("same-start:resolution=0.5",)))
     assert found.verdict == "pass"

@@ -145,7 +145,7 @@ def test_a_same_start_leaves_torch_as_it_was(base):
 def test_perturbed_runs_have_the_start_and_drift_apart(base, folder):
     logs = [read(folder / f"base/perturbed_{k}") for k in range(1, 5)]
     roundings = [log.facts["perturbed"] for log in logs]
-    assert roundings[0] == "weights moved by one unit in the last place, draw 1"
+    assert roundings[0] == "weights and images moved by one unit in the last place, draw 1"
     assert "memory format" in roundings[1]
     assert "2 threads" in roundings[3]
     assert logs[3].facts["num_threads"] == "2"

@@ -26,6 +26,7 @@ def main() -> int:
     commands.add_parser("signatures", help="what `harness explain` knows, from the stored figures")
     start = commands.add_parser("start", help="train and store the paired corpus")
     start.add_argument("--precision", default="float32", choices=("float32", "bfloat16", "float16"))
+    commands.add_parser("start-table", help="what a few steps from the same start notice")
     for command in commands.choices.values():
         command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
         command.add_argument("--baseline", help="device of the baseline; default the same")
@@ -40,6 +41,11 @@ def main() -> int:
             args.device, args.baseline or args.device
         )
         return status
+    if args.command == "start-table":
+        from benchmarks.defects.paired import PRECISIONS
+        from benchmarks.defects.paired_table import main as print_table
+
+        return print_table(tuple(PRECISIONS))
     return _paired(args) if args.command == "start" else _train(args)
 
 

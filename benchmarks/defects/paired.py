@@ -14,6 +14,8 @@ from benchmarks.defects.settings import TWO_RANKS, WAIVED, Setting, settings
 STEPS = 30
 PERTURBED = 8
 SEEDS = (11, 12, 13)
+FRESH = tuple(range(21, 33))
+"""More seeds for benign variations, trained after the perturbed runs were given their form."""
 PRECISIONS: Mapping[str, tuple[str, ...]] = {
     "float32": (),
     "bfloat16": ("--amp",),
@@ -31,7 +33,7 @@ def paired_settings(precision: str) -> tuple[Setting, ...]:
     found: list[Setting] = []
     for name, options, ranks in (("baseline", (), 1), ("baseline-2x2", TWO_RANKS, 2)):
         base = Setting(
-            name=name, kind="baseline", seeds=SEEDS, ranks=ranks,
+            name=name, kind="baseline", seeds=SEEDS + (FRESH if ranks == 1 else ()), ranks=ranks,
             options=_joined(start, ("--perturb", str(PERTURBED)), options),
         )  # fmt: skip
         kept = "" if ranks == 1 else "2x2-"
@@ -41,7 +43,8 @@ def paired_settings(precision: str) -> tuple[Setting, ...]:
             continue
         found.append(
             replace(
-                setting, seeds=SEEDS, options=_joined(start, setting.options),
+                setting, seeds=SEEDS + (FRESH if setting.kind == "benign" else ()),
+                options=_joined(start, setting.options),
                 waived=WAIVED.get(setting.name, ()),
             )
         )  # fmt: skip
@@ -49,7 +52,8 @@ def paired_settings(precision: str) -> tuple[Setting, ...]:
 
 
 def _perturbed(name: str, ranks: int) -> Setting:
-    return Setting(name=name, kind="perturbed", seeds=SEEDS, ranks=ranks)
+    seeds = SEEDS + (FRESH if ranks == 1 else ())
+    return Setting(name=name, kind="perturbed", seeds=seeds, ranks=ranks)
 
 
 def _joined(*groups: tuple[str, ...]) -> tuple[str, ...]:

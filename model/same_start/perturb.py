@@ -24,7 +24,7 @@ from model.faults import FaultCall, injected
 from model.hooks.progress import duration
 from model.runner import PortRunner, built_from
 from model.same_start.start import SameStart
-from model.same_start.weights import move_by_a_rounding
+from model.same_start.weights import move_by_a_rounding, move_images
 
 Change = Callable[[nn.Module], None]
 
@@ -55,14 +55,15 @@ def run_perturbed(
 ) -> None:
     """Repeats the start `count` times, each into `perturbed_<k>` of the folder of the run.
 
-    Every run moves the weights by one unit in the last place at random; every second one computes
-    in another way, too, as long as the device offers another. Every rank must call it.
+    Every run moves the weights and the images by one unit in the last place at random; every second
+    one computes in another way, too. Every rank must call it. The images matter: where a picture is
+    flat, equal values meet in a pooling window, and another device's kernels break the tie.
     """
     started = time.perf_counter()
     ways = variations(device)
     for k in range(1, count + 1):
-        way = ways[k // 2 - 1] if k % 2 == 0 and k // 2 <= len(ways) else None
-        what = f"weights moved by one unit in the last place, draw {k}"
+        way = ways[(k // 2 - 1) % len(ways)] if k % 2 == 0 else None
+        what = f"weights and images moved by one unit in the last place, draw {k}"
         what += f"; {way.meaning}" if way else ""
         with ExitStack() as stack:
             if way is not None and way.context is not None:
@@ -102,6 +103,7 @@ def _run(
 
     def change(network: nn.Module) -> None:
         move_by_a_rounding(network, seed=runner.seed, draw=k)
+        move_images(network, seed=runner.seed, draw=k)
         if way is not None and way.change is not None:
             way.change(network)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterator
 from typing import Any
 from zlib import crc32
@@ -45,6 +46,26 @@ def move_by_a_rounding(network: nn.Module, *, seed: int, draw: int) -> None:
     for name, parameter in network.named_parameters():
         if parameter.is_floating_point():
             parameter.copy_(_moved(parameter, [seed, draw, crc32(name.encode())]))
+
+
+def move_images(network: nn.Module, *, seed: int, draw: int) -> None:
+    """Moves every value that the first convolution is given likewise, in every step anew."""
+    first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
+    if first is None:
+        return
+    steps = itertools.count()
+
+    def move(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        images = inputs[0]
+        moved = _moved(images, [seed, draw, next(steps)]).to(images.device)
+        return (moved.contiguous(memory_format=_format_of(images)), *inputs[1:])
+
+    first.register_forward_pre_hook(move)
+
+
+def _format_of(images: Tensor) -> torch.memory_format:
+    last = images.dim() == 4 and not images.is_contiguous()
+    return torch.channels_last if last else torch.contiguous_format
 
 
 def _moved(tensor: Tensor, key: list[int]) -> Tensor:
