@@ -1,7 +1,10 @@
 """The rule `same-start`: rounding passes, faults do not, and the verdict says where they begin."""
 
+import json
 import math
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from scipy.stats import t as student
@@ -396,3 +399,17 @@ def test_a_perturbed_run_of_another_start_is_refused(folder):
     )
     assert isinstance(found.exception, PolicyError)
     assert "the runs are not one experiment: start_labels" in str(found.exception)
+
+
+def test_the_report_names_the_perturbed_logs(folder):
+    found = run_command("compare", "gpu", "good.log", "--json", "-")
+    document = json.loads(found.output)
+    schema = json.loads((Path(__file__).parents[1] / "docs/comparison.schema.json").read_text())
+    jsonschema.validate(document, schema)
+    assert len(document["baseline"]["perturbed"]) == 8
+    assert "perturbed" not in document["candidate"]
+    shown = run_command("compare", "gpu", "good.log")
+    assert "gpu/perturbed_8/port.log" in shown.output
+    line = run_command("compare", "gpu", "good.log", "-q").output
+    assert line.startswith("pass -0.01% (")
+    assert "judged on the first 20 steps from the same start" in line

@@ -60,6 +60,12 @@ class Comparison:
         """The verdict of the judgement."""
         return self.judgement.verdict
 
+    @property
+    def sides(self) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+        """All runs of the baseline and of the candidate, perturbed ones last."""
+        ours, theirs = self.perturbed
+        return (*self.baseline, *ours), (*self.candidate, *theirs)
+
 
 def compare(
     baseline: Run | Sequence[Run], candidate: Run | Sequence[Run], policy: Policy | None = None
