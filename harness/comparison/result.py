@@ -169,7 +169,8 @@ def qualifier(comparison: Comparison) -> str:
     """Returns in words what limits a pass; empty for an unlimited pass and for other verdicts.
 
     A pass is limited if only a part of the run or its first steps were judged, if a fact, schedule
-    or series was waived, or if the mean level differs by 5 % or more, the limit of the published rule.
+    or series was waived, or if the mean level differs by 5 % or more, the limit of the published
+    rule.
     """
     if comparison.verdict is not Verdict.PASS:
         return ""

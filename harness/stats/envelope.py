@@ -34,6 +34,9 @@ COARSEST = max(FIRST.values())
 """The limit at the first step for a precision that is unknown."""
 GROWTH = 2.5
 """Growth of that limit from step to step."""
+FLIPS = 100.0
+"""How much wider that limit is for norms: a rounding that decides a tie (the sign of an activation,
+the largest of a pooling window) leaves the loss alone, and moves a gradient by a finite amount."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,6 +61,8 @@ def envelope(series: StartSeries, *, precision: str, same: bool, quantile: float
     benign = np.concatenate([deviation(series.ours, series.baseline, scale), _of_theirs(series)])
     hidden = 2 * series.printed / scale
     by_precision = FIRST.get(precision, COARSEST) * GROWTH ** np.arange(series.steps.size)
+    if "norm" in series.name.lower():
+        by_precision = FLIPS * by_precision
     if not benign.shape[0]:
         return Envelope(limit=by_precision + hidden, scale=scale, runs=0)
     spread = np.maximum.accumulate(np.sqrt(np.nanmean(benign**2, axis=0)))
