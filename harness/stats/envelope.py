@@ -84,19 +84,19 @@ def quantile_of(level: float, looks: int, runs: int) -> float:
 
     `level` is shared among `looks` comparisons.
     """
-    from scipy.stats import t  # noqa: PLC0415  (a third of a second, few commands need it)
+    from scipy.special import stdtrit  # noqa: PLC0415  (few commands need it)
 
-    return float(t.isf(level / looks / 2, runs)) if runs else math.inf
+    return -float(stdtrit(runs, level / looks / 2)) if runs else math.inf
 
 
 def tail(size: float, looks: int, runs: int) -> float:
-    """Returns the probability that the largest of `looks` deviations reaches `size` limits' unit.
+    """Returns the probability that the largest of `looks` deviations reaches a size.
 
-    `size` counts units of KERNELS times the spread (Bonferroni's bound, at most 1).
+    The size is in units of KERNELS times the spread. The probability is Bonferroni's bound.
     """
-    from scipy.stats import t  # noqa: PLC0415
+    from scipy.special import stdtr  # noqa: PLC0415
 
-    return min(1.0, looks * 2 * float(t.sf(size, runs)))
+    return min(1.0, looks * 2 * float(stdtr(runs, -size)))
 
 
 def _of_theirs(series: StartSeries) -> Floats:
