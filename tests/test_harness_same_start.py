@@ -43,7 +43,7 @@ def text(comparison):
 
 def bent(name, at, size, *, more=()):
     """A candidate whose series leaves the envelope at a step, and whose loss follows a step on."""
-    apart = deviations(rng(99))
+    apart = {"lr": np.zeros(STEPS), **deviations(rng(99))}
     for other, start in ((name, at), *more):
         apart[other][start:] += size * 1.2 ** np.arange(STEPS - start)
     return start_run(apart, source="port.log")
@@ -129,6 +129,7 @@ def test_what_lies_inside_the_envelope_does_not_fail():
         ("grad_norm_geometric", 0, "its gradients do not: look at the backward pass"),
         ("update_norm", 0, "the update does not: look at the optimizer"),
         ("buffer_norm", 0, "look at the running statistics"),
+        ("lr", 3, "The lr differs: look at the schedule"),
         ("grad_norm", 4, "loss of the 5th step agrees and its gradients do not"),
         ("loss", 1, "The first update agrees: look at the data of the 2nd step"),
         ("loss", 7, "The first 7 updates agree: look at the data of the 8th step"),
