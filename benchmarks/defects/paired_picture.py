@@ -28,7 +28,8 @@ def main() -> int:
 def shares(found: pd.DataFrame) -> pd.DataFrame:
     """Returns the shares of benign runs and of costly faults noticed, by judge and steps."""
     kinds = found["group"].where(found["group"] != "harmless")
-    return found.groupby(["judge", "steps", kinds])["noticed"].mean().unstack()
+    of_groups = found.groupby(["judge", "steps", kinds])["noticed"].mean()
+    return of_groups.unstack()  # noqa: PD010  (two levels of one index)
 
 
 def long_shares() -> pd.DataFrame:
@@ -37,7 +38,8 @@ def long_shares() -> pd.DataFrame:
     mine = found[(found["judge"] == POLICY) & found["size"].isin(SEEDS) & (found["part"] == 1.0)]
     noticed = mine.assign(noticed=mine["verdict"].isin(NOTICED))
     by_setting = noticed.groupby(["size", "group", "setting"])["noticed"].mean()
-    return by_setting.groupby(["size", "group"]).mean().unstack()
+    of_groups = by_setting.groupby(["size", "group"]).mean()
+    return of_groups.unstack()  # noqa: PD010  (two levels of one index)
 
 
 def draw(short: pd.DataFrame, long: pd.DataFrame) -> None:
