@@ -237,6 +237,19 @@ def test_the_commands_of_a_page_do_what_it_shows(path, clone, capfd, monkeypatch
         assert fits(shown, printed), f"$ {command}\n{printed}\nbut the page has\n{shown}"
 
 
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("same_start.py", "same_start.py"),
+        ("train.py", "same_start_loop.py"),
+        ("same_start_trainer.py", "same_start_trainer.py"),
+    ],
+)
+def test_the_page_on_the_same_start_shows_the_examples_to_the_letter(title, name):
+    files, _ = steps(text_of(DOCS / "how-to" / "same-start.md"))
+    assert files[title] == text_of(ROOT / "examples" / name)
+
+
 def test_output_that_differs_is_noticed():
     assert fits("a ...\n...\nz", "a   b\nc\nd\nz\n")
     assert not fits("a ...\nz", "a b\nc")

@@ -10,14 +10,14 @@ import pytest
 from scipy.stats import t as student
 from typer.testing import CliRunner
 
-from harness import Policy, compare
+from harness import Policy, compare, read_run
 from harness.align.printed import half_unit
 from harness.align.start import start_of
 from harness.cli.main import app
 from harness.errors import PolicyError
 from harness.log.fingerprint import ALIKE
 from harness.rules.same_start import HORIZON, noticeable
-from harness.stats.envelope import FIRST, GROWTH, KERNELS, ULP
+from harness.stats.envelope import COARSEST, FIRST, GROWTH, KERNELS, ULP
 from tests.startlogs import (
     CURVES,
     PRINTS,
@@ -308,6 +308,25 @@ def test_steps_after_the_horizon_are_not_judged():
     apart = {"loss": np.where(np.arange(steps) < HORIZON, 0.0, 0.3)}
     start = start_of([start_run(steps=steps)], [start_run(apart, steps=steps)], metric="loss")
     assert noticeable(start)[0].limit.size == HORIZON
+
+
+# two devices
+
+
+@pytest.mark.shared
+def test_two_devices_that_state_no_precision_are_left_open(shared_data):
+    logs = ("llama3_cuda.txt", "llama3_rocm_mi350x.txt")
+    sides = [read_run(shared_data / "torchtitan" / name) for name in logs]
+    found = compare(*sides, Policy(rules=("same-start",)))
+    assert found.verdict == "inconclusive"
+    assert "is wider than 0.05 after 3 steps" in text(found)
+    assert "the log does not state its precision" in text(found)
+    (finding,) = found.judgement.findings
+    assert finding.observed["limit_at_1"] == pytest.approx(COARSEST)
+    assert finding.observed["largest_ratio"] == pytest.approx(0.019, abs=5e-4)
+    assert "an equal start is assumed" in finding.caveat
+    apart = [run.find("loss", 0)[0].values[0] for run in sides]
+    assert abs(apart[1] / apart[0] - 1) > 9 * FIRST["float32"]
 
 
 # digits
