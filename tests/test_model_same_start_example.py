@@ -125,7 +125,7 @@ def test_the_norms_are_those_of_the_models_logs():
     assert set(same_start.norms("grad", [torch.zeros(3)]).values()) == {0.0}
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_a_perturbation_moves_by_one_unit_in_the_last_place(dtype):
     x = torch.tensor([0.0, *np.random.default_rng(5).normal(size=3000)]).to(dtype)
     apart = same_start.moved(x, 1, 2).double() - x.double()
@@ -139,8 +139,15 @@ def test_a_perturbation_moves_by_one_unit_in_the_last_place(dtype):
     assert same_start.moved(numbers, 1, 2) is numbers
 
 
+@pytest.mark.parametrize("size", [2.0**-11, 2.0**-8])
+def test_a_perturbation_may_have_the_size_of_a_shorter_format(monkeypatch, size):
+    monkeypatch.setattr(same_start, "ROUNDING", size)
+    apart = same_start.moved(torch.ones(3000), 1, 2) - 1
+    assert sorted(set(apart.tolist())) == pytest.approx([-size, 0, size])
+
+
 def test_a_draw_is_another_one_for_another_key():
-    x = torch.ones(100)
+    x = torch.full((100,), 1.1)
     assert not torch.equal(same_start.moved(x, 1, 2), same_start.moved(x, 2, 2))
     assert not torch.equal(same_start.moved(x, 1, 2), same_start.moved(x, 1, 3))
     assert torch.equal(same_start.moved(x, 1, 2), same_start.moved(x, 1, 2))
