@@ -151,3 +151,13 @@ def test_a_draw_is_another_one_for_another_key():
     assert not torch.equal(same_start.moved(x, 1, 2), same_start.moved(x, 2, 2))
     assert not torch.equal(same_start.moved(x, 1, 2), same_start.moved(x, 1, 3))
     assert torch.equal(same_start.moved(x, 1, 2), same_start.moved(x, 1, 2))
+
+
+def test_the_first_run_saves_the_weights_and_a_perturbed_run_moves_them(tmp_path):
+    first, second, moved = (torch.nn.Linear(30, 20) for _ in range(3))
+    same_start.begin(first, tmp_path / "start.pt")
+    same_start.begin(second, tmp_path / "start.pt")
+    same_start.begin(moved, tmp_path / "start.pt", draw=1)
+    assert torch.equal(first.weight, second.weight)
+    apart = (moved.weight / first.weight - 1).abs()
+    assert 0 < float(apart.max()) < 2.0**-22
