@@ -23,6 +23,7 @@ CURVES = {
     "grad_norm": lambda t: 1 + 0.3 * np.sin(t + 1),
     "grad_norm_geometric": lambda t: np.sqrt(0.0004 + 0.0001 * t),
     "update_norm": lambda t: np.sqrt(0.04 + 0.01 * t),
+    "lr": lambda t: 0.1 * (1 - (t + 1) / 300) ** 0.9,
     "buffer_norm": lambda t: np.pi * (5 + t),
 }
 
@@ -30,7 +31,7 @@ CURVES = {
 def deviations(rng, *, size=1.0, steps=STEPS):
     """The deviations of a healthy run by series, each (steps,), as fractions."""
     grown = UNIT * GROWTH ** np.arange(steps)
-    return {name: size * grown * rng.normal(size=steps) for name in CURVES}
+    return {name: size * grown * rng.normal(size=steps) for name in CURVES if name != "lr"}
 
 
 def start_run(apart=None, *, steps=STEPS, source="run.log", facts=None, series=None):

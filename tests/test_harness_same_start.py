@@ -1,7 +1,10 @@
 """The rule `same-start`: rounding passes, faults do not, and the verdict says where they begin."""
 
+import json
 import math
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from scipy.stats import t as student
@@ -40,7 +43,7 @@ def text(comparison):
 
 def bent(name, at, size, *, more=()):
     """A candidate whose series leaves the envelope at a step, and whose loss follows a step on."""
-    apart = deviations(rng(99))
+    apart = {"lr": np.zeros(STEPS), **deviations(rng(99))}
     for other, start in ((name, at), *more):
         apart[other][start:] += size * 1.2 ** np.arange(STEPS - start)
     return start_run(apart, source="port.log")
@@ -126,6 +129,7 @@ def test_what_lies_inside_the_envelope_does_not_fail():
         ("grad_norm_geometric", 0, "its gradients do not: look at the backward pass"),
         ("update_norm", 0, "the update does not: look at the optimizer"),
         ("buffer_norm", 0, "look at the running statistics"),
+        ("lr", 3, "The lr differs: look at the schedule"),
         ("grad_norm", 4, "loss of the 5th step agrees and its gradients do not"),
         ("loss", 1, "The first update agrees: look at the data of the 2nd step"),
         ("loss", 7, "The first 7 updates agree: look at the data of the 8th step"),
@@ -396,3 +400,17 @@ def test_a_perturbed_run_of_another_start_is_refused(folder):
     )
     assert isinstance(found.exception, PolicyError)
     assert "the runs are not one experiment: start_labels" in str(found.exception)
+
+
+def test_the_report_names_the_perturbed_logs(folder):
+    found = run_command("compare", "gpu", "good.log", "--json", "-")
+    document = json.loads(found.output)
+    schema = json.loads((Path(__file__).parents[1] / "docs/comparison.schema.json").read_text())
+    jsonschema.validate(document, schema)
+    assert len(document["baseline"]["perturbed"]) == 8
+    assert "perturbed" not in document["candidate"]
+    shown = run_command("compare", "gpu", "good.log")
+    assert "gpu/perturbed_8/port.log" in shown.output
+    line = run_command("compare", "gpu", "good.log", "-q").output
+    assert line.startswith("pass -0.01% (")
+    assert "judged on the first 20 steps from the same start" in line

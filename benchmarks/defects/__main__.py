@@ -27,6 +27,7 @@ def main() -> int:
     start = commands.add_parser("start", help="train and store the paired corpus")
     start.add_argument("--precision", default="float32", choices=("float32", "bfloat16", "float16"))
     commands.add_parser("start-table", help="what a few steps from the same start notice")
+    commands.add_parser("start-picture", help="that table's summary, for README")
     for command in commands.choices.values():
         command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
         command.add_argument("--baseline", help="device of the baseline; default the same")
@@ -46,6 +47,10 @@ def main() -> int:
         from benchmarks.defects.paired_table import main as print_table
 
         return print_table(tuple(PRECISIONS))
+    if args.command == "start-picture":
+        from benchmarks.defects.paired_picture import main as draw_picture
+
+        return draw_picture()
     return _paired(args) if args.command == "start" else _train(args)
 
 

@@ -21,10 +21,12 @@ from benchmarks.defects.corpus import SHELF, Trained, load
 from benchmarks.defects.paired import PREFIX
 from benchmarks.defects.score import COSTLY, by_setting, cost_of
 from benchmarks.defects.settings import settings
+from harness.align.start import start_of
 from harness.comparison.judge import Policy
 from harness.comparison.pipeline import compare
 from harness.log.run import Run
 from harness.rules import Verdict
+from harness.stats.envelope import ULP, quantile_of
 
 PARTS = (1, 3, 10, 30)
 NOTICED = frozenset({Verdict.FAIL, Verdict.INCOMPARABLE})
@@ -125,6 +127,45 @@ def _of_policy(*, perturbed: bool, loss_alone: bool = False) -> Callable[[Pair],
     return noticed
 
 
+def _beyond_largest(factor: float) -> Callable[[Pair], bool]:
+    """Whether a figure exceeds so many times the largest deviation of a perturbed run so far."""
+
+    def noticed(pair: Pair) -> bool:
+        start = start_of([pair.baseline], [pair.candidate], pair.perturbed, metric="loss")
+        if start is None:
+            return True
+        for series in start.series:
+            size = np.maximum(np.abs(series.baseline), 1e-12)
+            benign = np.abs(series.ours - series.baseline).max(axis=0) / size
+            limit = factor * np.maximum(np.maximum.accumulate(benign), ULP)
+            if not (np.abs(series.candidate - series.baseline) / size <= limit).all():
+                return True
+        return False
+
+    return noticed
+
+
+def _within_logs(pair: Pair) -> bool:
+    """Whether a figure leaves the tolerance interval of log |deviation|, pooled over the steps.
+
+    The logarithms are taken as normal around a line in the step, the level and growth of the run.
+    """
+    start = start_of([pair.baseline], [pair.candidate], pair.perturbed, metric="loss")
+    if start is None:
+        return True
+    looks = sum(series.steps.size for series in start.series)
+    for series in start.series:
+        size = np.maximum(np.abs(series.baseline), 1e-12)
+        logs = np.log(np.maximum(np.abs(series.ours - series.baseline) / size, ULP / 10))
+        t = np.arange(series.steps.size)
+        line = np.polyval(np.polyfit(t, logs.mean(axis=0), min(1, t.size - 1)), t)
+        spread = float(np.sqrt(((logs - line) ** 2).mean()))
+        limit = np.exp(line + quantile_of(0.01, looks, logs.shape[0]) * max(spread, 0.5))
+        if not (np.abs(series.candidate - series.baseline) / size <= limit).all():
+            return True
+    return False
+
+
 def _loss(run: Run) -> Run:
     return replace(run, series=tuple(s for s in run.series if s.name == "loss"))
 
@@ -142,6 +183,9 @@ JUDGES: Mapping[str, Callable[[Pair], bool]] = {
     "same-start": _of_policy(perturbed=True),
     "same-start, loss alone": _of_policy(perturbed=True, loss_alone=True),
     "same-start, no perturbed run": _of_policy(perturbed=False),
+    "3 x the largest perturbed": _beyond_largest(3),
+    "10 x the largest perturbed": _beyond_largest(10),
+    "log-normal around a line": _within_logs,
     "bitwise": lambda pair: bool((_ratios(pair) != 0).any()),
     "each loss within 1e-4": lambda pair: not (_ratios(pair) <= 1e-4).all(),
     "first loss within 1e-5": lambda pair: not _ratios(pair)[0] <= 1e-5,

@@ -160,14 +160,14 @@ def _arithmetic(first: Run, candidate: Run) -> Iterator[str]:
 
 
 def _names(first: Run, candidate: Sequence[Run], metric: str) -> list[str]:
-    """Returns the measured series that the runs share, the judged one first."""
+    """Returns the measured series and the schedules that the runs share, the judged one first."""
     shared = set.intersection(*({s.name for s in run.series} for run in (first, *candidate)))
     measured = sorted(name for name in shared if _is_measured(name))
     return [name for name in (metric,) if name in shared] + [n for n in measured if n != metric]
 
 
 def _is_measured(name: str) -> bool:
-    return is_auxiliary(name) and not takes_resources(name) and not is_schedule(name)
+    return (is_auxiliary(name) or is_schedule(name)) and not takes_resources(name)
 
 
 def _series(runs: Sequence[Run], shape: tuple[int, int, int, int], name: str) -> StartSeries | None:

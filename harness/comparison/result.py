@@ -19,6 +19,7 @@ from harness.errors import HarnessError
 from harness.log.shown import shown
 from harness.log.wording import counted
 from harness.rules import Finding, RuleCall, Verdict
+from harness.rules.same_start import RULE as SAME_START
 
 ERROR = "error"
 """The word for a port whose logs cannot be read or compared; it is not a verdict."""
@@ -167,8 +168,9 @@ def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
 def qualifier(comparison: Comparison) -> str:
     """Returns in words what limits a pass; empty for an unlimited pass and for other verdicts.
 
-    A pass is limited if only a part of the run was judged, if a fact, schedule or series was
-    waived, or if the mean level differs by 5 % or more, the limit of the published rule.
+    A pass is limited if only a part of the run or its first steps were judged, if a fact, schedule
+    or series was waived, or if the mean level differs by 5 % or more, the limit of the published
+    rule.
     """
     if comparison.verdict is not Verdict.PASS:
         return ""
@@ -177,8 +179,10 @@ def qualifier(comparison: Comparison) -> str:
     schedules = len(comparison.waived_schedules)
     logs = [item for item in allow if item.split(".")[0] in {"series", "ranks"}]
     level = relative_difference(aligned.baseline_mean, aligned.candidate_mean)
+    by_start = any(f.rule == SAME_START for f in comparison.judgement.findings)
+    first = f"judged on the first {counted(aligned.steps.size, 'step')} from the same start"
     parts = [
-        comparison.judgement.scope,
+        comparison.judgement.scope or (first if by_start else ""),
         f"{counted(waived, 'fact')} waived" if waived else "",
         f"{counted(schedules, 'logged schedule')} waived" if schedules else "",
         f"not required: {', '.join(logs)}" if logs else "",

@@ -66,7 +66,7 @@ def judged_on(
     The hashes of logs were computed while the logs were read. `before` is the result of `recorded`
     before the comparison: if a recording changed in between, the content is uncertain.
     """
-    runs = (*comparison.baseline, *comparison.candidate)
+    runs = [run for side in comparison.sides for run in side]
     pairs = _content(port, root, {run.source: run.sha256 for run in runs if run.sha256})
     if pairs is None or before is None or not set(before) <= set(pairs):
         return None

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from harness.align.auxiliary import is_schedule
 from harness.align.start import Start
 from harness.log.arrays import Floats
 from harness.stats.envelope import FIRST
@@ -51,7 +52,10 @@ def _words(there: set[str], first: int, norms: set[str]) -> str:
     `norms` are the norms that the logs hold; without them the loss alone is known.
     """
     when = "first" if first == 0 else _ordinal(first + 1)
-    if there - norms:
+    schedules = {name for name in there if is_schedule(name)}
+    if schedules and not there - norms - schedules:
+        return f"The {' and '.join(sorted(schedules))} differs: look at the schedule."
+    if there - norms - schedules:
         return _of_loss(first, norms)
     if any("grad" in name for name in there):
         return (

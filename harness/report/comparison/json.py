@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from harness.align.aligned import ranges
@@ -12,6 +13,12 @@ from harness.report import escape
 from harness.version import tool_version
 
 SCHEMA_VERSION = 2
+
+
+def _side(runs: Sequence[Run], perturbed: Sequence[Run]) -> dict[str, Any]:
+    """Returns the runs of a side, and its perturbed runs if it has any."""
+    content = {"runs": [_run(run) for run in runs]}
+    return content | ({"perturbed": [_run(run) for run in perturbed]} if perturbed else {})
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
@@ -24,8 +31,8 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "verdict": str(comparison.verdict),
         "reasons": list(judgement.reasons),
         "metric": comparison.policy.metric,
-        "baseline": {"runs": [_run(run) for run in comparison.baseline]},
-        "candidate": {"runs": [_run(run) for run in comparison.candidate]},
+        "baseline": _side(comparison.baseline, comparison.perturbed[0]),
+        "candidate": _side(comparison.candidate, comparison.perturbed[1]),
         "comparability": [
             {
                 "fact": row.fact,

@@ -33,8 +33,8 @@ def repeat_command(
     options = _options(policy) + (["--baselines", baselines] if baselines else [])
     pair = _pair(comparison)
     sides = [
-        _sources(comparison.baseline) if baseline is None else baseline,
-        _sources(comparison.candidate) if candidate is None else candidate,
+        _sources(comparison.sides[0]) if baseline is None else baseline,
+        _sources(comparison.sides[1]) if candidate is None else candidate,
     ]
     if pair:
         sides = [baseline or pair]

@@ -175,8 +175,9 @@ def only(side: str, aligned: Aligned) -> str:
 
 def inputs_table(comparison: Comparison) -> Table:
     """Returns the table of logs with size and hash."""
-    rows = [_input_row("baseline", run) for run in comparison.baseline]
-    rows += [_input_row("candidate", run) for run in comparison.candidate]
+    base, cand = comparison.sides
+    rows = [_input_row("baseline", run) for run in base]
+    rows += [_input_row("candidate", run) for run in cand]
     head = ("side", "log", "bytes", "sha256", "read as")
     return Table(title="Inputs", head=head, rows=tuple(rows))
 
