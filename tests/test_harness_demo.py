@@ -1,6 +1,7 @@
 """The demo's driver: what it says of the time left, and what it does when a step fails."""
 
 import importlib.util
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -100,14 +101,17 @@ def test_the_first_verdict_is_on_the_same_start_and_the_next_on_a_fault(untraine
     lines = capfd.readouterr().out.splitlines()
     verdicts = [i for i, line in enumerate(lines) if line.startswith(("pass", "fail", "in"))]
     first, second = verdicts[:2]
-    assert lines[first].startswith("pass -0.09%, same-start: loss and 10 further series stay")
+    assert re.match(r"pass -0\.09% .*same-start: loss and 11 further series stay", lines[first])
     assert lines[first + 1].startswith("demo: this verdict took ")
     assert f"with a fault of a port, {untrained.FAULT}" in "".join(lines[first:second])
-    assert lines[second].startswith("fail -0.00%, same-start: grad_norm_geometric leaves")
+    assert lines[second].startswith("fail +0.00%, same-start: grad_norm_geometric leaves")
     assert lines[second].endswith("look at the backward pass.")
     whole = next(i for i, line in enumerate(lines) if "trains 3 seeds for 200 steps" in line)
     assert second < whole
     assert "the fault was not noticed" not in "".join(lines)
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    for line in (lines[first], lines[second]):
+        assert re.sub(r"^(\w+) \S+%", r"\1 +0.00%", line) in readme
 
 
 def test_the_status_is_the_worse_verdict(untrained, monkeypatch, capfd):
