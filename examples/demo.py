@@ -136,16 +136,16 @@ def judge_first(name: str, options: Sequence[str]) -> int:
     begun = time.monotonic()
     train_first(name, options)
     status = harness("compare", START, str(FIRST / name / "port.log"), "--quiet")
-    say(f"this verdict took {duration(time.monotonic() - begun)}, with the training")
+    say(f"{duration(time.monotonic() - begun)} from the start of the training to this verdict")
     return status
 
 
 def judge_start(options: Sequence[str]) -> int:
     """Judges the first steps, healthy and with a fault; returns the status of the healthy ones."""
-    say(f"trains the first {FIRST_STEPS} steps from the same start as the baseline of a CPU")
+    say(f"trains {FIRST_STEPS} steps from the same start as a baseline that was recorded on a CPU")
     status = judge_first("port", options)
     if status == PASS:
-        say(f"trains them with a fault of a port, {FAULT}: {FAULT_MEANS}")
+        say(f"trains the same steps with a fault, {FAULT}: {FAULT_MEANS}")
         if judge_first("faulty", [*options, "--fault", FAULT]) != FAIL:
             say("the fault was not noticed")
     return status
