@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from loglines import decaying, record, run
+from startlogs import perturbed_runs, start_run
 
 from harness import Policy, Verdict, compare, read_run
 from harness.log.run import Series
@@ -48,6 +49,22 @@ def test_equal_bits_on_different_devices_or_seeds_never_pass(fact, ours, theirs)
     assert f"state {fact} {ours} and {theirs}" in doubts
     assert verdict(run(base, **{fact: ours}), run(base, **{fact: ours}))[0] is Verdict.PASS
     assert verdict(run(base, **{fact: ours}), run(base))[0] is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("fact", "theirs", "expected"),
+    [("device_name", "B", Verdict.PASS), ("device_kind", "sdaa", Verdict.INCONCLUSIVE)],
+)
+def test_equal_bits_of_the_same_start_are_expected_of_devices_of_one_kind(fact, theirs, expected):
+    """A CPU of another make, with the same instructions, computes the same bits."""
+    start = {"device_kind": "cpu", "device_name": "A"}
+    rng = np.random.default_rng(3)
+    baseline = [start_run(facts=start), *perturbed_runs(rng, facts=start)]
+    candidate = start_run(source="port.log", facts={**start, fact: theirs})
+    made = compare(baseline, [candidate])
+    assert [finding.rule for finding in made.judgement.findings] == ["same-start"]
+    assert made.verdict is expected
+    assert bool(made.judgement.doubts) is (expected is Verdict.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize("side", [0, 1])

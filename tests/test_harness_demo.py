@@ -1,13 +1,16 @@
 """The demo's driver: what it says of the time left, and what it does when a step fails."""
 
 import importlib.util
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from harness import Verdict, compare, read_run
 from harness.ports.manifest import read_manifest
+from harness.storage.baselines import load_runs, open_recording
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,11 +45,14 @@ def test_what_is_left_is_the_rest_of_this_run_and_the_whole_of_the_others(demo):
     assert [demo.duration(s) for s in (5, 89, 91, 600)] == ["5 s", "89 s", "2 min", "10 min"]
 
 
-def test_the_demo_judges_what_it_trained_and_lists_both_reports_in_one_index(
-    demo, tmp_path, monkeypatch, capfd
-):
-    """The sample log stands in for the trainings, under the seeds of the demo."""
-    sample = (ROOT / "logs/samples/ccnet_r18-d8_demo_seed_0.log").read_text()
+SAMPLES = ROOT / "logs/samples"
+START = "ccnet_r18-d8_demo_start"
+
+
+@pytest.fixture
+def untrained(demo, monkeypatch):
+    """The driver without its trainings: sample logs stand in for them, under the demo's seeds."""
+    sample = (SAMPLES / "ccnet_r18-d8_demo_seed_0.log").read_text()
     run = subprocess.run
 
     def train(run_number, seed, options, estimate):
@@ -58,23 +64,86 @@ def test_the_demo_judges_what_it_trained_and_lists_both_reports_in_one_index(
             for line in sample.replace("    seed: 0\n", f"    seed: {seed}\n").splitlines(True)
         ]  # fmt: skip
         (folder / "port.log").write_text("".join(lines))
-        return 0
+
+    def train_first(name, options):
+        faulty = "--fault" in options
+        stem = "detached_attention" if faulty else "other_kernels"
+        (demo.FIRST / name).mkdir(parents=True)
+        shutil.copy(SAMPLES / f"{START}_{stem}.log", demo.FIRST / name / "port.log")
 
     def made(command, **kwargs):
         made_scenes = "model.data.synthetic" in command
         return subprocess.CompletedProcess(command, 0) if made_scenes else run(command, **kwargs)
 
     monkeypatch.setattr(demo, "train", train)
+    monkeypatch.setattr(demo, "train_first", train_first)
     monkeypatch.setattr(demo.subprocess, "run", made)
-    status = demo.main([])
+    return demo
+
+
+def test_the_demo_judges_what_it_trained_and_lists_all_reports_in_one_index(
+    untrained, tmp_path, capfd
+):
+    status = untrained.main([])
     out = capfd.readouterr().out
     assert status in (0, 1, 3)
     assert "an estimate follows" in out.splitlines()[1]
-    assert "reports/index.html lists both" in out
+    assert "reports/index.html lists them" in out
     index = (tmp_path / "reports/index.html").read_text()
     for port in read_manifest(ROOT / "demo.toml").port:
         assert (tmp_path / "reports" / port.name / "report.html").exists()
         assert f"{port.name}/report.html" in index
+
+
+def test_the_first_verdict_is_on_the_same_start_and_the_next_on_a_fault(untrained, capfd):
+    """Of what the demo prints, the first line that begins with a verdict."""
+    untrained.main([])
+    lines = capfd.readouterr().out.splitlines()
+    verdicts = [i for i, line in enumerate(lines) if line.startswith(("pass", "fail", "in"))]
+    first, second = verdicts[:2]
+    assert re.match(r"pass -0\.09% .*same-start: loss and 11 further series stay", lines[first])
+    assert "s from the start of the training to this verdict" in lines[first + 1]
+    assert f"the same steps with a fault, {untrained.FAULT}" in "".join(lines[first:second])
+    assert lines[second].startswith("fail +0.00%, same-start: grad_norm_geometric leaves")
+    assert lines[second].endswith("look at the backward pass.")
+    whole = next(i for i, line in enumerate(lines) if "trains 3 seeds for 200 steps" in line)
+    assert second < whole
+    assert "the fault was not noticed" not in "".join(lines)
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    for line in (lines[first], lines[second]):
+        assert re.sub(r"^(\w+) \S+%", r"\1 +0.00%", line) in readme
+
+
+def test_the_status_is_the_worse_verdict(untrained, monkeypatch, capfd):
+    monkeypatch.setattr(untrained, "harness", lambda *words: statuses[words[1]])
+    for first, whole, expected in [(0, 0, 0), (3, 0, 3), (0, 4, 4), (4, 1, 1), (4, 3, 4)]:
+        statuses = {untrained.START: first, untrained.CONFIG: whole, "demo.toml": 4}
+        assert untrained.main([]) == expected
+    assert "the fault was not noticed" in capfd.readouterr().out
+
+
+def test_a_fault_is_shown_only_beside_a_start_that_passes(untrained, monkeypatch):
+    """With other options the start is another one, and a fault would show nothing."""
+    trained = []
+    monkeypatch.setattr(untrained, "train_first", lambda name, options: trained.append(name))
+    monkeypatch.setattr(untrained, "harness", lambda *_: 4)
+    assert untrained.judge_start(["--amp"]) == 4
+    assert trained == ["port"]
+
+
+@pytest.mark.parametrize("name", ["other_kernels", "detached_attention"])
+def test_the_recorded_start_tells_other_kernels_from_a_fault(name):
+    """SSE4.1 on one thread against AVX-512 on two; and the attention's weights without gradient."""
+    baseline = load_runs(open_recording(ROOT / "baselines" / START))
+    found = compare(baseline, [read_run(SAMPLES / f"{START}_{name}.log")])
+    (finding,) = found.judgement.findings
+    assert finding.rule == "same-start"
+    if name == "other_kernels":
+        assert found.verdict is Verdict.PASS
+        assert finding.observed["largest_ratio"] < 0.5
+    else:
+        assert found.verdict is Verdict.FAIL
+        assert finding.observed["first_step_outside"] == 1
 
 
 def test_a_training_that_fails_ends_the_demo_with_its_last_line_and_status(
@@ -89,7 +158,15 @@ def test_a_training_that_fails_ends_the_demo_with_its_last_line_and_status(
         return popen(["sh", "-c", "echo error: no data; exit 2"], **kwargs)
 
     monkeypatch.setattr(demo.subprocess, "Popen", failing)
-    assert demo.train(0, 101, [], demo.Estimate(1)) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("error: no data\n")
-    assert "logs/demo_output/seed_101.txt" in err
+    for train, log in [
+        (lambda: demo.train(0, 101, [], demo.Estimate(1)), "seed_101.txt"),
+        (lambda: demo.train_first("port", []), "start_port.txt"),
+    ]:
+        with pytest.raises(subprocess.CalledProcessError):
+            train()
+        err = capsys.readouterr().err
+        assert err.startswith("error: no data\n")
+        assert f"logs/demo_output/{log}" in err
+    shutil.rmtree(demo.FIRST)
+    monkeypatch.setattr(demo.subprocess, "run", lambda *_, **__: None)  # makes no scenes
+    assert demo.main([]) == 2

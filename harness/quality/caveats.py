@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from harness.align.aligned import Aligned
 from harness.align.auxiliary import takes_resources
+from harness.align.start import stated
 from harness.log.run import Run, Series, same_series
 from harness.log.wording import counted
 from harness.quality.copies import copied
@@ -27,6 +28,9 @@ FEW_TIMES = 5
 """A series of times or speeds with more different values is measured; others may be settings."""
 _IDENTITY = ("device_kind", "device_name", "seed")
 """Facts that make equal bits implausible if they differ."""
+_IDENTITY_OF_A_START = ("device_kind", "seed")
+"""The same for runs of the same start: two devices of one kind may compute the same bits. Two CPUs
+with the same instructions do, and so do two cards of one make."""
 
 
 def data_caveats(
@@ -94,7 +98,7 @@ def _equal_bits(baseline: Sequence[Run], candidate: Sequence[Run], aligned: Alig
                 continue
             if not np.array_equal(left, right):
                 continue
-            for fact in _IDENTITY:
+            for fact in _IDENTITY_OF_A_START if stated([base, cand]) else _IDENTITY:
                 ours, theirs = base.facts.get(fact), cand.facts.get(fact)
                 if ours is not None and theirs is not None and ours != theirs:
                     doubts.append(
