@@ -1236,6 +1236,37 @@ FORMS = {
             "val.loss": {20: 2.125, 40: 1.625},
         },
     ),
+    "Paddle's Model.fit with bars": (
+        "Epoch 1/2\nstep 51/51 [==============================] - loss: 5.5000 - 1ms/step\n"
+        "Eval begin...\nstep 13/13 [==============================] - loss: 6.0000 - 853us/step\n"
+        "Eval samples: 102\n"
+        "Epoch 2/2\nstep 51/51 [==============================] - loss: 4.5000 - 1ms/step\n"
+        "Eval begin...\nstep 13/13 [==============================] - loss: 5.0000 - 853us/step\n"
+        "Eval samples: 102\n",
+        {"loss": {51: 5.5, 102: 4.5}, "val.loss": {51: 6.0, 102: 5.0}},
+    ),
+    "Coqui with evaluations": (
+        " > EPOCH: 0/2\n\n > TRAINING (2025-01-02 10:00:00) \n\n"
+        "   --> TIME: 2025-01-02 10:00:01 -- STEP: 0/2 -- GLOBAL_STEP: 0\n"
+        "     | > loss: 5.5  (5.5)\n\n > EVALUATION \n\n   --> STEP: 0\n"
+        "     | > loss: 6.25  (6.25)\n\n   --> STEP: 1\n     | > loss: 5.75  (6.0)\n\n"
+        "  --> EVAL PERFORMANCE\n     | > avg_loss: 6.0 (+0)\n\n"
+        " > EPOCH: 1/2\n\n > TRAINING (2025-01-02 10:01:00) \n\n"
+        "   --> TIME: 2025-01-02 10:01:01 -- STEP: 0/2 -- GLOBAL_STEP: 2\n"
+        "     | > loss: 4.5  (4.5)\n\n > EVALUATION \n\n   --> STEP: 0\n"
+        "     | > loss: 5.25  (5.25)\n\n   --> STEP: 1\n     | > loss: 4.75  (5.0)\n\n"
+        "  --> EVAL PERFORMANCE\n     | > avg_loss: 5.0 (-1.0)\n\n",
+        {"loss": {0: 5.5, 2: 4.5}, "val.loss": {0: 6.0, 2: 5.0}},
+    ),
+    "HiFi-GAN": (
+        "Steps : 5, Gen Loss Total : 57.875, Mel-Spec. Error : 0.375, s/b : 1.013\n"
+        "Steps : 10, Gen Loss Total : 47.125, Mel-Spec. Error : 0.250, s/b : 1.012\n",
+        {
+            "Error": {5: 0.375, 10: 0.25},
+            "Gen_Loss_Total": {5: 57.875, 10: 47.125},
+            "s/b": {5: 1.013, 10: 1.012},
+        },
+    ),
     "Informer": (
         "\titers: 100, epoch: 1 | loss: 0.5625000\n\titers: 200, epoch: 1 | loss: 0.5312500\n"
         "Epoch: 1, Steps: 200 | Train Loss: 0.5468750 Vali Loss: 0.7187500 Test Loss: 0.8125000\n",

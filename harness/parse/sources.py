@@ -46,6 +46,7 @@ LOSSES = (
     "Train/Loss",
     "train/loss_step",
     "total_loss",
+    "loss_total",
     "loss_avg",
     "train/total_loss",
     "losses/train",

@@ -41,6 +41,8 @@ _AT = re.compile(
     rf"(?:[^\S\n]{{0,4}}\([^\S\n]{{0,4}}(?P<mean>{VALUE})\))?|(?P<torn>\d))",
     re.ASCII,
 )
+_LOSS_BEFORE = re.compile(r"\bloss[ ]\Z", re.IGNORECASE)
+"""What precedes `Total : 2.5` in `Gen Loss Total : 2.5` of HiFi-GAN."""
 _SHARE = re.compile(r"acc|prec|recall|top-?\d|iou|dice|err|[wc]er", re.ASCII)
 """Parts of the names of figures that may be a percentage: others are of the progress."""
 _WORD = re.compile(r"(?P<word>\[[^\]\n]{0,40}\]|[^\s,;|)}\]]{0,40})(?P<behind>\s{0,8}[^\n]?)")
@@ -91,6 +93,8 @@ def figures_of(text: str, floor: int = 0, *, between: bool = False) -> list[Figu
             figures += _of_other_data(shared, match, text)
             continue
         loss = ("loss" in low and (stated or not low[-1].isdigit())) or low in _LOSSES
+        if low == "total" and stated:
+            loss = _LOSS_BEFORE.search(text, floor, match.start()) is not None
         if not loss and (not _is_named(low, stated=stated) or _is_no_figure(low)):
             continue
         counted = BETWEEN.match(text, match.start("name")) if between and low == "loss" else None

@@ -97,7 +97,11 @@ def _two_words(
     if words[-1].lower() not in wanted:
         return name, start
     more = len(words[-1]) + 1
-    if name.lower() == "value" and len(words) > 1 and words[-2].lower() not in NO_QUALIFIER:
+    if (
+        name.lower() in ("value", "total")
+        and len(words) > 1
+        and words[-2].lower() not in NO_QUALIFIER
+    ):
         more += len(words[-2]) + 1
     return text[start - more : start + len(name)], start - more
 

@@ -50,10 +50,12 @@ _SCORES = (
 _COUNTER = re.compile(r"step|iter", re.ASCII | re.IGNORECASE)
 _OTHER_EPOCH = re.compile(r"best|sav(?:ed|ing)|checkpoint|early|resum", re.IGNORECASE)
 """Words of a line whose epoch is not the one that begins."""
-_OPENS = re.compile(r"\s{0,8}eval(?:uation)? begin\b", re.IGNORECASE)
-_CLOSES = re.compile(r"\s{0,8}(?:eval(?:uation)? (?:samples|end)|epoch|train)\b", re.IGNORECASE)
+_OPENS = re.compile(r"[\s>]{0,8}(?:eval(?:uation)? begin\b|evaluation\s{0,8}\Z)", re.IGNORECASE)
+_CLOSES = re.compile(
+    r"[\s>]{0,8}(?:eval(?:uation)? (?:samples|end)|epoch|train(?:ing)?)\b", re.IGNORECASE
+)
 """Lines around those of an evaluation, which say no more than lines of training: `Eval begin...`
-and `Eval samples: 100` of Paddle."""
+and `Eval samples: 100` of Paddle, ` > EVALUATION` and ` > EPOCH: 1/10` of Coqui."""
 _NO_RECORD = re.compile(r"best|param|config|setting|argument|namespace")
 """Words before the first figure of lines whose figures are settings, or those of another step."""
 _BEGINS = re.compile(
@@ -248,6 +250,8 @@ class Grammar:
 
     def _begin_step(self, line: str) -> None:
         """Takes the step of a line without a loss, such as `Step 100 per-step time 0.5s`."""
+        if self._inside:
+            return
         prefix = prefix_of(line)
         if _BEGINS.match(line, prefix.end) or _BRACKETED.search(line):
             place = place_of(line, prefix.end)

@@ -74,6 +74,7 @@ TWO_WORDS = {
     "rate": frozenset({"learning"}),
     "scale": frozenset({"loss", "grad"}),
     "value": frozenset({"loss"}),
+    "total": frozenset({"loss"}),
     "ppl": frozenset({"loss"}),
 }
 """Second words of names, and the words before them that belong to the name."""
