@@ -1116,6 +1116,172 @@ FORMS = {
             "val.metrics_translate/targets/neg_log_perplexity": {100: -7.25},
         },
     ),
+    "OpenPCDet": (
+        "2025-01-02 10:00:00,125   INFO  Train:    1/80 (  1%) [  50/464 ( 11%)]  Loss:"
+        " 2.375 (3.25)"
+        "  LR: 3.000e-03  Time cost: 00:30/04:00 [00:31/5:01:22]  Acc_iter 50\n"
+        "2025-01-02 10:01:00,125   INFO  Train:    1/80 (  1%) [ 100/464 ( 22%)]  Loss:"
+        " 2.125 (3.00)"
+        "  LR: 3.000e-03  Time cost: 01:00/04:00 [01:01/5:01:22]  Acc_iter 100\n"
+        "2025-01-02 10:05:00,125   INFO  Train:    2/80 (  2%) [  50/464 ( 11%)]  Loss:"
+        " 1.875 (1.75)"
+        "  LR: 3.000e-03  Time cost: 00:30/04:00 [05:01/5:01:22]  Acc_iter 514\n",
+        {
+            "loss": {50: 2.375, 100: 2.125, 514: 1.875},
+            "lr": {50: 0.003, 100: 0.003, 514: 0.003},
+        },
+    ),
+    "Tacotron 2": (
+        "Train loss 0 8.125 Grad Norm 1.25 0.81s/it\n"
+        "Train loss 1 7.125 Grad Norm 1.5 0.80s/it\n"
+        "Validation loss 1:  5.875\n"
+        "Train loss 2 6.125 Grad Norm 1.75 0.80s/it\n",
+        {
+            "grad_norm": {0: 1.25, 1: 1.5, 2: 1.75},
+            "loss": {0: 8.125, 1: 7.125, 2: 6.125},
+            "val.loss": {1: 5.875},
+        },
+    ),
+    "rsl_rl": (
+        "################\n                \x1b[1m Learning iteration 0/1500 \x1b[0m          \n\n"
+        "               Value function loss: 0.125\n                    Surrogate loss: -0.0625\n"
+        "################\n                \x1b[1m Learning iteration 10/1500 \x1b[0m         \n\n"
+        "               Value function loss: 0.25\n                    Surrogate loss: -0.03125\n",
+        {
+            "Surrogate_loss": {0: -0.0625, 10: -0.03125},
+            "Value_function_loss": {0: 0.125, 10: 0.25},
+        },
+    ),
+    "Coqui": (
+        "\x1b[1m   --> TIME: 2025-01-02 10:00:00 -- STEP: 24/100 -- GLOBAL_STEP: 25\x1b[0m\n"
+        "     | > loss: 3.125  (3.375)\n     | > grad_norm: 1.5  (1.75)\n\n"
+        "\x1b[1m   --> TIME: 2025-01-02 10:01:00 -- STEP: 49/100 -- GLOBAL_STEP: 50\x1b[0m\n"
+        "     | > loss: 2.875  (3.125)\n     | > grad_norm: 1.25  (1.5)\n\n",
+        {"grad_norm": {25: 1.5, 50: 1.25}, "loss": {25: 3.125, 50: 2.875}},
+    ),
+    "OLMo": (
+        "[2025-01-02 10:00:00] INFO     [olmo.train:876, rank=0] [step=10/1000,epoch=0]\n"
+        "    train/CrossEntropyLoss=10.25\n    train/Perplexity=28,282\n"
+        "[2025-01-02 10:01:00] INFO     [olmo.train:876, rank=0] [step=20/1000,epoch=0]\n"
+        "    train/CrossEntropyLoss=9.25\n    train/Perplexity=10,405\n",
+        {
+            "train/CrossEntropyLoss": {10: 10.25, 20: 9.25},
+            "train/Perplexity": {10: 28282.0, 20: 10405.0},
+        },
+    ),
+    "MONAI": (
+        "epoch 1/2\n1/2, train_loss: 0.875\n2/2, train_loss: 0.75\nepoch 1 average loss: 0.8125\n"
+        "epoch 2/2\n1/2, train_loss: 0.625\n2/2, train_loss: 0.5\nepoch 2 average loss: 0.5625\n",
+        {"loss": {1: 0.875, 2: 0.75, 3: 0.625, 4: 0.5}},
+    ),
+    "a sentence of losses": (
+        "Step: 10. Epoch: 0/50. Iteration: 11/100. Cls loss: 1.12500. Reg loss: 0.50000. "
+        "Total loss: 1.62500\n"
+        "Step: 20. Epoch: 0/50. Iteration: 21/100. Cls loss: 1.00000. Reg loss: 0.25000. "
+        "Total loss: 1.25000\n",
+        {
+            "Cls_loss": {10: 1.125, 20: 1.0},
+            "Reg_loss": {10: 0.5, 20: 0.25},
+            "loss": {10: 1.625, 20: 1.25},
+        },
+    ),
+    "pairs in a list": (
+        "rank: 0, step: 50/1000, total step: 50, (lr: 1.000e-06), [('loss', 2.125), ('acc', 0.5)]\n"
+        "rank: 0, step: 99/1000, total step: 99, (lr: 1.000e-06), [('loss', 1.875),"
+        " ('acc', 0.75)]\n",
+        {
+            "acc": {50: 0.5, 99: 0.75},
+            "loss": {50: 2.125, 99: 1.875},
+            "lr": {50: 1e-06, 99: 1e-06},
+        },
+    ),
+    "pygcn": (
+        "Epoch: 0001 loss_train: 1.9375 acc_train: 0.125 loss_val: 1.9688 acc_val: 0.25"
+        " time: 0.02s\n"
+        "Epoch: 0002 loss_train: 1.8750 acc_train: 0.250 loss_val: 1.9062 acc_val: 0.50"
+        " time: 0.02s\n",
+        {
+            "acc_train": {1: 0.125, 2: 0.25},
+            "loss": {1: 1.9375, 2: 1.875},
+            "val.acc": {1: 0.25, 2: 0.5},
+            "val.loss": {1: 1.9688, 2: 1.9062},
+        },
+    ),
+    "BasicSR": (
+        "2025-01-02 10:00:00,125 INFO: [net..][epoch:  0, iter:     100, lr:(2.000e-04,)] "
+        "[eta: 1 day, 1:11:11, time (data): 0.125 (0.015)] l_pix: 3.1250e-02 l_g_gan: 1.25e+00 \n"
+        "2025-01-02 10:01:00,125 INFO: [net..][epoch:  0, iter:   1,200, lr:(2.000e-04,)] "
+        "[eta: 1 day, 1:11:11, time (data): 0.125 (0.015)] l_pix: 1.5625e-02 l_g_gan: 1.50e+00 \n",
+        {
+            "l_g_gan": {100: 1.25, 1200: 1.5},
+            "l_pix": {100: 0.03125, 1200: 0.015625},
+            "lr": {100: 0.0002, 1200: 0.0002},
+        },
+    ),
+    "a notebook of Hugging Face": (
+        "Step\tTraining Loss\tValidation Loss\n500\t2.375\t2.25\n1000\t2.125\t2.0\n",
+        {"loss": {500: 2.375, 1000: 2.125}, "val.loss": {500: 2.25, 1000: 2.0}},
+    ),
+    "Paddle's Model.fit": (
+        "Epoch 1/2\nstep 10/20 - loss: 2.5000 - acc: 0.1250 - 52ms/step\n"
+        "step 20/20 - loss: 2.2500 - acc: 0.2500 - 51ms/step\nEval begin...\n"
+        "step 5/5 - loss: 2.1250 - acc: 0.3750 - 21ms/step\nEval samples: 1000\n"
+        "Epoch 2/2\nstep 10/20 - loss: 1.8750 - acc: 0.3750 - 52ms/step\n"
+        "step 20/20 - loss: 1.7500 - acc: 0.5000 - 51ms/step\nEval begin...\n"
+        "step 5/5 - loss: 1.6250 - acc: 0.6250 - 21ms/step\nEval samples: 1000\n",
+        {
+            "acc": {10: 0.125, 20: 0.25, 30: 0.375, 40: 0.5},
+            "loss": {10: 2.5, 20: 2.25, 30: 1.875, 40: 1.75},
+            "val.acc": {20: 0.375, 40: 0.625},
+            "val.loss": {20: 2.125, 40: 1.625},
+        },
+    ),
+    "Paddle's Model.fit with bars": (
+        "Epoch 1/2\nstep 51/51 [==============================] - loss: 5.5000 - 1ms/step\n"
+        "Eval begin...\nstep 13/13 [==============================] - loss: 6.0000 - 853us/step\n"
+        "Eval samples: 102\n"
+        "Epoch 2/2\nstep 51/51 [==============================] - loss: 4.5000 - 1ms/step\n"
+        "Eval begin...\nstep 13/13 [==============================] - loss: 5.0000 - 853us/step\n"
+        "Eval samples: 102\n",
+        {"loss": {51: 5.5, 102: 4.5}, "val.loss": {51: 6.0, 102: 5.0}},
+    ),
+    "Coqui with evaluations": (
+        " > EPOCH: 0/2\n\n > TRAINING (2025-01-02 10:00:00) \n\n"
+        "   --> TIME: 2025-01-02 10:00:01 -- STEP: 0/2 -- GLOBAL_STEP: 0\n"
+        "     | > loss: 5.5  (5.5)\n\n > EVALUATION \n\n   --> STEP: 0\n"
+        "     | > loss: 6.25  (6.25)\n\n   --> STEP: 1\n     | > loss: 5.75  (6.0)\n\n"
+        "  --> EVAL PERFORMANCE\n     | > avg_loss: 6.0 (+0)\n\n"
+        " > EPOCH: 1/2\n\n > TRAINING (2025-01-02 10:01:00) \n\n"
+        "   --> TIME: 2025-01-02 10:01:01 -- STEP: 0/2 -- GLOBAL_STEP: 2\n"
+        "     | > loss: 4.5  (4.5)\n\n > EVALUATION \n\n   --> STEP: 0\n"
+        "     | > loss: 5.25  (5.25)\n\n   --> STEP: 1\n     | > loss: 4.75  (5.0)\n\n"
+        "  --> EVAL PERFORMANCE\n     | > avg_loss: 5.0 (-1.0)\n\n",
+        {"loss": {0: 5.5, 2: 4.5}, "val.loss": {0: 6.0, 2: 5.0}},
+    ),
+    "HiFi-GAN": (
+        "Steps : 5, Gen Loss Total : 57.875, Mel-Spec. Error : 0.375, s/b : 1.013\n"
+        "Steps : 10, Gen Loss Total : 47.125, Mel-Spec. Error : 0.250, s/b : 1.012\n",
+        {
+            "Error": {5: 0.375, 10: 0.25},
+            "Gen_Loss_Total": {5: 57.875, 10: 47.125},
+            "s/b": {5: 1.013, 10: 1.012},
+        },
+    ),
+    "Informer": (
+        "\titers: 100, epoch: 1 | loss: 0.5625000\n\titers: 200, epoch: 1 | loss: 0.5312500\n"
+        "Epoch: 1, Steps: 200 | Train Loss: 0.5468750 Vali Loss: 0.7187500 Test Loss: 0.8125000\n",
+        {
+            "loss": {100: 0.5625, 200: 0.53125},
+            "train_loss": {200: 0.546875},
+            "val.loss": {200: 0.71875},
+            "val.test_loss": {200: 0.8125},
+        },
+    ),
+    "MindSpore with a line an epoch": (
+        "epoch: 1 step: 195, loss is 2.5\nepoch: 2 step: 195, loss is 2.25\n"
+        "epoch: 3 step: 195, loss is 2.125\n",
+        {"loss": {195: 2.5, 390: 2.25, 585: 2.125}},
+    ),
 }
 
 

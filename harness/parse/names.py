@@ -50,9 +50,9 @@ SUMMARY = "train_runtime"
 """A key of the record in which Hugging Face's Trainer sums up the training."""
 
 _VALIDATION = re.compile(
-    r"(?P<set>eval|val|valid|validation|dev|test)[_/.](?P<rest>.+)", re.ASCII | re.IGNORECASE
+    r"(?P<set>eval|val|vali|valid|validation|dev|test)[_/. ](?P<rest>.+)", re.ASCII | re.IGNORECASE
 )
-_OTHER_SET = re.compile(r"(?:eval|val|valid|validation|dev|test)(?:[_/. ]|$)", re.IGNORECASE)
+_OTHER_SET = re.compile(r"(?:eval|val|vali|valid|validation|dev|test)(?:[_/. ]|$)", re.IGNORECASE)
 
 
 def alternation(words: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-VALIDATION = frozenset({"val", "valid", "validate", "validation", "validating", "dev"})
+VALIDATION = frozenset({"val", "vali", "valid", "validate", "validation", "validating", "dev"})
 TEST = frozenset({"test", "testing"})
 EITHER = frozenset({"eval", "evaluate", "evaluation", "evaluating"})
 EVALUATIONS = VALIDATION | TEST | EITHER

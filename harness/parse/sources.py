@@ -46,11 +46,14 @@ LOSSES = (
     "Train/Loss",
     "train/loss_step",
     "total_loss",
+    "loss_total",
     "loss_avg",
     "train/total_loss",
     "losses/train",
     "train_loss_epoch",
     "train/loss_epoch",
+    "loss_train",
+    "loss_training",
     "loss/train/total",
     "Train loss/train/total",
 )
@@ -130,7 +133,9 @@ def _training_loss(tracks: Mapping[Key, Track]) -> str | None:
     A line of text may show the key of a tracker, `train/loss`, which is what its users ask for.
     """
     names = {name for source, name, *_ in tracks if source != LINES or "/" not in name}
+    spelled = {name.lower().replace(" ", "_"): name for name in sorted(names)}
     likely = next((name for name in LOSSES if name in names), None)
+    likely = likely or next((spelled[name] for name in LOSSES if name in spelled), None)
     return likely or (_only_loss(names) if _all_lines(tracks) else None)
 
 

@@ -44,7 +44,8 @@ class Track:
     """Takes records in the order of the log.
 
     - The epoch rises and the counter does not: it counts within the epoch, and goes on one logging
-      interval after the last step. An epoch that was seen before starts where it did.
+      interval after the last step. One that each epoch states once, at one value, is its length.
+      An epoch that was seen before starts where it did.
     - The counter had reached the total that the log states, and falls: likewise, without a number.
     - It falls to where it began: the run was started again. The older attempt is set aside, unless
       the counter does so at the same place every time; then those are epochs.
@@ -145,6 +146,8 @@ class Track:
         ):
             self._offset = self._offsets[epoch]
         elif epoch > self._epoch or (finished and iteration < self._last):
+            if self._high == self._first == iteration > 0:
+                self._stride = iteration  # each epoch states the last value of its counter alone
             self._offset = self._high + self._stride - iteration
             self._offsets[epoch] = self._offset
         elif self._from_scratch(epoch, iteration):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from harness.parse.grammar.naming import full_name, is_loss
 from harness.parse.grammar.owners import owned
+from harness.parse.grammar.positions import BETWEEN
 from harness.parse.grammar.unlike import unlike
 from harness.parse.grammar.words import (
     EVALUATION,
@@ -32,13 +33,16 @@ _LOSSES = OTHER_LOSSES | NAMED_LOSSES
 _NAME = re.compile(
     r"(?<![\w./@])(?P<name>L\.r\.(?=\s)|[^\W\d]\w{0,60}(?:[./@+-]\w{1,60}){0,8})['\"]?"
     r"(?:\([A-Za-z]\w{0,40}\)|[^\S\n](?P<set>(?i:train|val|valid|test|eval))(?=[:=]))?"
-    r"(?P<gap>[^\S\n]{0,8}[:=][^\S\n]{0,8}|[^\S\n]{1,8}(?:is[^\S\n]{1,8})?)"
+    r"(?P<gap>[^\S\n]{0,8}[:=][^\S\n]{0,8}|[^\S\n]{1,8}(?:is[^\S\n]{1,8})?"
+    r"|(?<=['\"]),[^\S\n]{1,2}(?=[-+.\d]))"
 )
 _AT = re.compile(
-    rf"(?P<open>['\"\[{{(]{{0,2}}[^\S\n]{{0,4}})(?:(?P<value>{VALUE})(?![\w.]|%\|)(?P<share>%)?(?P<close>[\]}})'\"]?)"
+    rf"(?P<open>['\"\[{{(]{{0,2}}[^\S\n]{{0,4}})(?:(?P<value>{VALUE})(?!\w|\.(?!\s)|%\||:\d\d\b)(?P<share>%)?(?P<close>[\]}})'\"]?)"
     rf"(?:[^\S\n]{{0,4}}\([^\S\n]{{0,4}}(?P<mean>{VALUE})\))?|(?P<torn>\d))",
     re.ASCII,
 )
+_LOSS_BEFORE = re.compile(r"\bloss[ ]\Z", re.IGNORECASE)
+"""What precedes `Total : 2.5` in `Gen Loss Total : 2.5` of HiFi-GAN."""
 _SHARE = re.compile(r"acc|prec|recall|top-?\d|iou|dice|err|[wc]er", re.ASCII)
 """Parts of the names of figures that may be a percentage: others are of the progress."""
 _WORD = re.compile(r"(?P<word>\[[^\]\n]{0,40}\]|[^\s,;|)}\]]{0,40})(?P<behind>\s{0,8}[^\n]?)")
@@ -63,8 +67,10 @@ class Figure(NamedTuple):
     torn: bool = False
 
 
-def figures_of(text: str, floor: int = 0) -> list[Figure]:
+def figures_of(text: str, floor: int = 0, *, between: bool = False) -> list[Figure]:
     """Returns the figures of a line in order; `floor` is where its prefixes end.
+
+    `between` says that a counter stands between the name of a loss and its value.
 
     A loss may lack its number; other figures without one are left out, and so are times and speeds.
 
@@ -80,16 +86,19 @@ def figures_of(text: str, floor: int = 0) -> list[Figure]:
     for match in _NAME.finditer(text, floor):
         name, gap = match["name"], match["gap"]
         low = name.lower()
-        stated = ":" in gap or "=" in gap
+        stated = ":" in gap or "=" in gap or "," in gap
         if low == "learn" or match["set"]:
             shared = name
         elif shared and stated and low in EVALUATION:
             figures += _of_other_data(shared, match, text)
             continue
         loss = ("loss" in low and (stated or not low[-1].isdigit())) or low in _LOSSES
+        if low == "total" and stated:
+            loss = _LOSS_BEFORE.search(text, floor, match.start()) is not None
         if not loss and (not _is_named(low, stated=stated) or _is_no_figure(low)):
             continue
-        at = _AT.match(text, match.end())
+        counted = BETWEEN.match(text, match.start("name")) if between and low == "loss" else None
+        at = _AT.match(text, match.end() if counted is None else counted.end())
         if at is not None and at["share"] and not _SHARE.search(low):
             at = None
         if at is None and not loss:

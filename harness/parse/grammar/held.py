@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from harness.parse.collect import Collector
 from harness.parse.line import Place
+from harness.parse.sets import RESULT
 
 MAX_HELD = 1000
 """Series without steps that are kept."""
@@ -26,10 +27,14 @@ class _Records:
     epochs: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
 
-    def by_step(self) -> bool:
-        """Whether lines before state a step for every value, and no step has two values."""
+    def by_step(self, *, result: bool) -> bool:
+        """Whether lines before state a step for every value, and no step has two values.
+
+        Of a `result`, the last value of a step is that of the whole evaluation.
+        """
         pairs = pairwise(zip(self.steps, self.values, strict=True))
-        return min(self.steps) >= 0 and all(a[0] != b[0] or a == b for a, b in pairs)
+        once = result or all(a[0] != b[0] or a == b for a, b in pairs)
+        return once and min(self.steps) >= 0
 
     def by_epoch(self) -> bool:
         """Whether no line states the epoch of the line before."""
@@ -58,8 +63,11 @@ class Held:
 
     def hand_over(self, into: Collector) -> str:
         """Hands every record over; returns by what they are numbered, for a remark."""
-        by_step = all(records.by_step() for records in self._series.values())
-        trained = [n for n in self._series if not n[0].startswith("val.")] or [*self._series]
+        by_step = all(
+            records.by_step(result=name.startswith(RESULT))
+            for (name, _), records in self._series.items()
+        )
+        trained = [n for n in self._series if not n[0].startswith(RESULT)] or [*self._series]
         stated = all(min(records.epochs) >= 0 for records in self._series.values())
         by_epoch = stated and all(self._series[key].by_epoch() for key in trained)
         for (name, rank), records in self._series.items():

@@ -87,18 +87,20 @@ class Parsed:
         return means if history is None else {**means, "val.loss": history}
 
 
-def parsed(text: str, *, ranked: bool = False, heading: Phase = "") -> Parsed:
+def parsed(text: str, *, ranked: bool = False, heading: Phase = "", inside: Phase = "") -> Parsed:
     """Returns what a line of text says; `ranked` says that lines before state their rank.
 
-    `heading` is the phase that a heading before the line names.
+    `heading` is the phase that a heading before the line names, for a line without a counter;
+    `inside` the phase between two lines that begin and end it.
 
     >>> line = parsed("[rank1]: Epoch: [2][20/40] train loss: 0.5 (0.75) lr 0.1")
     >>> line.rank, line.place.epoch, line.place.counter, line.place.length, line.values()
     (1, 2.0, 20, 40, {'train_loss': 0.5, 'lr': 0.1})
     """
     prefix = prefix_of(text)
-    figures = tuple(figures_of(text, prefix.end if prefix.srun is None else 0))
     place = place_of(text, prefix.end)
+    floor = prefix.end if prefix.srun is None else 0
+    figures = tuple(figures_of(text, floor, between=place.between))
     rank, end = prefix.rank, prefix.end
     if prefix.srun is not None:
         if ranked or place.is_stated or place.epoch is not None:
@@ -109,7 +111,8 @@ def parsed(text: str, *, ranked: bool = False, heading: Phase = "") -> Parsed:
         rank = count(stated["rank"] or stated["ordinal"])
     head = text[end : figures[0].start] if figures else text[end:]
     ends = _RESULT.match(text, end) is not None
-    phase = _stated(text, end) or phase_of(head) or ("" if place.is_stated else heading)
+    phase = _stated(text, end) or phase_of(head) or inside
+    phase = phase or ("" if place.is_stated else heading)
     if not phase and _EPOCH_MEANS.match(text, end):
         phase = "summary"
     if phase == "summary" and place.counter is not None:

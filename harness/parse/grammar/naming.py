@@ -9,6 +9,7 @@ from harness.parse.grammar.owners import OWNERS
 from harness.parse.grammar.phases import EVALUATED, Phase
 from harness.parse.grammar.words import (
     EVALUATION,
+    FUNCTIONS,
     GRADIENT_NORMS,
     LEARNING_RATES,
     MEANS,
@@ -48,9 +49,14 @@ def is_loss(name: str) -> bool:
 
     >>> is_loss("loss_cls"), is_loss("D_loss"), is_loss("loss_scale"), is_loss("glossary")
     (True, True, False, False)
+    >>> is_loss("l_pix"), is_loss("value function loss"), is_loss("loss_function")
+    (True, True, False)
     """
     parts = _PARTS.split(name.lower())
-    return any(map(_LOSS.fullmatch, parts)) and NOT_A_LOSS.isdisjoint(parts)
+    losses = [at for at, part in enumerate(parts) if _LOSS.fullmatch(part)]
+    if not losses:
+        return parts[0] == "l" and len(parts) > 1 and "_" in name
+    return NOT_A_LOSS.isdisjoint(parts) and FUNCTIONS.isdisjoint(parts[losses[0] :])
 
 
 def full_name(text: str, start: int, name: str, floor: int) -> tuple[str, int]:
@@ -91,7 +97,11 @@ def _two_words(
     if words[-1].lower() not in wanted:
         return name, start
     more = len(words[-1]) + 1
-    if name.lower() == "value" and len(words) > 1 and words[-2].lower() not in NO_QUALIFIER:
+    if (
+        name.lower() in ("value", "total")
+        and len(words) > 1
+        and words[-2].lower() not in NO_QUALIFIER
+    ):
         more += len(words[-2]) + 1
     return text[start - more : start + len(name)], start - more
 

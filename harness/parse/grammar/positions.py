@@ -25,10 +25,12 @@ _EPOCH = re.compile(
 )
 _TRAIN = re.compile(
     rf"\s{{0,8}}(?:{_PHASES})\b:?\s{{0,8}}(?:\[\s{{0,8}}(?P<epoch>\d+)\s{{0,8}}/\s{{0,8}}"
-    rf"(?P<epochs>\d+)\]|(?P<bare>\d+))\s{{0,8}}[\[(]\s{{0,16}}{_STATES}",
+    rf"(?P<epochs>\d+)\]|(?P<bare>\d+)(?:/\d+)?(?:\s{{0,4}}\(\s{{0,4}}\d{{1,3}}%\))?)"
+    rf"\s{{0,8}}[\[(]\s{{0,16}}{_STATES}",
     re.ASCII | re.IGNORECASE,
 )
-"""`Train: [1/300][20/50]` of Swin, `Train: 0 [  20/100 ( 20%)]` of timm."""
+"""`Train: [1/300][20/50]` of Swin, `Train: 0 [  20/100 ( 20%)]` of timm, `Train: 1/80 (  1%)
+[  20/100 ( 20%)]` of OpenPCDet."""
 _EPOCH_OF = re.compile(
     rf"\s{{0,8}}(?:(?:{_PHASES}) \((?P<epoch>\d+)/(?P<epochs>\d+)\)(?= \|)"
     r"|(?P<bare>\d+)/\d+ \* Epoch(?= \())",
@@ -84,6 +86,14 @@ _ALONE = re.compile(
     rf"\s{{0,16}}\[?(?P<step>{N})\]?(?:, \d{{1,6}}\.\d{{1,9}})?\s{{0,2}}[:)\]](?=\s)", re.ASCII
 )
 """`100: loss 5.5`, and `100, 0.500: 5.5, 5.6 avg` of darknet, with the epoch behind it."""
+_OF_LENGTH = re.compile(
+    rf"\s{{0,16}}\[?(?P<step>{N})/(?P<length>{N})\]?[,:]\s{{1,4}}(?=[A-Za-z])", re.ASCII
+)
+"""`20/100, train_loss: 5.5`, the epoch on a line before."""
+BETWEEN = re.compile(
+    rf"loss\s{{1,4}}(?P<step>{N})(?::\s{{0,4}}|\s{{1,4}})(?=-?\d{{1,9}}\.\d)", re.A | re.I
+)
+"""`Train loss 20 5.5`, `Validation loss 20:  5.5` of Tacotron 2: a counter, then the value."""
 _KERAS = re.compile(
     rf"\s{{0,8}}(?P<step>{N})/(?P<length>{N})\s{{1,4}}(?:\[[=>.]{{3,200}}\]|[━╸╺]|-\s{{0,4}}\d)"
 )
@@ -99,7 +109,8 @@ class Place(NamedTuple):
     `counter` counts within the epoch, or over the training if the line does not say; `length` is
     its end. `step` counts over the whole training, up to `total`. `within` says that the counter
     certainly counts within the epoch, `bar` that it is a bar of Keras, whose figures are means
-    since the start of the epoch. `stated` is the number of counters on the line.
+    since the start of the epoch. `between` says that the counter stands between the name of a loss
+    and its value. `stated` is the number of counters on the line.
     """
 
     epoch: float | None = None
@@ -109,6 +120,7 @@ class Place(NamedTuple):
     total: int = 0
     within: bool = False
     bar: bool = False
+    between: bool = False
     fraction: bool = False
     damaged: bool = False
     stated: int = 0
@@ -209,8 +221,11 @@ def _without_word(
             return _of_step(match, place)._replace(stated=1)
     match = _BEFORE_BAR.match(text, start) or batch or _bracket(text, start, epoch)
     if match is None and epoch is None:
-        match = _ALONE.match(text, start)
-    return place if match is None else _of_step(match, place)._replace(stated=1)
+        match = _ALONE.match(text, start) or _OF_LENGTH.match(text, start)
+    if match is not None:
+        return _of_step(match, place)._replace(stated=1)
+    between = None if epoch is not None else BETWEEN.search(text, start)
+    return place if between is None else _of_step(between, place)._replace(stated=1, between=True)
 
 
 def _bracket(text: str, start: int, epoch: re.Match[str] | None) -> re.Match[str] | None:

@@ -103,7 +103,7 @@ class Process:
             else:
                 self._record(At(stated), figures, into)
         elif step is None:
-            self._held.add(self._rank, self._epoch(place), _parted(figures)[1])
+            self._held.add(self._rank, self._epoch(place), _parted(figures)[1], self.begun)
         elif self.evaluating.is_open:
             self.evaluating.result(figures, general=said.general)
         else:

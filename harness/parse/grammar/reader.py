@@ -40,7 +40,7 @@ MIN_AGAIN = 0.3
 
 _HINTS = (
     *("oss", "xent", "cost ", "cost:", "trl:", "tel:", "ce-mean", "learn:", "objective function"),
-    *(" avg,", "mse", "mae", "l1", "l2", "entropy"),
+    *(" avg,", "mse", "mae", "l1", "l2", "entropy", " l_"),
 )
 _SCORES = (
     *("acc", "lr", "rate", "norm", "top", "err", "auc", "map", "iou", "f1", "ppl", "perplexity"),
@@ -50,13 +50,24 @@ _SCORES = (
 _COUNTER = re.compile(r"step|iter", re.ASCII | re.IGNORECASE)
 _OTHER_EPOCH = re.compile(r"best|sav(?:ed|ing)|checkpoint|early|resum", re.IGNORECASE)
 """Words of a line whose epoch is not the one that begins."""
+_OPENS = re.compile(r"[\s>]{0,8}(?:eval(?:uation)? begin\b|evaluation\s{0,8}\Z)", re.IGNORECASE)
+_CLOSES = re.compile(
+    r"[\s>]{0,8}(?:eval(?:uation)? (?:samples|end)|epoch|train(?:ing)?)\b", re.IGNORECASE
+)
+"""Lines around those of an evaluation, which say no more than lines of training: `Eval begin...`
+and `Eval samples: 100` of Paddle, ` > EVALUATION` and ` > EPOCH: 1/10` of Coqui."""
 _NO_RECORD = re.compile(r"best|param|config|setting|argument|namespace")
 """Words before the first figure of lines whose figures are settings, or those of another step."""
 _BEGINS = re.compile(
-    r"\s{0,8}\[?(?:global[ _])?(?:step|iter(?:ation)?|batch)[ :=#]{1,3}\d{1,12}(?:/\d{1,12})?"
-    r"\]?:?(?=\s)",
+    r"[\s#*=]{0,100}(?:time: \S{1,40} \S{1,40} -- )?\[?(?:learning |global[ _])?"
+    r"(?:step|iter(?:ation)?|batch)[ :=#]{1,3}\d{1,12}(?:/\d{1,12})?"
+    r"(?:,\s?epoch[ :=]{1,2}\d{1,6})?\]?:?(?=\s)",
     re.ASCII | re.IGNORECASE,
 )
+"""`Step 100 per-step time 0.5s`, `[step=100/1000,epoch=0]` of OLMo, `Learning iteration 5/100` of
+rsl_rl, `--> TIME: 2025-01-02 10:00:00 -- STEP: 5/100 -- GLOBAL_STEP: 5` of Coqui."""
+_BRACKETED = re.compile(r"\s\[step=\d{1,12}/\d{1,12},\s?epoch=\d{1,6}\]\s{0,8}\Z", re.ASCII)
+"""The end of such a line behind prefixes of any kind."""
 _ANNOUNCED = re.compile(
     r"(?<![\w./])(?:step|iter(?:ation)?)s?[ :=#]{1,4}(\d{1,12})[,:;)\]]{0,2}\s{1,4}"
     r"(?:testing|evaluating|validating)\b"
@@ -89,6 +100,7 @@ class Grammar:
         self._summaries = 0
         self._ranked = False
         self._heading: Phase = ""
+        self._inside: Phase = ""
         self._copypaste = CopyPaste()
 
     def feed(self, line: Line, into: Collector) -> bool:
@@ -100,7 +112,7 @@ class Grammar:
         if not any(hint in low for hint in _HINTS):
             return self._without_loss(line, low, heading, into)
         text = line.text.rstrip("\r\n\b")
-        said = parsed(text, ranked=self._ranked, heading=heading)
+        said = parsed(text, ranked=self._ranked, heading=heading, inside=self._inside)
         losses = self._losses(text, said, whole=line.whole)
         if not losses:
             return line.whole and (
@@ -139,14 +151,13 @@ class Grammar:
         """Takes what a line without a loss says of those behind it, or of an evaluation."""
         if MARK in low:
             return self._pasted(line, into)
-        if low.isspace():
-            self._heading = heading
-        elif low.rstrip().endswith(":"):
-            self._heading = heading_of(line.text)
+        self._begin_phase(line.text, low, heading)
         if any(hint in low for hint in HINTS) and self._is_result_alone(line, heading, into):
             return True
         if "poch" in low:
             self._begin_epoch(line.text)
+            if line.whole:
+                self._begin_step(line.text)
         elif "ing" in low and (announced := _ANNOUNCED.search(line.text)):
             process = self._process(prefix_of(line.text).rank or 0)
             if process is not None:
@@ -162,6 +173,17 @@ class Grammar:
         if line.whole and any(word in low for word in _SCORES):
             return self._beside(parsed(line.text.rstrip(), ranked=self._ranked), low, into)
         return False
+
+    def _begin_phase(self, text: str, low: str, heading: Phase) -> None:
+        """Takes the phase of the lines behind this one: of the next one, or of all to its end."""
+        if _OPENS.match(low):
+            self._inside = "eval"
+        elif self._inside and _CLOSES.match(low):
+            self._inside = ""
+        if low.isspace():
+            self._heading = heading
+        elif low.rstrip().endswith(":"):
+            self._heading = heading_of(text)
 
     def _is_result_alone(self, line: Line, heading: Phase, into: Collector) -> bool:
         """Takes a line of results without a loss: `[EVAL] mIoU: 0.75`, once training began."""
@@ -228,8 +250,10 @@ class Grammar:
 
     def _begin_step(self, line: str) -> None:
         """Takes the step of a line without a loss, such as `Step 100 per-step time 0.5s`."""
+        if self._inside:
+            return
         prefix = prefix_of(line)
-        if _BEGINS.match(line, prefix.end):
+        if _BEGINS.match(line, prefix.end) or _BRACKETED.search(line):
             place = place_of(line, prefix.end)
             process = self._process(prefix.rank or 0)
             if process is not None and place.is_stated:

@@ -49,10 +49,12 @@ SCORES = frozenset(
 TOTALS = frozenset({"loss", "total_loss", "train_loss", "training_loss", "lm_loss", "loss_total"})
 """Names of the judged loss, in small letters."""
 NOT_A_LOSS = frozenset(
-    {"scale", "scaler", "scaling", "weight", "weights", "coef", "coeff", "fn", "func", "function"}
+    {"scale", "scaler", "scaling", "weight", "weights", "coef", "coeff"}
     | {"type", "name", "ppl", "lr", "grad", "norm", "time", "decode", "reduction"}
 )
 """Parts of a name with `loss` in it that is no loss."""
+FUNCTIONS = frozenset({"fn", "func", "function"})
+"""Parts behind `loss` of the name of a setting; `value function loss` is a loss."""
 OTHER_LOSSES = frozenset({"xent", "nll", "cost", "trl", "tel", "learn"})
 """What OpenNMT, Marian, llm.c and CatBoost call the loss, where a line names no other."""
 NAMED_LOSSES = frozenset({"cross-entropy", "ce-mean-words"})
@@ -72,6 +74,7 @@ TWO_WORDS = {
     "rate": frozenset({"learning"}),
     "scale": frozenset({"loss", "grad"}),
     "value": frozenset({"loss"}),
+    "total": frozenset({"loss"}),
     "ppl": frozenset({"loss"}),
 }
 """Second words of names, and the words before them that belong to the name."""
