@@ -18,6 +18,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
+from model.amp import AmpOptimWrapper
 from model.devices import Device
 from model.environment import Facts
 from model.faults import FaultCall, injected
@@ -102,14 +103,21 @@ def _run(
         runner = QuietRunner.from_cfg(cfg)
 
     def change(network: nn.Module) -> None:
-        move_by_a_rounding(network, seed=runner.seed, draw=k)
-        move_images(network, seed=runner.seed, draw=k)
+        unit = _unit(runner)
+        move_by_a_rounding(network, seed=runner.seed, draw=k, unit=unit)
+        move_images(network, seed=runner.seed, draw=k, unit=unit)
         if way is not None and way.change is not None:
             way.change(network)
 
     runner.same_start = SameStart(runner, facts, change=change, quiet=True)
     with injected(faults, runner):
         runner.train()
+
+
+def _unit(runner: PortRunner) -> float | None:
+    """Returns the relative rounding error of the format of autocast; None without autocast."""
+    optimizer = runner.optim_wrapper
+    return torch.finfo(optimizer.dtype).eps / 2 if isinstance(optimizer, AmpOptimWrapper) else None
 
 
 def _tell(k: int, count: int, what: str, elapsed_s: float) -> None:

@@ -38,17 +38,20 @@ def weight_terms(network: nn.Module) -> Iterator[Sums]:
 
 
 @torch.no_grad()
-def move_by_a_rounding(network: nn.Module, *, seed: int, draw: int) -> None:
+def move_by_a_rounding(
+    network: nn.Module, *, seed: int, draw: int, unit: float | None = None
+) -> None:
     """Moves every element of the parameters one unit in the last place up, down or not at all.
 
+    Under autocast the unit is that of its number format: of smaller moves nothing would remain.
     Zeros stay: the number next to 0 is no rounding of it.
     """
     for name, parameter in network.named_parameters():
         if parameter.is_floating_point():
-            parameter.copy_(_moved(parameter, [seed, draw, crc32(name.encode())]))
+            parameter.copy_(_moved(parameter, [seed, draw, crc32(name.encode())], unit))
 
 
-def move_images(network: nn.Module, *, seed: int, draw: int) -> None:
+def move_images(network: nn.Module, *, seed: int, draw: int, unit: float | None = None) -> None:
     """Moves every value that the first convolution is given likewise, in every step anew."""
     first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
     if first is None:
@@ -57,7 +60,7 @@ def move_images(network: nn.Module, *, seed: int, draw: int) -> None:
 
     def move(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         images = inputs[0]
-        moved = _moved(images, [seed, draw, next(steps)]).to(images.device)
+        moved = _moved(images, [seed, draw, next(steps)], unit).to(images.device)
         return (moved.contiguous(memory_format=_format_of(images)), *inputs[1:])
 
     first.register_forward_pre_hook(move)
@@ -68,10 +71,13 @@ def _format_of(images: Tensor) -> torch.memory_format:
     return torch.channels_last if last else torch.contiguous_format
 
 
-def _moved(tensor: Tensor, key: list[int]) -> Tensor:
+def _moved(tensor: Tensor, key: list[int], unit: float | None) -> Tensor:
+    """Returns a tensor moved at random by one unit: its own format's, or a relative one."""
     generator = np.random.Generator(np.random.PCG64(key))
     shape = tuple(tensor.shape)
     where = torch.from_numpy(generator.integers(-1, 2, size=shape, dtype=np.int8))
     values = tensor.detach().cpu().contiguous()
+    if unit is not None:
+        return values * (1 + unit * where.to(values.dtype))
     target = torch.where(where == 0, values, where.to(values.dtype) * torch.inf)
     return torch.where(values == 0, values, torch.nextafter(values, target))
