@@ -14,7 +14,6 @@ from harness.report import run as report
 LOSSES = "step 1 loss 3.5\nstep 2 loss 3.25\n"
 FIGURES = (
     "speech rate 4: snr=0.75 over 10 files",
-    " * Acc@1 76.125 Acc@5 93.25",
     "BLEU = 27.5, 58.1/33.0/20.9/13.6 (BP=1.000)",
     "| road | 97.5 | 98.25 |",
     "mIoU: 71.5%",

@@ -65,6 +65,8 @@ def test_no_rule_passes_on_fewer_than_fifty_steps_of_one_run(rule, curves):
 @SETTINGS
 @given(curves=sets(steps=st.integers(1, 12), runs=st.integers(1, 4)))
 def test_no_rule_passes_on_too_few_records_of_all_runs(rule, curves):
+    if rule == "same-start":  # ten steps are what it needs
+        curves = [side[:, :9] for side in curves]
     assert verdict(rule, *map(as_runs, curves)) is not Verdict.PASS
 
 

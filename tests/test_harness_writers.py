@@ -29,6 +29,7 @@ from typer.testing import CliRunner
 import harness.report
 from harness import Policy, compare
 from harness.align.comparable import Comparability
+from harness.align.start import start_of
 from harness.cli.main import app
 from harness.comparison.diagnosis import Diagnosis, KnownFault, SimilarFault
 from harness.comparison.error_rates import Row
@@ -36,8 +37,9 @@ from harness.comparison.judge import Judgement
 from harness.comparison.result import RuleResult, judged
 from harness.comparison.trend import Change
 from harness.log.facts import RunFacts
-from harness.log.run import Series, Skipped
+from harness.log.run import Run, Series, Skipped
 from harness.report import (
+    envelope,
     error_rates,
     escape,
     figures,
@@ -204,6 +206,13 @@ def floor(h):
     return NoiseFloor(metric=h, runs=3, phases=(phase,))
 
 
+def start(h):
+    """A start whose judged series is named `h`."""
+    series = Series(name=h, rank=0, steps=np.arange(12), values=np.linspace(3, 2, 12) ** 0.5)
+    one = Run(source=h, series=(series,))
+    return start_of([one], [one], [one], metric=one.series[0].name)
+
+
 def screens(h):
     """What each writer of the screen prints; the module's name -> how."""
     made, failed = infected(h), infected(h, Verdict.FAIL)
@@ -219,6 +228,9 @@ def screens(h):
         "formats": formats.write,
         "rules": rules.write,
         "history_table": lambda to: to.print(screen.lay_out(found), screen.lay_out(many)),
+        "envelope": lambda to: to.print(
+            screen.lay_out(envelope.table(start(h))), screen.words(envelope.summary(start(h)))
+        ),
         "noise": lambda to: to.print(screen.lay_out(noise.table(floor(h)))),
         "error_rates": lambda to: to.print(screen.lay_out(error_rates.table(rows(h)), wide=True)),
         "trend": lambda to: to.print(*map(screen.words, trend.describe(*past(h)))),

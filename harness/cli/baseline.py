@@ -150,7 +150,7 @@ def _floor(recording: Recording, runs: Sequence[Run]) -> None:
     """Prints the envelope of rounding of a start, or the noise floor of other runs."""
     from harness.align.start import parted, start_of, stated
     from harness.report import envelope
-    from harness.report.screen import console, lay_out
+    from harness.report.screen import console, lay_out, words
 
     own, perturbed = parted(runs, "baseline")
     if not stated(own):
@@ -161,7 +161,7 @@ def _floor(recording: Recording, runs: Sequence[Run]) -> None:
         typer.echo("envelope of rounding: unknown, because the runs share no step of a loss")
     else:
         console().print(lay_out(envelope.table(start)))
-        typer.echo(envelope.summary(start))
+        console().print(words(envelope.summary(start)))
 
 
 def _noise_floor(recording: Recording) -> None:

@@ -38,8 +38,8 @@ _RESULTS = re.compile(r"\s{0,40}Class\s{1,20}Images\s{1,20}(?:Instances|Labels)\
 _BAR = re.compile(r":\s{0,8}(?P<part>\d{1,3})%[^\d]{0,200}(?P<done>\d{1,9})/(?P<total>\d{1,9})\b")
 _EPOCH = re.compile(r"\s{0,20}(?P<epoch>\d{1,9})(?:/\d{1,9})?(?=\s)", re.ASCII)
 _RULE = re.compile(r"[-\s]{3,1000}")
-_NAMED = re.compile(r"\s{0,20}(?:epoch|E|#)(?=\s)", re.ASCII)
-"""How a heading begins whose names may have several words."""
+_NAMED = re.compile(r"\s{0,20}(?:epoch|E|#)(?=\s)(?![^\n]{0,1000}\s[\d.+-]*\d)", re.ASCII)
+"""How a heading begins whose names may have several words; a word of it may end in a digit."""
 
 
 class EpochTable:

@@ -95,8 +95,7 @@ def head_of(match: re.Match[str], first: int) -> Head:
     if done is None or total is None or epoch is None:
         return Head("train", None)
     if shown is None:
-        planned = total if done <= total else None
-        return Head("train", max(0, done - first), done, 1, planned)
+        return Head("train", max(0, done - first), done, 1, total)
     return Head("train", max(0, done - first + (max(1, epoch) - 1) * total), done, epoch)
 
 
