@@ -18,10 +18,15 @@ from model.errors import ConfigError
 from model.faults import parse_fault
 from model.same_start.draws import HostDraws, HostDropout1d, HostDropout2d, draw_on_host
 from model.same_start.fingerprint import fingerprint, terms
-from model.same_start.norms import norm
+from model.same_start.norms import FLOOR, norms
 from model.same_start.weights import move_by_a_rounding
 
-FIGURES = ("loss", "decode.loss_ce", "aux.loss_ce", "grad_norm", "lr", "weight_norm", "buffer_norm")
+NORMS = [f"{of}_norm" for of in ("grad", "update", "weight", "buffer")]
+FIGURES = (
+    *("loss", "decode.loss_ce", "aux.loss_ce", "lr"),
+    *NORMS,
+    *(f"{name}_geometric" for name in NORMS),
+)
 TIMES = ("ips", "total_time")
 
 
@@ -369,9 +374,24 @@ def test_a_fingerprint_is_its_definition():
 
 def test_norms_add_up_in_float64():
     tensors = [torch.full((1000,), 3.0), torch.full((10, 10), -4.0, dtype=torch.float64)]
-    assert norm(tensors[:1] * 50) == pytest.approx(np.sqrt(50 * 1000 * 9), rel=1e-7)
-    assert norm(tensors[1:]) == 40.0
-    assert norm([]) == 0.0
+    assert norms(tensors[:1] * 50).whole == pytest.approx(np.sqrt(50 * 1000 * 9), rel=1e-7)
+    assert norms(tensors[1:]).whole == 40.0
+    assert norms([]).whole == norms([]).geometric == 0.0
+
+
+def test_the_geometric_norm_sees_every_tensor_alike_and_is_that_of_a_loop():
+    sizes, each = (1000, 4, 1), (3.0, 0.5, 0.0)
+    tensors = [torch.full((n,), value) for n, value in zip(sizes, each, strict=True)]
+    squares = [n * value**2 for n, value in zip(sizes, each, strict=True)]
+    whole = sum(squares)
+    product = 1.0
+    for square, n in zip(squares, sizes, strict=True):
+        product *= np.sqrt(square + FLOOR**2 * whole * n / sum(sizes))
+    found = norms(tensors)
+    assert found.geometric == pytest.approx(product ** (1 / 3), rel=1e-6)
+    changed = norms([tensors[0], 1.01 * tensors[1], tensors[2]])
+    assert changed.geometric / found.geometric == pytest.approx(1.01 ** (1 / 3), rel=1e-5)
+    assert changed.whole / found.whole == pytest.approx(1.0, abs=1e-5)
 
 
 def test_a_moved_weight_is_a_neighbour_of_its_value():

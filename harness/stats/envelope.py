@@ -7,7 +7,7 @@ spread s(t) that grows in the same way in every healthy run. With b the baseline
 perturbed runs and x_k = p_k / b - 1,
 
     s(t)^2 = 1/K sum_k x_k(t)^2
-    limit(t) = max(q KERNELS sqrt(max_{u <= t} s(u)^2 + ULP^2), TIE GROWTH^t) + h(t)
+    limit(t) = max(q KERNELS sqrt(max_{u <= t} s(u)^2 + ULP^2), min(TIE GROWTH^t, MOST)) + h(t)
 
 For a healthy candidate x(t) / s(t) follows Student's t with K degrees of freedom; q is its
 two-sided quantile at level / looks (Bonferroni over all steps and series). h(t) is what the digits
@@ -42,6 +42,8 @@ TIE = 1e-5
 """Deviation of the loss that a tie decided by rounding may cause, at the first step."""
 GROWTH = 2.0
 """Growth of both from step to step."""
+MOST = 0.05
+"""The largest deviation that a tie explains at any step."""
 NORMS = 100.0
 """How much more such a tie may move a norm than the loss. TIE, GROWTH and NORMS were chosen on 127
 benign runs of seeds 7, 11 to 13 and 21 to 32; `docs/explanation/same-start.md` has the error rates
@@ -78,7 +80,7 @@ def envelope(series: StartSeries, *, precision: str, same: bool, quantile: float
     if not benign.shape[0]:
         return Envelope(limit=by_precision + hidden, scale=scale, runs=0)
     spread = np.maximum.accumulate(np.sqrt(np.nanmean(benign**2, axis=0)))
-    limit = np.maximum(quantile * KERNELS * np.hypot(spread, ULP), TIE * grown)
+    limit = np.maximum(quantile * KERNELS * np.hypot(spread, ULP), np.minimum(TIE * grown, MOST))
     if not same:
         limit = np.maximum(limit, by_precision)
     return Envelope(limit=limit + hidden, scale=scale, runs=benign.shape[0])
