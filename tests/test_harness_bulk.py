@@ -478,3 +478,13 @@ def test_why_numba_cannot_be_loaded_is_said_in_one_line(monkeypatch):
         "this large log was read line by line, since numba cannot be loaded "
         "(Numba needs NumPy 2.4 or less.); the extra [fast] reads it many times as fast"
     ]
+
+
+def test_settings_before_the_first_record_are_facts_in_bulk_as_well():
+    record = (
+        "TCAPPDLL 2025-07-26 08:17:23.789113 - Epoch: 0 Iteration: {i}  rank : 0  "
+        "train.loss : 4.5  train.ips : 4.0 imgs/s train.total_time : 0.5 \n"
+    )
+    log = "weight_decay: 0.25\n" + "".join(record.format(i=i) for i in range(50))
+    runs = [parse_log([log.encode()], source="x", bulk_after=n) for n in (0, 1 << 60)]
+    assert [run.facts.get("weight_decay") for run in runs] == [0.25, 0.25]

@@ -207,8 +207,11 @@ class Collector:
         self._notes.add(about, text, self.reader)
 
     def has_records(self) -> bool:
-        """Returns whether a format has recognised a line with records."""
-        return bool(self.formats)
+        """Returns whether a format has recognised a line with records before the present line.
+
+        In bulk, records of later lines may be known already.
+        """
+        return any(at < self.line for at in self.formats.values())
 
     def claim(self, format_name: str, *, line: int | None = None) -> None:
         """Says that a format recognised this line, by default the present line."""
