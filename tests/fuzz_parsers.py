@@ -31,7 +31,7 @@ with atheris.instrument_imports(include=["harness.parse"]):
 
 from grammarlogs import differing, printed
 from logforms import BLOCKS, LOGS, PLAIN_BAR
-from loglines import record
+from loglines import READ, record
 from tampering import damaged, verdict
 
 from harness.errors import HarnessError
@@ -151,16 +151,7 @@ def differs(a: Run | None, b: Run | None) -> str:
         return f"series: {shown(a)} / {shown(b)}"
     if not same_series(a.replaced, b.replaced):
         return "replaced"
-    for name in (
-        "facts",
-        "formats",
-        "lines",
-        "skipped",
-        "notes",
-        "by_order",
-        "dropped",
-        "dropped_count",
-    ):
+    for name in READ:
         if repr(getattr(a, name)) != repr(getattr(b, name)):  # NaN is a fact like any other
             return f"{name}: {getattr(a, name)} / {getattr(b, name)}"
     return ""

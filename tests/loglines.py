@@ -7,6 +7,9 @@ import numpy as np
 from harness.log.facts import RunFacts
 from harness.log.run import Run, Series
 
+READ = ("facts", "formats", "lines", "skipped", "notes", "by_order", "dropped", "dropped_count")
+"""What two readings of one log share beside the series, by the attributes of a run."""
+
 ENVIRONMENT = """\
 07/26 08:17:16 - mmengine - INFO - 
 ------------------------------------------------------------

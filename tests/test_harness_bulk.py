@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from logforms import LOGS
-from loglines import header, record, records
+from loglines import READ, header, record, records
 
 import harness
 from harness.errors import HarnessError
@@ -166,16 +166,7 @@ def check_alike(blocks, others=None):
     ]
     assert same_series(by_line.series, in_bulk.series), shown
     assert same_series(by_line.replaced, in_bulk.replaced)
-    for name in (
-        "facts",
-        "formats",
-        "lines",
-        "skipped",
-        "notes",
-        "by_order",
-        "dropped",
-        "dropped_count",
-    ):
+    for name in READ:
         assert repr(getattr(by_line, name)) == repr(getattr(in_bulk, name)), name
 
 

@@ -16,7 +16,7 @@ from harness.align.start import start_of
 from harness.cli.main import app
 from harness.errors import PolicyError
 from harness.log.fingerprint import ALIKE
-from harness.rules.same_start import HORIZON, noticeable
+from harness.rules.same_start import HORIZON, noticeable, same_start
 from harness.stats.envelope import COARSEST, FIRST, GROWTH, KERNELS, MOST, NORMS, TIE, ULP
 from tests.startlogs import (
     CURVES,
@@ -182,6 +182,13 @@ def test_a_fault_is_seen_among_several_candidates_and_the_run_is_named():
     found = judged([*runs, bent("loss", 3, 0.2)], policy=Policy(rules=("same-start",)))
     assert found.verdict == "fail"
     assert "in candidate run 3" in text(found)
+
+
+@pytest.mark.parametrize("level", [0, 1, -0.01, 2])
+def test_a_level_that_is_no_probability_is_refused(level):
+    aligned = judged(start_run(deviations(rng(2)))).aligned
+    with pytest.raises(PolicyError, match="parameter 'level' of rule 'same-start'"):
+        same_start(aligned, level=level)
 
 
 # starts that differ

@@ -29,7 +29,7 @@ TIMES = frozenset({"ips", "total_time", "time", "data_time", "memory"})
 SCORE = "val.mIoU"
 PER_RUN = ("seed", "config.randomness.seed", "config.work_dir")
 """Facts that differ from run to run."""
-OF_START = (*sorted(OF_A_START),)
+OF_START = tuple(sorted(OF_A_START))
 """Facts of a run from a given start, which have columns of their own."""
 
 
@@ -52,7 +52,7 @@ def collect(found: Sequence[Setting], folder: Path, *, device: str, command: str
     tables, fact_sets = [], []
     for setting in found:
         for seed in setting.seeds:
-            done = journal.get((_made_with(setting), seed))
+            done = journal.get((setting.made_with or setting.name, seed))
             if done is None:
                 continue
             row = {
@@ -77,13 +77,6 @@ def collect(found: Sequence[Setting], folder: Path, *, device: str, command: str
     _write_json(shelf / "facts.json", fact_sets)
     _write_json(shelf / "about.json", _about(rows, fact_sets, device, command))
     return shelf
-
-
-def _made_with(setting: Setting) -> str:
-    """Returns the setting whose training made the runs of this one."""
-    if setting.kind != "perturbed":
-        return setting.name
-    return setting.name.rpartition("-")[0].replace("perturbed", "baseline")
 
 
 def _final(run: Run) -> float:

@@ -56,7 +56,9 @@ def paired_settings(precision: str) -> tuple[Setting, ...]:
 
 
 def _perturbed(name: str, base: Setting) -> Setting:
-    return Setting(name=name, kind="perturbed", seeds=base.seeds, ranks=base.ranks)
+    return Setting(
+        name=name, kind="perturbed", seeds=base.seeds, ranks=base.ranks, made_with=base.name
+    )
 
 
 def _joined(*groups: tuple[str, ...]) -> tuple[str, ...]:

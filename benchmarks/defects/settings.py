@@ -21,7 +21,8 @@ class Setting:
     """One way to train. Seeds of different settings differ, so that no two runs share theirs.
 
     `variation` names one of `variations.py`; `options` go to the training command. `waived` are the
-    facts that a maintainer would waive to have the variation judged at all.
+    facts that a maintainer would waive to have the variation judged at all. `made_with` names the
+    setting whose training makes these runs, if they have no training for themselves.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Setting:
     options: tuple[str, ...] = ()
     ranks: int = 1
     waived: tuple[str, ...] = ()
+    made_with: str = ""
 
     @property
     def baseline(self) -> str:

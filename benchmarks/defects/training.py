@@ -69,7 +69,7 @@ def train_all(found: Sequence[Setting], folder: Path, *, device: str, jobs: int)
         (setting, seed)
         for setting in found
         for seed in setting.seeds
-        if setting.kind != "perturbed"
+        if not setting.made_with
         and known.get((setting.name, seed), Done(setting="", seed=0, seconds=0, status=1)).status
     ]
     open_runs.sort(key=lambda run: run[0].ranks)  # the short ones first

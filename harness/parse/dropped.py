@@ -27,7 +27,7 @@ _CELL = re.compile(r"(?P<number>[-+]?\d{1,20}(?:\.\d{1,20})?%?)|.*[A-Za-z].*")
 class Dropped:
     """Counts lines that state a figure of a training: a name with a decimal, or a row of a table.
 
-    Times, sizes and speeds are none, nor are lines on checkpoints and on the best result so far.
+    Times, sizes and speeds do not count, nor do lines on checkpoints and on the best result so far.
     """
 
     def __init__(self) -> None:

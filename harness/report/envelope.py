@@ -9,12 +9,11 @@ from harness.rules.same_start import noticeable
 
 SHOWN = 8
 """Series that the table shows."""
-LEVEL = 0.01
 
 
 def table(start: Start) -> Table:
     """Returns the smallest deviation that is noticed, by step and series, as a fraction."""
-    limits = noticeable(start, level=LEVEL)[:SHOWN]
+    limits = noticeable(start)[:SHOWN]
     runs = limits[0].runs
     of = f"{counted(runs, 'perturbed run')}" if runs else "the precision alone, no perturbed run"
     more = len(start.series) - len(limits)
@@ -32,7 +31,7 @@ def table(start: Start) -> Table:
 
 def summary(start: Start) -> str:
     """Returns the smallest loss deviation that is noticed at the 1st, the 3rd and the 10th step."""
-    judged = noticeable(start, level=LEVEL)[0]
+    judged = noticeable(start)[0]
     places = [(n, i) for n, i in (("1st", 0), ("3rd", 2), ("10th", 9)) if i < judged.steps.size]
     parts = [f"{judged.limit[i]:.1g} at the {n} step" for n, i in places]
     return f"smallest deviation of {judged.name} that is noticed: {', '.join(parts)}"

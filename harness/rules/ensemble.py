@@ -15,9 +15,8 @@ import numpy as np
 from harness.align.aligned import Aligned
 from harness.align.auxiliary import finite_only
 from harness.align.scale import to_unit
-from harness.errors import PolicyError
 from harness.log.wording import counted
-from harness.rules.finding import Figure, Finding, Verdict, nonfinite
+from harness.rules.finding import Figure, Finding, Verdict, check_share, nonfinite
 from harness.stats.contrasts import Contrasts, contrasts
 from harness.stats.permutation import Exchange, exchange, t_of
 from harness.stats.power import minimum_detectable_effect, runs_to_detect, spread_factor
@@ -40,11 +39,7 @@ def ensemble(
     Raises:
         PolicyError: `level` is not between 0 and 1.
     """
-    if not 0 < level < 1:
-        msg = (
-            f"parameter 'level' of rule 'ensemble' is {level!r}; expected a number between 0 and 1"
-        )
-        raise PolicyError(msg)
+    check_share("ensemble", "level", level)
     parameters = {"p_value": level, "detect": detect, "permutations": permutations, "seed": seed}
     broken = nonfinite("ensemble", aligned, parameters)
     if broken is not None:

@@ -22,9 +22,17 @@ from numpy.typing import NDArray
 from harness.align.aligned import Aligned
 from harness.align.measure import relative_difference, relative_error, thirds
 from harness.align.scale import to_unit
-from harness.errors import PolicyError
 from harness.log.wording import counted
-from harness.rules.finding import Estimate, Figure, Finding, Threshold, Verdict, allows, nonfinite
+from harness.rules.finding import (
+    Estimate,
+    Figure,
+    Finding,
+    Threshold,
+    Verdict,
+    allows,
+    check_share,
+    nonfinite,
+)
 from harness.stats.interval import OWN_SPREAD, Interval, from_pair, from_runs
 
 MARGINS: Mapping[str, float] = MappingProxyType(
@@ -82,12 +90,7 @@ def equivalence(
     Raises:
         PolicyError: `confidence` is not between 0 and 1.
     """
-    if not 0 < confidence < 1:
-        msg = (
-            f"parameter 'confidence' of rule 'equivalence' is {confidence!r}; "
-            "expected a number between 0 and 1"
-        )
-        raise PolicyError(msg)
+    check_share("equivalence", "confidence", confidence)
     parameters: dict[str, Figure] = {"margin": margin, "confidence": confidence}
     threshold = Threshold(size=margin)
     broken = nonfinite("equivalence", aligned, parameters, threshold=threshold)

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from harness.align.aligned import Aligned
+from harness.errors import PolicyError
 from harness.log.wording import counted
 
 Figure = float | int | str | None
@@ -93,6 +94,17 @@ class Finding:
     def __post_init__(self) -> None:
         object.__setattr__(self, "observed", MappingProxyType(dict(self.observed)))
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+
+
+def check_share(rule: str, name: str, value: float) -> None:
+    """Checks a parameter of a rule that is a probability.
+
+    Raises:
+        PolicyError: it is not between 0 and 1.
+    """
+    if not 0 < value < 1:
+        msg = f"parameter {name!r} of rule {rule!r} is {value!r}; expected a number between 0 and 1"
+        raise PolicyError(msg)
 
 
 def within(value: float, limit: float) -> bool:

@@ -27,10 +27,18 @@ from dataclasses import dataclass
 from harness.align.aligned import Aligned
 from harness.align.measure import relative_difference
 from harness.align.scale import to_unit
-from harness.errors import PolicyError
 from harness.log.wording import counted
 from harness.rules.equivalence import GROSS, MIN_PAIR, one_sign
-from harness.rules.finding import Estimate, Figure, Finding, Threshold, Verdict, allows, nonfinite
+from harness.rules.finding import (
+    Estimate,
+    Figure,
+    Finding,
+    Threshold,
+    Verdict,
+    allows,
+    check_share,
+    nonfinite,
+)
 from harness.stats.seed_prior import PRIOR, SMOOTH, Prior
 from harness.stats.stretches import Stretch, cuts, levels, log_ratio, roughness, stretches
 
@@ -105,9 +113,7 @@ def moderated(aligned: Aligned, *, level: float = 0.05, resolution: float = 0.05
     Raises:
         PolicyError: `level` is not between 0 and 1.
     """
-    if not 0 < level < 1:
-        msg = f"parameter 'level' of rule {RULE!r} is {level!r}; expected a number between 0 and 1"
-        raise PolicyError(msg)
+    check_share(RULE, "level", level)
     return with_prior(aligned, PRIOR, level=level, resolution=resolution)
 
 

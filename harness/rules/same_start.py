@@ -10,7 +10,7 @@ says at which step, by how much, and which part of the training that points to.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from harness.align.start import UNKNOWN, Start, StartSeries
 from harness.log.arrays import Floats, Steps
 from harness.log.wording import counted
 from harness.rules.departure import kind_of
-from harness.rules.finding import Figure, Finding, Verdict, nonfinite
+from harness.rules.finding import Figure, Finding, Verdict, check_share, nonfinite
 from harness.stats.envelope import (
     Envelope,
     deviation,
@@ -37,6 +37,8 @@ seven significant digits round by less."""
 HOW = "python -m model.train --same-start --perturb 8"
 NOT_SEEN = "schedules after the last of these steps, resuming, validation, data that repeats later"
 """What a few steps from the start cannot show."""
+PLACES = (0, 2, 9)
+"""The places of the steps at which verdicts and tables state the limit: first, third, tenth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,6 +56,18 @@ class _Look:
         ratio = np.abs(self.apart) / self.envelope.limit
         return np.where(known, np.where(np.isnan(ratio), np.inf, ratio), 0.0)
 
+    @property
+    def first(self) -> int | None:
+        """The place of the first step outside the envelope; None without any."""
+        outside = np.flatnonzero((self.times > 1).any(axis=0))
+        return int(outside[0]) if outside.size else None
+
+    @property
+    def stated(self) -> dict[int, float]:
+        """The limits that are stated, by step."""
+        steps, limit = self.series.steps, self.envelope.limit
+        return {int(steps[i]): float(limit[i]) for i in PLACES if i < limit.size}
+
 
 def same_start(
     aligned: Aligned, *, level: float = 0.01, resolution: float = 0.05, steps: int = 10
@@ -62,7 +76,11 @@ def same_start(
 
     `level` is the chance that a healthy candidate fails. A pass needs `steps` steps on which the
     envelope of the judged series is at most `resolution`.
+
+    Raises:
+        PolicyError: `level` is not between 0 and 1.
     """
+    check_share(RULE, "level", level)
     parameters: dict[str, Figure] = {"level": level, "resolution": resolution, "steps": steps}
     broken = nonfinite(RULE, aligned, parameters)
     if broken is not None:
@@ -151,10 +169,9 @@ def _looks(start: Start, level: float) -> list[_Look]:
 
 def _cut(series: StartSeries) -> StartSeries:
     n = HORIZON
-    return StartSeries(
-        name=series.name, steps=series.steps[:n], baseline=series.baseline[:n],
+    return replace(
+        series, steps=series.steps[:n], baseline=series.baseline[:n], printed=series.printed[:n],
         candidate=series.candidate[:, :n], ours=series.ours[:, :n], theirs=series.theirs[:, :n],
-        printed=series.printed[:n],
     )  # fmt: skip
 
 
@@ -162,9 +179,8 @@ def _decide(
     start: Start, looks: list[_Look], resolution: float, needed: int
 ) -> tuple[Verdict, str]:
     judged = looks[0]
-    out = [look for look in looks if (look.times > 1).any()]
-    if out:
-        return Verdict.FAIL, _failure(start, looks, out)
+    if departures := _departures(looks):
+        return Verdict.FAIL, _failure(start, looks, departures)
     n = judged.series.steps.size
     if n < needed:
         return Verdict.INCONCLUSIVE, (
@@ -187,26 +203,25 @@ def _decide(
     )
 
 
-def _failure(start: Start, looks: list[_Look], out: list[_Look]) -> str:
+def _departures(looks: list[_Look]) -> list[tuple[_Look, int]]:
+    """Returns the series that leave the envelope, each with the place of its first such step."""
+    return [(look, at) for look in looks if (at := look.first) is not None]
+
+
+def _failure(start: Start, looks: list[_Look], departures: list[tuple[_Look, int]]) -> str:
     """Returns in words where the candidate leaves the envelope first, and what that points to."""
-    first = min(out, key=lambda look: (_first(look), -float(look.times[:, _first(look)].max())))
-    at = _first(first)
+    first, at = min(departures, key=lambda one: (one[1], -float(one[0].times[:, one[1]].max())))
     run = int(first.times[:, at].argmax())
     apart, limit = float(first.apart[run, at]), float(first.envelope.limit[at])
     where = f"in candidate run {run + 1} " if first.apart.shape[0] > 1 else ""
-    departures = {look.series.name: _first(look) for look in out}
-    kind = kind_of(departures, {look.series.name: look.apart[run] for look in looks}, start)
+    places = {look.series.name: place for look, place in departures}
+    kind = kind_of(places, {look.series.name: look.apart[run] for look in looks}, start)
     return (
         f"{where}{first.series.name} leaves the envelope of rounding at step "
         f"{first.series.steps[at]}: it differs by {apart:+.2g} of its value, and the limit is "
-        f"{limit:.2g}{_source(first)}; {len(out)} of {counted(len(looks), 'series', 'series')} "
-        f"leave it. {kind}"
+        f"{limit:.2g}{_source(first)}; {len(departures)} of "
+        f"{counted(len(looks), 'series', 'series')} leave it. {kind}"
     )
-
-
-def _first(look: _Look) -> int:
-    """Returns the place of the first step outside the envelope."""
-    return int(np.flatnonzero((look.times > 1).any(axis=0))[0])
 
 
 def _named(looks: list[_Look]) -> str:
@@ -216,9 +231,7 @@ def _named(looks: list[_Look]) -> str:
 
 def _resolved(look: _Look) -> str:
     """Returns the resolution at the first, the third and the tenth step, in words."""
-    limit = look.envelope.limit
-    parts = [f"{limit[i]:.1g} at step {look.series.steps[i]}" for i in (0, 2, 9) if i < limit.size]
-    return "above " + ", ".join(parts)
+    return "above " + ", ".join(f"{size:.1g} at step {step}" for step, size in look.stated.items())
 
 
 def _source(look: _Look) -> str:
@@ -245,21 +258,19 @@ def _too_wide(start: Start, judged: _Look, resolution: float, narrow: int, neede
 
 def _observed(looks: list[_Look], ratio: float) -> dict[str, Figure]:
     judged = looks[0]
-    limit = judged.envelope.limit
-    places = [i for i in (0, 2, 9) if i < limit.size]
-    out = [look for look in looks if (look.times > 1).any()]
+    departures = _departures(looks)
     worst = max(looks, key=lambda look: float(look.times.max()))
     return {
         "steps": int(judged.series.steps.size),
         "series": len(looks),
         "perturbed_runs": judged.envelope.runs,
-        "series_outside": len(out),
+        "series_outside": len(departures),
         "first_step_outside": min(
-            (int(look.series.steps[_first(look)]) for look in out), default=None
+            (int(look.series.steps[at]) for look, at in departures), default=None
         ),
         "largest_ratio": ratio,
         "largest_in": worst.series.name,
-        **{f"limit_at_{int(judged.series.steps[i])}": float(limit[i]) for i in places},
+        **{f"limit_at_{step}": size for step, size in judged.stated.items()},
     }
 
 

@@ -22,9 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.align.aligned import Aligned
-from harness.errors import PolicyError
 from harness.log.wording import counted
-from harness.rules.finding import Figure, Finding, Verdict, nonfinite
+from harness.rules.finding import Figure, Finding, Verdict, check_share, nonfinite
 from harness.stats.resolution import CONFIDENCE, Resolution, judged_differences, resolution_of
 from harness.stats.seeds import (
     ASKED,
@@ -67,9 +66,7 @@ def seed_variation(aligned: Aligned, *, level: float = 0.01, resolution: float =
     Raises:
         PolicyError: `level` is not between 0 and 1.
     """
-    if not 0 < level < 1:
-        msg = f"parameter 'level' of rule {RULE!r} is {level!r}; expected a number between 0 and 1"
-        raise PolicyError(msg)
+    check_share(RULE, "level", level)
     parameters: dict[str, Figure] = {"level": level, "resolution": resolution}
     broken = nonfinite(RULE, aligned, parameters)
     if broken is not None:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from harness.log.arrays import Floats
 from harness.parse.collect import Record
 from harness.parse.fast.states import Path
 from harness.parse.fast.template import Part, Template
 from harness.parse.line import Place
-
-Floats = NDArray[np.float64]
 
 
 class Seen(NamedTuple):

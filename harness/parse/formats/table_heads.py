@@ -52,7 +52,7 @@ def heading(text: str) -> Heading:
 
 
 def ruled(text: str, rule: str) -> Heading | None:
-    """Returns the heading above dashes; None where a line is none, or a name is missing.
+    """Returns the heading above dashes; None without dashes, or if a name is missing.
 
     >>> ruled("E    #       LOSS NER", "---  ------  --------").names
     ('E', '#', 'LOSS_NER')
