@@ -18,6 +18,7 @@ STAGES = [
     "rules",
     "quality",
     "comparison",
+    "locate",
     "report",
     "system",
     "golden",
@@ -26,6 +27,7 @@ STAGES = [
     "cli",
     "pytest_plugin",
     "__main__",
+    "capture",
 ]
 """What lies in `harness/`, in the order of the pipeline: each imports from those before it only."""
 INSIDE = {
@@ -39,7 +41,7 @@ INSIDE = {
     "report": [{"comparison", "ports"}],
 }
 """The order inside a stage: the modules that are not named, then these, one set after another."""
-SHELLS = {"system", "golden", "storage", "ports", "cli", "pytest_plugin", "__main__"}
+SHELLS = {"system", "golden", "storage", "ports", "cli", "pytest_plugin", "__main__", "capture"}
 """They may touch files, clocks and the screen; `golden` is the pytest plugin's."""
 
 
@@ -117,7 +119,15 @@ def test_the_check_sees_an_arrow_that_runs_back_inside_a_stage(tmp_path, monkeyp
 @pytest.mark.parametrize("package", ["torch", "mmengine", "model"])
 def test_the_harness_names_no_training_package(package):
     for path in (ROOT / "harness").rglob("*.py"):
+        if package == "torch" and path.is_relative_to(ROOT / "harness" / "capture"):
+            continue  # it runs inside a training
         assert not imports(path, package), path
+
+
+def test_nothing_imports_what_runs_inside_a_training():
+    for path in (ROOT / "harness").rglob("*.py"):
+        if not path.is_relative_to(ROOT / "harness" / "capture"):
+            assert not any(n.startswith("harness.capture") for n in imports(path, "harness")), path
 
 
 def test_the_model_names_no_harness():
