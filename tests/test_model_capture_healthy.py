@@ -78,6 +78,5 @@ def test_no_operator_of_weights_in_bfloat16_is_wrong():
 
 def test_most_results_of_a_step_are_judged():
     result = located("transformer", steps=1)
-    judged = [row for row in result.rows if row.state == "healthy"]
-    assert len(judged) > 0.95 * len(result.rows)
-    assert len(judged) > 150
+    assert len(result.rows) > 200
+    assert sum(row.state in {"healthy", "hidden"} for row in result.rows) >= len(result.rows) - 1
