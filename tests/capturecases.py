@@ -64,7 +64,9 @@ class Block(nn.Module):
         self.place = nn.Parameter(torch.randn(64, width) / 10)
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
         self.head = nn.Linear(width, words)
         self.mask: Tensor | None = None
         self.causal = False
@@ -291,7 +293,11 @@ def ordering() -> tuple[nn.Module, Step]:
             y.kthvalue(2, 1)[0], y.cumsum(1), y.cumprod(1), y.logcumsumexp(1), y.cummax(1)[0],
             torch.quantile(y.float(), 0.3, dim=1),
         ]  # fmt: skip
-        best = functional.one_hot(y.argmax(1), 8) + y.argsort(1) + torch.bincount(y.argmin(1), minlength=8)
+        best = (
+            functional.one_hot(y.argmax(1), 8)
+            + y.argsort(1)
+            + torch.bincount(y.argmin(1), minlength=8)
+        )
         total = sum(p.float().square().mean() for p in parts)
         return total + (y * best).mean() + (y > 0).sum()
 
@@ -426,7 +432,9 @@ def checkpoint_saved_tensors() -> tuple[nn.Module, Step]:
 @case
 def accumulated() -> tuple[nn.Module, Step]:
     network = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, weight_decay=0.01, nesterov=True, momentum=0.9)
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=0.1, weight_decay=0.01, nesterov=True, momentum=0.9
+    )
     batches = [torch.randn(4, 8) for _ in range(3)]
 
     def step() -> None:

@@ -31,7 +31,9 @@ def check(result):
     assert result.outcome == "pass"
     unjudged = {row.operator for row in result.rows if row.state == "unjudged"}
     assert unjudged <= KERNELS_OWN
-    reasons = [line for line in result.unmatched if "random" not in line and "mkldnn_rnn" not in line]
+    reasons = [
+        line for line in result.unmatched if "random" not in line and "mkldnn_rnn" not in line
+    ]
     assert reasons == []
 
 
