@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -88,7 +89,10 @@ class Late(TorchDispatchMode, Generic[W]):
 
     def _watch(self, module: nn.Module) -> None:
         nn.Module.__call__ = self._call
-        watcher = self._make(module)
+        try:
+            watcher = self._make(module)
+        except ValueError as error:  # about the options or the network, not the program's
+            raise HarnessError(str(error)) from error
         watcher.begin()
         watcher.modules.on_optimizer.append(self._count)
         self.watcher = watcher
@@ -124,11 +128,19 @@ def run_program(words: Sequence[str], mode: Late[W]) -> W:
                 _run(list(words))
             except Enough:
                 pass
+            except HarnessError:
+                raise
             except SystemExit as ended:
                 if ended.code not in {None, 0}:
                     raise HarnessError(
                         f"{' '.join(words[:3])} ended with status {ended.code}; run it alone first"
                     ) from ended
+            except Exception as error:
+                traceback.print_exc()
+                raise HarnessError(
+                    f"{' '.join(words[:3])} ended with {type(error).__name__}; see above, and run "
+                    "it alone first"
+                ) from error
     finally:
         sys.argv, sys.path[:] = argv, path
     if mode.watcher is None:
