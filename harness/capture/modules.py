@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -223,15 +223,18 @@ def line_of_the_program() -> str:
     """Returns `file:line` of the innermost frame outside torch and this package; "" without one."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith(NOT_THE_PROGRAM):
-            return f"{_short(name)}:{frame.f_lineno}"
+        name = _shown(frame.f_code.co_filename)
+        if name:
+            return f"{name}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
 
 
-def _short(name: str) -> str:
-    """Returns a path below the current folder as relative, another with its last two names."""
+@cache
+def _shown(name: str) -> str:
+    """Returns a file's path below the current folder, another's last two names, "" for torch's."""
+    if name.startswith(NOT_THE_PROGRAM):
+        return ""
     path = Path(name)
     try:
         return str(path.relative_to(Path.cwd()))
