@@ -114,7 +114,9 @@ def test_a_data_loader_with_workers_is_left_alone(program, capsys):
 
 
 def test_a_network_that_the_program_compiles_runs_operator_by_operator(program):
-    program.write_text(TRAIN.replace("optimizer =", "network = torch.compile(network)\noptimizer ="))
+    program.write_text(
+        TRAIN.replace("optimizer =", "network = torch.compile(network)\noptimizer =")
+    )
     done = subprocess.run(
         [sys.executable, "-m", "harness.capture", "replay", "--", "train.py"],
         capture_output=True, text=True, check=False,
@@ -213,7 +215,9 @@ def test_an_ablation_prints_what_ran_on_the_cpu_and_judges_the_log(program, monk
     monkeypatch.setattr("harness.capture.on_cpu.CPU", torch.device("meta"))
     lines = [json.dumps({"step": step, "loss": 1 / (step + 1)}) for step in range(60)]
     Path("gpu.log").write_text("\n".join(lines))
-    program.write_text(TRAIN + f"\nPath('port.log').write_text({lines!r}.__str__() and chr(10).join({lines!r}))\n")
+    program.write_text(
+        TRAIN + f"\nPath('port.log').write_text({lines!r}.__str__() and chr(10).join({lines!r}))\n"
+    )
     words = ["ablate", "gpu.log", "--on-cpu", "aten::gelu", "--log", "port.log", "--", "train.py"]
     status = run(*words)
     assert capsys.readouterr().out.startswith("on the CPU: gelu (5 calls)\n")

@@ -48,9 +48,7 @@ class Budget:
             return ""
         return "another call of the same shapes was repeated"
 
-    def spend(
-        self, op: OpOverload, given: Sequence[Tensor], seconds: float, ratio: float
-    ) -> None:
+    def spend(self, op: OpOverload, given: Sequence[Tensor], seconds: float, ratio: float) -> None:
         """Notes what a repeated call took, and its error over its limit."""
         self.spent_s += seconds
         if self.seconds is None:

@@ -98,7 +98,11 @@ def parser() -> Parser:
     record = command("record", "record a step for a comparison of two machines", "gpu.capture")
     record.add_argument("capture", type=Path, help="file to write, such as gpu.capture")
     record.add_argument(
-        "--twins", type=natural, default=2, metavar="N", help="repetitions with benign roundings; default 2"
+        "--twins",
+        type=natural,
+        default=2,
+        metavar="N",
+        help="repetitions with benign roundings; default 2",
     )
     record.add_argument("--twin", type=natural, default=0, help=argparse.SUPPRESS)
     for p_ in (again, record):

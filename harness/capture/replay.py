@@ -112,9 +112,7 @@ class Replay(TorchDispatchMode):
             return returned
         with without_modes():
             arguments = (on_host if writes(op) else seen_from_host)(args, kwargs)
-            again = [
-                mapped_tensors(_device_copy, (args, kwargs)) for _ in range(self._repeat - 1)
-            ]
+            again = [mapped_tensors(_device_copy, (args, kwargs)) for _ in range(self._repeat - 1)]
         returned = op(*args, **kwargs)
         if self._is_ours(given, returned):
             repeats = [results(op, a, k, op(*a, **k)) for a, k in again]  # under the modes below
