@@ -73,7 +73,7 @@ def slow_sketch(elements):
     """The sums of docs/reference/capture.md, element by element."""
     block = 1 << 20
     table = slow_signs(np.random.PCG64(20181127), min(block, -(-len(elements) // 64) * 64))
-    sums = [0.0] * 128
+    sums, second = [0.0] * 128, []
     for i, x in enumerate(elements):
         second = slow_signs(np.random.PCG64([1811, i // block]), 128) if i % block == 0 else second
         if np.isfinite(x):
@@ -280,7 +280,7 @@ def test_a_network_without_torchs_optimizer_has_steps_too():
             model(batch(step)[0]).square().mean().backward()
             with torch.no_grad():
                 for p in model.parameters():
-                    p -= 0.1 * p.grad
+                    p.sub_(0.1 * p.grad)
                     p.grad = None
 
     capture = recorded(network(), run, steps=5)
@@ -394,11 +394,9 @@ def test_a_twin_moves_weights_and_inputs_by_a_rounding_of_the_format(precision):
     seen = []
     plain, twin = network(), network()
     captures = [recorded(plain, run), recorded(twin, run, twin=1)]
-    pairs = list(zip(plain.parameters(), twin.parameters(), strict=True)) + [
-        (seen[0][0], seen[1][0])
-    ]
-    for before, after in pairs:
-        before, after = before.detach().double(), after.detach().double()
+    pairs = [*zip(plain.parameters(), twin.parameters(), strict=True), (seen[0][0], seen[1][0])]
+    for one, other in pairs:
+        before, after = one.detach().double(), other.detach().double()
         assert torch.equal(after[before == 0], before[before == 0])
         steps = ((after - before) / before)[before != 0].abs().tolist()
         # in float32 a product rounds to one or two units in the last place
@@ -476,13 +474,13 @@ def test_everything_is_restored_after_an_error_inside_the_block(tmp_path):
 
 def test_a_block_without_a_step_is_an_error(tmp_path):
     model = network()
-    with (
-        pytest.raises(ValueError, match="nothing was recorded"),
-        record(model, tmp_path / "a.capture"),
-    ):
-        model.eval()
-        with torch.no_grad():
+
+    def evaluate():
+        with record(model, tmp_path / "a.capture"), torch.no_grad():
             model(batch()[0])
+
+    with pytest.raises(ValueError, match="nothing was recorded"):
+        evaluate()
     assert not list(tmp_path.iterdir())
 
 
@@ -496,5 +494,8 @@ def test_options_out_of_range_are_refused(options, message):
 
 def test_a_compiled_network_is_refused(tmp_path):
     model = torch.compile(network(), backend="eager")
-    with pytest.raises(ValueError, match="^the network is compiled"), record(model, tmp_path / "a"):
+    with (
+        pytest.raises(ValueError, match=r"^the network is compiled"),
+        record(model, tmp_path / "a"),
+    ):
         pass

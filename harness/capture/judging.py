@@ -73,7 +73,8 @@ def _floating(call: Call, n: int, exact: Tensor) -> Compared:
         judged = judge(measured)
         if not judged.wrong:
             hidden = measured.exact_l2 == 0 and _sees_zeros(call)
-            return _compared(call, n, exact, judged, "hidden" if hidden else "healthy")
+            state: State = "hidden" if hidden else "healthy"
+            return _compared(call, n, exact, judged, state=state)
     cpu = call.healthy[n]
     if cpu is None or cpu.dtype != call.seen[n].dtype:
         form = "nothing" if cpu is None else str(cpu.dtype).removeprefix("torch.")
@@ -120,12 +121,12 @@ def _against_healthy(call: Call, n: int, healthy: Tensor, exact: Tensor) -> Comp
     if varies:
         said = f"{len(call.repeats) + 1} calls with the same inputs gave different results"
         note = f"{note}; {said}" if note else said
-    found = _compared(call, n, exact, judged, state, note)
+    found = _compared(call, n, exact, judged, state=state, note=note)
     return replace(found, makes_nonfinite=makes, differs_between_calls=varies)
 
 
 def _compared(
-    call: Call, n: int, exact: Tensor, judged: Judged, state: State, note: str = ""
+    call: Call, n: int, exact: Tensor, judged: Judged, *, state: State, note: str = ""
 ) -> Compared:
     row = _row(call, n, error=judged.error, limit=judged.limit, state=state, note=note)
     return Compared(row=row, exact=exact)

@@ -49,8 +49,12 @@ class Modules:
     An operator of the backward pass belongs to the module whose forward operator made its autograd
     node. A step begins at a call of the network that trains it, after the last step's update or
     after its gradients were set to zero. A call without gradients is an evaluation and belongs to
-    no step, and so does what runs between an update and the next step: `watching` is False then. `on_forward` is called with the arguments of each call that trains, and with True if it
-    begins a step. `on_optimizer` is called before (True) and after (False) an optimizer's step.
+    no step, and neither does what runs between an update and the next step: `watching` is False
+    then.
+
+    `on_forward` is called for each call that trains, with its arguments, its number in the step,
+    and True if it begins the step. `on_output` is called with the output of each module.
+    `on_optimizer` is called before (True) and after (False) an optimizer's step.
 
     Raises:
         ValueError: the network is compiled.
@@ -173,7 +177,7 @@ class Modules:
     def _leave(self, path: str, _: nn.Module, __: Any, output: Any) -> None:
         if not self._stack:
             return
-        _, call = self._stack.pop()
+        call = self._stack.pop()[1]
         if self.watching:
             for told in self.on_output:
                 told(path, call, output)

@@ -24,9 +24,9 @@ from harness.capture.again import without_modes
 from harness.capture.facts import autocast_of, facts_of
 from harness.capture.modules import Arguments, Modules, Place
 from harness.capture.operators import computes, name_of, results
-from harness.capture.trees import tensors
 from harness.capture.records import Records
 from harness.capture.start import hiding, move_inputs, move_weights, unhide_zeros
+from harness.capture.trees import tensors
 from harness.capture.walk import tensors_in
 from harness.locate.capture import Capture, Record
 from harness.locate.format import to_bytes
@@ -76,7 +76,7 @@ class Recorder(TorchDispatchMode):
         self.modules.on_optimizer.append(self._optimize)
         self.modules.attach()
         self._backward = torch.autograd.backward
-        torch.autograd.backward = self._noted_backward
+        torch.autograd.backward = self._noted_backward  # type: ignore[assignment]
 
     def end(self) -> None:
         """Removes the hooks, and records gradients that no optimizer used."""
