@@ -14,6 +14,7 @@ from harness.capture.errors_of import (
     errors,
     finite_in_all,
     place,
+    sizes,
     worst_place,
     wrongly_nonfinite,
 )
@@ -106,7 +107,7 @@ def _against_healthy(call: Call, n: int, healthy: Tensor, exact: Tensor) -> Comp
         # kernels of other algorithms carry NaN to other places
         if bool(stray.any()) and (finite_before or bare_name(call.op) not in OTHER_NAMES):
             return _stray(call, n, stray, exact, makes=makes)
-    size = float(torch.linalg.vector_norm(exact if mask is None else exact[mask]))
+    size, _ = sizes(exact if mask is None else exact[mask])
     own = errors(healthy.double(), exact, mask, size)
     measured = _measured(call, n, exact, mask, healthy=own)
     judged = judge(measured)
@@ -145,12 +146,11 @@ def _measured(
 ) -> Measured:
     seen = _real(call.seen[n]).double()
     inside = exact if mask is None else exact[mask]
-    size = float(torch.linalg.vector_norm(inside))
+    size, largest = sizes(inside)
     spread = None
     if call.repeats:
         every = [errors(_real(again[n]).double(), seen, mask, size) for again in call.repeats]
         spread = max(every, key=lambda e: e.l2)
-    largest = float(torch.linalg.vector_norm(inside, math.inf)) if inside.numel() else 0.0
     return Measured(
         count=inside.numel(),
         eps=torch.finfo(call.seen[n].dtype).eps,  # complex64 has the eps of float32
