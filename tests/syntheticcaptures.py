@@ -161,9 +161,10 @@ class Device:
         w, b = weights[f"{module}.weight"], weights[f"{module}.bias"]
         n_w, n_b = numbers[f"{module}.weight"], numbers[f"{module}.bias"]
         if self.fused:
-            return self.keep("operator", "addmm", self.dot(x, w) + b, (at, n_w, n_b), module=module)
-        at, h = self.keep("operator", "mm", self.dot(x, w), (at, n_w), module=module)
-        at, h = self.keep("operator", "add", h + b, (at, n_b), module=module)
+            at, h = self.keep("operator", "addmm", self.dot(x, w) + b, (at, n_w, n_b), module=module)
+        else:
+            at, h = self.keep("operator", "mm", self.dot(x, w), (at, n_w), module=module)
+            at, h = self.keep("operator", "add", h + b, (at, n_b), module=module)
         return self.keep("module", "", h, (at,), module=module)
 
     def linear_back(self, module, at, grad, x_at, x, weights, numbers, grads):

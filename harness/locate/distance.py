@@ -53,6 +53,8 @@ TRIMMED = 8
 """Buckets of a sketch that single elements may fill, in an operator with ties."""
 JUMP = 10.0
 """Size of such elements, in units of the root mean square of all."""
+STORED = 0.25
+"""Rounding of a stored weight, in floors. An update is the difference of two of them."""
 ANCESTORS = 64
 """Records that are kept as the inputs of a tensor."""
 

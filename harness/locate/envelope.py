@@ -11,6 +11,7 @@ from harness.locate.capture import Capture, Record
 from harness.locate.distance import (
     FACTOR,
     GROSS,
+    STORED,
     ZERO_LIKE,
     Distances,
     Spread,
@@ -66,7 +67,7 @@ def distances(
         twin, size, floor, inputs, zero_like=zero_like, jumps=np.where(tied, found, 0.0) / factor
     )
     parts = (twin, carried * size, floor * np.where(zero_like, source, 0.0))
-    limit = factor * np.maximum.reduce([*parts, floor * _stored(ours, pairs)])
+    limit = factor * np.maximum.reduce([*parts, STORED * floor * _stored(ours, pairs)])
     limit = np.where(tied, np.maximum(limit, found), limit)
     gross = np.maximum(GROSS * limit, FACTOR * floor * source)
     return Distances(

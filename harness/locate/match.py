@@ -137,21 +137,30 @@ def _grouped(
 
 
 def sentences(ours: Capture, theirs: Capture, matched: Matched) -> tuple[str, ...]:
-    """Returns sentences on the records without a partner, equal ones of several modules as one."""
-    places: dict[str, list[str]] = defaultdict(list)
+    """Returns sentences on the records without a partner; modules and steps that agree share one."""
+    places: dict[str, tuple[set[int], dict[str, None]]] = {}
     for (step, phase, module, kind), sides in _alone(ours, theirs, matched).items():
-        what = "; ".join(
+        has = "; ".join(
             f"the {side} alone has {_listed(counts)}"
             for side, counts in zip(("baseline", "candidate"), sides, strict=True)
             if counts
         )
-        places[f"step {step}, {_PLURAL.get(kind, kind)} of the {phase} pass: {what}"].append(
-            module or "the whole network"
-        )
-    texts = [f"{what} (in {_in_words(modules)})" for what, modules in places.items()]
+        what = f"{_PLURAL[kind]} of the {phase} pass" if kind in _PLURAL else kind.replace("_", " ")
+        steps, modules = places.setdefault(f"{what}: {has}", (set(), {}))
+        steps.add(step)
+        modules[module or "the whole network"] = None
+    texts = [
+        f"{what} (in {_in_words(list(modules))}; {_steps(steps)})"
+        for what, (steps, modules) in places.items()
+    ]
     rest = len(texts) - SENTENCES
     more = [f"{counted(rest, 'further difference')} of this kind"] if rest > 0 else []
     return (*texts[:SENTENCES], *more)
+
+
+def _steps(steps: set[int]) -> str:
+    first, last = min(steps), max(steps)
+    return f"step {first}" if first == last else f"steps {first} to {last}"
 
 
 _PLURAL = {"operator": "operators", "module": "outputs of modules"}
@@ -162,15 +171,14 @@ def _alone(
 ) -> dict[tuple[int, str, str, str], tuple[Counter[str], Counter[str]]]:
     """Returns the names without a partner on each side, by step, pass, module and kind."""
     found: dict[tuple[int, str, str, str], tuple[Counter[str], Counter[str]]] = {}
-    for side, (capture, numbers) in enumerate(
-        ((ours, matched.ours_only), (theirs, matched.theirs_only))
-    ):
+    sides = ((ours, matched.ours_only), (theirs, matched.theirs_only))
+    for side, (capture, numbers) in enumerate(sides):
         for i in numbers:
             record = capture.records[i]
             module = names.path(record.module) if record.kind in _PLURAL else ""
             key = (record.step, record.phase, module, record.kind)
             counts = found.setdefault(key, (Counter(), Counter()))
-            counts[side][record.name or record.kind] += 1
+            counts[side][record.name or "an output"] += 1
     return found
 
 

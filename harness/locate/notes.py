@@ -54,8 +54,8 @@ _RANDOM = (
     "CPU on both sides, and record again."
 )
 _PRECISION = (
-    "The size of the difference is that of TF32, float16 or bfloat16 rounding. Compare the "
-    "precision in force on both sides first."
+    "The difference is of the size of TF32, float16 or bfloat16 rounding: compare the precision in "
+    "force on both sides first."
 )
 _ADVICE = {
     "operator": "Either the operator's kernel is wrong, or the operator is healthy and was called "

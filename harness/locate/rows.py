@@ -92,6 +92,7 @@ def _inherits(
 def _row(mine: Record, other: Record, figures: Distances, states: Sequence[State], p: int) -> Row:
     """Returns the row of a pair, with the name that the candidate's device gives the operator."""
     size = float(figures.size[p]) or 1.0
+    known = math.isfinite(figures.limit[p])
     return Row(
         kind=mine.kind,
         operator=other.name or mine.name or mine.kind,
@@ -104,8 +105,8 @@ def _row(mine: Record, other: Record, figures: Distances, states: Sequence[State
         dtype=mine.dtype if mine.dtype == other.dtype else f"{mine.dtype}, {other.dtype}",
         shape=other.shape,
         source=other.source or mine.source,
-        error=float(figures.apart[p]) / size,
-        limit=float(figures.limit[p]) / size,
+        error=float(figures.apart[p]) / size if known else 0.0,
+        limit=float(figures.limit[p]) / size if known else 0.0,
         state=states[p],
         note=_note(mine, other, figures, states, p),
     )
