@@ -260,6 +260,8 @@ def _observed(looks: list[_Look], ratio: float) -> dict[str, Figure]:
     judged = looks[0]
     departures = _departures(looks)
     worst = max(looks, key=lambda look: float(look.times.max()))
+    first = min((at for _, at in departures), default=None)
+    there = [look.series.name for look, at in departures if at == first]
     return {
         "steps": int(judged.series.steps.size),
         "series": len(looks),
@@ -268,6 +270,7 @@ def _observed(looks: list[_Look], ratio: float) -> dict[str, Figure]:
         "first_step_outside": min(
             (int(look.series.steps[at]) for look, at in departures), default=None
         ),
+        "first_outside": ", ".join(there) or None,
         "largest_ratio": ratio,
         "largest_in": worst.series.name,
         **{f"limit_at_{step}": size for step, size in judged.stated.items()},

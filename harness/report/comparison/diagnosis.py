@@ -7,6 +7,7 @@ from rich.console import Console
 from harness.comparison.diagnosis import Diagnosis
 from harness.comparison.pipeline import Comparison
 from harness.log.wording import counted
+from harness.report.comparison import tables
 from harness.report.screen import lay_out, words
 from harness.report.table import Table
 from harness.rules import Verdict
@@ -17,6 +18,8 @@ def write(comparison: Comparison, diagnosis: Diagnosis, out: Console) -> None:
     """Prints the verdict, the similar faults as a table, and the accuracy of a diagnosis."""
     reasons = comparison.judgement.reasons
     out.print(words(f"{comparison.verdict}: {reasons[0] if reasons else ''}"), soft_wrap=True)
+    if tables.fails_from_start(comparison):
+        out.print(words(tables.NEXT), soft_wrap=True)
     passes = comparison.verdict is Verdict.PASS
     why_empty = (
         "the candidate passes, so there is no difference to explain"

@@ -1,0 +1,141 @@
+"""The rows of a comparison: for every pair of records its error, its limit, and what it means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.locate import names
+from harness.locate.capture import START, Capture, Record
+from harness.locate.distance import Distances, Spread
+from harness.locate.result import Row, State
+
+BAD = ("wrong", "inherited")
+NEAR = 0.5
+"""Part of its limit from which on the difference of an input is mentioned."""
+NO_TWIN = "no twin shows how far rounding goes here"
+TIES = "differs in few elements only, as a rounding of its inputs can cause"
+NOT_STEADY = "repetitions of one side are not finite in the same places"
+
+
+def rows_of(
+    ours: Capture, theirs: Capture, pairs: NDArray[np.int64], figures: Distances, *, twins: int
+) -> tuple[Row, ...]:
+    """Returns a row for each pair (P, 2), in its order."""
+    states = states_of(ours, theirs, pairs, figures, twins=twins)
+    return tuple(
+        _row(ours.records[int(i)], theirs.records[int(j)], figures, states, p)
+        for p, (i, j) in enumerate(pairs)
+    )
+
+
+def states_of(
+    ours: Capture, theirs: Capture, pairs: NDArray[np.int64], figures: Distances, *, twins: int
+) -> list[State]:
+    """Returns what is known of each pair."""
+    states: list[State] = []
+    zero = _all_zero(ours, theirs, pairs)
+    bad_steps: set[int] = set()
+    for p, i in enumerate(pairs[:, 0].tolist()):
+        record = ours.records[i]
+        state = _within(figures, p, twins=twins)
+        if zero[p] and _of_zeros(record, figures.inputs[p], zero):
+            state = "hidden"
+        elif state == "wrong" and _inherits(record, figures.inputs[p], states, bad_steps):
+            state = "inherited"
+        states.append(state)
+        if state in BAD:
+            bad_steps.add(record.step)
+    return states
+
+
+def _within(figures: Distances, p: int, *, twins: int) -> State:
+    apart, limit = figures.apart[p], figures.limit[p]
+    if math.isinf(limit):
+        return "unjudged"
+    if apart <= limit:
+        return "healthy"
+    return "wrong" if twins or apart > figures.gross[p] else "unjudged"
+
+
+def _all_zero(ours: Capture, theirs: Capture, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Returns which pairs (P,) are zero in every element on both sides."""
+    i, j = pairs.T
+    finite = ~(ours.nonfinite[i].any(axis=1) | theirs.nonfinite[j].any(axis=1))
+    zero: NDArray[np.bool_] = finite & (ours.norms[i] == 0) & (theirs.norms[j] == 0)
+    return zero
+
+
+def _of_zeros(record: Record, inputs: Sequence[int], zero: NDArray[np.bool_]) -> bool:
+    """Returns whether zeros went in, so that zeros came out whatever the operator does."""
+    if record.kind in {*START, "buffer_update"}:
+        return False
+    return any(zero[q] for q in inputs)
+
+
+def _inherits(
+    record: Record, inputs: Sequence[int], states: Sequence[State], bad_steps: set[int]
+) -> bool:
+    """Returns whether something differs already that a record was, or may be, made from."""
+    if record.kind in START and record.step == 0:
+        return False
+    if any(step < record.step for step in bad_steps):
+        return True
+    if inputs:
+        return any(states[q] in BAD for q in inputs)
+    return record.step in bad_steps
+
+
+def _row(mine: Record, other: Record, figures: Distances, states: Sequence[State], p: int) -> Row:
+    """Returns the row of a pair, with the name that the candidate's device gives the operator."""
+    size = float(figures.size[p]) or 1.0
+    known = math.isfinite(figures.limit[p])
+    return Row(
+        kind=mine.kind,
+        operator=other.name or mine.name or mine.kind,
+        module=names.path(other.module),
+        phase=mine.phase,
+        step=mine.step,
+        call=mine.call,
+        order=other.order,
+        output=other.output,
+        dtype=mine.dtype if mine.dtype == other.dtype else f"{mine.dtype}, {other.dtype}",
+        shape=other.shape,
+        source=other.source or mine.source,
+        error=float(figures.apart[p]) / size if known else 0.0,
+        limit=float(figures.limit[p]) / size if known else 0.0,
+        state=states[p],
+        note=_note(mine, other, figures, states, p),
+    )
+
+
+def _note(mine: Record, other: Record, figures: Distances, states: Sequence[State], p: int) -> str:
+    parts = []
+    if states[p] == "unjudged":
+        parts.append(NOT_STEADY if math.isinf(figures.limit[p]) else NO_TWIN)
+    if figures.tied[p]:
+        parts.append(TIES)
+    if states[p] == "wrong":
+        worst = max((figures.apart[q] / figures.limit[q] for q in figures.inputs[p]
+                     if figures.limit[q] > 0), default=0.0)  # fmt: skip
+        if worst > NEAR:
+            parts.append(f"an input is already at {worst:.2f} of its limit")
+    if other.name and mine.name and other.name != mine.name:
+        parts.append(f"the baseline ran {mine.name}")
+    return "; ".join(parts)
+
+
+def unsteady(capture: Capture, spread: Spread) -> tuple[Record, ...]:
+    """Returns the operators of a side that exact repetitions do not repeat, the first of a chain.
+
+    An operator whose inputs repeat and whose output does not is not deterministic.
+    """
+    found = []
+    for i in np.flatnonzero(spread.repeated > 0).tolist():
+        record = capture.records[i]
+        if record.kind == "operator" and not any(spread.repeated[n] > 0 for n in record.made_from):
+            found.append(record)
+    return tuple(found)
