@@ -23,6 +23,8 @@ PRECISIONS: Mapping[str, tuple[str, ...]] = {
 }
 NOT_PAIRED = {"other-seeds", "fresh-seeds", "bfloat16", "deterministic"}
 """Benign settings that are another start or precision, or that every run from a start is."""
+NOT_AT_16_BITS = {"float64"}
+"""Autocast casts no weights of float64, so a network of them cannot train at 16 bits."""
 PREFIX = "perturbed-"
 
 
@@ -44,6 +46,8 @@ def paired_settings(precision: str) -> tuple[Setting, ...]:
         found += [base, *(_perturbed(f"{PREFIX}{kept}{k}", base) for k in range(1, 1 + PERTURBED))]
     for setting in settings("cpu"):
         if setting.kind == "baseline" or setting.name in NOT_PAIRED:
+            continue
+        if precision != "float32" and setting.name in NOT_AT_16_BITS:
             continue
         found.append(
             replace(

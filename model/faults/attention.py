@@ -80,11 +80,13 @@ def _replace(context: InjectionContext, weigh: Weigh) -> None:
 
 @fault("operator", origin="the softmax kernel exists for half precision only")
 def softmax_half(context: InjectionContext) -> None:
-    """The attention's softmax is computed in float16."""
+    """The attention's softmax is computed in float16, under autocast too."""
 
     def weigh(column: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
-        column_weights, row_weights = healthy(column.half(), row.half())
-        return column_weights.to(column.dtype), row_weights.to(row.dtype)
+        energy = torch.cat([without_centre(column), row], dim=-1).half()
+        with torch.autocast(column.device.type, enabled=False):
+            weights = energy.softmax(dim=-1)
+        return _split(weights.to(column.dtype), column.shape[-1])
 
     _replace(context, weigh)
 

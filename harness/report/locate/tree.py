@@ -167,7 +167,7 @@ def _key(row: Row, *, single: bool) -> str | int:
 
 
 def _in_order(key: str | int) -> int:
-    return key if isinstance(key, int) else ("forward", "backward").index(key)
+    return key if isinstance(key, int) else ("forward", "backward", "optimizer").index(key)
 
 
 def _cell(row: Row | None) -> Cell:

@@ -1,0 +1,102 @@
+"""The same operator on the CPU: its own kernel, another name for it, or its decomposition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_map, tree_map_only
+
+from harness.capture.operators import bare_name, named, results
+from harness.capture.renamed import OTHER_NAMES
+
+CPU = torch.device("cpu")
+aten = torch.ops.aten
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+class NoKernelError(RuntimeError):
+    """The CPU cannot run an operator; the message gives the reason."""
+
+
+def on_host(args: Any, kwargs: Any) -> Arguments:
+    """Returns copies of the arguments in the CPU's memory, in the same format and layout.
+
+    Storage that two arguments share is not shared by the copies.
+    """
+    return tree_map(_to_host, (args, kwargs))
+
+
+def _to_host(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        found = value.detach()
+        return found.clone() if found.device == CPU else found.to(CPU)
+    return CPU if isinstance(value, torch.device) else value
+
+
+def in_float64(arguments: Arguments) -> Arguments:
+    """Returns copies of the arguments with every floating-point number in float64."""
+    return tree_map(_to_float64, arguments)
+
+
+def _to_float64(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.double() if value.is_floating_point() else value.clone()
+    if isinstance(value, torch.dtype) and value.is_floating_point:
+        return torch.float64
+    return value
+
+
+def copied(arguments: Arguments) -> Arguments:
+    """Returns copies of the tensors; operators in place write into them."""
+    return tree_map_only(Tensor, torch.Tensor.clone, arguments)
+
+
+def moved_by_a_rounding(arguments: Arguments, *, seed: int) -> Arguments:
+    """Returns float64 copies whose numbers are moved by half a unit in the last place at random.
+
+    Each number x becomes x (1 + s eps / 2) with a random sign s and the eps of its own format.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def move(value: Any) -> Any:
+        if not (isinstance(value, Tensor) and value.is_floating_point()):
+            return _to_float64(value)
+        signs = torch.randint(0, 2, value.shape, generator=generator, dtype=torch.int8) * 2 - 1
+        return value.double() * (1 + signs.double() * (torch.finfo(value.dtype).eps / 2))
+
+    return tree_map(move, arguments)
+
+
+def run(op: OpOverload, arguments: Arguments, device_results: list[Tensor]) -> list[Tensor | None]:
+    """Returns the results of an operator for arguments on the CPU, which it may overwrite.
+
+    `device_results` are those of the device, for operators whose result depends on a mask that the
+    device drew. None is a result that cannot be checked.
+
+    Raises:
+        NoKernelError: the CPU has neither a kernel nor a decomposition for these arguments.
+    """
+    args, kwargs = arguments
+    other = OTHER_NAMES.get(bare_name(op))
+    tries: list[Callable[[], list[Tensor | None]]] = []
+    if other is not None:
+        tries.append(lambda: other(named(op, args, kwargs), device_results))
+    else:
+        tries.append(lambda: [*results(op, args, kwargs, op(*args, **kwargs))])
+        found = torch._decomp.decomposition_table.get(op)
+        if found is not None:
+            tries.append(lambda: [*results(op, args, kwargs, found(*args, **kwargs))])
+    reason: Exception | None = None
+    with _disable_current_modes(), torch.no_grad():
+        for attempt in tries:
+            try:
+                return attempt()
+            except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
+                reason = reason or error
+    lines = str(reason).strip().splitlines() or [type(reason).__name__]
+    raise NoKernelError(lines[0][:200]) from reason

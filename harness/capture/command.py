@@ -1,0 +1,204 @@
+"""The command line of what needs torch: record, replay, ablate."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import nn
+
+from harness.capture.bundle import Bundles
+from harness.capture.facts import facts_of
+from harness.capture.on_cpu import OnCpu, check_moved
+from harness.capture.program import Late, run_program
+from harness.capture.record import Recorder, twin_path
+from harness.capture.replay import Replay
+from harness.capture.reporting import write
+from harness.capture.start import unhide_zeros
+from harness.errors import HarnessError
+from harness.locate.format import to_bytes
+from harness.report.verdicts import row
+from harness.system.whole import write_bytes
+
+PROGRAM = """
+The program runs unchanged, from the start of its training: put it behind `--`.
+  harness locate {command} -- train.py --device sdaa
+  harness locate {command} -- -m package.train --device sdaa
+For this project's own models, name a config instead:
+  harness locate {command} --config ccnet_r18-d8_demo --device sdaa
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of `harness locate record|replay|ablate`."""
+    p = argparse.ArgumentParser(prog="harness locate", description=__doc__)
+    commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, title: str, options: str) -> argparse.ArgumentParser:
+        found = commands.add_parser(
+            name, help=title, description=title + ".",
+            epilog=PROGRAM.format(command=f"{name} {options}"),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        add = found.add_argument
+        add("--config", help="a config of model/configs, instead of a program")
+        add("--device", help="device of the config's training")
+        add("--amp", action="store_true", help="mixed precision, with --config")
+        add("--checkpoint", help="weights to begin with, with --config")
+        add("--seed", type=int, default=0, help="seed of the start, with --config; default 0")
+        add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="with --config")
+        return found
+
+    again = command("replay", "repeat every operator of a step on the CPU", "--report DIR")
+    again.add_argument("--report", type=Path, help="folder for page, JSON and bundles")
+    again.add_argument("--budget", type=float, metavar="SECONDS", help="for repeated operators")
+    again.add_argument("--repeat", type=int, default=1, help="calls of each operator; default 1")
+    record = command("record", "record a step for a comparison of two machines", "gpu.capture")
+    record.add_argument("capture", type=Path, help="file to write, such as gpu.capture")
+    record.add_argument(
+        "--twins", type=int, default=2, help="repetitions with benign roundings; default 2"
+    )
+    record.add_argument("--twin", type=int, default=0, help=argparse.SUPPRESS)
+    for p_ in (again, record):
+        p_.add_argument("--steps", type=int, default=1, help="steps to watch; default 1")
+        p_.add_argument(
+            "--unhide", action="store_true",
+            help="give weights that are all zero other values first: they hide faults",
+        )  # fmt: skip
+    ablate = command(
+        "ablate", "train with an operator or a module on the CPU, and judge again",
+        "BASELINE.log --on-cpu aten::_softmax --log LOG",
+    )  # fmt: skip
+    ablate.add_argument("baseline", help="log or recorded baseline to judge against")
+    ablate.add_argument("--on-cpu", required=True, metavar="MODULE|OPERATOR")
+    ablate.add_argument("--log", type=Path, help="log that the program writes")
+    ablate.add_argument("--steps", type=int, help="of a same start, with --config")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit status of `harness locate`."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    cut = words.index("--") if "--" in words else len(words)
+    args = parser().parse_args(words[:cut])
+    program = words[cut + 1 :]
+    try:
+        _check(args, program)
+        with tempfile.TemporaryDirectory() as scratch:
+            if args.config:
+                program = _training(args, Path(scratch))
+            run = {"replay": _replay, "record": _record, "ablate": _ablate}[args.command]
+            return run(args, program)
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _check(args: argparse.Namespace, program: Sequence[str]) -> None:
+    if bool(args.config) == bool(program):
+        raise HarnessError(
+            "expected either --config or a program behind `--`, such as `-- train.py`; "
+            + ("both are given" if program else "neither is given")
+        )
+    only = {"--device": args.device, "--amp": args.amp, "--checkpoint": args.checkpoint}
+    for name, value in only.items():
+        if value and not args.config:
+            raise HarnessError(f"{name} needs --config; a program has options of its own")
+
+
+def _training(args: argparse.Namespace, scratch: Path) -> list[str]:
+    """Returns the words that train a config of this project from the same start."""
+    steps = args.steps or 20
+    words = ["-m", "model.train", "--config", args.config, "--same-start", "--steps", str(steps)]
+    words += ["--seed", str(args.seed), "--work-dir", str(scratch / "run")]
+    words += ["--device", args.device] if args.device else []
+    words += ["--amp"] if args.amp else []
+    options = [*args.cfg_options]
+    options += [f"load_from={args.checkpoint}"] if args.checkpoint else []
+    if args.command == "ablate" and args.log is None:
+        args.log = scratch / "run" / "port.log"
+    return [*words, *(["--cfg-options", *options] if options else [])]
+
+
+def _replay(args: argparse.Namespace, program: list[str]) -> int:
+    def make(network: nn.Module) -> Replay:
+        if args.unhide:
+            unhide_zeros(network)
+        kept = Bundles(args.report, most=5, facts=facts_of(network)) if args.report else None
+        return Replay(network, budget_s=args.budget, repeat=args.repeat, bundles=kept)
+
+    late = Late(make, steps=args.steps)
+    watcher = run_program(program, late)
+    located = watcher.located
+    if _is_first_rank():
+        write(located, args.report, quiet=False)
+    return row(located.outcome).exit_status
+
+
+def _record(args: argparse.Namespace, program: list[str]) -> int:
+    def make(network: nn.Module) -> Recorder:
+        if args.unhide:
+            unhide_zeros(network)
+        return Recorder(network, steps=args.steps, twin=args.twin)
+
+    late = Late(make, steps=args.steps)
+    watcher = run_program(program, late)
+    if _is_first_rank():
+        path = twin_path(args.capture, args.twin)
+        data = to_bytes(watcher.capture())
+        write_bytes(path, data)
+        print(f"wrote {path} ({len(data) / 1e6:.1f} MB)")
+    if args.twin:
+        return 0
+    for k in range(1, args.twins + 1):
+        _record_twin(args, k)
+    return 0
+
+
+def _record_twin(args: argparse.Namespace, k: int) -> None:
+    """Runs this command again, in a process of its own, for the k-th repetition."""
+    words = [sys.executable, "-m", "harness.capture", "record", str(args.capture)]
+    words += ["--twin", str(k), *_words_after_capture(args)]
+    done = subprocess.run(words, check=False)
+    if done.returncode:
+        raise HarnessError(f"repetition {k} ended with status {done.returncode}; see above")
+
+
+def _words_after_capture(args: argparse.Namespace) -> list[str]:
+    """Returns the words of this command line but for the capture and the twins."""
+    words = sys.argv[2:]
+    if str(args.capture) in words:
+        words.remove(str(args.capture))
+    return words
+
+
+def _ablate(args: argparse.Namespace, program: list[str]) -> int:
+    if args.log is None:
+        raise HarnessError("expected --log: the log that the program writes")
+    late = Late(lambda network: OnCpu(network, args.on_cpu), steps=None)
+    watcher = run_program(program, late)
+    check_moved(watcher)
+    moved = ", ".join(f"{name} ({n} calls)" for name, n in watcher.moved.most_common(5))
+    print(f"on the CPU: {moved}", flush=True)
+    words = [
+        sys.executable,
+        "-m",
+        "harness",
+        "compare",
+        str(args.baseline),
+        str(args.log),
+        "--quiet",
+    ]
+    return subprocess.run(words, check=False).returncode
+
+
+def _is_first_rank() -> bool:
+    return os.environ.get("RANK", "0") == "0"

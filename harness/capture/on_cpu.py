@@ -1,0 +1,140 @@
+"""Ablation: some operators of a training run on the CPU, the others on the device.
+
+with on_cpu(model, "aten::_softmax"):           # or a module: "decode_head.cca"
+    train(...)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
+
+from harness.capture.again import CPU, on_host, run
+from harness.capture.modules import Modules
+from harness.capture.operators import bare_name, computes, is_random, results, tensors
+from harness.capture.renamed import OTHER_NAMES
+from harness.errors import HarnessError
+from harness.locate.names import canonical
+
+
+class OnCpu(TorchDispatchMode):
+    """Runs the operators of `what` on the CPU. `moved` counts their calls.
+
+    `what` is the name of an operator, with or without `aten::`, or the path of a module with all
+    its operators, forward and backward. Random operators stay on the device.
+
+    Raises:
+        HarnessError: an operator has no kernel on the CPU.
+    """
+
+    def __init__(self, network: nn.Module, what: str) -> None:
+        super().__init__()
+        self.what = what
+        self.moved: Counter[str] = Counter()
+        self.modules = Modules(network)
+        paths = {path for path, _ in self.modules.network.named_modules() if path}
+        self._is_module = what in paths
+
+    def __enter__(self) -> OnCpu:
+        self.begin()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self.end()
+
+    def begin(self) -> None:
+        """Registers the hooks."""
+        self.modules.attach()
+
+    def end(self) -> None:
+        """Removes the hooks."""
+        self.modules.detach()
+
+    def __torch_dispatch__(
+        self, op: OpOverload, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if not computes(op) or is_random(op, args, kwargs) or not self._chosen(op):
+            return op(*args, **kwargs)
+        devices = {t.device for t in tensors((args, kwargs)) if t.device != CPU}
+        if len(devices) != 1:
+            return op(*args, **kwargs)
+        self.moved[bare_name(op)] += 1
+        return _on_cpu(op, args, kwargs, devices.pop())
+
+    def _chosen(self, op: OpOverload) -> bool:
+        if self._is_module:
+            module = self.modules.here().module
+            return module == self.what or module.startswith(f"{self.what}.")
+        return self.what in {op._schema.name, bare_name(op), canonical(op._schema.name)}
+
+
+def _on_cpu(op: OpOverload, args: Any, kwargs: Any, device: torch.device) -> Any:
+    """Returns what an operator returns, computed on the CPU; what it writes is written back."""
+    arguments = on_host(args, kwargs)
+    before = tensors((args, kwargs))
+    copies = tensors(arguments)
+    back = {id(copy): tensor for copy, tensor in zip(copies, before, strict=True)}
+
+    def to_device(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        return back[id(value)] if id(value) in back else value.to(device)
+
+    with torch.no_grad():
+        if bare_name(op) in OTHER_NAMES:
+            found = run(op, arguments, [])
+            if any(t is None for t in found):
+                raise HarnessError(f"{op._schema.name} has no equal kernel on the CPU")
+            returned: Any = found[0] if len(op._schema.returns) == 1 else tuple(found)
+            changed: list[Tensor] = []
+        else:
+            try:
+                returned = op(*arguments[0], **arguments[1])
+            except (RuntimeError, NotImplementedError) as error:
+                raise HarnessError(
+                    f"{op._schema.name} has no kernel on the CPU: {error}"
+                ) from error
+            changed = results(op, *arguments, returned)
+        for tensor in changed:
+            if id(tensor) in back:
+                back[id(tensor)].copy_(tensor)
+        return tree_map(to_device, returned)
+
+
+@contextmanager
+def on_cpu(model: nn.Module, what: str) -> Iterator[OnCpu]:
+    """Runs an operator or a module of a network on the CPU inside the `with` block.
+
+    Args:
+        model: the network, on a device.
+        what: `aten::_softmax`, or a module's path such as `decode_head.cca`.
+
+    Yields:
+        the OnCpu, whose `moved` counts the calls by operator.
+
+    Raises:
+        HarnessError: nothing was moved, because the network has no such operator or module.
+    """
+    with OnCpu(model, what) as mode:
+        yield mode
+    check_moved(mode)
+
+
+def check_moved(mode: OnCpu) -> None:
+    """Raises HarnessError if nothing ran on the CPU."""
+    if not mode.moved:
+        raise HarnessError(
+            f"{mode.what!r} is neither a module of the network nor an operator that ran on a "
+            "device; expected a path such as decode_head.cca, or a name such as aten::_softmax"
+        )

@@ -1,0 +1,256 @@
+"""Record: a sketch of every tensor of the first steps, into a capture for `harness locate`.
+
+with record(model, "gpu.capture"):
+    loss = criterion(model(images), labels)
+    loss.backward()
+    optimizer.step()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+
+from harness.capture.facts import autocast_of, facts_of
+from harness.capture.modules import Modules
+from harness.capture.operators import computes, name_of, results, tensors
+from harness.capture.records import Records
+from harness.capture.start import hiding, move_inputs, move_weights, unhide_zeros
+from harness.capture.walk import tensors_in
+from harness.locate.capture import Capture, Record
+from harness.locate.format import to_bytes
+from harness.system.whole import write_bytes
+
+
+class Recorder(TorchDispatchMode):
+    """Records what runs inside its `with` block. `capture()` is the result so far.
+
+    `steps` is the number of steps to record; later ones run unrecorded.
+    """
+
+    def __init__(
+        self, network: nn.Module, *, steps: int = 1, twin: int = 0, moved: bool = True
+    ) -> None:
+        super().__init__()
+        if steps < 1:
+            raise ValueError(f"steps is {steps}; expected 1 or more")
+        if twin < 0:
+            raise ValueError(f"twin is {twin}; expected 0 for the run itself, or 1, 2, ...")
+        self.steps = steps
+        self.twin = twin
+        self.moved = moved and twin > 0
+        self.modules = Modules(network)
+        self.network = self.modules.network
+        self.facts = facts_of(network)
+        self.records = Records()
+        self.zeros: tuple[str, ...] = ()
+        self._before: dict[str, Tensor] = {}
+        self._graded = -1
+        self._backward = torch.autograd.backward
+
+    def __enter__(self) -> Recorder:
+        self.begin()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self.end()
+
+    def begin(self) -> None:
+        """Registers the hooks."""
+        self.modules.on_forward.append(self._begin)
+        self.modules.on_output.append(self._output)
+        self.modules.on_optimizer.append(self._optimize)
+        self.modules.attach()
+        torch.autograd.backward = self._noted_backward
+
+    def end(self) -> None:
+        """Removes the hooks, and records gradients that no optimizer used."""
+        torch.autograd.backward = self._backward
+        self.modules.detach()
+        self._gradients()
+
+    def capture(self) -> Capture:
+        """Returns what was recorded."""
+        return self.records.capture(
+            facts=self.facts, zeros=self.zeros, twin=self.twin, moved=self.moved
+        )
+
+    def __torch_dispatch__(
+        self, op: OpOverload, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        returned = op(*args, **kwargs)
+        if not computes(op):
+            return returned
+        at = self.modules.here()
+        if self._recording and at.phase != "optimizer":
+            with _disable_current_modes(), torch.no_grad():
+                made_from = self.records.numbers_of(tensors((args, kwargs)))
+                for n, tensor in enumerate(results(op, args, kwargs, returned)):
+                    self.records.add(
+                        Record(
+                            kind="operator", name=name_of(op), module=at.module, call=at.call,
+                            phase=at.phase, order=at.order, output=n, step=at.step,
+                            source=at.source, made_from=made_from,
+                        ),
+                        tensor,
+                    )  # fmt: skip
+        return returned
+
+    @property
+    def _recording(self) -> bool:
+        return 0 <= self.modules.step < self.steps
+
+    def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Records the start of the step, at the first call of the network."""
+        step = self.modules.step
+        if not self._recording:
+            return None
+        with _disable_current_modes(), torch.no_grad():
+            if step == 0:
+                self._start()
+            unit = self._unit()
+            if self.moved:
+                args, kwargs = move_inputs((args, kwargs), draw=self.twin, eps=unit)
+            for name, tensor in tensors_in((args, kwargs)):
+                self.records.add(Record(kind="input", name=name, step=step), tensor)
+        return args, kwargs
+
+    def _start(self) -> None:
+        autocast = autocast_of(self.facts["device"])
+        self.facts["autocast"] = autocast or "off"
+        self.zeros = hiding(self.network)
+        if self.moved:
+            move_weights(self.network, draw=self.twin, eps=self._unit())
+        for kind, named in self._state():
+            for name, tensor in named:
+                self.records.add(Record(kind=kind, name=name), tensor)
+        self._keep()
+
+    def _unit(self) -> float | None:
+        """Returns the unit of a benign rounding, from the format of autocast; None without it."""
+        autocast = self.facts["autocast"]
+        return None if autocast == "off" else torch.finfo(getattr(torch, autocast)).eps / 2
+
+    def _state(self) -> tuple[tuple[str, list[tuple[str, Tensor]]], ...]:
+        network = self.network
+        return (
+            ("weight", list(network.named_parameters())),
+            ("buffer", [(n, b) for n, b in network.named_buffers() if b.is_floating_point()]),
+        )
+
+    def _keep(self) -> None:
+        """Keeps the weights and buffers on the host, to form the update."""
+        self._before = {
+            name: tensor.detach().to("cpu", copy=True)
+            for _, named in self._state()
+            for name, tensor in named
+        }
+
+    def _output(self, path: str, call: int, output: Any) -> None:
+        if not self._recording:
+            return
+        with _disable_current_modes(), torch.no_grad():
+            for n, (name, tensor) in enumerate(tensors_in(output)):
+                at = Record(
+                    kind="module", name=name, module=path, call=call, output=n,
+                    step=self.modules.step, phase=self.modules.phase,
+                )  # fmt: skip
+                self.records.add(at, tensor)
+                if not path and tensor.dim() == 0 and "loss" in name:
+                    self.records.add(at._replace(kind="loss", module=""), tensor)
+
+    def _noted_backward(self, roots: Any, *args: Any, **kwargs: Any) -> Any:
+        """Records the tensors from which a backward pass starts."""
+        if self._recording:
+            with _disable_current_modes(), torch.no_grad():
+                for n, tensor in enumerate(tensors(roots)):
+                    at = Record(kind="loss", name="loss", output=n, step=self.modules.step)
+                    self.records.add(at, tensor)
+        return self._backward(roots, *args, **kwargs)
+
+    def _optimize(self, begins: bool) -> None:
+        """Records gradients before an optimizer's step, and the update after it."""
+        if not self._recording:
+            return
+        if begins:
+            self._gradients()
+            return
+        with _disable_current_modes(), torch.no_grad():
+            for before, named in self._state():
+                kind = "update" if before == "weight" else "buffer_update"
+                for name, tensor in named:
+                    difference = tensor.detach().cpu().double() - self._before[name].double()
+                    at = Record(kind=kind, name=name, step=self.modules.step)
+                    self.records.add(at, difference, dtype=tensor.dtype)
+            self._keep()
+
+    def _gradients(self) -> None:
+        step = self.modules.step
+        if not self._recording or self._graded == step:
+            return
+        self._graded = step
+        with _disable_current_modes(), torch.no_grad():
+            for name, parameter in self.network.named_parameters():
+                if parameter.grad is not None:
+                    at = Record(
+                        kind="gradient", name=name, step=step, phase="backward",
+                        made_from=self.records.numbers_of([parameter.grad]),
+                    )  # fmt: skip
+                    self.records.add(at, parameter.grad)
+
+
+@contextmanager
+def record(
+    model: nn.Module,
+    path: str | Path,
+    *,
+    steps: int = 1,
+    twin: int = 0,
+    moved: bool = True,
+    unhide: bool = False,
+) -> Iterator[Recorder]:
+    """Records the first steps inside the `with` block, and writes a capture when it ends.
+
+    Args:
+        model: the network; any torch module, on any device.
+        path: the file to write, such as `gpu.capture`.
+        steps: how many steps to record; about 1 MB each for a thousand operators.
+        twin: k for the k-th repetition of the same start, written to `gpu.twin<k>.capture`. A
+            repetition shows how far apart healthy runs are.
+        moved: moves weights and inputs of a twin by one unit in the last place; False repeats the
+            step as it is, which shows what varies from run to run on one device.
+        unhide: gives parameters that are all zero other values first; they hide faults of what they
+            multiply. Both sides need the same choice. It changes the model.
+
+    Yields:
+        the Recorder.
+
+    Raises:
+        HarnessError: the file cannot be written.
+        ValueError: `steps` or `twin` is out of range, or no step ran in the block.
+    """
+    if unhide:
+        unhide_zeros(model)
+    recorder = Recorder(model, steps=steps, twin=twin, moved=moved)
+    with recorder:
+        yield recorder
+    capture = recorder.capture()
+    if not capture.records:
+        raise ValueError("the network was not called inside the block, so nothing was recorded")
+    write_bytes(twin_path(path, twin), to_bytes(capture))
+
+
+def twin_path(path: str | Path, twin: int) -> Path:
+    """Returns `gpu.twin1.capture` for `gpu.capture` and twin 1; the path itself for twin 0."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.twin{twin}{path.suffix}") if twin else path

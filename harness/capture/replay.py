@@ -1,0 +1,206 @@
+"""Replay: every operator of a step again on the CPU, with the inputs that the device had.
+
+with replay(model, report="reports/replay"):
+    loss = criterion(model(images), labels)
+    loss.backward()
+    optimizer.step()
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._pytree import tree_map_only
+
+from harness.capture.again import NoKernelError, on_host
+from harness.capture.budget import Budget, described, key_of
+from harness.capture.bundle import Bundles
+from harness.capture.facts import facts_of
+from harness.capture.judging import Call, rows_of
+from harness.capture.modules import Modules
+from harness.capture.operators import bare_name, computes, is_random, results, tensors
+from harness.capture.reporting import write
+from harness.capture.start import hiding, unhide_zeros
+from harness.locate.replayed import conclude
+from harness.locate.result import Located, Row
+
+CHECKED_DRAWS = {"native_dropout"}
+"""Random operators that return their draws, so that the rest of their work can be repeated."""
+
+
+class Replay(TorchDispatchMode):
+    """Repeats operators as they run. `rows` grow; `located` is the result so far."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        budget_s: float | None = None,
+        repeat: int = 1,
+        bundles: Bundles | None = None,
+    ) -> None:
+        super().__init__()
+        if repeat < 1:
+            raise ValueError(f"repeat is {repeat}; expected 1 or more calls of each operator")
+        self.modules = Modules(network)
+        self.device = _device_of(network)
+        self.facts = facts_of(network)
+        self.zeros = hiding(network)
+        self.rows: list[Row] = []
+        self.left_out: Counter[tuple[str, str]] = Counter()
+        self.varying: Counter[str] = Counter()
+        self.makers: dict[str, Row] = {}
+        self._budget = Budget(budget_s)
+        self._repeat = repeat
+        self._bundles = bundles
+
+    def __enter__(self) -> Replay:
+        self.begin()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self.end()
+
+    def begin(self) -> None:
+        """Registers the hooks."""
+        self.modules.attach()
+
+    def end(self) -> None:
+        """Removes the hooks."""
+        self.modules.detach()
+
+    @property
+    def located(self) -> Located:
+        """The result."""
+        return conclude(
+            self.rows, left_out=self.left_out, varying=self.varying, makers=self.makers,
+            zeros=self.zeros, facts=self.facts,
+        )  # fmt: skip
+
+    def __torch_dispatch__(
+        self, op: OpOverload, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if not computes(op):
+            return op(*args, **kwargs)
+        at = self.modules.here()
+        key = key_of(op, args, kwargs)
+        why_not = self._why_not(op, key, args, kwargs)
+        if why_not:
+            returned = op(*args, **kwargs)
+            if self._is_ours(args, kwargs, returned):
+                self.left_out[described(op), why_not] += 1
+            return returned
+        with _disable_current_modes():
+            arguments = on_host(args, kwargs)
+            again = [
+                tree_map_only(Tensor, _device_copy, (args, kwargs)) for _ in range(self._repeat - 1)
+            ]
+        returned = op(*args, **kwargs)
+        if self._is_ours(args, kwargs, returned):
+            with _disable_current_modes(), torch.no_grad():
+                seen = _taken(results(op, args, kwargs, returned))
+            repeats = []
+            for a, k in again:
+                found = op(*a, **k)  # under the modes below, as the first call
+                with _disable_current_modes(), torch.no_grad():
+                    repeats.append(_taken(results(op, a, k, found)))
+            with _disable_current_modes(), torch.no_grad():
+                self._compare(
+                    Call(op=op, at=at, arguments=arguments, seen=seen, repeats=repeats), key
+                )
+        return returned
+
+    def _why_not(self, op: OpOverload, key: Any, args: Any, kwargs: Any) -> str:
+        if is_random(op, args, kwargs) and bare_name(op) not in CHECKED_DRAWS:
+            return "they draw random numbers"
+        return self._budget.refusal(key, args, kwargs)
+
+    def _is_ours(self, args: Any, kwargs: Any, returned: Any) -> bool:
+        """Returns True if an operator ran on the network's device."""
+        return any(t.device.type == self.device for t in tensors((args, kwargs, returned)))
+
+    def _compare(self, call: Call, key: Any) -> None:
+        started = time.perf_counter()
+        worst = 0.0
+        try:
+            for compared in rows_of(call):
+                row = compared.row
+                if row.state == "wrong" and self._bundles is not None:
+                    row = self._bundles.keep(call, row, compared.exact)
+                self.rows.append(row)
+                worst = max(worst, row.ratio)
+                if compared.makes_nonfinite:
+                    self.makers.setdefault(row.phase, row)
+                if compared.differs_between_calls:
+                    self.varying[row.operator] += 1
+        except NoKernelError as error:
+            self.left_out[described(call.op), f"the CPU cannot repeat them ({error})"] += 1
+        self._budget.spend(key, time.perf_counter() - started, worst)
+
+
+@contextmanager
+def replay(
+    model: nn.Module,
+    *,
+    report: str | Path | None = None,
+    budget_s: float | None = None,
+    repeat: int = 1,
+    bundles: int = 5,
+    unhide: bool = False,
+    quiet: bool = False,
+) -> Iterator[Replay]:
+    """Repeats every operator inside the `with` block on the CPU, and reports those that are wrong.
+
+    Args:
+        model: the network; any torch module, on any device.
+        report: folder for locate.json, locate.html and the bundles; None prints the table alone.
+        budget_s: seconds that the repeated operators may take; None repeats all.
+        repeat: calls of each operator on the device, to find those whose results vary.
+        bundles: most operators for which a folder with inputs and a script is written.
+        unhide: gives parameters that are all zero, such as a gate or the last norm of a block,
+            other values first. They hide faults of what they multiply. It changes the model.
+        quiet: prints nothing.
+
+    Yields:
+        the Replay, whose `located` is the result.
+
+    Raises:
+        ValueError: `repeat` is not positive, or the model is compiled.
+    """
+    if unhide:
+        unhide_zeros(model)
+    kept = None
+    if report is not None:
+        kept = Bundles(Path(report), most=bundles, facts=facts_of(model))
+    mode = Replay(model, budget_s=budget_s, repeat=repeat, bundles=kept)
+    with mode:
+        yield mode
+    write(mode.located, report, quiet=quiet)
+
+
+def _taken(found: list[Tensor]) -> list[Tensor]:
+    """Returns copies on the CPU."""
+    return [t.detach().clone() if t.device.type == "cpu" else t.detach().cpu() for t in found]
+
+
+def _device_copy(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone()
+
+
+def _device_of(network: nn.Module) -> str:
+    """Returns the device type of the first parameter or buffer; `cpu` without any."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        return str(tensor.device.type)
+    return "cpu"
