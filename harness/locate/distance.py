@@ -130,11 +130,20 @@ def inputs_of(
 
 
 def _through(capture: Capture, pair_of: dict[int, int]) -> list[frozenset[int]]:
-    """Returns, for each record, the nearest pairs that it was made from."""
+    """Returns, for each record, the nearest pairs that it was made from.
+
+    An update that states nothing was made from the gradient of its parameter.
+    """
     found: list[frozenset[int]] = []
-    for record in capture.records:
+    gradients: dict[tuple[str, int], int] = {}
+    for i, record in enumerate(capture.records):
+        at, sources = (record.name, record.step), record.made_from
+        if record.kind == "gradient":
+            gradients[at] = i
+        if record.kind == "update" and not sources and at in gradients:
+            sources = (gradients[at],)
         nearest: set[int] = set()
-        for n in record.made_from:
+        for n in sources:
             nearest |= {pair_of[n]} if n in pair_of else found[n]
             if len(nearest) > ANCESTORS:
                 break
