@@ -154,11 +154,11 @@ class Device:
         for k in reversed(range(DEPTH)):
             at, grad = self.block_back(f"block{k}", at, grad, saved[k], weights, numbers, grads)
         for name, (number, gradient) in grads.items():
-            number, gradient = self.keep("gradient", name, gradient, (number,), phase="backward")
+            self.keep("gradient", name, gradient, (number,), phase="backward")
             momentum[name] = F(MOMENTUM) * momentum[name] + gradient
             before = weights[name]
             weights[name] = before - F(self.rate) * momentum[name]
-            self.keep("update", name, weights[name] - before, (number,), phase="backward")
+            self.keep("update", name, weights[name] - before)
 
     def linear(self, module, at, x, weights, numbers):
         w, b = weights[f"{module}.weight"], weights[f"{module}.bias"]

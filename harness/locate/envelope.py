@@ -64,7 +64,7 @@ def distances(
         smaller=np.minimum(ours.norms[i], theirs.norms[j]),
         floor=floor,
         twin=_twin_of(spreads, pairs),
-        jump=np.where(tied, found, 0.0) / FACTOR,
+        jump=np.where(tied, found, 0.0),
     )
     chain = _chained(pair)
     factor = np.array(
@@ -76,13 +76,14 @@ def distances(
     )
     start = np.array([record.kind in START and record.step == 0 for record in records], bool)
     limit = np.where(start, FACTOR * floor * size, limit)  # a twin's start was moved on purpose
-    limit = np.where(tied, np.maximum(limit, found), limit)
+    tied &= found > limit
+    limit = np.where(tied, found, limit)
     return Distances(
         apart=found,
         limit=limit,
         gross=np.maximum(GROSS * limit, FACTOR * chain.envelope * chain.source),
         size=size,
-        tied=tied & (found > 0),
+        tied=tied,
         inputs=pair.inputs,
     )
 

@@ -151,9 +151,13 @@ def unsteady(capture: Capture, spread: Spread) -> tuple[Record, ...]:
 
     An operator whose inputs repeat and whose output does not is not deterministic.
     """
+    loose = np.flatnonzero(spread.repeated > 0).tolist()
+    first = min((capture.records[i].step for i in loose), default=0)  # later steps inherit it
     found = []
-    for i in np.flatnonzero(spread.repeated > 0).tolist():
+    for i in loose:
         record = capture.records[i]
+        if record.step != first:
+            continue
         if record.kind == "operator" and not any(spread.repeated[n] > 0 for n in record.made_from):
             found.append(record)
     return tuple(found)
