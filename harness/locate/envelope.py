@@ -130,16 +130,18 @@ def _chained(pair: _Pairs) -> _Chain:
     """
     count = len(pair.records)
     envelope, coarsest, source = np.array(pair.floor), np.array(pair.floor), np.array(pair.size)
+    passed = np.array(pair.floor)
     zero = np.zeros(count, dtype=bool)
     for p in range(count):
         if pair.inputs[p]:
-            envelope[p] = max(envelope[p], *(envelope[q] for q in pair.inputs[p]))
+            envelope[p] = max(envelope[p], *(passed[q] for q in pair.inputs[p]))
             coarsest[p] = max(coarsest[p], *(coarsest[q] for q in pair.inputs[p]))
             source[p] = _source(pair, p, source, zero)
         zero[p] = _is_zero_like(pair, p, source[p])
         if not zero[p] and pair.size[p] > 0:
-            own = max(pair.twin[p], pair.jump[p]) / pair.size[p]
-            envelope[p] = max(envelope[p], min(own, ZERO_LIKE))
+            envelope[p] = max(envelope[p], min(pair.twin[p] / pair.size[p], ZERO_LIKE))
+        jump = pair.jump[p] / pair.size[p] if pair.size[p] > 0 else 0.0
+        passed[p] = max(envelope[p], min(jump, ZERO_LIKE))
     return _Chain(envelope=envelope, coarsest=coarsest, source=source, zero_like=zero)
 
 
