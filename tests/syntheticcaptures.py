@@ -130,8 +130,11 @@ class Device:
         )  # fmt: skip
 
     def ulp(self, array):
-        way = np.where(self.nudge.random(array.shape) < 0.5, np.inf, -np.inf).astype(F)
-        return np.where(array == 0, array, np.nextafter(array, way)).astype(F)
+        """An array moved by one unit in the last place of the device's format."""
+        up = np.where(self.nudge.random(array.shape) < 0.5, 1, -1)
+        if self.coarse:
+            return (array * (1 + up * F(2**-8))).astype(F)
+        return np.where(array == 0, array, np.nextafter(array, up * F(np.inf))).astype(F)
 
     def one_step(self, weights, momentum, numbers, x, y):
         """Forward, backward, update; each with its records."""
@@ -151,17 +154,19 @@ class Device:
         for k in reversed(range(DEPTH)):
             at, grad = self.block_back(f"block{k}", at, grad, saved[k], weights, numbers, grads)
         for name, (number, gradient) in grads.items():
-            number, gradient = self.keep("gradient", name, gradient, (number,), phase="backward")
+            self.keep("gradient", name, gradient, (number,), phase="backward")
             momentum[name] = F(MOMENTUM) * momentum[name] + gradient
             before = weights[name]
             weights[name] = before - F(self.rate) * momentum[name]
-            self.keep("update", name, weights[name] - before, (number,), phase="backward")
+            self.keep("update", name, weights[name] - before)
 
     def linear(self, module, at, x, weights, numbers):
         w, b = weights[f"{module}.weight"], weights[f"{module}.bias"]
         n_w, n_b = numbers[f"{module}.weight"], numbers[f"{module}.bias"]
         if self.fused:
-            at, h = self.keep("operator", "addmm", self.dot(x, w) + b, (at, n_w, n_b), module=module)
+            at, h = self.keep(
+                "operator", "addmm", self.dot(x, w) + b, (at, n_w, n_b), module=module
+            )
         else:
             at, h = self.keep("operator", "mm", self.dot(x, w), (at, n_w), module=module)
             at, h = self.keep("operator", "add", h + b, (at, n_b), module=module)
@@ -170,9 +175,13 @@ class Device:
     def linear_back(self, module, at, grad, x_at, x, weights, numbers, grads):
         back = {"module": module, "phase": "backward"}
         w = weights[f"{module}.weight"]
-        grads[f"{module}.weight"] = self.keep("operator", "mm", self.dot(x.T, grad), (at, x_at), **back)
+        grads[f"{module}.weight"] = self.keep(
+            "operator", "mm", self.dot(x.T, grad), (at, x_at), **back
+        )
         grads[f"{module}.bias"] = self.keep("operator", "sum", self.total(grad), (at,), **back)
-        return self.keep("operator", "mm", self.dot(grad, w.T), (at, numbers[f"{module}.weight"]), **back)
+        return self.keep(
+            "operator", "mm", self.dot(grad, w.T), (at, numbers[f"{module}.weight"]), **back
+        )
 
     def norm(self, module, at, h, weights, numbers):
         gamma, beta = weights[f"{module}.weight"], weights[f"{module}.bias"]
@@ -183,7 +192,9 @@ class Device:
         if self.split:
             m = self.keep("operator", "mean", mean, (at,), module=module)[0]
             at, _ = self.keep("operator", "mul", unit, (at, m), module=module)
-            at, n = self.keep("operator", "add", unit * gamma + beta, (at, *from_weights), module=module)
+            at, n = self.keep(
+                "operator", "add", unit * gamma + beta, (at, *from_weights), module=module
+            )
         else:
             made = self.keep("operator", f"{self.vendor}_batch_norm", unit * gamma + beta,
                              (at, *from_weights), module=module)  # fmt: skip
@@ -231,7 +242,5 @@ def start(draw, *, zero_gamma=False):
 
 def baseline(steps=1, *, twins=2, **options):
     """The capture of the baseline, and its twins."""
-    moved = [
-        Device(0, twin=k, moved=True, **options).run(steps) for k in range(1, twins + 1)
-    ]
+    moved = [Device(0, twin=k, moved=True, **options).run(steps) for k in range(1, twins + 1)]
     return Device(0, **options).run(steps), moved

@@ -32,6 +32,9 @@ from harness.log.arrays import Floats
 FACTOR = 8.0
 """Times that a healthy device may be further from the baseline than a twin is. Other kernels add in
 another order; a twin only moves the inputs."""
+COARSE_FACTOR = 3.0
+"""The same for tensors of 16 bits and what is made from them. There the rounding of the format
+outweighs the order of sums, and it is the same on all devices."""
 LATER = {1: 320.0, 2: 18.0}
 """The factor after the first step, by the number of twins; FACTOR from 3 twins on. There one
 direction dominates all distances, so that they are the sizes of single normal numbers. A
@@ -127,11 +130,20 @@ def inputs_of(
 
 
 def _through(capture: Capture, pair_of: dict[int, int]) -> list[frozenset[int]]:
-    """Returns, for each record, the nearest pairs that it was made from."""
+    """Returns, for each record, the nearest pairs that it was made from.
+
+    An update that states nothing was made from the gradient of its parameter.
+    """
     found: list[frozenset[int]] = []
-    for record in capture.records:
+    gradients: dict[tuple[str, int], int] = {}
+    for i, record in enumerate(capture.records):
+        at, sources = (record.name, record.step), record.made_from
+        if record.kind == "gradient":
+            gradients[at] = i
+        if record.kind == "update" and not sources and at in gradients:
+            sources = (gradients[at],)
         nearest: set[int] = set()
-        for n in record.made_from:
+        for n in sources:
             nearest |= {pair_of[n]} if n in pair_of else found[n]
             if len(nearest) > ANCESTORS:
                 break
@@ -150,9 +162,11 @@ def _floor(dtype: str) -> float:
     return FLOOR.get({"complex64": "float32", "complex128": "float64"}.get(dtype, dtype), COARSE)
 
 
-def factor_of(step: int, twins: int) -> float:
-    """Returns the factor of a limit in a step."""
-    return FACTOR if step == 0 else LATER.get(twins, FACTOR)
+def factor_of(step: int, twins: int, floor: float) -> float:
+    """Returns the factor of a limit in a step; `floor` is that of the coarsest format behind it."""
+    if step and twins in LATER:
+        return LATER[twins]
+    return COARSE_FACTOR if floor >= FLOOR["float16"] else FACTOR
 
 
 def has_ties(capture: Capture, i: int) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.locate.capture import Capture, Record
+from harness.locate.capture import START, Capture, Record
 from harness.locate.distance import (
     FACTOR,
     GROSS,
@@ -25,6 +26,8 @@ from harness.locate.match import match
 from harness.log.arrays import Floats
 
 Inputs = tuple[tuple[int, ...], ...]
+COPIES = ("module", "loss", "gradient", "update")
+"""Kinds whose tensor an operator made: as it is, or as a multiple."""
 
 
 def spread(capture: Capture, twins: Sequence[Capture]) -> Spread:
@@ -47,54 +50,127 @@ def distances(
 ) -> Distances:
     """Returns the distances of all pairs (P, 2), and their limits by the twins of both sides."""
     i, j = pairs.T
+    records = [ours.records[n] for n in i]
     size = np.maximum(ours.norms[i], theirs.norms[j])
-    inputs = inputs_of(ours, theirs, pairs)
-    mine = [ours.records[n] for n in i]
     floor = np.array(
-        [floor_of(a.dtype, theirs.records[n].dtype) for a, n in zip(mine, j, strict=True)]
+        [floor_of(a.dtype, theirs.records[n].dtype) for a, n in zip(records, j, strict=True)]
     )
-    twin = np.fmax(
-        *(np.fmax(s.moved[n], s.repeated[n]) for s, n in zip(spreads, (i, j), strict=True))
-    )
-    twin = np.where(np.isnan(twin), 0.0, twin)
     twins = spreads[0].twins + spreads[1].twins
-    factor = np.array([factor_of(record.step, twins) for record in mine])
-    found = apart(ours, theirs, pairs)
-    tied = ties(ours, theirs, pairs)
-    zero_like = _zero_like(ours, theirs, pairs, twin)
-    source = _size_of_inputs(mine, size, inputs)
-    carried = _carried(
-        twin, size, floor, inputs, zero_like=zero_like, jumps=np.where(tied, found, 0.0) / factor
+    found, tied = apart(ours, theirs, pairs), ties(ours, theirs, pairs)
+    pair = _Pairs(
+        records=records,
+        inputs=inputs_of(ours, theirs, pairs),
+        size=size,
+        smaller=np.minimum(ours.norms[i], theirs.norms[j]),
+        floor=floor,
+        twin=_twin_of(spreads, pairs),
+        jump=np.where(tied, found, 0.0),
     )
-    parts = (twin, carried * size, floor * np.where(zero_like, source, 0.0))
-    limit = factor * np.maximum.reduce([*parts, STORED * floor * _stored(ours, pairs)])
-    limit = np.where(tied, np.maximum(limit, found), limit)
-    gross = np.maximum(GROSS * limit, FACTOR * floor * source)
+    chain = _chained(pair)
+    factor = np.array(
+        [factor_of(r.step, twins, low) for r, low in zip(records, chain.coarsest, strict=True)]
+    )
+    parts = (pair.twin, chain.envelope * size, STORED * floor * _stored(ours, pairs))
+    limit = factor * np.maximum(
+        np.maximum.reduce(parts), chain.envelope * np.where(chain.zero_like, chain.source, 0.0)
+    )
+    start = np.array([record.kind in START and record.step == 0 for record in records], bool)
+    limit = np.where(start, FACTOR * floor * size, limit)  # a twin's start was moved on purpose
+    tied &= found > limit
+    limit = np.where(tied, found, limit)
     return Distances(
-        apart=found, limit=limit, gross=gross, size=size, tied=tied & (found > 0), inputs=inputs
+        apart=found,
+        limit=limit,
+        gross=np.maximum(GROSS * limit, FACTOR * chain.envelope * chain.source),
+        size=size,
+        tied=tied,
+        inputs=pair.inputs,
     )
 
 
-def _zero_like(
-    ours: Capture, theirs: Capture, pairs: NDArray[np.int64], twin: Floats
-) -> NDArray[np.bool_]:
-    """Returns which pairs (P,) are zero but for rounding, on a side or in a twin."""
-    norms = ours.norms[pairs[:, 0]], theirs.norms[pairs[:, 1]]
-    found: NDArray[np.bool_] = (twin >= ZERO_LIKE * norms[0]) | (np.minimum(*norms) == 0)
-    return found
+def _twin_of(spreads: tuple[Spread, Spread], pairs: NDArray[np.int64]) -> Floats:
+    """Returns the largest distance (P,) of a twin of either side; 0 without one."""
+    both = [np.fmax(s.moved[n], s.repeated[n]) for s, n in zip(spreads, pairs.T, strict=True)]
+    found = np.fmax(*both)
+    return np.where(np.isnan(found), 0.0, found)
 
 
-def _size_of_inputs(records: Sequence[Record], size: Floats, inputs: Inputs) -> Floats:
-    """Returns the largest norm (P,) of what each tensor was made from.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Pairs:
+    """What the chain of limits needs of P pairs: norms, floors, distances of twins and of ties."""
 
-    A gradient is linear in the gradients that it was made from, so only those count for it. The
-    activations and weights beside them may have any other scale.
+    records: Sequence[Record]
+    inputs: Inputs
+    size: Floats
+    smaller: Floats
+    floor: Floats
+    twin: Floats
+    jump: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Chain:
+    """What goes on from input to output, each (P,).
+
+    `envelope` is relative. `coarsest` is the floor of the coarsest format so far. `source` is the
+    norm of what a tensor was summed from; its rounding is that of a tensor that is `zero_like`.
     """
-    found = np.array(size)
-    for p, record in enumerate(records):
-        alike = [q for q in inputs[p] if records[q].phase == record.phase] or inputs[p]
-        found[p] = max((float(size[q]) for q in alike), default=0.0)
-    return np.maximum(found, size)
+
+    envelope: Floats
+    coarsest: Floats
+    source: Floats
+    zero_like: NDArray[np.bool_]
+
+
+def _chained(pair: _Pairs) -> _Chain:
+    """Returns envelope and source of every pair, from those of its inputs.
+
+    A zero-like tensor passes on the envelope of its inputs, and the norm that they were summed
+    from. What a tie moved goes on into everything behind it.
+    """
+    count = len(pair.records)
+    envelope, coarsest, source = np.array(pair.floor), np.array(pair.floor), np.array(pair.size)
+    passed = np.array(pair.floor)
+    zero = np.zeros(count, dtype=bool)
+    for p in range(count):
+        if pair.inputs[p]:
+            envelope[p] = max(envelope[p], *(passed[q] for q in pair.inputs[p]))
+            coarsest[p] = max(coarsest[p], *(coarsest[q] for q in pair.inputs[p]))
+            source[p] = _source(pair, p, source, zero)
+        zero[p] = _is_zero_like(pair, p, source[p])
+        if not zero[p] and pair.size[p] > 0:
+            envelope[p] = max(envelope[p], min(pair.twin[p] / pair.size[p], ZERO_LIKE))
+        jump = pair.jump[p] / pair.size[p] if pair.size[p] > 0 else 0.0
+        passed[p] = max(envelope[p], min(jump, ZERO_LIKE))
+    return _Chain(envelope=envelope, coarsest=coarsest, source=source, zero_like=zero)
+
+
+def _source(pair: _Pairs, p: int, source: Floats, zero: NDArray[np.bool_]) -> float:
+    """Returns the norm of what a tensor was summed from.
+
+    A gradient is linear in the gradients that it was made from, so only those count for it: the
+    activations and weights beside them may have any other scale. The gradient of a parameter, and
+    the output of a module, are the tensor that an operator made; an update is a multiple of it.
+    """
+    record, inputs = pair.records[p], pair.inputs[p]
+    if record.kind in COPIES:
+        gain = max(source[q] / pair.size[q] if pair.size[q] > 0 else 1.0 for q in inputs)
+        return float(pair.size[p] * gain)
+    alike = [q for q in inputs if pair.records[q].phase == record.phase] or inputs
+    return float(max(pair.size[p], *(source[q] if zero[q] else pair.size[q] for q in alike)))
+
+
+def _is_zero_like(pair: _Pairs, p: int, source: float) -> bool:
+    """Returns whether a tensor is zero but for rounding.
+
+    A twin shows it. Where twins are absent, or closer than rounding, a gradient that is smaller
+    than the rounding of what it was summed from is zero-like, too.
+    """
+    size, twin = pair.size[p], pair.twin[p]
+    if pair.smaller[p] == 0 or twin >= ZERO_LIKE * pair.smaller[p]:
+        return True
+    backward = pair.records[p].phase == "backward" or pair.records[p].kind in COPIES
+    return bool(backward and twin <= pair.floor[p] * size and size <= pair.floor[p] * source)
 
 
 def _stored(ours: Capture, pairs: NDArray[np.int64]) -> Floats:
@@ -109,25 +185,3 @@ def _stored(ours: Capture, pairs: NDArray[np.int64]) -> Floats:
     kinds = {"update", "buffer_update"}
     records = (ours.records[int(n)] for n in pairs[:, 0])
     return np.array([weights.get(r.name, 0.0) if r.kind in kinds else 0.0 for r in records])
-
-
-def _carried(
-    twin: Floats,
-    size: Floats,
-    floor: Floats,
-    inputs: Inputs,
-    *,
-    zero_like: NDArray[np.bool_],
-    jumps: Floats,
-) -> Floats:
-    """Returns the relative envelope (P,) of each pair with that of its inputs.
-
-    `jumps` (P,) are the distances by ties, which go on into everything behind them.
-    """
-    safe = np.where(size > 0, size, 1.0)
-    own = np.where(zero_like | ~np.isfinite(twin), 0.0, twin / safe)
-    found = np.maximum(floor, np.minimum(np.maximum(own, jumps / safe), ZERO_LIKE))
-    for p, sources in enumerate(inputs):
-        if sources:
-            found[p] = max(found[p], *(found[q] for q in sources))
-    return found

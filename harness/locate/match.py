@@ -137,7 +137,7 @@ def _grouped(
 
 
 def sentences(ours: Capture, theirs: Capture, matched: Matched) -> tuple[str, ...]:
-    """Returns sentences on the records without a partner; modules and steps that agree share one."""
+    """Returns sentences on the records without a partner, one for equal modules and steps."""
     places: dict[str, tuple[set[int], dict[str, None]]] = {}
     for (step, phase, module, kind), sides in _alone(ours, theirs, matched).items():
         has = "; ".join(

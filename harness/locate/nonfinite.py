@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.locate.capture import PASSES, Capture
+from harness.locate.capture import PASSES, START, Capture
 from harness.locate.match import Matched
 
 
@@ -46,12 +46,15 @@ def _alike(ours: Capture, theirs: Capture, matched: Matched, column: int) -> set
 
 def _first(capture: Capture, phase: str, alike: set[int]) -> int | None:
     """Returns the number of the first record of a pass that is not finite and whose inputs are."""
-    for i in np.flatnonzero(capture.nonfinite.any(axis=1)).tolist():
+    spoilt = np.flatnonzero(capture.nonfinite.any(axis=1)).tolist()
+    for i in spoilt:
         record = capture.records[i]
         if record.phase != phase or i in alike:
             continue
+        if not record.made_from and record.kind not in {"operator", *START} and i != spoilt[0]:
+            continue  # such as an update, which states nothing of what it was made from
         if not any(capture.nonfinite[n].any() and n not in alike for n in record.made_from):
-            return i
+            return int(i)
     return None
 
 

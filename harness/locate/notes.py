@@ -17,6 +17,8 @@ NAMED = 4
 """Names in a sentence; the rest is a number."""
 LOW_PRECISION = (1e-5, 3e-2)
 """Errors that rounding to TF32, float16 or bfloat16 causes in one operator of float32."""
+ALIKE = ("network", "parameters", "dtype", "precision", "autocast", "matmul_precision")
+"""Facts that both sides should have alike."""
 MULTIPLIES = ("convolution", "linear", "mm", "bmm", "scaled_dot_product_attention")
 
 
@@ -129,14 +131,15 @@ def of_twins(ours: Capture, theirs: Capture, spreads: tuple[Spread, Spread]) -> 
 
 
 def of_facts(ours: Capture, theirs: Capture) -> list[str]:
-    """Returns a sentence if the sides state other precisions."""
-    stated = [capture.facts.get("precision", "") for capture in (ours, theirs)]
-    if not all(stated) or stated[0] == stated[1]:
-        return []
-    return [
-        f"The sides state other precisions: the baseline {stated[0]}, the candidate {stated[1]}. "
-        "Limits are those of the coarser format of each tensor."
-    ]
+    """Returns a sentence if the sides state another arithmetic or another network."""
+    parts = [
+        f"{fact.replace('_', ' ')} is {ours.facts[fact]} on the baseline and {theirs.facts[fact]} "
+        "on the candidate"
+        for fact in ALIKE
+        if ours.facts.get(fact) and theirs.facts.get(fact)
+        and ours.facts[fact] != theirs.facts[fact]
+    ]  # fmt: skip
+    return [f"The sides state different settings: {'; '.join(parts)}."] if parts else []
 
 
 def _called(record: Record) -> str:

@@ -46,10 +46,28 @@ def states_of(
             state = "hidden"
         elif state == "wrong" and _inherits(record, figures.inputs[p], states, bad_steps):
             state = "inherited"
+        elif state == "wrong" and any(_beyond(figures, q) for q in figures.inputs[p]):
+            state = "inherited"  # without a twin, from an input that is not judged
         states.append(state)
         if state in BAD:
             bad_steps.add(record.step)
+    return _with_origin(states, figures)
+
+
+def _with_origin(states: list[State], figures: Distances) -> list[State]:
+    """Returns the states; if none is wrong but some inherit, the first beyond its limit is wrong.
+
+    Only without a twin can that be: a difference that was too small to judge grew until it was not.
+    """
+    if "inherited" in states and "wrong" not in states:
+        first = next(p for p in range(len(states)) if _beyond(figures, p))
+        states[first] = "wrong"
     return states
+
+
+def _beyond(figures: Distances, p: int) -> bool:
+    """Returns whether a pair is beyond its limit, judged or not."""
+    return bool(figures.apart[p] > figures.limit[p])
 
 
 def _within(figures: Distances, p: int, *, twins: int) -> State:
@@ -133,9 +151,13 @@ def unsteady(capture: Capture, spread: Spread) -> tuple[Record, ...]:
 
     An operator whose inputs repeat and whose output does not is not deterministic.
     """
+    loose = np.flatnonzero(spread.repeated > 0).tolist()
+    first = min((capture.records[i].step for i in loose), default=0)  # later steps inherit it
     found = []
-    for i in np.flatnonzero(spread.repeated > 0).tolist():
+    for i in loose:
         record = capture.records[i]
+        if record.step != first:
+            continue
         if record.kind == "operator" and not any(spread.repeated[n] > 0 for n in record.made_from):
             found.append(record)
     return tuple(found)

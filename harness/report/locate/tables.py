@@ -80,9 +80,9 @@ def stage_ratio(stage: Stage) -> float:
 def sides_table(located: Located) -> Table:
     """Returns the table of the facts of the sides."""
     names = ("baseline", "candidate") if len(located.sides) > 1 else ("device",)
-    facts = sorted({fact for side in located.sides for fact in side})
+    facts = sorted({fact for side in located.sides for fact, value in side.items() if value})
     rows = tuple(
-        (fact, *(side.get(fact, "not stated") for side in located.sides)) for fact in facts
+        (fact, *(side.get(fact) or "not stated" for side in located.sides)) for fact in facts
     )
     return Table(title="Sides", head=("fact", *names), rows=rows)
 

@@ -30,12 +30,16 @@ LEGEND = (
 
 @dataclass(slots=True, kw_only=True)
 class Node:
-    """A module with what lies in it. `worst` is the row with the largest error in limits."""
+    """A module with what lies in it.
+
+    `worst` is the row with the largest error in limits. `first` is true if something in it differs
+    first.
+    """
 
     name: str
     path: str
     worst: Row | None = None
-    count: int = 0
+    first: bool = False
     inner: dict[str, Node] = field(default_factory=dict)
 
     @property
@@ -111,7 +115,7 @@ def _levels(module: str) -> list[str]:
 
 
 def _add(node: Node, row: Row) -> None:
-    node.count += 1
+    node.first = node.first or row.state == "wrong"
     if _weight(row) > _weight(node.worst):
         node.worst = row
 
