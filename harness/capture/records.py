@@ -20,6 +20,9 @@ class Records:
         self._sketches: list[Sketch] = []
         self._last: dict[tuple[str, int], int] = {}
 
+    def __len__(self) -> int:
+        return len(self._records)
+
     def add(self, at: Record, tensor: Tensor, *, dtype: torch.dtype | None = None) -> None:
         """Adds a record of a tensor; `at` lacks its shape and format.
 
