@@ -62,18 +62,23 @@ def locate(
         int, typer.Option(min=1, help="Number of tensors to list that differ first.")
     ] = 10,
 ) -> None:
-    """Find what differs first between two sides: stage, module, operator and source line.
+    """Find what differs first between two sides: stage, module, operator, line.
 
-    Without a path, reads the newest report of `harness compare` below reports/ and names the search
-    to run next. With two captures, compares them tensor by tensor. Their twins, beside them as
-    gpu.twin1.capture, gpu.twin2.capture, show how far rounding goes. Torch is not needed.
+    Without a path, reads the newest report of `harness compare` below
+    reports/ and names the search to run next. With two captures, compares
+    them tensor by tensor. Their twins, beside them as gpu.twin1.capture,
+    gpu.twin2.capture, show how far rounding goes. Torch is not needed.
 
-    `harness locate record` makes captures, `harness locate replay` checks every operator of one
-    side against the CPU, and `harness locate ablate` runs a module on the CPU inside a training.
-    They need torch; `harness locate record --help` and so on describe them.
+    Three modes run inside your training program and need torch; `--help`
+    behind each describes it. `harness locate record gpu.capture -- train.py`
+    makes a capture and its twins. `harness locate replay -- train.py` checks
+    every operator of one side against the CPU. `harness locate ablate gpu.log
+    --on-cpu aten::_softmax --log port.log -- train.py` trains with an operator
+    on the CPU and judges the log again.
 
-    The exit status is 0 if nothing differs, 1 if a difference is located, 2 for unreadable input, 3
-    if the captures cannot decide, and 4 if the sides start differently.
+    The exit status is 0 if nothing differs, 1 if a difference is located, 2
+    for unreadable input, 3 if the captures cannot decide, and 4 if the sides
+    start differently.
 
     Example: harness locate gpu.capture port.capture --report reports/first
     """

@@ -16,6 +16,9 @@ from harness.locate.result import Row, State
 BAD = ("wrong", "inherited")
 NEAR = 0.5
 """Part of its limit from which on the difference of an input is mentioned."""
+PASSED_ON = 10.0
+"""Times by which an operator may enlarge a difference, in limits. Behind a wrong operator, a tensor
+that exceeds its inputs by less passes the difference on, even if they are within their limits."""
 NO_TWIN = "no twin shows how far rounding goes here"
 TIES = "differs in few elements only, as a rounding of its inputs can cause"
 NOT_STEADY = "repetitions of one side are not finite in the same places"
@@ -44,10 +47,11 @@ def states_of(
         state = _within(figures, p, twins=twins)
         if zero[p] and _of_zeros(record, figures.inputs[p], zero):
             state = "hidden"
-        elif state == "wrong" and _inherits(record, figures.inputs[p], states, bad_steps):
+        elif state == "wrong" and (
+            _inherits(record, figures.inputs[p], states, bad_steps)
+            or _passes_on(figures, p, behind_fault=bool(bad_steps))
+        ):
             state = "inherited"
-        elif state == "wrong" and any(_beyond(figures, q) for q in figures.inputs[p]):
-            state = "inherited"  # without a twin, from an input that is not judged
         states.append(state)
         if state in BAD:
             bad_steps.add(record.step)
@@ -63,6 +67,23 @@ def _with_origin(states: list[State], figures: Distances) -> list[State]:
         first = next(p for p in range(len(states)) if _beyond(figures, p))
         states[first] = "wrong"
     return states
+
+
+def _passes_on(figures: Distances, p: int, *, behind_fault: bool) -> bool:
+    """Returns whether a tensor that is beyond its limit has the difference from its inputs.
+
+    Without a twin, an input may be beyond its limit and not judged.
+    """
+    worst = max((_in_limits(figures, q) for q in figures.inputs[p]), default=0.0)
+    return worst > 1 or (behind_fault and _in_limits(figures, p) <= PASSED_ON * worst)
+
+
+def _in_limits(figures: Distances, p: int) -> float:
+    """Returns the distance of a pair in units of its limit; 0 if it has no finite limit."""
+    apart, limit = float(figures.apart[p]), float(figures.limit[p])
+    if limit > 0:
+        return apart / limit if math.isfinite(limit) else 0.0
+    return math.inf if apart > 0 else 0.0
 
 
 def _beyond(figures: Distances, p: int) -> bool:
@@ -137,8 +158,7 @@ def _note(mine: Record, other: Record, figures: Distances, states: Sequence[Stat
     if figures.tied[p]:
         parts.append(TIES)
     if states[p] == "wrong":
-        worst = max((figures.apart[q] / figures.limit[q] for q in figures.inputs[p]
-                     if figures.limit[q] > 0), default=0.0)  # fmt: skip
+        worst = max((_in_limits(figures, q) for q in figures.inputs[p]), default=0.0)
         if worst > NEAR:
             parts.append(f"an input is already at {worst:.2f} of its limit")
     if other.name and mine.name and other.name != mine.name:

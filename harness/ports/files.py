@@ -70,7 +70,7 @@ def save_located(located: Located, folder: Path) -> None:
     from harness.report.locate import html, json, link  # noqa: PLC0415  (jinja2 takes a while)
 
     page = _text_of(folder / PAGE)
-    linked = None if page is None else link.linked(page, LOCATED_PAGE)
+    linked = link.linked(page, LOCATED_PAGE) if page is not None and link.MARK in page else None
 
     def make(new: Path) -> None:
         write_text(new / LOCATED, json.render(located))

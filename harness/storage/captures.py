@@ -16,8 +16,8 @@ from harness.storage.local import open_path
 SUFFIX = ".capture"
 MAX_BYTES = 4 << 30
 """Largest capture; a step of a network with ten thousand operators has 5 MB."""
-MAX_HEADER = 1 << 30
-"""Longest header, the index of the records."""
+MAX_HEADER = 100_000_000
+"""Longest header, the index of the records; safetensors reads no longer one."""
 MAX_TWINS = 64
 _TWIN = re.compile(r"\.twin[0-9]{1,6}$")
 

@@ -12,7 +12,7 @@ from types import FrameType
 
 from harness.errors import HarnessError
 
-PATIENCE_S = 5.0
+PATIENCE_S = 2.0
 """Seconds that a child has to end after an interrupt before it is interrupted again."""
 _BY_SIGNAL = 128
 """A shell gives a process that a signal ended this status plus the signal's number."""

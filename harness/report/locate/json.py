@@ -11,6 +11,7 @@ from harness.report.locate.tables import stage_ratio
 from harness.version import tool_version
 
 SCHEMA_VERSION = 1
+_FIELDS = tuple(field.name for field in dataclasses.fields(Row))
 
 
 def document(located: Located) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def render(located: Located) -> str:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    return {**dataclasses.asdict(row), "ratio": row.ratio}
+    return {**{name: getattr(row, name) for name in _FIELDS}, "ratio": row.ratio}
 
 
 def _stage(stage: Stage) -> dict[str, Any]:
