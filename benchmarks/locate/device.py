@@ -76,7 +76,9 @@ class Device(TorchDispatchMode):
 
     def _computed(self, op: OpOverload, args: Any, kwargs: Any) -> Any:
         name = bare_name(op)
-        if not self.other or not computes(op) or is_random(op, args, kwargs) or name in STAYS:
+        stays = not self.other or not computes(op) or is_random(op, args, kwargs) or name in STAYS
+        found = torch._decomp.decomposition_table.get(op)
+        if stays:
             return op(*args, **kwargs)
         if "convolution" in name:
             with warnings.catch_warnings(), torch.backends.mkldnn.flags(enabled=False):
@@ -84,14 +86,13 @@ class Device(TorchDispatchMode):
                 return op(*args, **kwargs)
         if name in PRODUCTS:
             return _in_halves(op, args, kwargs, PRODUCTS[name])
-        found = torch._decomp.decomposition_table.get(op)
-        if found is None or op._schema.is_mutable:
+        once = name == "native_batch_norm"  # it writes the running statistics
+        if found is None or op._schema.is_mutable or (once and args[0].dtype != torch.float32):
             return op(*args, **kwargs)
-        if name == "native_batch_norm":  # it writes the running statistics, so it must run once
-            return (found if args[0].dtype == torch.float32 else op)(*args, **kwargs)
-        like = op(*args, **kwargs)
+        like = None if once else op(*args, **kwargs)
         try:
-            return _as(found(*args, **kwargs), like)
+            result = found(*args, **kwargs)
+            return result if once else _as(result, like)
         except (RuntimeError, TypeError, NotImplementedError, ValueError):
             return like
 

@@ -50,7 +50,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Healthy:
-    """One healthy step on other kernels: results that were flagged, by mode, and how many there are.
+    """One healthy step on other kernels: results that each mode flagged.
 
     `worst_replay` and `worst_twin` are the largest errors over limits.
     """
@@ -137,7 +137,9 @@ class Side:
             fixed=sum(distance > FIXED for _, distance, _ in pairs),
             hashes=sum(differs for _, _, differs in pairs),
             worst_replay=max(row.ratio for row in located.rows),
-            worst_twin=max((row.ratio for row in twin.rows if row.state != "unjudged"), default=0.0),
+            worst_twin=max(
+                (row.ratio for row in twin.rows if row.state != "unjudged"), default=0.0
+            ),
         )
 
     def faults(self) -> Iterator[Fault]:

@@ -27,7 +27,7 @@ from harness.locate.result import Row
 
 CONFIGS = ("ccnet_r18-d8_demo", "ccnet_r18-d4_cues")
 TWINS = 2
-ATTENTION = r"forward \w+ decode_head\.cca\S* .*"
+ATTENTION = r"\w+ \w+ decode_head\.cca\S* .*|backward gradient - decode_head\.cca\..*"
 FIRST_CONVOLUTION = r"forward \w+ backbone\.stem\.0 .*"
 RESIZED = r"forward \w+ (-|decode_head|auxiliary_head) .*"
 BATCH_NORM = r"forward operator \S+ batch_norm|\w+ buffer_update - .*running_\w+"
@@ -50,12 +50,12 @@ TRUTH = {
     "conv_inputs_rounded": FIRST_CONVOLUTION,
     "conv_outputs_rounded": FIRST_CONVOLUTION,
     "conv_weight_gradient_rounded": GRADIENT,
-    "conv_accumulation_rounded": r"forward \w+ \S*conv\S* .*",
+    "conv_accumulation_rounded": FIRST_CONVOLUTION,
     "flush_to_zero": rf"{FIRST_CONVOLUTION}|{GRADIENT}",
     "gradients_rounded": GRADIENT,
     "gradients_noisy": GRADIENT,
     "gradients_lost": GRADIENT,
-    "gradient_dropped=1": r"backward gradient - decode_head\.convs\.0\.conv\.weight",
+    "gradient_dropped=1": r"\w+ (gradient|update) - decode_head\.convs\.0\.conv\.weight",
     "scores_rounded": r"forward \w+ (-|decode_head|auxiliary_head|\S*loss_decode\S*) .*",
     "hidden_autocast": FIRST_CONVOLUTION,
     "attention_branches_swapped": ATTENTION,

@@ -41,14 +41,16 @@ class Modules:
     """Follows the modules of a network by hooks, between `attach` and `detach`.
 
     An operator of the backward pass belongs to the module whose forward operator made its autograd
-    node: nodes carry a number that rises during the forward pass. `on_step` is called when a step
-    begins and `on_optimizer` before (True) and after (False) an optimizer's step.
+    node: nodes carry a number that rises during the forward pass. `on_forward` is called when the
+    network is, and may return other arguments; `on_input` and `on_output` when a module is called
+    and returns; `on_optimizer` before (True) and after (False) an optimizer's step.
     """
 
     def __init__(self, network: nn.Module) -> None:
         self.network = unwrapped(network)
         self.step = -1
         self.on_forward: list[Callable[[tuple[Any, ...], dict[str, Any]], Any]] = []
+        self.on_input: list[Callable[[str, int, Any], None]] = []
         self.on_output: list[Callable[[str, int, Any], None]] = []
         self.on_optimizer: list[Callable[[bool], None]] = []
         self._stack: list[tuple[str, int]] = []
@@ -121,8 +123,11 @@ class Modules:
             self._begin()
             for told in self.on_forward:
                 changed = told(*(changed or (args, kwargs))) or changed
-        self._stack.append((path, self._calls[path]))
+        call = self._calls[path]
+        self._stack.append((path, call))
         self._calls[path] += 1
+        for seen in self.on_input:
+            seen(path, call, changed or (args, kwargs))
         return changed
 
     def _leave(self, path: str, _: nn.Module, __: Any, output: Any) -> None:

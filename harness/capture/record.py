@@ -52,7 +52,6 @@ class Recorder(TorchDispatchMode):
         self.records = Records()
         self.zeros: tuple[str, ...] = ()
         self._before: dict[str, Tensor] = {}
-        self._graded = -1
         self._backward = torch.autograd.backward
 
     def __enter__(self) -> Recorder:
@@ -67,16 +66,16 @@ class Recorder(TorchDispatchMode):
     def begin(self) -> None:
         """Registers the hooks."""
         self.modules.on_forward.append(self._begin)
+        self.modules.on_input.append(self._input)
         self.modules.on_output.append(self._output)
         self.modules.on_optimizer.append(self._optimize)
         self.modules.attach()
         torch.autograd.backward = self._noted_backward
 
     def end(self) -> None:
-        """Removes the hooks, and records gradients that no optimizer used."""
+        """Removes the hooks."""
         torch.autograd.backward = self._backward
         self.modules.detach()
-        self._gradients()
 
     def capture(self) -> Capture:
         """Returns what was recorded."""
@@ -156,6 +155,19 @@ class Recorder(TorchDispatchMode):
             for name, tensor in named
         }
 
+    def _input(self, path: str, call: int, given: Any) -> None:
+        """Records what a module is given; hooks may change it behind the operator that made it."""
+        if not (self._recording and path):
+            return
+        with _disable_current_modes(), torch.no_grad():
+            for n, (name, tensor) in enumerate(tensors_in(given)):
+                if tensor.is_floating_point() and not isinstance(tensor, nn.Parameter):
+                    at = Record(
+                        kind="module", name=f"input {name}", module=path, call=call, output=n,
+                        step=self.modules.step, phase=self.modules.phase,
+                    )  # fmt: skip
+                    self.records.add(at, tensor)
+
     def _output(self, path: str, call: int, output: Any) -> None:
         if not self._recording:
             return
@@ -176,14 +188,15 @@ class Recorder(TorchDispatchMode):
                 for n, tensor in enumerate(tensors(roots)):
                     at = Record(kind="loss", name="loss", output=n, step=self.modules.step)
                     self.records.add(at, tensor)
-        return self._backward(roots, *args, **kwargs)
+        self._backward(roots, *args, **kwargs)
+        self._gradients(0)
 
     def _optimize(self, begins: bool) -> None:
         """Records gradients before an optimizer's step, and the update after it."""
         if not self._recording:
             return
         if begins:
-            self._gradients()
+            self._gradients(1)
             return
         with _disable_current_modes(), torch.no_grad():
             for before, named in self._state():
@@ -194,19 +207,22 @@ class Recorder(TorchDispatchMode):
                     self.records.add(at, difference, dtype=tensor.dtype)
             self._keep()
 
-    def _gradients(self) -> None:
-        step = self.modules.step
-        if not self._recording or self._graded == step:
+    def _gradients(self, place: int) -> None:
+        """Records the gradients: after a backward pass (0), and what an optimizer gets of them (1).
+
+        The second is recorded only where something changed it, such as clipping or unscaling.
+        """
+        if not self._recording:
             return
-        self._graded = step
         with _disable_current_modes(), torch.no_grad():
             for name, parameter in self.network.named_parameters():
-                if parameter.grad is not None:
-                    at = Record(
-                        kind="gradient", name=name, step=step, phase="backward",
-                        made_from=self.records.numbers_of([parameter.grad]),
-                    )  # fmt: skip
-                    self.records.add(at, parameter.grad)
+                if parameter.grad is None:
+                    continue
+                at = Record(
+                    kind="gradient", name=name, step=self.modules.step, phase="backward",
+                    output=place, made_from=self.records.numbers_of([parameter.grad]),
+                )  # fmt: skip
+                self.records.add_changed(at, parameter.grad)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.capture.sketch import Sketch, sketch
@@ -18,6 +19,7 @@ class Records:
     def __init__(self) -> None:
         self._records: list[Record] = []
         self._sketches: list[Sketch] = []
+        self._seen: dict[tuple[str, str, int], NDArray[np.float64]] = {}
         self._last: dict[tuple[str, int], int] = {}
 
     def __len__(self) -> int:
@@ -44,6 +46,15 @@ class Records:
         self._sketches.append(sketch(tensor))
         if at.kind in {"operator", "weight", "buffer", "input"}:
             self._last[_memory(tensor)] = len(self._records) - 1
+
+    def add_changed(self, at: Record, tensor: Tensor) -> None:
+        """Adds a record unless the last one of that kind, name and step has the same sums."""
+        key = (at.kind, at.name, at.step)
+        sums = sketch(tensor).sums
+        last = self._seen.get(key)
+        if last is None or not np.array_equal(last, sums):
+            self._seen[key] = sums
+            self.add(at, tensor)
 
     def numbers_of(self, found: Sequence[Tensor]) -> tuple[int, ...]:
         """Returns the numbers of the records that wrote these tensors last, without repetition."""

@@ -11,6 +11,7 @@ from harness.locate.match import match, sentences
 from harness.locate.result import Located
 from harness.locate.rows import rows_of
 from harness.locate.stages import stages_of
+from harness.locate.substitutes import with_substitutes
 
 
 def compare_captures(
@@ -30,7 +31,7 @@ def compare_captures(
     matched = match(baseline, candidate)
     figures = distances(baseline, candidate, matched.pairs, spreads)
     rows = rows_of(baseline, candidate, matched.pairs, figures, twins=twins)
-    culprits = conclude.culprits_of(rows)
+    culprits = with_substitutes(conclude.culprits_of(rows), rows, baseline, candidate, matched)
     missing = conclude.missing(baseline, candidate, matched)
     spoilt = nonfinite.both_spoilt(baseline, candidate)
     outcome = conclude.outcome_of(rows, culprits, missing, spoilt=spoilt)

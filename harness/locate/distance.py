@@ -52,6 +52,9 @@ ZERO_LIKE = 0.1
 GROSS = 1000.0
 """Times the limit that a difference must exceed if no twin was recorded. Rounding grows by up to
 three powers of ten from the first layer to the last gradient."""
+STEADY = 0.5
+"""Distance of the twins, as a fraction of the norm, up to which a tensor is there in all of them.
+One that is then exactly zero on one side was lost, whatever the rounding of its inputs."""
 TRIMMED = 8
 """Buckets of a sketch that single elements may fill, in an operator with ties."""
 JUMP = 10.0

@@ -12,6 +12,7 @@ from harness.locate.capture import START, Capture, Record
 from harness.locate.distance import (
     FACTOR,
     GROSS,
+    STEADY,
     STORED,
     ZERO_LIKE,
     Distances,
@@ -78,6 +79,10 @@ def distances(
     limit = np.where(start, FACTOR * floor * size, limit)  # a twin's start was moved on purpose
     tied &= found > limit
     limit = np.where(tied, found, limit)
+    if twins:
+        rounding = factor * floor * np.maximum(STORED * _stored(ours, pairs), chain.source)
+        lost = (pair.smaller == 0) & (size > rounding) & (pair.twin <= STEADY * size)
+        limit = np.where(lost, np.minimum(limit, STEADY * size), limit)
     return Distances(
         apart=found,
         limit=limit,
