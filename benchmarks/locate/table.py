@@ -42,13 +42,13 @@ def _print_kernels(found: pd.DataFrame) -> None:
 
 def _print_healthy(found: pd.DataFrame) -> None:
     print(
-        "| network | precision | steps | results | replay | twin | any beyond 1e-4 | any other L1 |"
+        "| network | precision | steps | results | replay | twin | beyond 1e-4 | other L1 |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for names, group in [*found.groupby(["network", "precision"]), (("all", ""), found)]:
         cells = [str(len(group)), f"{int(group.results.sum()):,}"]
-        for mode in ("replay", "twin", "fixed", "hashes"):
-            cells.append(_share(int((group[mode] > 0).sum()), len(group)))
+        flags = (int((group[m] > 0).sum()) for m in ("replay", "twin", "fixed", "hashes"))
+        cells += [_share(count, len(group)) for count in flags]
         print(f"| {' | '.join([*map(str, names), *cells])} |")
     worst = found[["worst_replay", "worst_twin"]].max()
     print(
