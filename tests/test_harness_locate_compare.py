@@ -213,7 +213,7 @@ def test_who_makes_the_first_nan_is_named_in_both_passes(gpu):
         assert found.outcome == "fail"
         assert named(found.culprits[0]) == place
         assert found.culprits[0].ratio == np.inf
-        note = next(note for note in found.notes if "not finite is made by" in note)
+        (note,) = [note for note in found.notes if "not finite is made by" in note]
         assert f"candidate's {place[0]} pass" in note
         assert f"aten::{place[2]} in {place[1]}" in note
         assert "(1 NaN)" in note
