@@ -99,10 +99,14 @@ class Device(TorchDispatchMode):
         before = tensor.detach().double().clone()
         damage(tensor, fault.kind, fault.seed)
         after = tensor.detach().double()
-        size = float(before.norm()) or 1.0
-        eps = torch.finfo(tensor.dtype).eps
-        change = float((after - before).norm()) / size / eps
-        self.change = max(self.change, change) if change == change else float("inf")
+        finite = torch.isfinite(before) & torch.isfinite(after)
+        same = (before == after) | (before.isnan() & after.isnan())
+        change = float("inf")
+        if bool((finite | same).all()):
+            size = float(before[finite].norm()) or 1.0
+            change = float((after - before)[finite].norm()) / size
+            change /= torch.finfo(tensor.dtype).eps
+        self.change = max(self.change, change)
         self.hit += 1
 
 
