@@ -213,7 +213,7 @@ def test_who_makes_the_first_nan_is_named_in_both_passes(gpu):
         assert found.outcome == "fail"
         assert named(found.culprits[0]) == place
         assert found.culprits[0].ratio == np.inf
-        note = next(note for note in found.notes if "not finite is made by" in note)
+        (note,) = [note for note in found.notes if "not finite is made by" in note]
         assert f"candidate's {place[0]} pass" in note
         assert f"aten::{place[2]} in {place[1]}" in note
         assert "(1 NaN)" in note
@@ -366,3 +366,33 @@ def test_the_generator_is_a_training_that_descends():
     gradient = next(i for i, r in enumerate(run.records) if r.kind == "gradient")
     assert run.records[gradient].name == "head.weight"
     assert run.records[gradient].shape == (48, CLASSES)
+
+
+def chain(second=1.0, third=1.0, *, stated=True):
+    """A capture of three operators in a row, the second and third scaled."""
+    x = np.random.default_rng(0).normal(size=500).astype(F)
+    entries = []
+    for order, scale in enumerate((1.0, second, third)):
+        record = Record(
+            kind="operator", name=f"aten::op{order}", module="m", order=order, shape=(500,),
+            dtype="float32", made_from=(order - 1,) if order and stated else (),
+        )  # fmt: skip
+        entries.append((record, x * F(scale)))
+    return capture_of(entries)
+
+
+def chained(second, third, **options):
+    twin = replace(chain(1 + 1e-7, 1 - 1e-7, **options), twin=1, moved=True)
+    found = compare_captures(
+        chain(**options), chain(second, third, **options), baseline_twins=[twin]
+    )
+    return [row.state for row in found.rows]
+
+
+def test_what_comes_behind_a_difference_inherits_it_however_it_grows():
+    assert chained(1 + 1e-5, 1 + 1e-1) == ["healthy", "wrong", "inherited"]
+    assert chained(1 + 1e-7, 1 + 1e-1) == ["healthy", "healthy", "wrong"]
+
+
+def test_an_operator_that_states_no_inputs_inherits_what_differs_before_it():
+    assert chained(1 + 1e-5, 1 + 1e-1, stated=False) == ["healthy", "wrong", "inherited"]

@@ -173,3 +173,16 @@ def test_an_operator_that_the_other_side_counts_to_another_module_is_found_by_it
 
     assert match(side("act", 0), side("", 1e-4)).ours_only == ()
     assert match(side("act", 0), side("", 1e3)).ours_only == (0,)
+
+
+def test_an_operator_with_a_bias_is_not_the_same_as_one_without():
+    """A device may leave the bias of a convolution to a later addition."""
+
+    def side(*weights):
+        x = np.arange(1, 41, dtype=np.float32)
+        entries = [(Record(kind="weight", name=name, shape=(40,)), x) for name in ("w", "b")]
+        made = Record(kind="operator", name="aten::convolution", module="c", shape=(40,), order=0)
+        return capture_of([*entries, (made._replace(made_from=weights), x)])
+
+    assert match(side(0, 1), side(0, 1)).ours_only == ()
+    assert match(side(0, 1), side(0)).ours_only == (2,)

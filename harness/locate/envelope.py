@@ -144,7 +144,7 @@ def _chained(pair: _Pairs) -> _Chain:
             source[p] = _source(pair, p, source, zero)
         zero[p] = _is_zero_like(pair, p, source[p])
         if not zero[p] and pair.size[p] > 0:
-            envelope[p] = max(envelope[p], min(pair.twin[p] / pair.size[p], ZERO_LIKE))
+            envelope[p] = max(envelope[p], pair.twin[p] / pair.size[p])
         jump = pair.jump[p] / pair.size[p] if pair.size[p] > 0 else 0.0
         passed[p] = max(envelope[p], min(jump, ZERO_LIKE))
     return _Chain(envelope=envelope, coarsest=coarsest, source=source, zero_like=zero)

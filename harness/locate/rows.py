@@ -48,7 +48,7 @@ def states_of(
         if zero[p] and _of_zeros(record, figures.inputs[p], zero):
             state = "hidden"
         elif state == "wrong" and (
-            _inherits(record, figures.inputs[p], states, bad_steps)
+            _inherits(record, bad_steps, known=bool(figures.inputs[p]))
             or _passes_on(figures, p, behind_fault=bool(bad_steps))
         ):
             state = "inherited"
@@ -115,17 +115,15 @@ def _of_zeros(record: Record, inputs: Sequence[int], zero: NDArray[np.bool_]) ->
     return any(zero[q] for q in inputs)
 
 
-def _inherits(
-    record: Record, inputs: Sequence[int], states: Sequence[State], bad_steps: set[int]
-) -> bool:
-    """Returns whether something differs already that a record was, or may be, made from."""
+def _inherits(record: Record, bad_steps: set[int], *, known: bool) -> bool:
+    """Returns whether a record comes behind a difference: in a later step, or perhaps in the same.
+
+    `known` says that its inputs are recorded; otherwise anything before it may be one.
+    """
     if record.kind in START and record.step == 0:
         return False
-    if any(step < record.step for step in bad_steps):
-        return True
-    if inputs:
-        return any(states[q] in BAD for q in inputs)
-    return record.step in bad_steps
+    before = any(step < record.step for step in bad_steps)
+    return before or (not known and record.step in bad_steps)
 
 
 def _row(mine: Record, other: Record, figures: Distances, states: Sequence[State], p: int) -> Row:
