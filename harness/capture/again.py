@@ -45,7 +45,11 @@ def in_float64(arguments: Arguments) -> Arguments:
 
 def _to_float64(value: Any) -> Any:
     if isinstance(value, Tensor):
+        if value.is_complex():
+            return value.to(torch.complex128)
         return value.double() if value.is_floating_point() else value.clone()
+    if isinstance(value, torch.dtype) and value.is_complex:
+        return torch.complex128
     if isinstance(value, torch.dtype) and value.is_floating_point:
         return torch.float64
     return value
@@ -64,6 +68,8 @@ def moved_by_a_rounding(arguments: Arguments, *, seed: int) -> Arguments:
     generator = torch.Generator().manual_seed(seed)
 
     def move(value: Any) -> Any:
+        if isinstance(value, Tensor) and value.is_complex():
+            return torch.view_as_complex(move(torch.view_as_real(value.resolve_conj())))
         if not (isinstance(value, Tensor) and value.is_floating_point()):
             return _to_float64(value)
         signs = torch.randint(0, 2, value.shape, generator=generator, dtype=torch.int8) * 2 - 1

@@ -30,87 +30,84 @@ import contextlib, json, pathlib, sys, torch
 device = sys.argv[1] if len(sys.argv) > 1 else "{device}"
 with contextlib.suppress(ImportError): __import__("torch_" + device.split(":")[0])
 data = pathlib.Path(__file__).with_name("tensors.safetensors").read_bytes()
-begin = 8 + int.from_bytes(data[:8], "little")
-def read(name, dtype):
-    stated = json.loads(data[8:begin])[name]
-    first, last = stated["data_offsets"]
-    return torch.frombuffer(bytearray(data[begin + first:begin + last]), dtype=dtype).reshape(stated["shape"])
-{inputs}
+begin, dtypes = 8 + int.from_bytes(data[:8], "little"), {dtypes}
+def read(dtype, shape, data_offsets):
+    bits = bytearray(data[begin + data_offsets[0]:begin + data_offsets[1]])
+    return torch.frombuffer(bits, dtype=getattr(torch, dtypes[dtype])).reshape(shape)
+held = {{name: read(**stated) for name, stated in json.loads(data[8:begin]).items() if name != "__metadata__"}}
+i, strides = [held[f"in{{n}}"] for n in range({count})], {strides}
+i = [torch.empty_strided(x.shape, strides.get(n, x.stride()), dtype=x.dtype, device=device).copy_(x) for n, x in enumerate(i)]
 returned = torch.ops.{call}({arguments})
 results = [r for r in torch.utils._pytree.tree_leaves(returned) if isinstance(r, torch.Tensor)]
 results += [w for w in [{changed}] if all(w is not r for r in results)]
-exact, seen, again = (x.double() for x in (read("exact", {exact}), read("seen", {seen}), results[{output}].cpu()))
+exact, seen, again = (x.double() for x in (held["exact"], held["seen"], results[{output}].cpu()))
 print("largest error:", (again - exact).abs().max().item(), "now,", (seen - exact).abs().max().item(), "in training")
 '''
+DTYPES = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64",
+    "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
+}  # fmt: skip
+"""Formats by safetensors' names; a result of another format, such as complex64, has no bundle."""
 
 
 class Bundles:
-    """Writes a bundle for the first wrong result of each operator, up to a number."""
+    """Writes a bundle for the most wrong result of each operator, up to a number of operators."""
 
     def __init__(self, folder: Path, *, most: int, facts: dict[str, str]) -> None:
         self.folder = folder / "bundles"
         self.facts = facts
         self.device = facts.get("device", "cpu")
         self.most = most
-        self._written: set[str] = set()
+        self._written: dict[str, tuple[str, float]] = {}
 
     def keep(self, call: Call, row: Row, exact: Tensor) -> Row:
-        """Returns the row with the name of its bundle, if one was written."""
-        if row.operator in self._written or len(self._written) >= self.most:
+        """Returns the row with the name of its bundle, if one was written.
+
+        It replaces the bundle of a less wrong result of the same operator.
+        """
+        name, ratio = self._written.get(row.operator, ("", 0.0))
+        if row.ratio <= ratio or (not name and len(self._written) >= self.most):
             return row
-        inputs = {id(t): f"in{n}" for n, t in enumerate(tensors(call.arguments))}
-        held = {name: t.contiguous() for t in tensors(call.arguments) if (name := inputs[id(t)])}
-        held |= {"seen": call.seen[row.output].contiguous(), "exact": exact.contiguous()}
+        given = tensors(call.arguments)
+        held = {f"in{n}": t for n, t in enumerate(given)}
+        held |= {"seen": call.seen[row.output], "exact": exact}
         if sum(t.numel() * t.element_size() for t in held.values()) > LARGEST_BYTES:
             return replace(row, note=f"{row.note}; its tensors are too large for a bundle")
-        if any(not t.numel() for t in held.values()):
+        names = set(DTYPES.values())
+        if any(not t.numel() or str(t.dtype)[6:] not in names for t in held.values()):
             return row
-        name = f"{len(self._written)}-{re.sub(r'[^A-Za-z0-9_.]+', '-', row.operator)}"
-        self._written.add(row.operator)
+        name = name or f"{len(self._written)}-{re.sub(r'[^A-Za-z0-9_.]+', '-', row.operator)}"
+        self._written[row.operator] = name, row.ratio
         folder = self.folder / name
         folder.mkdir(parents=True, exist_ok=True)
         write_bytes(folder / "tensors.safetensors", save(_own_memory(held)))
-        write_bytes(folder / "repro.py", _script(call, row, inputs, held, self.device).encode())
+        write_bytes(folder / "repro.py", _script(call, row, given, self.device).encode())
         write_bytes(folder / "versions.json", _versions(row, self.facts).encode())
         return replace(row, bundle=f"bundles/{name}")
 
 
 def _own_memory(held: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Returns copies, since safetensors writes no tensors that share memory."""
-    return {name: tensor.clone() for name, tensor in held.items()}
+    """Returns contiguous copies: safetensors writes no strides, and no memory twice."""
+    return {name: t.clone(memory_format=torch.contiguous_format) for name, t in held.items()}
 
 
-def _script(
-    call: Call, row: Row, inputs: dict[int, str], held: dict[str, Tensor], device: str
-) -> str:
+def _script(call: Call, row: Row, given: list[Tensor], device: str) -> str:
     args, kwargs = call.arguments
-    lines = [
-        f'{inputs[id(t)]} = read("{inputs[id(t)]}", {t.dtype}).to(device){_layout(t)}'
-        for t in tensors(call.arguments)
-    ]
+    inputs = {id(t): f"i[{n}]" for n, t in enumerate(given)}
     shown = [_literal(a, inputs) for a in args]
     shown += [f"{name}={_literal(value, inputs)}" for name, value in kwargs.items()]
-    changed = [inputs[id(t)] for t in written(call.op, args, kwargs)]
     where = f" in {row.module}" if row.module else ""
     return SCRIPT.format(
         title=f"{row.operator}{where} ({row.phase})",
         device=device,
-        inputs="\n".join(lines),
-        call=f"{call.op._schema.name.replace('::', '.')}.{call.op._overloadname}",
+        dtypes=DTYPES,
+        count=len(given),
+        strides={n: tuple(t.stride()) for n, t in enumerate(given) if not t.is_contiguous()},
+        call=f"{call.op._schema.name.replace('::', '.')}.{call.op._overloadname or 'default'}",
         arguments=", ".join(shown),
-        changed=", ".join(changed),
-        exact=held["exact"].dtype,
-        seen=held["seen"].dtype,
+        changed=", ".join(inputs[id(t)] for t in written(call.op, args, kwargs)),
         output=row.output,
     )
-
-
-def _layout(tensor: Tensor) -> str:
-    """Returns the call that restores the memory format of images that lie channels last."""
-    last = tensor.dim() == 4 and not tensor.is_contiguous()
-    if last and tensor.is_contiguous(memory_format=torch.channels_last):
-        return ".contiguous(memory_format=torch.channels_last)"
-    return ""
 
 
 def _literal(value: Any, inputs: dict[int, str]) -> str:

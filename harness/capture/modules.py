@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -17,9 +16,16 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
+from torch.utils._python_dispatch import _disable_current_modes
+
+from harness.capture.makers import Maker, Makers
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 NOT_THE_PROGRAM = (str(Path(torch.__file__).parent), str(Path(__file__).parent), "<frozen")
 """Files whose lines are not the user's."""
+COMPILED = "OptimizedModule"
+"""torch's class of a compiled network; importing it takes seconds."""
 
 
 class Place(NamedTuple):
@@ -41,37 +47,48 @@ class Modules:
     """Follows the modules of a network by hooks, between `attach` and `detach`.
 
     An operator of the backward pass belongs to the module whose forward operator made its autograd
-    node: nodes carry a number that rises during the forward pass. `on_forward` is called when the
-    network is, and may return other arguments; `on_input` and `on_output` when a module is called
-    and returns; `on_optimizer` before (True) and after (False) an optimizer's step.
+    node. A step begins at a call of the network that trains it, after the last step's update or
+    after its gradients were set to zero; a call without gradients is an evaluation and belongs to
+    no step. `on_forward` is called with the arguments of each call that trains, and with True if it
+    begins a step; `on_input` and `on_output` with what a module is given and returns;
+    `on_optimizer` before (True) and after (False) an optimizer's step.
+
+    Raises:
+        ValueError: the network is compiled.
     """
 
     def __init__(self, network: nn.Module) -> None:
         self.network = unwrapped(network)
+        refuse_compiled(self.network)
         self.step = -1
-        self.on_forward: list[Callable[[tuple[Any, ...], dict[str, Any]], Any]] = []
+        self.watching = False
+        self.on_forward: list[Callable[[Arguments, int, bool], Arguments | None]] = []
         self.on_input: list[Callable[[str, int, Any], None]] = []
         self.on_output: list[Callable[[str, int, Any], None]] = []
-        self.on_optimizer: list[Callable[[bool], None]] = []
+        self.on_optimizer: list[Callable[[bool, torch.optim.Optimizer], None]] = []
         self._stack: list[tuple[str, int]] = []
         self._calls: Counter[str] = Counter()
         self._order = 0
-        self._numbers: list[int] = []
-        self._makers: list[tuple[str, int, str]] = []
+        self._makers = Makers(self.network)
         self._went_back = True
+        self._updated = True
+        self._versions = 0
         self._optimizing = False
+        self._weights = {id(p) for p in self.network.parameters()}
         self._handles: list[Any] = []
 
     def attach(self) -> None:
         """Registers the hooks."""
         for path, module in self.network.named_modules():
             self._handles += [
-                module.register_forward_pre_hook(partial(self._enter, path), with_kwargs=True),
+                module.register_forward_pre_hook(
+                    partial(self._enter, path), with_kwargs=True, prepend=True
+                ),
                 module.register_forward_hook(partial(self._leave, path), always_call=True),
             ]
         self._handles += [
-            register_optimizer_step_pre_hook(partial(self._optimize, True)),
-            register_optimizer_step_post_hook(partial(self._optimize, False)),
+            register_optimizer_step_pre_hook(self._before_update),
+            register_optimizer_step_post_hook(self._after_update),
         ]
 
     def detach(self) -> None:
@@ -79,83 +96,123 @@ class Modules:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+        self._stack.clear()
 
     @property
     def phase(self) -> str:
         """The pass that runs now: forward or backward."""
         return "forward" if torch._C._current_autograd_node() is None else "backward"
 
+    def note(self) -> None:
+        """Notes who makes the autograd node of an operator that is not counted, such as a view."""
+        if torch._C._current_autograd_node() is None or self._stack:
+            self._forward()
+
     def here(self) -> Place:
         """Returns the place of the operator that runs now, and counts it."""
         order = self._order
         self._order += 1
+        step = max(0, self.step)
         node = torch._C._current_autograd_node()
         if node is not None:
             self._went_back = True
-            module, call, source = self._maker(node)
-            if self._stack:  # a forward pass again, for activation checkpointing
-                (module, call), source = self._stack[-1], line_of_the_program()
-            return Place(module, call, "backward", order, max(0, self.step), source)
-        if self._optimizing:
-            return Place("", 0, "optimizer", order, max(0, self.step), "")
+            # a module that runs in the backward pass repeats its forward pass: checkpointing
+            maker = self._forward() if self._stack else self._makers.of(node)
+            return Place(maker.module, maker.call, "backward", order, step, maker.source)
+        if self._optimizing and self._went_back:
+            return Place("", 0, "optimizer", order, step, "")
+        maker = self._forward()
+        return Place(maker.module, maker.call, "forward", order, step, maker.source)
+
+    def _forward(self) -> Maker:
         module, call = self._stack[-1] if self._stack else ("", 0)
-        source = line_of_the_program()
-        number = torch._C._autograd._get_sequence_nr() - 1
-        if not self._numbers or number > self._numbers[-1]:
-            self._numbers.append(number)
-            self._makers.append((module, call, source))
-        return Place(module, call, "forward", order, max(0, self.step), source)
+        maker = Maker(module, call, line_of_the_program())
+        if self._makers.is_new():
+            self._makers.add(maker)
+        return maker
 
-    def _maker(self, node: Any) -> tuple[str, int, str]:
-        """Returns module, call and line of the forward operator that made a node.
-
-        Nodes that only accumulate gradients have the largest number there is, and no maker.
-        """
-        number = node._sequence_nr()
-        if not self._numbers or number > self._numbers[-1] + 1_000_000:
-            return "", 0, ""
-        at = bisect_right(self._numbers, number) - 1
-        return self._makers[max(0, at)]
-
-    def _enter(self, path: str, module: nn.Module, args: Any, kwargs: Any) -> Any:
-        changed = None
-        if module is self.network and not self._stack:
-            self._begin()
-            for told in self.on_forward:
-                changed = told(*(changed or (args, kwargs))) or changed
+    def _enter(self, path: str, _: nn.Module, args: Any, kwargs: Any) -> Any:
+        changed: Arguments | None = None
+        if not path and not self._stack:
+            self.watching = torch.is_grad_enabled()
+            if self.watching:
+                changed = self._train((args, kwargs))
         call = self._calls[path]
         self._stack.append((path, call))
-        self._calls[path] += 1
-        for seen in self.on_input:
+        self._calls[path] += self.watching
+        for seen in self.on_input if self.watching else ():
             seen(path, call, changed or (args, kwargs))
         return changed
+
+    def _train(self, arguments: Arguments) -> Arguments | None:
+        begins = self._begins()
+        if begins:
+            self.step += 1
+            self._order = 0
+            self._calls.clear()
+            self._makers.clear()
+            self._updated = False
+            self._versions = self._version()
+        self._went_back = False
+        changed: Arguments | None = None
+        for told in self.on_forward:
+            changed = told(changed or arguments, self._calls[""], begins) or changed
+        return changed
+
+    def _begins(self) -> bool:
+        """Returns True if a call of the network begins a step, and is no part of the last one."""
+        if self._updated or self._optimizing:  # LBFGS calls the network inside its step
+            return self._updated
+        if not self._went_back:
+            return False
+        if self._versions != self._version():
+            return True
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        with _disable_current_modes():
+            return not any(bool(g.any()) for g in gradients)
+
+    def _version(self) -> int:
+        """Returns a number that rises when a weight is written, by whatever optimizer."""
+        return sum(p._version for p in self.network.parameters())
 
     def _leave(self, path: str, _: nn.Module, __: Any, output: Any) -> None:
         if not self._stack:
             return
         _, call = self._stack.pop()
-        for told in self.on_output:
-            told(path, call, output)
+        if self.watching:
+            for told in self.on_output:
+                told(path, call, output)
+        elif not self._stack:  # an evaluation between a forward pass and its backward pass
+            self.watching = not self._went_back
 
-    def _begin(self) -> None:
-        """Begins a step, at the first call of the network after a backward pass."""
-        if not self._went_back:
-            return
-        self._went_back = False
-        self.step += 1
-        self._order = 0
-        self._calls.clear()
-        self._numbers.clear()
-        self._makers.clear()
+    def _before_update(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        self._optimizing = True
+        if self._is_ours(optimizer):
+            for told in self.on_optimizer:
+                told(True, optimizer)
 
-    def _optimize(self, begins: bool, *_: Any) -> None:
-        if begins:
+    def _after_update(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        self._optimizing = False
+        if self._is_ours(optimizer):
+            self._updated = True
             for told in self.on_optimizer:
-                told(True)
-        self._optimizing = begins
-        if not begins:
-            for told in self.on_optimizer:
-                told(False)
+                told(False, optimizer)
+
+    def _is_ours(self, optimizer: torch.optim.Optimizer) -> bool:
+        held = (p for group in optimizer.param_groups for p in group["params"])
+        return any(id(p) in self._weights for p in held)
+
+
+def refuse_compiled(network: nn.Module) -> None:
+    """Raises ValueError if a module of a network is compiled: its operators run unseen."""
+    for path, module in network.named_modules():
+        call = getattr(module, "_compiled_call_impl", None)
+        if hasattr(call, "_torchdynamo_orig_callable") or type(module).__name__ == COMPILED:
+            name = f"its module {path}" if path else "the network"
+            raise ValueError(
+                f"{name} is compiled, so that single operators do not run; expected a network "
+                "without torch.compile: set TORCH_COMPILE_DISABLE=1 before torch is imported"
+            )
 
 
 def unwrapped(network: nn.Module) -> nn.Module:

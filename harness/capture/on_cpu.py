@@ -64,7 +64,10 @@ class OnCpu(TorchDispatchMode):
         self, op: OpOverload, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if not computes(op) or is_random(op, args, kwargs) or not self._chosen(op):
+        if not computes(op):
+            self.modules.note()
+            return op(*args, **kwargs)
+        if is_random(op, args, kwargs) or not self._chosen(op):
             return op(*args, **kwargs)
         devices = {t.device for t in tensors((args, kwargs)) if t.device != CPU}
         if len(devices) != 1:
@@ -73,8 +76,8 @@ class OnCpu(TorchDispatchMode):
         return _on_cpu(op, args, kwargs, devices.pop())
 
     def _chosen(self, op: OpOverload) -> bool:
+        module = self.modules.here().module
         if self._is_module:
-            module = self.modules.here().module
             return module == self.what or module.startswith(f"{self.what}.")
         return self.what in {op._schema.name, bare_name(op), canonical(op._schema.name)}
 

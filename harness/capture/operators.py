@@ -61,11 +61,12 @@ def _is_view(op: OpOverload) -> bool:
 
 
 def is_random(op: OpOverload, args: Any, kwargs: Any) -> bool:
-    """Returns True if a call draws random numbers; attention without dropout draws none."""
+    """Returns True if a call draws random numbers; attention draws none unless it drops weights."""
     if torch.Tag.nondeterministic_seeded not in op.tags:
         return False
-    rate = named(op, args, kwargs).get("dropout_p")
-    return rate is None or bool(rate)
+    given = named(op, args, kwargs)
+    rates = [a.name for a in op._schema.arguments if a.name == "dropout_p"]
+    return not rates or bool(given.get("dropout_p", 0.0))
 
 
 def named(op: OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:

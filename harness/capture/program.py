@@ -93,7 +93,7 @@ class Late(TorchDispatchMode, Generic[W]):
         watcher.modules.on_optimizer.append(self._count)
         self.watcher = watcher
 
-    def _count(self, begins: bool) -> None:
+    def _count(self, begins: bool, _: torch.optim.Optimizer) -> None:
         self._done += not begins
         if self._steps is not None and self._done >= self._steps and not begins:
             raise Enough

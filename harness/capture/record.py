@@ -8,6 +8,8 @@ with record(model, "gpu.capture"):
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,7 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from harness.capture.facts import autocast_of, facts_of
-from harness.capture.modules import Modules
+from harness.capture.modules import Arguments, Modules, Place
 from harness.capture.operators import computes, name_of, results, tensors
 from harness.capture.records import Records
 from harness.capture.start import hiding, move_inputs, move_weights, unhide_zeros
@@ -52,7 +54,9 @@ class Recorder(TorchDispatchMode):
         self.records = Records()
         self.zeros: tuple[str, ...] = ()
         self._before: dict[str, Tensor] = {}
-        self._backward = torch.autograd.backward
+        self._graded = -1
+        self._backwards: Counter[int] = Counter()
+        self._process = os.getpid()
 
     def __enter__(self) -> Recorder:
         self.begin()
@@ -65,17 +69,19 @@ class Recorder(TorchDispatchMode):
 
     def begin(self) -> None:
         """Registers the hooks."""
-        self.modules.on_forward.append(self._begin)
+        self.modules.on_forward.append(self._forward)
         self.modules.on_input.append(self._input)
         self.modules.on_output.append(self._output)
         self.modules.on_optimizer.append(self._optimize)
         self.modules.attach()
+        self._backward = torch.autograd.backward
         torch.autograd.backward = self._noted_backward
 
     def end(self) -> None:
-        """Removes the hooks."""
+        """Removes the hooks, and records gradients that no optimizer used."""
         torch.autograd.backward = self._backward
         self.modules.detach()
+        self._complete()
 
     def capture(self) -> Capture:
         """Returns what was recorded."""
@@ -87,73 +93,69 @@ class Recorder(TorchDispatchMode):
         self, op: OpOverload, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        returned = op(*args, **kwargs)
+        if not (self._recording and self.modules.watching) or os.getpid() != self._process:
+            return op(*args, **kwargs)
         if not computes(op):
-            return returned
+            self.modules.note()
+            return op(*args, **kwargs)
         at = self.modules.here()
-        if self._recording and at.phase != "optimizer":
+        returned = op(*args, **kwargs)
+        if at.phase != "optimizer":
             with _disable_current_modes(), torch.no_grad():
-                made_from = self.records.numbers_of(tensors((args, kwargs)))
-                for n, tensor in enumerate(results(op, args, kwargs, returned)):
-                    self.records.add(
-                        Record(
-                            kind="operator", name=name_of(op), module=at.module, call=at.call,
-                            phase=at.phase, order=at.order, output=n, step=at.step,
-                            source=at.source, made_from=made_from,
-                        ),
-                        tensor,
-                    )  # fmt: skip
+                self._operator(op, at, args, kwargs, returned)
         return returned
+
+    def _operator(self, op: OpOverload, at: Place, args: Any, kwargs: Any, returned: Any) -> None:
+        made_from = self.records.numbers_of(tensors((args, kwargs)))
+        for n, tensor in enumerate(results(op, args, kwargs, returned)):
+            self.records.add(
+                Record(
+                    kind="operator", name=name_of(op), module=at.module, call=at.call,
+                    phase=at.phase, order=at.order, output=n, step=at.step,
+                    source=at.source, made_from=made_from,
+                ),
+                tensor,
+            )  # fmt: skip
 
     @property
     def _recording(self) -> bool:
-        return 0 <= self.modules.step < self.steps
+        return self.modules.step < self.steps
 
-    def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Records the start of the step, at the first call of the network."""
+    def _forward(self, arguments: Arguments, call: int, begins: bool) -> Arguments | None:
+        """Records the arguments of a call of the network, and before them the start of a step."""
         step = self.modules.step
         if not self._recording:
             return None
         with _disable_current_modes(), torch.no_grad():
-            if step == 0:
-                self._start()
-            unit = self._unit()
+            if begins:
+                self._start(step)
             if self.moved:
-                args, kwargs = move_inputs((args, kwargs), draw=self.twin, eps=unit)
-            for name, tensor in tensors_in((args, kwargs)):
-                self.records.add(Record(kind="input", name=name, step=step), tensor)
-        return args, kwargs
+                arguments = move_inputs(arguments, draw=self.twin, eps=self._unit())
+            for name, tensor in tensors_in(arguments):
+                self.records.add(Record(kind="input", name=name, step=step, call=call), tensor)
+        return arguments if self.moved else None
 
-    def _start(self) -> None:
-        autocast = autocast_of(self.facts["device"])
-        self.facts["autocast"] = autocast or "off"
-        self.zeros = hiding(self.network)
-        if self.moved:
-            move_weights(self.network, draw=self.twin, eps=self._unit())
-        for kind, named in self._state():
-            for name, tensor in named:
-                self.records.add(Record(kind=kind, name=name), tensor)
-        self._keep()
+    def _start(self, step: int) -> None:
+        """Records weights and buffers at the first step, and keeps them on the host at each."""
+        if step == 0:
+            self.facts["autocast"] = autocast_of(self.facts["device"]) or "off"
+            self.zeros = hiding(self.network)
+            if self.moved:
+                move_weights(self.network, draw=self.twin, eps=self._unit())
+        for kind, named in self._state().items():
+            for name, tensor in named.items():
+                self._before[name] = tensor.detach().to("cpu", copy=True)
+                if step == 0:
+                    self.records.add(Record(kind=kind, name=name), tensor)
 
     def _unit(self) -> float | None:
         """Returns the unit of a benign rounding, from the format of autocast; None without it."""
         autocast = self.facts["autocast"]
         return None if autocast == "off" else torch.finfo(getattr(torch, autocast)).eps / 2
 
-    def _state(self) -> tuple[tuple[str, list[tuple[str, Tensor]]], ...]:
-        network = self.network
-        return (
-            ("weight", list(network.named_parameters())),
-            ("buffer", [(n, b) for n, b in network.named_buffers() if b.is_floating_point()]),
-        )
-
-    def _keep(self) -> None:
-        """Keeps the weights and buffers on the host, to form the update."""
-        self._before = {
-            name: tensor.detach().to("cpu", copy=True)
-            for _, named in self._state()
-            for name, tensor in named
-        }
+    def _state(self) -> dict[str, dict[str, Tensor]]:
+        buffers = {n: b for n, b in self.network.named_buffers() if b.is_floating_point()}
+        return {"weight": dict(self.network.named_parameters()), "buffer": buffers}
 
     def _input(self, path: str, call: int, given: Any) -> None:
         """Records what a module is given; hooks may change it behind the operator that made it."""
@@ -181,48 +183,61 @@ class Recorder(TorchDispatchMode):
                 if not path and tensor.dim() == 0 and "loss" in name:
                     self.records.add(at._replace(kind="loss", module=""), tensor)
 
-    def _noted_backward(self, roots: Any, *args: Any, **kwargs: Any) -> Any:
-        """Records the tensors from which a backward pass starts."""
-        if self._recording:
+    def _noted_backward(self, roots: Any, *args: Any, **kwargs: Any) -> None:
+        """Records the tensors from which a backward pass of the step starts, and runs it."""
+        step = self.modules.step
+        if self._recording and step >= 0 and torch._C._current_autograd_node() is None:
             with _disable_current_modes(), torch.no_grad():
                 for n, tensor in enumerate(tensors(roots)):
-                    at = Record(kind="loss", name="loss", output=n, step=self.modules.step)
-                    self.records.add(at, tensor)
+                    at = Record(kind="loss", name="loss", output=n, step=step)
+                    self.records.add(at._replace(call=self._backwards[step]), tensor)
+            self._backwards[step] += 1
+            self._backward(roots, *args, **kwargs)
+            self._gradients(0)
+            return
         self._backward(roots, *args, **kwargs)
-        self._gradients(0)
 
-    def _optimize(self, begins: bool) -> None:
+    def _optimize(self, begins: bool, optimizer: torch.optim.Optimizer) -> None:
         """Records gradients before an optimizer's step, and the update after it."""
-        if not self._recording:
+        if not self._recording or self.modules.step < 0:
             return
+        self._complete()
         if begins:
-            self._gradients(1)
             return
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        named = self._state()["weight"].items()
+        self._updates("update", {name: p for name, p in named if id(p) in held})
+
+    def _updates(self, kind: str, named: dict[str, Tensor]) -> None:
+        """Records the differences to the start of the step, formed in float64 on the host."""
         with _disable_current_modes(), torch.no_grad():
-            for before, named in self._state():
-                kind = "update" if before == "weight" else "buffer_update"
-                for name, tensor in named:
-                    difference = tensor.detach().cpu().double() - self._before[name].double()
-                    at = Record(kind=kind, name=name, step=self.modules.step)
-                    self.records.add(at, difference, dtype=tensor.dtype)
-            self._keep()
+            for name, tensor in named.items():
+                difference = tensor.detach().cpu().double() - self._before[name].double()
+                at = Record(kind=kind, name=name, step=self.modules.step)
+                self.records.add(at, difference, dtype=tensor.dtype)
+
+    def _complete(self) -> None:
+        """Records the step's running statistics and final gradients, once."""
+        step = self.modules.step
+        if not self._recording or step < 0 or self._graded == step:
+            return
+        self._graded = step
+        self._updates("buffer_update", self._state()["buffer"])
+        self._gradients(1)
 
     def _gradients(self, place: int) -> None:
         """Records the gradients: after a backward pass (0), and what an optimizer gets of them (1).
 
         The second is recorded only where something changed it, such as clipping or unscaling.
         """
-        if not self._recording:
-            return
         with _disable_current_modes(), torch.no_grad():
             for name, parameter in self.network.named_parameters():
-                if parameter.grad is None:
-                    continue
-                at = Record(
-                    kind="gradient", name=name, step=self.modules.step, phase="backward",
-                    output=place, made_from=self.records.numbers_of([parameter.grad]),
-                )  # fmt: skip
-                self.records.add_changed(at, parameter.grad)
+                if parameter.grad is not None:
+                    at = Record(
+                        kind="gradient", name=name, step=self.modules.step, phase="backward",
+                        output=place, made_from=self.records.numbers_of([parameter.grad]),
+                    )  # fmt: skip
+                    self.records.add_changed(at, parameter.grad)
 
 
 @contextmanager

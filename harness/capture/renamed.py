@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.capture import cells
+
 Given = dict[str, Any]
 Results = list[Tensor | None]
 aten = torch.ops.aten
@@ -128,6 +130,11 @@ OTHER_NAMES: dict[str, Callable[[Given, list[Tensor]], Results]] = {
     "cudnn_batch_norm_backward": _batch_norm_backward,
     "miopen_batch_norm_backward": _batch_norm_backward,
     "native_dropout": _dropout,
+    "_thnn_fused_lstm_cell": cells.lstm_cell,
+    "_thnn_fused_lstm_cell_backward_impl": cells.lstm_cell_backward,
+    "_thnn_fused_gru_cell": cells.gru_cell,
+    "_amp_foreach_non_finite_check_and_unscale_": cells.unscale,
+    "_amp_update_scale_": cells.update_scale,
     **{f"_scaled_dot_product_{kernel}_attention": _attention for kernel in KERNELS},
     **{f"_scaled_dot_product_{k}_attention_backward": _attention_backward for k in KERNELS},
     "_scaled_dot_product_fused_attention_overrideable": _attention,

@@ -8,10 +8,12 @@ with replay(model, report="reports/replay"):
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,8 @@ class Replay(TorchDispatchMode):
         self._budget = Budget(budget_s)
         self._repeat = repeat
         self._bundles = bundles
+        self._bundled: dict[str, int] = {}
+        self._process = os.getpid()
 
     def __enter__(self) -> Replay:
         self.begin()
@@ -92,7 +96,10 @@ class Replay(TorchDispatchMode):
         self, op: OpOverload, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        if os.getpid() != self._process:  # a worker that loads data
+            return op(*args, **kwargs)
         if not computes(op):
+            self.modules.note()
             return op(*args, **kwargs)
         at = self.modules.here()
         key = key_of(op, args, kwargs)
@@ -139,6 +146,7 @@ class Replay(TorchDispatchMode):
                 row = compared.row
                 if row.state == "wrong" and self._bundles is not None:
                     row = self._bundles.keep(call, row, compared.exact)
+                    self._moves_bundle(row)
                 self.rows.append(row)
                 worst = max(worst, row.ratio)
                 if compared.makes_nonfinite:
@@ -148,6 +156,14 @@ class Replay(TorchDispatchMode):
         except NoKernelError as error:
             self.left_out[described(call.op), f"the CPU cannot repeat them ({error})"] += 1
         self._budget.spend(key, time.perf_counter() - started, worst)
+
+    def _moves_bundle(self, row: Row) -> None:
+        """Takes a bundle from the row that had it before."""
+        if row.bundle:
+            before = self._bundled.get(row.bundle)
+            if before is not None:
+                self.rows[before] = replace(self.rows[before], bundle="")
+            self._bundled[row.bundle] = len(self.rows)
 
 
 @contextmanager
