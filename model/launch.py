@@ -16,7 +16,7 @@ from torch.distributed.run import get_args_parser
 from torch.distributed.run import run as run_elastic
 
 from model.command import USER_ERROR
-from model.devices import Device, backend_spec, use_device
+from model.devices import Device, backend_of, backend_spec, use_device
 from model.errors import ConfigError
 from model.threads import cpus
 

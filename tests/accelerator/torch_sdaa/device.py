@@ -1,4 +1,4 @@
-"""The module `torch.sdaa`: what torch and programs ask a device for, with the names of `torch.cuda`."""
+"""The module `torch.sdaa`: what programs ask a device for, with the names of `torch.cuda`."""
 
 import torch
 
