@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from model.threads import wait_without_spinning
 USER_ERROR = 2
 NEEDED = ("torch", "mmengine")
 SIGNALLED = 128
+_DEVICE_FAILED = re.compile(r"[A-Z]{3,} error: ")
+"""How torch's own devices and plugins begin a message: "CUDA error: ..."."""
+_NO_KERNEL = re.compile(r"(?:operator|run) '(aten::[\w.]+)'")
 
 
 def prepare() -> None:
@@ -83,6 +87,12 @@ def told(error: BaseException) -> str | None:
         return f"out of memory ({text or 'no reason given'}); lower the batch or the crop size"
     if "DefaultCPUAllocator" in text:
         return f"out of memory ({text}); lower the batch or the crop size"
+    if isinstance(error, NotImplementedError) and (operator := _NO_KERNEL.search(text)):
+        return (
+            f"the device has no {operator[1]} ({text}); update its plugin, or name another --device"
+        )
+    if type(error).__name__ == "AcceleratorError" or _DEVICE_FAILED.match(text):
+        return f"the device failed ({text}); if it works again, go on with --resume auto"
     if text.startswith("DataLoader worker"):
         return f"{text}; give /dev/shm more room, or set train_dataloader.num_workers=0"
     return None

@@ -3,7 +3,7 @@ training which a test starts as a process has it too.
 
     set_device_count(2)                               TORCH_SDAA_DEVICES=2
     set_memory_limit(2**20)                           TORCH_SDAA_MEMORY=1048576
-    plant("aten::_softmax", "scale", 1.001, nth=3)    TORCH_SDAA_FAULTS=aten::_softmax:scale:1.001:nth=3
+    plant("aten::mm", "scale", 1.001, nth=3)          TORCH_SDAA_FAULTS=aten::mm:scale:1.001:nth=3
     miss("aten::_softmax", "raise")                   TORCH_SDAA_MISSING=aten::_softmax:raise
     fail("aten::mm", nth=3)                           TORCH_SDAA_FAILURES=aten::mm:nth=3
     lose_after(1000)                                  TORCH_SDAA_LOST_AFTER=1000

@@ -38,6 +38,8 @@ void set_memory_limit(size_t bytes);
 // tensors.cpp: the memory of a device tensor as a CPU tensor, and a copy of a CPU tensor on a device.
 at::Tensor host(const at::Tensor& tensor);
 at::Tensor on_device(const at::Tensor& tensor, c10::Device device);
+// Raises unless all defined tensors are on `device`; numbers may be on the CPU.
+void check_together(const std::vector<at::Tensor>& tensors, c10::Device device);
 
 // random.cpp: the generators of the devices.
 const at::Generator& default_generator(int64_t index);

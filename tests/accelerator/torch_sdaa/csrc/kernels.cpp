@@ -36,18 +36,23 @@ void add_tensors(const c10::IValue& value, std::vector<at::Tensor>& tensors) {
   }
 }
 
-// The device of the first tensor on a device, else of a device argument, else the current device.
-c10::Device device_of(const c10::FunctionSchema& schema, const Stack& stack) {
-  c10::Device device(kDevice, current_device());
-  for (size_t i = stack.size() - schema.arguments().size(); i < stack.size(); ++i) {
-    if (stack[i].isDevice() && stack[i].toDevice().type() == kDevice) device = stack[i].toDevice();
-    std::vector<at::Tensor> tensors;
-    add_tensors(stack[i], tensors);
-    for (const auto& tensor : tensors)
-      if (tensor.defined() && tensor.device().type() == kDevice) return tensor.device();
+// The arguments of a call that are tensors, and the device that runs it: that of the first tensor on a
+// device, else of a device argument, else the current one.
+struct Call {
+  explicit Call(const c10::FunctionSchema& schema, const Stack& stack) : device(kDevice, current_device()) {
+    for (size_t i = stack.size() - schema.arguments().size(); i < stack.size(); ++i) {
+      add_tensors(stack[i], tensors);
+      if (stack[i].isDevice() && stack[i].toDevice().type() == kDevice && stack[i].toDevice().has_index())
+        device = stack[i].toDevice();
+    }
+    for (auto tensor = tensors.rbegin(); tensor != tensors.rend(); ++tensor)
+      if (tensor->defined() && tensor->device().type() == kDevice) device = tensor->device();
+    // an index may be on the CPU, as for torch's own devices
+    if (schema.name().find("index") == std::string::npos) check_together(tensors, device);
   }
-  return device;
-}
+  std::vector<at::Tensor> tensors;
+  c10::Device device;
+};
 
 // What the operator writes into and does not return, as an optimizer's fused step does.
 std::vector<at::Tensor> written(const c10::FunctionSchema& schema, const Stack& stack) {
@@ -67,7 +72,7 @@ class Draws {
   Draws(const c10::OperatorHandle& op, Stack& stack, c10::Device device) {
     if (!op.hasTag(at::Tag::nondeterministic_seeded)) return;
     const auto& arguments = op.schema().arguments();
-    auto generator = default_generator(device.has_index() ? device.index() : current_device());
+    auto generator = default_generator(device.index());
     for (size_t i = 0; i < arguments.size(); ++i) {
       auto& value = stack[stack.size() - arguments.size() + i];
       if (arguments[i].name() != "generator") continue;
@@ -97,7 +102,7 @@ class Draws {
 void kernel(const c10::OperatorHandle& op, Stack* stack) {
   const auto& schema = op.schema();
   const auto& name = schema.operator_name();
-  const auto device = device_of(schema, *stack);
+  const auto device = Call(schema, *stack).device;
   launch(name, device);
   auto results = written(schema, *stack);
   {
@@ -110,7 +115,7 @@ void kernel(const c10::OperatorHandle& op, Stack* stack) {
     add_tensors((*stack)[i], results);
     waits = waits || !((*stack)[i].isTensor() || (*stack)[i].isTensorList());
   }
-  if (waits) synchronize(device.has_index() ? device.index() : current_device());
+  if (waits) synchronize(device.index());
   damage(name, results);
 }
 

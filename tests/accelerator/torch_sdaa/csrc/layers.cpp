@@ -36,6 +36,7 @@ Triple finish(const c10::OperatorName& name, const Triple& results, c10::Device 
 Tensor convolution(
     const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, Sizes stride, Sizes padding,
     Sizes dilation, bool transposed, Sizes output_padding, c10::SymInt groups) {
+  check_together({input, weight, bias.value_or(Tensor())}, input.device());
   launch(kConvolution, input.device());
   const auto result = at::convolution_symint(
       sdaa::host(input), sdaa::host(weight), host(bias), stride, padding, dilation, transposed, output_padding, groups);
@@ -47,6 +48,7 @@ Tensor convolution(
 Triple convolution_backward(
     const Tensor& grad_output, const Tensor& input, const Tensor& weight, Sizes stride, Sizes padding, Sizes dilation,
     bool transposed, Sizes output_padding, c10::SymInt groups, std::array<bool, 3> output_mask) {
+  check_together({grad_output, input, weight}, input.device());
   launch(kConvolutionBackward, input.device());
   const c10::SymInt bias_size = transposed ? weight.sym_size(1) * groups : weight.sym_size(0);
   const auto results = at::convolution_backward_symint(
@@ -59,6 +61,7 @@ Triple batch_norm(
     const Tensor& input, const std::optional<Tensor>& weight, const std::optional<Tensor>& bias,
     const std::optional<Tensor>& running_mean, const std::optional<Tensor>& running_var, bool training, double momentum,
     double eps) {
+  check_together({input, weight.value_or(Tensor()), running_mean.value_or(Tensor())}, input.device());
   launch(kBatchNorm, input.device());
   const auto results = at::native_batch_norm(
       sdaa::host(input), host(weight), host(bias), host(running_mean), host(running_var), training, momentum, eps);

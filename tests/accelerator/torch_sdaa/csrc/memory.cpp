@@ -2,12 +2,18 @@
 #include "device.h"
 
 #include <c10/util/Exception.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <unordered_map>
+
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 10  // has torch.accelerator.memory_allocated
+#define SDAA_STATISTICS
+#include <c10/core/CachingDeviceAllocator.h>
+#endif
 
 namespace sdaa {
 namespace {
@@ -51,7 +57,13 @@ void* reserve(size_t bytes, c10::DeviceIndex device) {
   return pointer;
 }
 
-struct DeviceMemory final : c10::Allocator {
+#ifdef SDAA_STATISTICS
+using Allocator = c10::DeviceAllocator;
+#else
+using Allocator = c10::Allocator;
+#endif
+
+struct DeviceMemory final : Allocator {
   c10::DataPtr allocate(size_t bytes) override {
     const auto device = current_device();
     void* pointer = bytes == 0 ? nullptr : reserve(bytes, device);
@@ -63,6 +75,30 @@ struct DeviceMemory final : c10::Allocator {
   void copy_data(void* to, const void* from, size_t bytes) const override {
     std::memcpy(to, from, bytes);
   }
+#ifdef SDAA_STATISTICS
+  bool initialized() override {
+    return true;
+  }
+  void emptyCache(c10::MempoolId_t) override {}
+  void recordStream(const c10::DataPtr&, c10::Stream) override {}
+  void resetAccumulatedStats(c10::DeviceIndex) override {}
+  void resetPeakStats(c10::DeviceIndex device) override {
+    reset_peak(device);
+  }
+  c10::CachingDeviceAllocator::DeviceStats getDeviceStats(c10::DeviceIndex device) override {
+    const auto memory = memory_of(device);
+    c10::CachingDeviceAllocator::DeviceStats statistics;
+    for (auto* bytes : {&statistics.allocated_bytes, &statistics.reserved_bytes}) {
+      (*bytes)[0].current = static_cast<int64_t>(memory.allocated);  // 0: of all pools together
+      (*bytes)[0].peak = static_cast<int64_t>(memory.peak);
+    }
+    return statistics;
+  }
+  std::pair<size_t, size_t> getMemoryInfo(c10::DeviceIndex device) override {
+    const auto memory = memory_of(device);
+    return {memory.limit - std::min(memory.limit, memory.allocated), memory.limit};
+  }
+#endif
 };
 
 DeviceMemory device_memory;

@@ -119,6 +119,14 @@ at::Tensor on_device(const at::Tensor& tensor, c10::Device device) {
   return made;
 }
 
+void check_together(const std::vector<at::Tensor>& tensors, c10::Device device) {
+  for (const auto& tensor : tensors)
+    TORCH_CHECK(
+        !tensor.defined() || tensor.device() == device || (tensor.is_cpu() && tensor.dim() == 0),
+        "Expected all tensors to be on the same device, but found at least two devices, ", device, " and ",
+        tensor.device(), "!");
+}
+
 }  // namespace sdaa
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
