@@ -1,4 +1,4 @@
-"""The simulated accelerator of `tests/accelerator`: as a plugin of processes, or in this process."""
+"""The simulated accelerator of `tests/accelerator`, as a plugin of processes or of this one."""
 
 import importlib.util
 import os

@@ -8,7 +8,7 @@ import torch
 from simulated import plugged, present
 from tiny_run import environment
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_four_devices_of_which_one_is_current(sdaa):
     with torch.sdaa.device(2):
         assert torch.empty(1, device="sdaa").device == torch.device("sdaa:2")
     assert torch.empty(1, device="sdaa").device == torch.device("sdaa:0")
-    with pytest.raises(RuntimeError, match="SDAA error: invalid device ordinal 4; .* sees 4"):
+    with pytest.raises(RuntimeError, match=r"SDAA error: invalid device ordinal 4; .* sees 4"):
         torch.empty(1, device="sdaa:4")
 
 
@@ -144,7 +144,7 @@ def test_there_is_no_float64(sdaa):
         lambda: torch.zeros(2, device="sdaa").double(),
         lambda: torch.zeros(2, dtype=torch.float64).to("sdaa"),
     ):
-        with pytest.raises(TypeError, match="a tensor of Double .* no float64; use float32"):
+        with pytest.raises(TypeError, match=r"a tensor of Double .* no float64; use float32"):
             make()
     assert torch.zeros(2, device="sdaa").cpu().double().dtype == torch.float64
     assert "0.5000" in str(torch.tensor([0.5], device="sdaa"))

@@ -4,6 +4,7 @@
 
 #include <c10/util/Exception.h>
 #include <torch/csrc/distributed/c10d/Work.hpp>
+#include <torch/csrc/distributed/c10d/reducer_timer.hpp>
 
 namespace sdaa {
 namespace {
@@ -34,6 +35,18 @@ class Done final : public Work {
   Tensors results_;
   c10::intrusive_ptr<c10::ivalue::Future> future_;
 };
+
+// The clock of DistributedDataParallel, which warns of a device without one.
+class StepTimer final : public Timer {
+ public:
+  explicit StepTimer(c10::Device) {}
+  std::optional<int64_t> measureDifference(Event start, Event end) override {
+    const auto from = getTimestamp(start), to = getTimestamp(end);
+    return from && to ? std::optional<int64_t>(*to - *from) : std::nullopt;
+  }
+};
+
+C10_REGISTER_TYPED_CLASS(TimerRegistry, kDevice, StepTimer)
 
 Tensors hosts(const Tensors& tensors) {
   Tensors made;
