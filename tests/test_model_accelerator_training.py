@@ -1,0 +1,209 @@
+"""Training on the simulated accelerator: the bits of the CPU where due, and errors in a line."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from simulated import plugged
+from tiny_run import command, environment, losses, options, run, train
+
+from model import evaluate
+from model.checkpoint import read_checkpoint
+
+STEPS = 4
+PLAIN = ("model.decode_head.dropout_ratio=0", "model.auxiliary_head.dropout_ratio=0")
+RANKS = ("--launcher", "pytorch", "--nproc-per-node", "2")
+
+
+def settings(scenes, *more, steps=STEPS):
+    return [*options(scenes, steps=steps), "randomness.seed=1", *more]
+
+
+def on_sdaa(folder, cfg_options, *args, **controls):
+    """The run of the training command on the accelerator, finished with whatever status."""
+    argv = command(folder, cfg_options, "--device", "sdaa", *args)
+    return run(argv, folder.parent, **plugged(**controls))
+
+
+def trained(folder, cfg_options, *args, **controls):
+    done = on_sdaa(folder, cfg_options, *args, **controls)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def weights(folder, step=STEPS):
+    return read_checkpoint(folder / f"iter_{step}.pth")["state_dict"]
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope="module")
+def plain(scenes, tmp_path_factory):
+    """A run on the accelerator without dropout, and all its output."""
+    folder = tmp_path_factory.mktemp("plain") / "run"
+    return folder, trained(folder, settings(scenes, *PLAIN))
+
+
+@pytest.fixture(scope="module")
+def on_cpu(scenes, tmp_path_factory):
+    """The same run on the CPU."""
+    folder = tmp_path_factory.mktemp("cpu") / "run"
+    train(folder, settings(scenes, *PLAIN))
+    return folder
+
+
+def test_a_run_without_random_draws_has_the_bits_of_the_cpu(plain, on_cpu):
+    folder, done = plain
+    assert losses(folder) == losses(on_cpu)
+    assert same(weights(folder), weights(on_cpu))
+    log = (folder / "port.log").read_text()
+    for fact in ("device_kind: sdaa", "device_name: Simulated SDAA", "device_count: 4"):
+        assert f"\n    {fact}\n" in log
+    assert "runtime: 0.1.simulated\n" in log
+    assert "driver:" not in log
+    assert re.search(r"peak memory: [1-9]\d* MiB", done.stdout)
+    assert "device: sdaa (Simulated SDAA)" in done.stdout
+    assert "Warning" not in done.stderr
+
+
+def test_checkpoints_go_from_one_device_to_the_other(plain, on_cpu, scenes, tmp_path):
+    to_cpu, to_sdaa = tmp_path / "to_cpu", tmp_path / "to_sdaa"
+    train(to_cpu, settings(scenes, *PLAIN), "--resume", str(plain[0] / "iter_2.pth"))
+    trained(to_sdaa, settings(scenes, *PLAIN), "--resume", str(on_cpu / "iter_2.pth"))
+    for folder in (to_cpu, to_sdaa):
+        assert set(losses(folder)) == {(0, 2), (0, 3)}
+        assert same(weights(folder), weights(on_cpu))
+
+
+def test_evaluation_gives_the_metrics_of_the_cpu(plain, scenes, tmp_path):
+    checkpoint = str(plain[0] / f"iter_{STEPS}.pth")
+    words = ["ccnet_r18-d8_demo", checkpoint, "--pictures", "1", "--cfg-options", *settings(scenes)]
+    words[2:2] = ["--device", "sdaa", "--out", "sdaa"]
+    done = run([sys.executable, "-m", "model.evaluate", *words], tmp_path, **plugged())
+    assert done.returncode == 0, done.stderr[-3000:]
+    words[2:6] = ["--device", "cpu", "--out", str(tmp_path / "cpu")]
+    assert evaluate.main(words) == 0
+    ours, theirs = (
+        json.loads((tmp_path / place / "metrics.json").read_text()) for place in ("sdaa", "cpu")
+    )
+    assert ours == theirs
+
+
+def test_two_ranks_killed_and_resumed_give_the_same_bits(scenes, tmp_path):
+    """With dropout and float16: the masks and the scaler's state go on, too."""
+    chosen = settings(scenes, "train_cfg.val_interval=100", steps=6)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    trained(whole, chosen, "--amp", *RANKS)
+    argv = command(cut, chosen, "--device", "sdaa", "--amp", *RANKS)
+    process = subprocess.Popen(
+        argv, cwd=tmp_path, env=environment(**plugged()), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (cut / "iter_2.pth").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    trained(cut, chosen, "--amp", "--resume", "auto", *RANKS)
+    assert losses(cut) == losses(whole)
+    assert set(losses(cut)) == {(rank, step) for rank in (0, 1) for step in range(6)}
+    ours, theirs = (read_checkpoint(folder / "iter_6.pth") for folder in (cut, whole))
+    assert same(ours["state_dict"], theirs["state_dict"])
+    assert ours["optimizer"]["loss_scaler"] == theirs["optimizer"]["loss_scaler"]
+
+
+# --- the same start
+
+
+@pytest.fixture(scope="module")
+def start(scenes, tmp_path_factory):
+    """The CPU's ten steps, with the perturbed runs that measure rounding."""
+    folder = tmp_path_factory.mktemp("start") / "cpu"
+    chosen = [o for o in options(scenes) if not o.startswith("train_cfg.max_iters")]
+    train(folder, chosen, "--same-start", "--steps", "10", "--perturb", "4")
+    return folder, chosen
+
+
+@pytest.mark.parametrize(
+    ("faults", "status", "headline"),
+    [
+        ("aten::convolution_overrideable:noise:1", 0, "pass"),
+        (
+            "aten::convolution_overrideable:noise:1 aten::convolution_backward_overrideable:scale:1.01",
+            1,
+            "fail",
+        ),
+    ],
+    ids=["rounding", "a wrong kernel"],
+)
+def test_the_same_start_accepts_other_rounding_and_notices_a_wrong_kernel(
+    faults, status, headline, start, tmp_path
+):
+    on_cpu, chosen = start
+    port = tmp_path / "sdaa"
+    trained(port, chosen, "--same-start", "--steps", "10", faults=faults)
+    done = run([sys.executable, "-m", "harness", "compare", str(on_cpu), str(port)], tmp_path)
+    assert done.returncode == status, done.stdout
+    assert headline in done.stdout
+
+
+# --- what goes wrong
+
+
+@pytest.mark.parametrize(
+    ("control", "told"),
+    [
+        (
+            {"lost_after": "3000"},
+            "the device failed (SDAA error: device 0 is lost; it answers no more calls); if it "
+            "works again, go on with --resume auto",
+        ),
+        (
+            {"failures": "aten::_softmax:nth=3"},
+            "the device failed (SDAA error: an illegal memory access was encountered on device 0. "
+            "Kernels run asynchronously: the call that reports the error may not be the one that "
+            "caused it.); if it works again, go on with --resume auto",
+        ),
+        (
+            {"memory": "1048576"},
+            r"re:out of memory \(SDAA out of memory\. Tried to allocate .* MiB is free\.\); lower "
+            "the batch or the crop size",
+        ),
+        (
+            {"missing": "aten::_softmax:raise"},
+            "the device has no aten::_softmax.out (The operator 'aten::_softmax.out' is not "
+            "implemented for the SDAA device.); update its plugin, or change --device",
+        ),
+    ],
+    ids=["lost", "asynchronous", "memory", "missing"],
+)
+def test_what_fails_on_the_device_is_told_in_one_line(control, told, scenes, tmp_path):
+    done = on_sdaa(tmp_path / "run", settings(scenes, "train_cfg.val_interval=100"), **control)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    (line,) = [text for text in done.stderr.splitlines() if text.startswith("error: ")]
+    pattern = told[3:] if told.startswith("re:") else re.escape(told)
+    assert re.fullmatch(f"error: {pattern}", line)
+
+
+def test_a_rank_without_a_device_is_refused(scenes, tmp_path):
+    done = on_sdaa(tmp_path / "run", settings(scenes), *RANKS, devices="1")
+    assert done.returncode == 2
+    assert "error: rank 1 of this machine has no sdaa device" in done.stderr
+
+
+def test_an_operator_that_falls_back_is_named_once_and_changes_no_bit(plain, scenes, tmp_path):
+    folder = tmp_path / "run"
+    done = trained(folder, settings(scenes, *PLAIN), missing="aten::_softmax:warn")
+    assert done.stderr.count("'aten::_softmax.out' is not implemented for the SDAA device and") == 1
+    assert losses(folder) == losses(plain[0])
