@@ -13,6 +13,7 @@ import torch
 from simulated import plugged
 from tiny_run import command, environment, losses, options, run, train
 
+from harness import read_run
 from model import evaluate
 from model.checkpoint import read_checkpoint
 
@@ -178,7 +179,7 @@ def test_the_same_start_accepts_other_rounding_and_notices_a_wrong_kernel(
         (
             {"missing": "aten::_softmax:raise"},
             "the device has no aten::_softmax.out (The operator 'aten::_softmax.out' is not "
-            "implemented for the SDAA device.); update its plugin, or change --device",
+            "currently implemented for the SDAA device.); update its plugin, or change --device",
         ),
     ],
     ids=["lost", "asynchronous", "memory", "missing"],
@@ -201,5 +202,8 @@ def test_a_rank_without_a_device_is_refused(scenes, tmp_path):
 def test_an_operator_that_falls_back_is_named_once_and_changes_no_bit(plain, scenes, tmp_path):
     folder = tmp_path / "run"
     done = trained(folder, settings(scenes, *PLAIN), missing="aten::_softmax:warn")
-    assert done.stderr.count("'aten::_softmax.out' is not implemented for the SDAA device and") == 1
+    assert done.stderr.count("'aten::_softmax.out' is not currently supported on the SDAA") == 1
+    log = tmp_path / "output.log"
+    log.write_text(done.stdout + done.stderr)
+    assert read_run(log).facts["cpu_operators"] == "aten::_softmax.out"
     assert losses(folder) == losses(plain[0])

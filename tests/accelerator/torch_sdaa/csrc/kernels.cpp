@@ -134,9 +134,12 @@ void fallback(const c10::OperatorHandle& op, Stack* stack) {
   const auto name = full(op.schema().operator_name());
   bool warns = false;
   TORCH_CHECK_NOT_IMPLEMENTED(
-      fall(op.schema().operator_name(), warns) != Mode::raise, "The operator '", name, "' is not implemented for the SDAA device.");
+      fall(op.schema().operator_name(), warns) != Mode::raise, "The operator '", name,
+      "' is not currently implemented for the SDAA device.");
   if (warns)
-    TORCH_WARN("The operator '", name, "' is not implemented for the SDAA device and falls back to the CPU, which is slow.");
+    TORCH_WARN(
+        "CAUTION: The operator '", name,
+        "' is not currently supported on the SDAA backend and will fall back to run on the CPU.");
   at::native::cpu_fallback(op, stack);  // its copies to the host wait for the device
 }
 
