@@ -345,14 +345,18 @@ def test_a_missing_operator_falls_back_with_a_warning_or_in_silence_or_raises(sd
         sdaa.miss("aten::cumsum", mode)
         assert not has_kernel("aten::cumsum.out", "PrivateUse1")
         if mode == "warn":
-            with pytest.warns(UserWarning, match=r"'aten::cumsum\.out' .*fall back to run on the CPU"):
+            with pytest.warns(
+                UserWarning, match=r"'aten::cumsum\.out' .*fall back to run on the CPU"
+            ):
                 torch.cumsum(x, 0)
         assert torch.equal(torch.cumsum(x, 0), healthy)
         assert set(sdaa.fell_back()) == {"aten::cumsum.out"}
         sdaa.heal()
         assert sdaa.fell_back() == {}
     sdaa.miss("aten::cumsum", "raise")
-    with pytest.raises(NotImplementedError, match=r"'aten::cumsum\.out' is not currently implemented"):
+    with pytest.raises(
+        NotImplementedError, match=r"'aten::cumsum\.out' is not currently implemented"
+    ):
         torch.cumsum(x, 0)
     with pytest.raises(ValueError, match="no operator 'aten::cumsun'; expected a name such as"):
         sdaa.miss("aten::cumsun")
