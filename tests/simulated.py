@@ -17,14 +17,20 @@ PLUGIN = Path(__file__).parent / "accelerator"
 BUILD = PLUGIN / "torch_sdaa" / "build.py"
 
 
-@cache
-def prepare() -> None:
-    """Builds the accelerator if that was not done; skips the test where it cannot be built."""
+def builder() -> ModuleType:
+    """Returns the module `build.py` without the accelerator, which its package loads."""
     spec = importlib.util.spec_from_file_location("accelerator_build", BUILD)
     assert spec is not None
     assert spec.loader is not None
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
+    return build
+
+
+@cache
+def prepare() -> None:
+    """Builds the accelerator if that was not done; skips the test where it cannot be built."""
+    build = builder()
     if (lacking := build.lacking()) is not None:
         pytest.skip(f"the simulated accelerator cannot be built: {lacking}")
     if not build.library().is_file():

@@ -1,11 +1,14 @@
 """The simulated accelerator itself: a device like others, and faults that do what they say."""
 
+import shutil
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 import torch
-from simulated import plugged, present
+from simulated import builder, plugged, present
 from tiny_run import environment
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
@@ -395,6 +398,42 @@ def test_a_lost_device_answers_no_call(sdaa):
             call()
     sdaa.heal()
     assert y.tolist() == [3.0] * 3
+
+
+# --- the build
+
+
+def test_it_is_built_once_and_again_when_a_source_changes(tmp_path, monkeypatch):
+    build = builder()
+    monkeypatch.setenv("TORCH_SDAA_BUILD", str(tmp_path))
+    shutil.copytree(build.SOURCES, tmp_path / "csrc")
+    monkeypatch.setattr(build, "SOURCES", tmp_path / "csrc")
+    built = []
+
+    def compile_slowly(path):
+        time.sleep(0.2)
+        path.parent.mkdir()
+        path.touch()
+        built.append(path)
+
+    monkeypatch.setattr(build, "_built", compile_slowly)
+    monkeypatch.setattr(build, "_imported", lambda path: None)
+    for count in (1, 2):
+        workers = [threading.Thread(target=build.load) for _ in range(3)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert len(built) == count
+        (tmp_path / "csrc" / "device.h").write_text("// another\n")
+    assert len(set(built)) == 2
+
+
+def test_without_a_compiler_the_reason_is_named(tmp_path, monkeypatch):
+    build = builder()
+    monkeypatch.setenv("TORCH_SDAA_BUILD", str(tmp_path))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert build.lacking() == "no no-such-compiler on the PATH"
 
 
 # --- in processes

@@ -55,6 +55,10 @@ def load() -> ModuleType:
         with _locked(path.parent):
             if not path.is_file():
                 return _built(path)
+    return _imported(path)
+
+
+def _imported(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(NAME, path)
     assert spec is not None
     assert spec.loader is not None
