@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from syntheticcaptures import CLASSES, DEPTH, Device, F, baseline, capture_of
 
+from harness.errors import AlignmentError
 from harness.locate.capture import Record
 from harness.locate.compare import compare_captures
 from harness.locate.distance import FACTOR, FLOOR
@@ -396,3 +397,13 @@ def test_what_comes_behind_a_difference_inherits_it_however_it_grows():
 
 def test_an_operator_that_states_no_inputs_inherits_what_differs_before_it():
     assert chained(1 + 1e-5, 1 + 1e-1, stated=False) == ["healthy", "wrong", "inherited"]
+
+
+def test_a_twin_that_an_older_recording_left_is_refused(gpu):
+    run, _ = gpu
+    fewer = Device(0, twin=1, moved=True).run(1)
+    with pytest.raises(AlignmentError, match="it has 152 of the 412 records; remove it"):
+        compare_captures(run, run, baseline_twins=[fewer])
+    other = Device(0, twin=1, moved=True, zero_gamma=True).run(3)
+    with pytest.raises(AlignmentError, match="5 of its weights and inputs differ"):
+        compare_captures(run, run, candidate_twins=[other])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.locate.result import Located
 
 CHILD = "harness.capture"
-"""The package that runs inside a training; it needs torch, so it has a process of its own."""
+"""The package that runs inside a training; it needs torch, so it has a separate process."""
 MODES = ("record", "replay", "ablate")
 """First words of the commands of that package; it reads all that follow."""
 REPORTS = Path("reports")

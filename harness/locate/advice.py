@@ -229,6 +229,6 @@ def _start_finding(comparison: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _list(content: Any) -> list[dict[str, Any]]:
-    """Returns the objects of a list of JSON; nothing if it is none."""
+    """Returns the objects of a list of JSON; nothing for other content."""
     entries = content if isinstance(content, list) else []
     return [entry for entry in entries if isinstance(entry, dict)]

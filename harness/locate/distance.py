@@ -61,6 +61,8 @@ JUMP = 10.0
 """Size of such elements, in units of the root mean square of all."""
 STORED = 0.25
 """Rounding of a stored weight, in floors. An update is the difference of two of them."""
+REPEATED = 0.9
+"""Least share of a capture's records that a twin must have."""
 ANCESTORS = 64
 """Records that are kept as the inputs of a tensor."""
 

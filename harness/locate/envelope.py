@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import AlignmentError
 from harness.locate.capture import START, Capture, Record
 from harness.locate.distance import (
     FACTOR,
     GROSS,
+    REPEATED,
     STEADY,
     STORED,
     ZERO_LIKE,
@@ -32,18 +34,42 @@ COPIES = ("module", "loss", "gradient", "update")
 
 
 def spread(capture: Capture, twins: Sequence[Capture]) -> Spread:
-    """Returns how far the twins of a capture are from it."""
+    """Returns how far the twins of a capture are from it.
+
+    Raises:
+        AlignmentError: a twin is of another network, or did not begin from the same start.
+    """
     count = len(capture.records)
     moved, repeated = np.full(count, np.nan), np.zeros(count)
     for twin in twins:
         pairs = match(capture, twin).pairs
         here = pairs[:, 0]
         distance = apart(capture, twin, pairs)
+        _check_twin(capture, twin, here, distance)
         if twin.moved:
             moved[here] = np.fmax(moved[here], distance)
         else:
             repeated[here] = np.maximum(repeated[here], distance)
     return Spread(moved=moved, repeated=repeated, twins=sum(twin.moved for twin in twins))
+
+
+def _check_twin(capture: Capture, twin: Capture, here: NDArray[np.int64], distance: Floats) -> None:
+    """Refuses a twin that cannot be a repetition, such as one that an older recording left."""
+    count = len(capture.records)
+    start = np.array([capture.records[n].kind in START for n in here], bool)
+    far = distance[start] > ZERO_LIKE * capture.norms[here[start]]
+    if len(here) >= REPEATED * count and not far.any():
+        return
+    what = (
+        f"{int(far.sum())} of its weights and inputs differ"
+        if far.any()
+        else f"it has {len(here)} of the {count} records"
+    )
+    raise AlignmentError(
+        f"not a repetition of {capture.source or 'the run'}: {what}; remove it, or record the run "
+        "and its twins again",
+        source=twin.source or "twin",
+    )
 
 
 def distances(

@@ -22,7 +22,7 @@ def newest_comparison(folder: Path) -> Path:
     """Returns the comparison.json below a folder that was written last.
 
     Raises:
-        PolicyError: there is none.
+        PolicyError: the folder has no such file.
     """
     try:
         found = [path for path in sorted(folder.rglob(DATA))[:MAX_REPORTS] if path.is_file()]

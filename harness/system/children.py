@@ -1,4 +1,4 @@
-"""Runs a part of this package in a process of its own, as if it were this one."""
+"""Runs a part of this package in a separate process, as if it were this one."""
 
 from __future__ import annotations
 
