@@ -71,6 +71,7 @@ def test_healthy_devices_pass_with_other_kernels_names_and_fusions(gpu, order):
 def test_healthy_devices_pass_in_a_format_of_16_bits(gpu16, order):
     found = located(gpu16, port(order, steps=2, coarse=True, dtype="bfloat16"))
     assert found.outcome == "pass", found.headline
+    assert any("Record both sides in float32" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("place", PLACES)

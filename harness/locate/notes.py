@@ -17,6 +17,7 @@ NAMED = 4
 """Names in a sentence; the rest is a number."""
 LOW_PRECISION = (1e-5, 3e-2)
 """Errors that rounding to TF32, float16 or bfloat16 causes in one operator of float32."""
+SIXTEEN_BITS = ("bfloat16", "float16")
 ALIKE = ("network", "parameters", "dtype", "precision", "autocast", "matmul_precision")
 """Facts that both sides should have alike."""
 MULTIPLIES = ("convolution", "linear", "mm", "bmm", "scaled_dot_product_attention")
@@ -128,6 +129,18 @@ def of_twins(ours: Capture, theirs: Capture, spreads: tuple[Spread, Spread]) -> 
                 f"exactly, which widens the limits behind them: {_some(map(_called, loose))}."
             )
     return found
+
+
+def of_format(culprits: Sequence[Row], rows: Sequence[Row]) -> list[str]:
+    """Returns what formats of 16 bits hide, if no difference was located among them."""
+    coarse = sorted({d for row in rows for d in row.dtype.split(", ") if d in SIXTEEN_BITS})
+    if culprits or not coarse:
+        return []
+    return [
+        f"The rounding of {' and '.join(coarse)} hides differences of some percent. Record both "
+        "sides in float32, without autocast, to see smaller ones: another setting of an operator "
+        "shows there as well."
+    ]
 
 
 def of_facts(ours: Capture, theirs: Capture) -> list[str]:
