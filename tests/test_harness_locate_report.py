@@ -180,7 +180,11 @@ def test_the_tree_has_each_module_with_its_largest_error_and_marks_what_differs_
     tree = tree_of(found.rows)
     assert list(tree.inner)[:2] == ["block0", "block1"]
     block = tree.inner["block2"]
-    own = [r for r in found.rows if r.module == "block2" or r.module.startswith("block2.")]
+    own = [
+        r for r in found.rows
+        if f"{r.module}.".startswith("block2.") or r.operator.startswith("block2.")
+    ]  # fmt: skip
+    assert {"weight", "gradient", "update"} <= {r.kind for r in own}
     assert block.worst.ratio == max(r.ratio for r in own)
     assert block.first
     assert block.inner["fc"].first

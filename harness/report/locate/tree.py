@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from harness.locate import names
 from harness.locate.result import Row
 from harness.locate.stages import title
 from harness.report.locate.tables import times
@@ -19,6 +20,7 @@ MOST_LINES, MOST_COLUMNS = 60, 20
 """Size of the table of modules by step."""
 BANDS = (0.3, 1.0, 10.0)
 """Ends of the colours, in limits: far within, within, beyond, far beyond."""
+PARAMETERS = ("weight", "buffer", "gradient", "update", "buffer_update")
 LEGEND = (
     ("heat-1", "at most 0.3 of the limit"),
     ("heat-2", "within the limit"),
@@ -81,6 +83,17 @@ class Map:
     omitted: str
 
 
+def home_of(row: Row) -> str:
+    """Returns the path of the module that a row belongs to: a parameter's is in its name.
+
+    >>> home_of(Row(kind="gradient", operator="head.conv.weight"))
+    'head.conv'
+    """
+    if row.kind in PARAMETERS and not row.module:
+        return names.path(row.operator).rpartition(".")[0]
+    return row.module
+
+
 def heat_of(row: Row | None) -> str:
     """Returns the class of a row's colour.
 
@@ -97,11 +110,11 @@ def tree_of(rows: Sequence[Row]) -> Node:
     root = Node(name=NETWORK, path="")
     kept = set(_largest(rows, MOST_MODULES))
     for row in rows:
-        if row.module not in kept:
+        if home_of(row) not in kept:
             continue
         node = root
         _add(node, row)
-        for name in _levels(row.module):
+        for name in _levels(home_of(row)):
             path = f"{node.path}.{name}" if node.path else name
             node = node.inner.setdefault(name, Node(name=name, path=path))
             _add(node, row)
@@ -131,7 +144,7 @@ def _largest(rows: Sequence[Row], most: int) -> list[str]:
     """Returns the modules with the largest errors, in the order of execution."""
     worst: dict[str, float] = {}
     for row in rows:
-        worst[row.module] = max(worst.get(row.module, -2.0), _weight(row))
+        worst[home_of(row)] = max(worst.get(home_of(row), -2.0), _weight(row))
     chosen = set(sorted(worst, key=lambda module: -worst[module])[:most])
     return [module for module in worst if module in chosen]
 
@@ -144,10 +157,10 @@ def map_of(rows: Sequence[Row]) -> Map:
     modules = _largest(rows, MOST_LINES)
     worst: dict[tuple[str, str | int], Row] = {}
     for row in rows:
-        at = (row.module, _key(row, single=single))
+        at = (home_of(row), _key(row, single=single))
         if at not in worst or _weight(row) > _weight(worst[at]):
             worst[at] = row
-    every, shown = len({row.module for row in rows}), keys[:MOST_COLUMNS]
+    every, shown = len({home_of(row) for row in rows}), keys[:MOST_COLUMNS]
     parts = [
         f"{every - len(modules)} modules with smaller errors" if every > len(modules) else "",
         f"{len(keys) - len(shown)} later steps" if len(keys) > len(shown) else "",
