@@ -11,12 +11,13 @@ from scipy.stats import t as student
 from typer.testing import CliRunner
 
 from harness import Policy, compare, read_run
+from harness.align.benign import HORIZON
 from harness.align.printed import half_unit
 from harness.align.start import start_of
 from harness.cli.main import app
 from harness.errors import PolicyError
 from harness.log.fingerprint import ALIKE
-from harness.rules.same_start import HORIZON, noticeable, same_start
+from harness.rules.same_start import noticeable, same_start
 from harness.stats.envelope import COARSEST, FIRST, GROWTH, KERNELS, MOST, NORMS, TIE, ULP
 from tests.startlogs import (
     CURVES,
