@@ -27,6 +27,7 @@ from harness.rules.finding import Finding, Verdict
 from harness.rules.moderated import hindered, moderated
 from harness.rules.same_start import RULE, lacks_start, same_start
 from harness.rules.seed_variation import seed_variation
+from harness.rules.start_words import UNSEEN
 from harness.stats.interval import OWN_SPREAD
 from harness.stats.seeds import FEWEST
 
@@ -42,7 +43,14 @@ def default(aligned: Aligned) -> Finding:
     if aligned.steps.size < LONG or first.verdict is Verdict.FAIL:
         return first
     rest = _without_start(aligned)
-    if rest.verdict is Verdict.PASS or first.verdict is not Verdict.PASS:
+    if rest.verdict is Verdict.PASS:
+        return replace(
+            first,
+            reason=f"{first.reason.replace(UNSEEN, '')}; the whole run passes {rest.rule}",
+            caveat=rest.caveat,
+            observed={**first.observed, rest.rule: str(rest.verdict)},
+        )
+    if first.verdict is not Verdict.PASS:
         return replace(first, observed={**first.observed, rest.rule: str(rest.verdict)})
     return replace(
         rest,

@@ -18,6 +18,7 @@ PAGE = "docs/how-to/same-start.md"
 MAKE = f"make {ENOUGH} of the baseline ({PAGE}; with model.train: --perturb {ENOUGH})"
 NOT_SEEN = "schedules after the last of these steps, resuming, validation, data that repeats later"
 """What a few steps from the start cannot show."""
+UNSEEN = f". Not judged: {NOT_SEEN}"
 
 
 def passed(start: Start, looks: Sequence[Look]) -> str:
@@ -30,7 +31,7 @@ def passed(start: Start, looks: Sequence[Look]) -> str:
         f"{judged.series.name}{further} stay within the envelope of rounding on all "
         f"{counted(judged.series.steps.size, 'step')} from the start; a deviation of "
         f"{judged.series.name} above {resolved} would have been noticed"
-        f"{_source(start, judged)}. Not judged: {NOT_SEEN}{assumed}"
+        f"{_source(start, judged)}{UNSEEN}{assumed}"
     )
 
 
@@ -97,7 +98,7 @@ def too_wide(start: Start, judged: Look, resolution: float, narrow: int, needed:
         f"{counted(narrow, 'step')}, and {needed} are needed"
     )
     precision = start.precisions[1]
-    state = "state it in the log (precision: float32)" if precision == UNKNOWN else ""
+    state = "state it in the log (`precision: float32`)" if precision == UNKNOWN else ""
     if not judged.envelope.runs:
         unknown = "; the candidate's log does not state its precision, so the coarsest limit holds"
         shows = f": {_none(start)}; {MAKE} and pass their logs with the baseline's"
