@@ -39,9 +39,15 @@ def _unfit(run: Run, other: Run, metric: str) -> Iterator[str]:
     for row in blocking(compare_facts([run.facts], [other.facts], allow=MAY_VARY)):
         yield _of_fact(row)
     ours, theirs = _judged(run, metric), _judged(other, metric)
-    if ours is None or theirs is None:
+    if ours is None:
+        return
+    if theirs is None:
         yield f"does not log {metric}"
         return
+    logged = {series.name for series in other.series}
+    for series in run.series:
+        if is_auxiliary(series.name) and series.name not in logged:
+            yield f"does not log {series.name}"
     if ours.steps[0] != theirs.steps[0]:
         yield f"begins at step {theirs.steps[0]}, and the run at step {ours.steps[0]}"
     last = int(ours.steps[:HORIZON][-1])
@@ -54,7 +60,7 @@ def _unfit(run: Run, other: Run, metric: str) -> Iterator[str]:
     for plan in _other_plans(run, other):
         yield f"has another {plan}"
     if _equal(run, other, metric):
-        yield "equals the run to the last bit, so it was not perturbed"
+        yield "equals the run in every digit: it was not perturbed, or the log prints too few digits"
 
 
 def _of_fact(row: Comparability) -> str:

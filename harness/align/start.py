@@ -91,13 +91,14 @@ def parted(runs: Sequence[Run], side: str) -> tuple[tuple[Run, ...], tuple[Run, 
     return own, perturbed
 
 
-def declared(runs: Sequence[Run]) -> tuple[Run, ...]:
+def declared(runs: Sequence[Run], *, metric: str) -> tuple[Run, ...]:
     """Returns runs that state their start: a run, and perturbed runs of the same start.
 
     Where no log says which runs are perturbed, all but the first are.
 
     Raises:
-        PolicyError: the logs say that several runs are not perturbed.
+        PolicyError: the logs say that several runs are not perturbed, or a perturbed run does not
+            show the rounding of the run.
     """
     own = [run for run in runs if PERTURBED not in run.facts]
     if len(own) == len(runs):
@@ -105,6 +106,15 @@ def declared(runs: Sequence[Run]) -> tuple[Run, ...]:
     if len(own) != 1:
         names = ", ".join(run.source for run in own) or "none"
         msg = f"one run and perturbed runs of it make a start, but these are not perturbed: {names}"
+        raise PolicyError(msg)
+    _, left_out = showing_rounding(
+        own[0], [run for run in runs if run is not own[0]], metric=metric
+    )
+    if left_out:
+        msg = (
+            f"a perturbed run must repeat {own[0].source} with a benign rounding, but "
+            f"{left_out[0]}; repeat it, or leave it out"
+        )
         raise PolicyError(msg)
     return tuple(
         _with_facts(run, {SAME_START: True} | ({} if run is own[0] else {PERTURBED: "yes"}))
