@@ -60,7 +60,7 @@ def _unfit(run: Run, other: Run, metric: str) -> Iterator[str]:
     for plan in _other_plans(run, other):
         yield f"has another {plan}"
     if _equal(run, other, metric):
-        yield "equals the run in every digit: it was not perturbed, or the log prints too few digits"
+        yield "equals the run in every digit: it is not perturbed, or the log prints too few digits"
 
 
 def _of_fact(row: Comparability) -> str:

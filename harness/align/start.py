@@ -156,10 +156,15 @@ def start_of(
     precisions = precision_of(first), precision_of(candidate[0])
     ours, out = showing_rounding(first, ours, metric=metric)
     repeated, again = showing_rounding(first, repeated, metric=metric)
+    if precisions[0] != precisions[1]:
+        again += [
+            f"{r.source} has precision {precisions[0]}, the candidate another" for r in repeated
+        ]
+        repeated = []
     theirs, other = showing_rounding(candidate[0], theirs, metric=metric)
     envelope = [run for run in ours if precision_of(run) == precisions[1]]
     at = precisions[1] if envelope else (precisions[0] if ours or repeated else "")
-    envelope = [*(envelope or ours), *(repeated if precisions[0] == precisions[1] else ())]
+    envelope = [*(envelope or ours), *repeated]
     runs = [first, *candidate, *envelope, *theirs]
     shape = (1, len(candidate), len(envelope), len(theirs))
     names = _names(first, candidate, metric)

@@ -179,7 +179,8 @@ def judge(
     failed = [f for f in findings if f.verdict is Verdict.FAIL]
     undecided = [f for f in findings if f.verdict is not Verdict.PASS]
     if failed or evidence.failures:
-        verdict, reasons = Verdict.FAIL, (*evidence.failures, *_reasons(failed))
+        told = [f for f in undecided if f.rule == SAME_START]  # may explain what failed
+        verdict, reasons = Verdict.FAIL, (*evidence.failures, *_reasons(failed or told))
     elif doubts or undecided or not findings:
         verdict = Verdict.INCONCLUSIVE
         reasons = (*doubts, *_reasons(undecided)) or ("the policy names no rule",)

@@ -20,6 +20,12 @@ STEADY = 0.05
 """Relative spread of a ratio over the steps below which the ratio is constant."""
 SHORTEST = 5
 """Steps that a constant ratio must hold."""
+BACKWARD = (
+    "look at the backward pass, and at parts of the forward pass that do not change the loss yet, "
+    "such as a branch behind a scale of zero"
+)
+"""In the corpus of the start, 25 of 55 runs whose gradients differ first have a fault in the
+forward pass: in the attention, which the network multiplies by zero at first, or in a rounding."""
 LOW_PRECISION = (1e-6, FIRST["amp-bfloat16"])
 """Deviation of the first loss that rounding to bfloat16, float16 or TF32 causes."""
 
@@ -90,7 +96,7 @@ def _of_first(there: set[str], norms: set[str]) -> str:
             "and the data."
         )
     if any(map(_is_gradient, there)):
-        return "The first loss agrees and its gradients do not: look at the backward pass."
+        return f"The first loss agrees and its gradients do not: {BACKWARD}."
     if any(map(_is_update, there)):
         return (
             "The first loss and its gradients agree and the update does not: look at the "
@@ -102,23 +108,23 @@ def _of_first(there: set[str], norms: set[str]) -> str:
 def _of_later(there: set[str], norms: set[str], first: int, step: int) -> str:
     """Returns what the figures of a later step point to, after `first` steps that agree.
 
-    Without norms of updates or weights in the log, the optimizer may be at fault as well.
+    Without a norm of the updates in the log, the optimizer may be at fault as well: the norm of the
+    weights hardly changes with it.
     """
     if schedule := _of_schedules(there, norms):
         return schedule
-    updates = any(map(_is_update, norms))
-    before = "the first update agrees" if first == 1 else f"the first {first} updates agree"
+    updates = any("update" in name.lower() for name in norms)
+    before = "The first update" if first == 1 else f"The first {first} updates"
     if there - norms:
-        return _of_loss(first, step, f"{before}, as far as their norms show" if updates else "")
+        return _of_loss(first, step, before if updates else "")
     if any(map(_is_gradient, there)):
         if updates:
             return (
-                f"The loss of step {step} agrees, {before} and the gradients do not: look at the "
-                "backward pass."
+                f"{before} and the loss of step {step} agree, and its gradients do not: {BACKWARD}."
             )
         return (
-            f"The loss of step {step} agrees and its gradients do not: look at the backward pass, "
-            "and at the optimizer, because the log has no norm of the updates."
+            f"The loss of step {step} agrees and its gradients do not: {BACKWARD}; also at the "
+            "optimizer, because the log has no norm of the updates."
         )
     if any(map(_is_update, there)):
         return (
@@ -132,9 +138,9 @@ def _of_loss(first: int, step: int, updates: str) -> str:
     """Returns what a loss points to that differs after `first` steps."""
     if updates:
         return (
-            f"{updates[0].upper()}{updates[1:]}: look at the data of step {step}, at what the "
-            "forward pass does from there on, and at small settings of the optimizer, such as "
-            "weight decay."
+            f"{updates} {'agrees' if first == 1 else 'agree'}, as far as the norms show: look at "
+            f"the data of step {step}, at what the forward pass does from there on, and at "
+            "settings of the optimizer with a small effect, such as weight decay."
         )
     if first == 1:
         return (
