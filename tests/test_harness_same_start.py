@@ -429,7 +429,7 @@ def test_a_perturbed_run_of_another_start_is_refused(folder):
         "baseline", "add", "x", "--same-start", "good.log", "other.log", "--origin", "a test"
     )
     assert isinstance(found.exception, PolicyError)
-    assert "the runs are not one experiment: start_labels" in str(found.exception)
+    assert "other.log states another start (start_labels)" in str(found.exception)
 
 
 def test_the_report_names_the_perturbed_logs(folder):

@@ -161,6 +161,13 @@ def test_steps_that_are_counted_from_another_number_are_no_fault():
     assert compare(base, moved(bad, 1), NAMED).verdict == "fail"
 
 
+def test_another_count_explains_a_learning_rate_that_differs():
+    found = compare([start_run(), *good()], moved(healthy(), 1))
+    assert found.verdict == "fail"
+    assert "logged learning rate" in found.judgement.reasons[0]
+    assert "counts its steps from 0 and the candidate from 1" in found.judgement.reasons[1]
+
+
 def test_a_part_of_the_run_is_judged_up_to_its_last_step():
     late = start_run({"loss": np.where(np.arange(STEPS) < 15, 0.0, 0.3)}, source="port.log")
     base = [start_run(), *good()]
@@ -266,7 +273,7 @@ def test_without_a_norm_of_the_update_the_optimizer_is_not_excluded():
     bad = start_run(
         {"grad_norm": np.where(np.arange(STEPS) < 3, 0.0, 0.3)}, source="port.log", series=kept
     )
-    assert "look at the backward pass, and at the optimizer" in text(compare(base, bad))
+    assert "also at the optimizer, because the log has no norm" in text(compare(base, bad))
 
 
 def test_a_run_that_goes_on_is_judged_whole_and_says_so():
