@@ -134,9 +134,9 @@ def test_what_lies_inside_the_envelope_does_not_fail():
         ("update_norm", 0, "the update does not: look at the optimizer"),
         ("buffer_norm", 0, "look at the running statistics"),
         ("lr", 3, "The lr differs: look at the schedule"),
-        ("grad_norm", 4, "The first 4 updates and the loss of step 4 agree, and its gradients do not"),
-        ("loss", 1, "The first update agrees, as far as the norms show: look at the data of step 1"),
-        ("loss", 7, "The first 7 updates agree, as far as the norms show: look at the data of step 7"),
+        ("grad_norm", 4, "updates and the loss of step 4 agree, and its gradients do not"),
+        ("loss", 1, "The first update agrees, as far as the norms show: look at the data"),
+        ("loss", 7, "The first 7 updates agree, as far as the norms show: look at the data"),
     ],
 )
 def test_the_first_figure_that_differs_names_the_part_of_the_training(series, at, words):

@@ -242,7 +242,7 @@ def test_an_unstated_precision_is_the_reason_of_a_wide_envelope():
     assert "the perturbed runs are those of float32, and the candidate's log does not" in text(
         found
     )
-    assert "`precision: float32`" in text(found)
+    assert "state its precision (float32, amp-float16 or amp-bfloat16)" in text(found)
 
 
 def test_repetitions_with_one_seed_are_an_envelope_of_the_start():

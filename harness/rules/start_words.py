@@ -16,6 +16,7 @@ FEW = 4
 """Number of perturbed runs below which verdicts ask for more."""
 PAGE = "docs/how-to/same-start.md"
 MAKE = f"make {ENOUGH} of the baseline ({PAGE}; with model.train: --perturb {ENOUGH})"
+STATE = " (float32, amp-float16 or amp-bfloat16)"
 NOT_SEEN = "schedules after the last of these steps, resuming, validation, data that repeats later"
 """What a few steps from the start cannot show."""
 UNSEEN = f". Not judged: {NOT_SEEN}"
@@ -97,19 +98,15 @@ def too_wide(start: Start, judged: Look, resolution: float, narrow: int, needed:
         f"the envelope of {judged.series.name} is wider than {resolution:g} after "
         f"{counted(narrow, 'step')}, and {needed} are needed"
     )
-    precision = start.precisions[1]
-    state = "state it in the log (`precision: float32`)" if precision == UNKNOWN else ""
+    own, envelope_at = start.precisions[1], start.envelope_at
+    unstated = f"the candidate's log does not state its precision{STATE}" if own == UNKNOWN else ""
     if not judged.envelope.runs:
-        unknown = "; the candidate's log does not state its precision, so the coarsest limit holds"
-        shows = f": {_none(start)}; {MAKE} and pass their logs with the baseline's"
-        return f"{why}{unknown if state else ''}{shows}{', or ' + state if state else ''}"
-    if start.envelope_at not in {"", precision}:
-        unstated = f"the candidate's log does not state its precision: {state}"
-        other = f"the candidate runs in {precision}: pass perturbed runs of the baseline in it"
-        return (
-            f"{why}: the perturbed runs are those of {start.envelope_at}, and "
-            f"{unstated if state else other}"
-        )
+        coarse = f"; {unstated}, so the coarsest limit holds" if unstated else ""
+        return f"{why}: {_none(start)}; {MAKE} and pass their logs with the baseline's{coarse}"
+    if envelope_at not in {"", own}:
+        other = f"the candidate runs in {own}: pass perturbed runs in that precision"
+        lacking = f"{unstated}: state it" if unstated else other
+        return f"{why}: the perturbed runs are those of {envelope_at}, and {lacking}"
     return (
         f"{why}: rounding grows too fast here{_left_out(start)}; judge a run in float32 if this is "
         "a lower precision, otherwise compare several seeds"
