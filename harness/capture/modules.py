@@ -48,10 +48,11 @@ class Modules:
 
     An operator of the backward pass belongs to the module whose forward operator made its autograd
     node. A step begins at a call of the network that trains it, after the last step's update or
-    after its gradients were set to zero; a call without gradients is an evaluation and belongs to
-    no step. `on_forward` is called with the arguments of each call that trains, and with True if it
-    begins a step; `on_input` and `on_output` with what a module is given and returns;
-    `on_optimizer` before (True) and after (False) an optimizer's step.
+    after its gradients were set to zero. A call without gradients is an evaluation and belongs to
+    no step, and so does what runs between an update and the next step: `watching` is False then.
+    `on_forward` is called with the arguments of each call that trains, and with True if it begins a
+    step; `on_input` and `on_output` with what a module is given and returns; `on_optimizer` before
+    (True) and after (False) an optimizer's step.
 
     Raises:
         ValueError: the network is compiled.
@@ -195,6 +196,7 @@ class Modules:
         self._optimizing = False
         if self._is_ours(optimizer):
             self._updated = True
+            self.watching = False
             for told in self.on_optimizer:
                 told(False, optimizer)
 

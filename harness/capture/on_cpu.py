@@ -14,12 +14,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_map
 
-from harness.capture.again import CPU, on_host, run
+from harness.capture.again import CPU, Arguments, on_host, run
 from harness.capture.modules import Modules
-from harness.capture.operators import bare_name, computes, is_random, results, tensors
+from harness.capture.operators import (
+    bare_name,
+    computes,
+    is_random,
+    results,
+    tensors,
+    written,
+)
 from harness.capture.renamed import OTHER_NAMES
 from harness.errors import HarnessError
 from harness.locate.names import canonical
@@ -85,9 +92,8 @@ class OnCpu(TorchDispatchMode):
 def _on_cpu(op: OpOverload, args: Any, kwargs: Any, device: torch.device) -> Any:
     """Returns what an operator returns, computed on the CPU; what it writes is written back."""
     arguments = on_host(args, kwargs)
-    before = tensors((args, kwargs))
     copies = tensors(arguments)
-    back = {id(copy): tensor for copy, tensor in zip(copies, before, strict=True)}
+    back = {id(copy): t for copy, t in zip(copies, tensors((args, kwargs)), strict=True)}
 
     def to_device(value: Any) -> Any:
         if not isinstance(value, Tensor):
@@ -95,24 +101,26 @@ def _on_cpu(op: OpOverload, args: Any, kwargs: Any, device: torch.device) -> Any
         return back[id(value)] if id(value) in back else value.to(device)
 
     with torch.no_grad():
-        if bare_name(op) in OTHER_NAMES:
-            found = run(op, arguments, [])
-            if any(t is None for t in found):
-                raise HarnessError(f"{op._schema.name} has no equal kernel on the CPU")
-            returned: Any = found[0] if len(op._schema.returns) == 1 else tuple(found)
-            changed: list[Tensor] = []
-        else:
+        with _disable_current_modes():
             try:
                 returned = op(*arguments[0], **arguments[1])
             except (RuntimeError, NotImplementedError) as error:
-                raise HarnessError(
-                    f"{op._schema.name} has no kernel on the CPU: {error}"
-                ) from error
-            changed = results(op, *arguments, returned)
-        for tensor in changed:
+                returned = _by_another_name(op, arguments, error)
+        for tensor in results(op, *arguments, returned):
             if id(tensor) in back:
                 back[id(tensor)].copy_(tensor)
         return tree_map(to_device, returned)
+
+
+def _by_another_name(op: OpOverload, arguments: Arguments, reason: Exception) -> Any:
+    """Returns what the CPU's operator for the same work returns."""
+    name = op._schema.name
+    if bare_name(op) not in OTHER_NAMES or any(True for _ in written(op, *arguments)):
+        raise HarnessError(f"{name} has no kernel on the CPU: {reason}") from reason
+    found = run(op, arguments, [])
+    if len(found) < len(op._schema.returns) or any(t is None for t in found):
+        raise HarnessError(f"{name} has no equal kernel on the CPU: it returns more") from reason
+    return found[0] if len(op._schema.returns) == 1 else tuple(found)
 
 
 @contextmanager

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import runpy
 import sys
+import traceback
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -17,7 +20,7 @@ from torch import nn
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from harness.capture.modules import Modules
+from harness.capture.modules import NOT_THE_PROGRAM, Modules
 from harness.errors import HarnessError
 
 
@@ -88,7 +91,10 @@ class Late(TorchDispatchMode, Generic[W]):
 
     def _watch(self, module: nn.Module) -> None:
         nn.Module.__call__ = self._call
-        watcher = self._make(module)
+        try:
+            watcher = self._make(module)
+        except ValueError as error:  # about the options or the network, not the program's
+            raise HarnessError(str(error)) from error
         watcher.begin()
         watcher.modules.on_optimizer.append(self._count)
         self.watcher = watcher
@@ -124,11 +130,19 @@ def run_program(words: Sequence[str], mode: Late[W]) -> W:
                 _run(list(words))
             except Enough:
                 pass
+            except HarnessError:
+                raise
             except SystemExit as ended:
                 if ended.code not in {None, 0}:
                     raise HarnessError(
                         f"{' '.join(words[:3])} ended with status {ended.code}; run it alone first"
                     ) from ended
+            except Exception as error:
+                traceback.print_exception(error.with_traceback(_of_the_program(error)))
+                raise HarnessError(
+                    f"{' '.join(words[:3])} ended with {type(error).__name__}; see above, and run "
+                    "it alone first"
+                ) from error
     finally:
         sys.argv, sys.path[:] = argv, path
     if mode.watcher is None:
@@ -139,24 +153,37 @@ def run_program(words: Sequence[str], mode: Late[W]) -> W:
     return mode.watcher
 
 
+def _of_the_program(error: Exception) -> TracebackType | None:
+    """Returns the traceback from the program's first frame on."""
+    found = error.__traceback__
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(NOT_THE_PROGRAM):
+        found = found.tb_next
+    return found
+
+
+def _exists(module: str) -> bool:
+    """Returns True if there is a module of a name; it imports the packages around it."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError as error:
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            return False
+        raise
+
+
 def _run(words: list[str]) -> None:
     if words[0] == "-m":
         if len(words) < 2:
             raise HarnessError("expected the name of a module behind -m")
         sys.path.insert(0, str(Path.cwd()))
         sys.argv = [words[1], *words[2:]]
-        try:
-            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-        except ImportError as error:
-            if error.name and words[1].startswith(error.name):
-                raise HarnessError(
-                    f"no module named {error.name}; run it from its folder"
-                ) from error
-            raise
+        if not _exists(words[1]):
+            raise HarnessError(f"no module named {words[1]}; run it from its folder")
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
         return
     script = Path(words[0])
     if not script.is_file():
         raise HarnessError(f"{words[0]} is not a file; expected a Python program behind `--`")
     sys.path.insert(0, str(script.parent.absolute()))
     sys.argv = words
-    runpy.run_path(str(script), run_name="__main__")
+    runpy.run_path(str(script.absolute()), run_name="__main__")

@@ -88,9 +88,10 @@ def compare(
         list[str] | None,
         typer.Option(
             help="Rule that must pass, with its parameters: two-sided:rtol=0.02. Repeat the option "
-            "to require more rules. `harness rules` lists them. Default: seed-variation if the "
-            "baseline has 5 seeds or more (equivalence must not fail either if the candidate has 5 "
-            "runs or more), otherwise moderated."
+            "to require more rules. `harness rules` lists them. Default: same-start if "
+            "all logs state the same start; otherwise seed-variation if the baseline has 5 seeds "
+            "or more (equivalence must not fail either if the candidate has 5 runs or more), "
+            "otherwise moderated."
         ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Judge the last N common steps.")] = None,

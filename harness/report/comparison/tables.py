@@ -224,13 +224,20 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
     lines = [
         *(f"rule {text}" for text in rule_texts(comparison)),
         "every rule must pass" if len(policy.calls) > 1 else "the rule must pass",
-        f"at least {counted(policy.records, 'common record')}, at most {policy.max_missing:.1%} "
-        "missing",
+        f"at least {_least(comparison)}, at most {policy.max_missing:.1%} missing",
     ]
     if policy.allow:
         reason = f": {policy.allow_reason}" if policy.allow_reason else ""
         lines.append(f"allowed to differ: {_listing(policy.allow)}{reason}")
     return tuple(lines)
+
+
+def _least(comparison: Comparison) -> str:
+    """Returns how much data a pass needs; `same-start` asks for steps, the other rules for more."""
+    findings = comparison.judgement.findings
+    if findings and all(finding.rule == SAME_START for finding in findings):
+        return f"{findings[0].parameters['steps']} common steps from the start"
+    return counted(comparison.policy.records, "common record")
 
 
 def rule_texts(comparison: Comparison) -> tuple[str, ...]:

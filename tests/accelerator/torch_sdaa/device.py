@@ -38,8 +38,11 @@ def is_initialized() -> bool:
     return True
 
 
-def init() -> None:
-    pass
+def _lazy_init() -> None:
+    """torch 2.7 waits for no device of a plugin without this function."""
+
+
+init = _lazy_init
 
 
 def _is_in_bad_fork() -> bool:

@@ -170,6 +170,10 @@ bool belongs(const c10::OperatorHandle& op) {
 void register_kernels() {
   registered = new Registrations();
   auto& dispatcher = c10::Dispatcher::singleton();
+  // torch 2.7 has none, and its collectives then refuse tensors of a plugin.
+  const auto autograd = c10::DispatchKey::AutogradPrivateUse1;
+  if (!dispatcher.hasBackendFallbackForDispatchKey(autograd))
+    new auto(dispatcher.registerFallback(autograd, c10::KernelFunction::makeFallthrough(), "torch_sdaa"));
   for (const auto& name : dispatcher.getAllOpNames()) {
     const auto op = dispatcher.findSchema(name);
     if (op.has_value() && belongs(*op)) add_kernel(name);
