@@ -28,7 +28,7 @@ def lacking() -> str | None:
     """Returns what the build needs and this machine does not have; None if it has everything."""
     if library().is_file():
         return None
-    compiler = os.environ.get("CXX", "g++")
+    compiler = os.environ.get("CXX", "c++")  # as torch chooses it
     for program in (compiler, "ninja"):
         if shutil.which(program) is None:
             return f"no {program} on the PATH"
