@@ -408,3 +408,42 @@ def test_a_twin_that_an_older_recording_left_is_refused(gpu):
     other = Device(0, twin=1, moved=True, zero_gamma=True).run(3)
     with pytest.raises(AlignmentError, match="5 of its weights and inputs differ"):
         compare_captures(run, run, candidate_twins=[other])
+
+
+@pytest.mark.parametrize("step", [0, 1])
+@pytest.mark.parametrize("kind", ["gradient", "update"])
+def test_a_gradient_or_an_update_that_is_lost_differs_in_16_bits_too(gpu16, kind, step):
+    run, _ = gpu16
+    other = port(2, steps=2, coarse=True, dtype="bfloat16")
+    at = next(
+        i for i, r in enumerate(other.records)
+        if r.kind == kind and r.step == step and r.name == "block0.fc.weight"
+    )  # fmt: skip
+    sketches, norms = np.array(other.sketches), np.array(other.norms)
+    sketches[at], norms[at] = 0, 0
+    found = located(gpu16, replace(other, sketches=sketches, norms=norms))
+    assert run.norms[at] > 0
+    assert [(row.kind, row.operator) for row in found.culprits] == [(kind, "block0.fc.weight")]
+
+
+def summed(total, *, moved=1.0):
+    """A backward operator that sums a tensor of norm 1 to one of norm `total`, in bfloat16."""
+    x = np.random.default_rng(0).normal(size=500)
+    x = (x / np.linalg.norm(x)).astype(F)
+    made = Record(
+        kind="operator", name="aten::mul", module="m", phase="backward", order=0, shape=(500,),
+        dtype="bfloat16",
+    )  # fmt: skip
+    sum_ = made._replace(name="aten::sum", order=1, made_from=(0,))
+    return capture_of([(made, x * F(moved)), (sum_, x * F(total * moved))])
+
+
+def test_rounding_beside_an_exact_zero_is_healthy_and_a_value_beside_it_is_not():
+    def state(baseline_total, candidate_total):
+        twin = replace(summed(baseline_total, moved=1.001), twin=1, moved=True)
+        ours, theirs = summed(baseline_total), summed(candidate_total)
+        return compare_captures(ours, theirs, baseline_twins=[twin]).rows[1].state
+
+    assert state(0.0, 1e-3) == "healthy"
+    assert state(0.0, 1e-2) == "wrong"
+    assert state(1e-2, 0.0) == "wrong"

@@ -91,6 +91,7 @@ def distances(
         smaller=np.minimum(ours.norms[i], theirs.norms[j]),
         floor=floor,
         twin=_twin_of(spreads, pairs),
+        loose=_loose(ours, theirs, pairs, spreads),
         jump=np.where(tied, found, 0.0),
     )
     chain = _chained(pair)
@@ -126,6 +127,17 @@ def _twin_of(spreads: tuple[Spread, Spread], pairs: NDArray[np.int64]) -> Floats
     return np.where(np.isnan(found), 0.0, found)
 
 
+def _loose(
+    ours: Capture, theirs: Capture, pairs: NDArray[np.int64], spreads: tuple[Spread, Spread]
+) -> NDArray[np.bool_]:
+    """Returns which pairs (P,) have a twin that differs from its own run by a tenth or more."""
+    found = np.zeros(len(pairs), dtype=bool)
+    for capture, spread_, n in zip((ours, theirs), spreads, pairs.T, strict=True):
+        moved = spread_.moved[n]
+        found |= (moved > 0) & (moved >= ZERO_LIKE * capture.norms[n])
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Pairs:
     """What the chain of limits needs of P pairs: norms, floors, distances of twins and of ties."""
@@ -136,6 +148,7 @@ class _Pairs:
     smaller: Floats
     floor: Floats
     twin: Floats
+    loose: NDArray[np.bool_]
     jump: Floats
 
 
@@ -195,11 +208,14 @@ def _is_zero_like(pair: _Pairs, p: int, source: float) -> bool:
     """Returns whether a tensor is zero but for rounding.
 
     A twin shows it. Where twins are absent, or closer than rounding, a gradient that is smaller
-    than the rounding of what it was summed from is zero-like, too.
+    than the rounding of what it was summed from is zero-like, too; so is a tensor that is exactly
+    zero on one side and as small on the other.
     """
     size, twin = pair.size[p], pair.twin[p]
-    if pair.smaller[p] == 0 or twin >= ZERO_LIKE * pair.smaller[p]:
+    if pair.loose[p]:
         return True
+    if pair.smaller[p] == 0:
+        return bool(size <= pair.floor[p] * source)
     backward = pair.records[p].phase == "backward" or pair.records[p].kind in COPIES
     return bool(backward and twin <= pair.floor[p] * size and size <= pair.floor[p] * source)
 
