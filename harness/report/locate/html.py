@@ -21,6 +21,7 @@ def render(located: Located, *, report: str = "") -> str:
     The same input gives the same bytes.
     """
     rows = _kept(located)
+    words = tables.words_of(located.mode)
     sides = tables.sides_table(located)
     return render_page(
         "locate.html.j2",
@@ -33,14 +34,15 @@ def render(located: Located, *, report: str = "") -> str:
         names=", ".join(_named(located)),
         notes=located.notes,
         glance=_glance(located),
+        is_replay=located.mode == "replay",
         culprits=tables.culprits_table(located, top=TOP),
         stages=[(tables.stage_row(stage), stage.state) for stage in located.stages],
         stage_head=tables.stages_table(located).head,
         tree=tree_of(located.rows),
         map=map_of(located.rows),
         legend=LEGEND,
-        rows=[_row(row) for row in rows],
-        states=[(tables.WORDS[s], s) for s in tables.WORDS if any(r.state == s for r in rows)],
+        rows=[_row(row, words[row.state]) for row in rows],
+        states=[(word, s) for s, word in words.items() if any(r.state == s for r in rows)],
         omitted=len(located.rows) - len(rows),
         unmatched=located.unmatched,
         sides=sides if sides.rows else None,
@@ -53,7 +55,7 @@ def _named(located: Located) -> list[str]:
 
 
 def _glance(located: Located) -> list[tuple[str, str]]:
-    parts = [(word, f"{number:,}") for word, number in tables.counts(located.rows)]
+    parts = [(word, f"{number:,}") for word, number in tables.counts(located.rows, located.mode)]
     steps = len({row.step for row in located.rows})
     return [("tensors", f"{len(located.rows):,}"), ("steps", f"{steps}"), *parts]
 
@@ -71,12 +73,12 @@ def _weight(row: Row) -> float:
     return row.ratio if row.ratio >= 0 else -1.0  # NaN is no number to sort by
 
 
-def _row(row: Row) -> dict[str, str]:
+def _row(row: Row, word: str) -> dict[str, str]:
     """Returns the cells of a row."""
     shape = "×".join(map(str, row.shape)) or "scalar"
     return {
         "state": row.state,
-        "word": tables.WORDS[row.state],
+        "word": word,
         "kind": row.kind.replace("_", " "),
         "tensor": title(row),
         "where": tables.where(row),

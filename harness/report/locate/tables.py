@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from harness.locate.result import Located, Row, Stage, State
+from harness.locate.result import Located, Mode, Row, Stage, State
 from harness.locate.stages import title
 from harness.log.wording import counted
 from harness.report import verdicts
@@ -18,9 +18,23 @@ WORDS: dict[State, str] = {
     "hidden": "zero on both sides",
     "unjudged": "not judged",
 }
-"""What each state is called in a report."""
+"""What each state is called in a comparison of two captures."""
+OF_REPLAY: dict[State, str] = {
+    **WORDS,
+    "healthy": "agrees with the CPU",
+    "wrong": "wrong",
+    "hidden": "zero, as an input is",
+}
+"""What each state is called in a replay, in which nothing inherits."""
+FIRST = {"twin": "What differs first", "replay": "Wrong operators"}
+"""The title of the culprits, by mode."""
 TOP = 10
 """Culprits that a table shows, unless asked for more."""
+
+
+def words_of(mode: Mode) -> dict[State, str]:
+    """Returns what each state is called in a mode."""
+    return OF_REPLAY if mode == "replay" else WORDS
 
 
 def culprits_table(located: Located, *, top: int = TOP) -> Table:
@@ -41,7 +55,7 @@ def culprits_table(located: Located, *, top: int = TOP) -> Table:
     )
     more = len(located.culprits) - len(rows)
     return Table(
-        title="What differs first" + (f" ({counted(more, 'more row')} not shown)" if more else ""),
+        title=FIRST[located.mode] + (f" ({counted(more, 'more row')} not shown)" if more else ""),
         head=("", "tensor", "where", "error", "limit", "error / limit", "line", "remark"),
         rows=rows,
     )
@@ -87,9 +101,10 @@ def sides_table(located: Located) -> Table:
     return Table(title="Sides", head=("fact", *names), rows=rows)
 
 
-def counts(rows: Sequence[Row]) -> list[tuple[str, int]]:
+def counts(rows: Sequence[Row], mode: Mode) -> list[tuple[str, int]]:
     """Returns how many rows have each state, in words; states without a row are left out."""
-    found = [(WORDS[state], sum(row.state == state for row in rows)) for state in WORDS]
+    words = words_of(mode)
+    found = [(words[state], sum(row.state == state for row in rows)) for state in words]
     return [(word, number) for word, number in found if number]
 
 
