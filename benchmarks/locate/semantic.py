@@ -24,6 +24,7 @@ from harness.locate.compare import compare_captures
 from harness.locate.format import from_bytes, to_bytes
 from harness.locate.names import canonical
 from harness.locate.result import Row
+from model import train
 
 CONFIGS = ("ccnet_r18-d8_demo", "ccnet_r18-d4_cues")
 TWINS = 2
@@ -116,7 +117,7 @@ def measure(seeds: Sequence[int], precisions: Sequence[str], jobs: int) -> Itera
         cases = [(c, p, s, folder) for c in CONFIGS for p in precisions for s in seeds]
         healthy = [Job(*case, twin=k) for case in cases for k in range(TWINS + 1)]
         faults = [Job(*case, fault=name) for case in cases for name in TRUTH]
-        # each run forks from a process that has imported what it needs, and none has run before
+        # each run forks from this process, which has imported the training and never trained
         with get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
             for _ in pool.imap_unordered(_record, healthy, chunksize=1):
                 pass
@@ -133,7 +134,7 @@ def _record(job: Job) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as scratch, (Path(scratch) / "out.txt").open("w") as out:
-        words = ["-m", "model.train", "--config", job.config, "--same-start", "--steps", "2"]
+        words = ["-m", train.__name__, "--config", job.config, "--same-start", "--steps", "2"]
         words += ["--seed", str(job.seed), "--device", "cpu", "--work-dir", f"{scratch}/run"]
         words += ["--amp"] if job.precision == "bfloat16" else []
         words += ["--fault", job.fault] if job.fault else []
