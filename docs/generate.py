@@ -36,6 +36,7 @@ from harness.system.plugins import InstalledFormat, installed_formats
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 SCHEMA = ROOT / "docs" / "comparison.schema.json"
+LOCATED = ROOT / "docs" / "locate.schema.json"
 ASKED = re.compile(r"<!-- generated: (?P<name>[\w-]+) -->.*?<!-- end -->", re.DOTALL)
 TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
@@ -297,9 +298,9 @@ def docstring(thing: Any) -> str:
     return re.sub(r"^(Args|Attributes|Raises|Returns):$", r"**\1**\n", text, flags=re.MULTILINE)
 
 
-def schema_keys() -> str:
-    """The keys of the JSON, nested ones with dots."""
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+def schema_keys(path: Path) -> str:
+    """The keys of a JSON document, nested ones with dots."""
+    schema = json.loads(path.read_text(encoding="utf-8"))
     rows = [(code(path), text) for path, text in walk(schema, schema, "")]
     return table(("key", "value"), rows)
 
@@ -363,7 +364,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "formats": formats,
     "github": lambda: quoted("examples/ci/github.yml"),
     "gitlab": lambda: quoted("examples/ci/gitlab-ci.yml"),
-    "json": schema_keys,
+    "json": lambda: schema_keys(SCHEMA),
+    "json-located": lambda: schema_keys(LOCATED),
     "manifest": manifest_keys,
     "python": python_names,
     "rules": rules,

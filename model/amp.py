@@ -14,12 +14,30 @@ from mmengine.device import get_device
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.amp import GradScaler, autocast
+from torch.optim import Optimizer
 
-from model.devices import device_of_type
+from model.devices import device_of_type, has_float64
 from model.registry import OPTIM_WRAPPERS
 
 FIRST_SCALE = 2.0**16  # torch's own
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+class _Scaler(GradScaler):
+    """torch's scaler, which also works on a device without float64."""
+
+    def unscale_(self, optimizer: Optimizer) -> None:
+        """Divides the gradients by the scale.
+
+        torch inverts the scale in float64 on the device. Without float64 there, the host does it.
+        """
+        scale = self._scale
+        if scale is not None and not has_float64(device_of_type(scale.device.type)):
+            self._scale = scale.cpu()
+        try:
+            super().unscale_(optimizer)
+        finally:
+            self._scale = scale
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -37,7 +55,7 @@ class AmpOptimWrapper(OptimWrapper):
         self.device_type = get_device()
         self.dtype = DTYPES[dtype] if dtype else device_of_type(self.device_type).autocast
         self.fixed_scale = None if loss_scale == "dynamic" else float(loss_scale)
-        self.loss_scaler = GradScaler(
+        self.loss_scaler = _Scaler(
             self.device_type,
             init_scale=self.fixed_scale or FIRST_SCALE,
             enabled=self.dtype == torch.float16,

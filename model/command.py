@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from model.threads import wait_without_spinning
 USER_ERROR = 2
 NEEDED = ("torch", "mmengine")
 SIGNALLED = 128
+_DEVICE_FAILED = re.compile(r"[A-Z]{3,} error: ")
+"""How torch's own devices and plugins begin a message: "CUDA error: ..."."""
+_NO_KERNEL = re.compile(r"(?:operator|run) '(aten::[\w.]+)'")
 
 
 def prepare() -> None:
@@ -79,12 +83,25 @@ def told(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         return system_reason(error)
     text = one_line(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if _is_out_of_memory(error, text):
         return f"out of memory ({text or 'no reason given'}); lower the batch or the crop size"
-    if "DefaultCPUAllocator" in text:
-        return f"out of memory ({text}); lower the batch or the crop size"
     if text.startswith("DataLoader worker"):
         return f"{text}; give /dev/shm more room, or set train_dataloader.num_workers=0"
+    return _told_of_device(error, text)
+
+
+def _is_out_of_memory(error: BaseException, text: str) -> bool:
+    """Returns whether the host or a device had no memory left."""
+    named = type(error).__name__ == "OutOfMemoryError"
+    return named or isinstance(error, MemoryError) or "DefaultCPUAllocator" in text
+
+
+def _told_of_device(error: BaseException, text: str) -> str | None:
+    """Returns one line on a device that failed or lacks an operator; None for other errors."""
+    if isinstance(error, NotImplementedError) and (operator := _NO_KERNEL.search(text)):
+        return f"the device has no {operator[1]} ({text}); update its plugin, or change --device"
+    if type(error).__name__ == "AcceleratorError" or _DEVICE_FAILED.match(text):
+        return f"the device failed ({text}); if it works again, go on with --resume auto"
     return None
 
 

@@ -151,6 +151,15 @@ def device_count(device: Device) -> int:
     return int(device.module.device_count())
 
 
+def has_float64(device: Device) -> bool:
+    """Returns whether a tensor of the device may be float64; many accelerators have no float64."""
+    try:
+        torch.empty((), dtype=torch.float64, device=device.torch_type)
+    except (TypeError, RuntimeError):
+        return False
+    return True
+
+
 def device_name(device: Device) -> str | None:
     """Returns the name of the current device, as its driver gives it; None where nobody tells."""
     if device.kind == "cpu":

@@ -16,7 +16,7 @@ from torch.distributed.run import get_args_parser
 from torch.distributed.run import run as run_elastic
 
 from model.command import USER_ERROR
-from model.devices import Device, backend_spec, use_device
+from model.devices import Device, backend_of, backend_spec, use_device
 from model.errors import ConfigError
 from model.threads import cpus
 
@@ -92,7 +92,19 @@ def join(launcher: str, device: Device, *, timeout_s: int | None = None) -> tupl
         world_size=world_size,
         timeout=None if timeout_s is None else timedelta(seconds=timeout_s),
     )
+    _set_default_backend(device)
     return rank, world_size
+
+
+def _set_default_backend(device: Device) -> None:
+    """Makes the backend of a plugin the default of the group.
+
+    torch 2.13 leaves the group without a default (it compares "TCCL" with "tccl"), and each rank
+    warns of that at its end.
+    """
+    group = distributed.group.WORLD
+    if group is not None and backend_of(device).upper() in distributed.Backend._plugins:
+        group._set_default_backend(distributed.ProcessGroup.BackendType.CUSTOM)
 
 
 def _variable(launcher: str, name: str) -> int:

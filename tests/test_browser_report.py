@@ -14,11 +14,14 @@ import numpy as np
 import pytest
 from loglines import decaying
 from loglines import run as make_run
+from syntheticcaptures import Device, baseline
 
 from harness import Policy, compare
 from harness.align.measure import relative_error, smooth
 from harness.comparison.result import PortResult, judged
+from harness.locate.compare import compare_captures
 from harness.report.comparison import html
+from harness.report.locate import html as located_html
 from harness.report.ports import site
 from harness.rules import parse_rule
 
@@ -139,6 +142,15 @@ def index() -> str:
             port("gamma", 1.1, "2026-11-24T10:00:00Z"),
             PortResult(port="delta", verdict="error", reasons=("no.log: no such file",)),
         ]
+    )
+
+
+def located_page(**options) -> str:
+    run, twins = baseline(2)
+    fault = (("forward", "block2.fc", "mm"), lambda a: a * np.float32(1.001))
+    candidate = Device(3, vendor="native", fault=fault, split=True, **options).run(2)
+    return located_html.render(
+        compare_captures(run, candidate, baseline_twins=twins), report="report.html"
     )
 
 
@@ -497,6 +509,7 @@ PAGES = {
         compare(make_run(decaying(80), world_size=1), make_run(decaying(99), world_size=4))
     ),
     "index": index,
+    "located": located_page,
 }
 
 
@@ -573,3 +586,46 @@ def test_the_index_is_whole_without_scripts(browser, tmp_path):
     assert page.locator("#ports tbody tr").count() == 4
     assert not page.is_visible("#filter")
     context.close()
+
+
+def test_the_tensors_of_a_located_fault_are_filtered_by_name_and_result(visit):
+    page = visit(located_page())
+    every = page.locator("#rows tbody tr").count()
+    assert page.inner_text("#shown") == f"{every} of {every} shown"
+    page.fill("#filter input[type=search]", "block2.fc")
+    some = page.locator("#rows tbody tr:visible").count()
+    assert 0 < some < every
+    assert page.inner_text("#shown") == f"{some} of {every} shown"
+    page.fill("#filter input[type=search]", "")
+    page.uncheck("#filter input[value=healthy]")
+    shown = page.locator("#rows tbody tr:visible")
+    assert 0 < shown.count() < every
+    assert set(shown.evaluate_all("rows => rows.map((row) => row.dataset.state)")) <= {
+        "wrong",
+        "inherited",
+    }
+    page.fill("#filter input[type=search]", "nothing has this name")
+    assert page.is_visible("#nothing")
+
+
+def test_the_modules_of_a_located_fault_open_by_keyboard(visit):
+    page = visit(located_page())
+    page.evaluate("document.querySelector('.tree details:not([open])').id = 'closed'")
+    inner = page.locator("#closed li").first
+    assert not inner.is_visible()
+    page.focus("#closed > summary")
+    page.keyboard.press("Enter")
+    assert inner.is_visible()
+
+
+def test_a_located_fault_needs_no_script(browser, tmp_path):
+    path = tmp_path / "locate.html"
+    path.write_text(located_page(), encoding="utf-8")
+    context = browser.new_context(java_script_enabled=False)
+    try:
+        page = context.new_page()
+        page.goto(path.as_uri())
+        assert page.locator("#rows tbody tr:visible").count() > 100
+        assert not page.is_visible("#filter")
+    finally:
+        context.close()

@@ -105,7 +105,7 @@ def test_the_first_verdict_is_on_the_same_start_and_the_next_on_a_fault(untraine
     assert "s from the start of the training to this verdict" in lines[first + 1]
     assert f"the same steps with a fault, {untrained.FAULT}" in "".join(lines[first:second])
     assert lines[second].startswith("fail +0.00%, same-start: grad_norm_geometric leaves")
-    assert lines[second].endswith("look at the backward pass.")
+    assert "look at the backward pass" in lines[second]
     whole = next(i for i, line in enumerate(lines) if "trains 3 seeds for 200 steps" in line)
     assert second < whole
     assert "the fault was not noticed" not in "".join(lines)

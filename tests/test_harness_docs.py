@@ -18,6 +18,7 @@ import pytest
 import typer.main
 
 from harness.__main__ import main
+from harness.cli.locate import MODES
 from harness.cli.main import app
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +100,17 @@ def quoted_commands(text):
                     yield found[1], complete
 
 
+def of_a_mode(words, rest):
+    """The same for a mode of `harness locate`, whose parser needs torch; its source names options.
+
+    What follows `--` are the words of another program.
+    """
+    known = set(re.findall(r'"(--[a-z-]+)"', text_of(ROOT / "harness" / "capture" / "command.py")))
+    own = rest[: rest.index("--")] if "--" in rest else rest
+    unknown = [w for w in own if w.startswith("--") and w not in known | {"--help"}]
+    return f"{words}: no option {', '.join(unknown)}" if unknown else ""
+
+
 def what_is_wrong(words, *, complete):
     """Why a command line would not be understood; empty if it would."""
     command, rest = GROUP, shlex.split(words)
@@ -108,6 +120,8 @@ def what_is_wrong(words, *, complete):
         if rest[0] not in command.commands:
             return f"{words}: no command {rest[0]}"
         command, rest = command.commands[rest[0]], rest[1:]
+    if command.name == "locate" and rest and rest[0] in MODES:
+        return of_a_mode(words, rest)
     known = {"--help"} | {name for parameter in command.params for name in parameter.opts}
     unknown = [w for w in rest if re.match(r"--?[a-z]", w) and w.partition("=")[0] not in known]
     if unknown or not complete:
@@ -131,6 +145,7 @@ def test_a_wrong_command_is_noticed():
         "`harness cheque` and `harness check --jsonn`\n\n    harness explain one.log\n\n"
         "```sh\n.venv/bin/harness parse a.log --rank 0   # old\n```\n"
         "```console\n$ harness check --quiet && harness history --last no\n```\n"
+        "`harness locate replay --reports x -- train.py --any`\n"
     )
     wrong = [what_is_wrong(w, complete=c) for w, c in quoted_commands(page)]
     assert sorted(line.partition(":")[0] for line in wrong if line) == [
@@ -138,6 +153,7 @@ def test_a_wrong_command_is_noticed():
         "cheque",
         "explain one.log",
         "history --last no",
+        "locate replay --reports x -- train.py --any",
         "parse a.log --rank 0",
     ]
 

@@ -47,6 +47,13 @@ def test_the_arguments_of_megatron_are_facts():
     assert "config.args.load" not in run.facts
 
 
+def test_megatron_states_float32_by_the_type_of_its_parameters():
+    dotted = "  params_dtype .................................... torch.{}\n"
+    for kind, fact in (("float32", "float32"), ("bfloat16", None)):
+        run = read(dotted.format(kind) + ITERATION.format(10, 4.5))
+        assert run.facts.get("precision") == fact
+
+
 @pytest.mark.parametrize("where", ["", " on validation set"])
 def test_a_validation_of_megatron_is_at_its_iteration(where):
     validation = (

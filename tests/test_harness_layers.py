@@ -38,7 +38,7 @@ INSIDE = {
         {"finish", "offering"},
         {"reading"},
     ],
-    "report": [{"comparison", "ports"}],
+    "report": [{"comparison", "locate", "ports"}],
 }
 """The order inside a stage: the modules that are not named, then these, one set after another."""
 SHELLS = {"system", "golden", "storage", "ports", "cli", "pytest_plugin", "__main__", "capture"}

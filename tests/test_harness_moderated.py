@@ -121,7 +121,7 @@ def test_the_default_says_what_would_settle_an_open_verdict():
         assert found.verdict is Verdict.INCONCLUSIVE
         reason = found.judgement.findings[0].reason
         assert "add one more baseline run with another seed" in reason
-        assert "`python -m model.train --same-start --steps 20`" in reason
+        assert "run both sides from the same start for 20 steps" in reason
         assert "docs/how-to/same-start.md" in reason
 
 

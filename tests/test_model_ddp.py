@@ -7,7 +7,8 @@ import sys
 
 import pytest
 import torch
-from tiny_run import command, environment, losses, options, records, run, train
+from simulated import plugged
+from tiny_run import ROOT, command, environment, losses, options, records, run, train
 
 from model import launch
 from model.checkpoint import read_checkpoint
@@ -18,7 +19,7 @@ from model.options import parser
 # run small enough for two CPU cores.
 PUBLISHED = """
 {python} -m model.train --config {root}/model/configs/ccnet/{config}.py \
-    --launcher pytorch --nproc-per-node 2 --amp \
+    --launcher pytorch --nproc-per-node {ranks} --amp \
     --cfg-options "train_dataloader.dataset.data_root=$data_path" \
     "val_dataloader.dataset.data_root=$data_path" {smaller} 2>&1 | tee sdaa.log
 """
@@ -44,28 +45,33 @@ SMALLER = (
 )
 
 
-def test_the_published_command_runs_as_written(scenes, tmp_path):
-    from tiny_run import ROOT
-
+@pytest.mark.parametrize(
+    ("ranks", "backend", "dtype"), [(2, "gloo", "bfloat16"), (4, "tccl", "float16")]
+)
+def test_the_published_command_runs_as_written(ranks, backend, dtype, scenes, tmp_path):
+    """On the CPU, and on the simulated accelerator with its four devices."""
+    variables = plugged() if backend == "tccl" else {}
     text = PUBLISHED.format(
-        python=shlex.quote(sys.executable), root=ROOT, config=CONFIG, smaller=" ".join(SMALLER)
-    )
+        python=shlex.quote(sys.executable), root=ROOT, config=CONFIG, smaller=" ".join(SMALLER),
+        ranks=ranks,
+    )  # fmt: skip
     text = re.sub(r"=\(([^)]*)\)", r'"=(\1)"', text)
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", text],
-        cwd=tmp_path, env=environment(data_path=str(scenes)),
+        cwd=tmp_path, env=environment(data_path=str(scenes), **variables),
         capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
     log = (tmp_path / "sdaa.log").read_text()
     (folder,) = (tmp_path / "logs").iterdir()
     assert re.fullmatch(rf"{CONFIG}_\d{{8}}_\d{{6}}", folder.name)
-    want = {(rank, step) for rank in (0, 1) for step in range(3)}
+    want = {(rank, step) for rank in range(ranks) for step in range(3)}
     assert {(r.rank, r.iteration) for r in records(log)} == want
     assert sorted(records(log), key=repr) == sorted(
         records((folder / "port.log").read_text()), key=repr
     )
-    for fact in ("backend: gloo", "world_size: 2", "launcher: pytorch", "precision: amp-bfloat16"):
+    facts = (f"backend: {backend}", f"world_size: {ranks}", "launcher: pytorch")
+    for fact in (*facts, f"precision: amp-{dtype}"):
         assert log.count(f"\n    {fact}\n") == 1
     assert log.count("- Config:\n") == 1
     assert log.index("Port environment:") < log.index("- Config:") < log.index("TCAPPDLL")

@@ -9,61 +9,14 @@ from types import ModuleType
 import pytest
 import torch
 from mmengine.device import get_device
-from tiny_run import command, environment, options, records
+from simulated import plugged
+from tiny_run import environment
 from torch import distributed
 
 from model import devices
 from model.amp import AmpOptimWrapper
 from model.devices import TABLE, find_device, use_device
 from model.errors import DeviceError
-from model.hooks.port_log import FILE_NAME
-
-# A plugin as vendors ship them, with the CPU in place of kernels: it names the device type,
-# registers torch.sdaa and its collective backend, and moves tensors nowhere.
-PLUGIN = """
-import types
-import torch
-from torch import distributed
-
-torch.utils.rename_privateuse1_backend("sdaa")
-module = types.ModuleType("torch.sdaa")
-module.current = []
-module.is_available = lambda: True
-module.device_count = lambda: 2
-module.set_device = module.current.append
-module.current_device = lambda: module.current[-1]
-module.get_device_name = lambda: "Stub SDAA"
-module.max_memory_allocated = lambda: 3 * 2**20
-module._is_in_bad_fork = lambda: False
-module.manual_seed_all = lambda seed: None
-module.get_amp_supported_dtype = lambda: [torch.float16]
-torch._register_device_module("sdaa", module)
-torch.version.sdaa = "1.2.3"
-
-def create(store, rank, size, timeout):
-    return distributed.ProcessGroupGloo(store, rank, size, timeout)
-
-distributed.Backend.register_backend("tccl", create, devices=["sdaa"])
-
-def on_cpu(to):
-    def moved(self, *args, **kwargs):
-        args = ["cpu" if str(a).startswith("sdaa") else a for a in args]
-        if str(kwargs.get("device", "")).startswith("sdaa"):
-            kwargs["device"] = "cpu"
-        return to(self, *args, **kwargs)
-    return moved
-
-torch.Tensor.to = on_cpu(torch.Tensor.to)
-torch.nn.Module.to = on_cpu(torch.nn.Module.to)
-"""
-
-
-@pytest.fixture
-def plugin(tmp_path):
-    folder = tmp_path / "plugin"
-    folder.mkdir()
-    (folder / "torch_sdaa.py").write_text(PLUGIN)
-    return {"PYTHONPATH": f"{folder}:{environment()['PYTHONPATH']}"}
 
 
 def python(code: str, extra: dict[str, str], cwd: Path):
@@ -113,6 +66,7 @@ def test_cpu_facts():
     assert devices.backend_of(cpu) == devices.backend_spec(cpu) == "gloo"
     assert devices.device_count(cpu) == 1
     assert devices.runtime_version(cpu) is devices.driver_version(cpu) is None
+    assert devices.has_float64(cpu)
     assert devices.peak_memory_mib(cpu) is None
 
 
@@ -123,57 +77,39 @@ def test_a_backend_that_torch_lacks_is_an_error():
         devices.backend_of(npu)
 
 
-def test_an_out_of_tree_plugin_becomes_mmengines_device(plugin, tmp_path):
+def test_an_out_of_tree_plugin_becomes_mmengines_device(tmp_path):
     code = """
+import os
+import socket
 import torch
-from model import devices
-best = devices.find_device()
-devices.use_device(best, local_rank=1)
 from mmengine.device import get_device
 from mmengine.dist import broadcast
-assert (best.kind, get_device(), torch.sdaa.current) == ("sdaa", "sdaa", [1])
-assert devices.device_name(best) == "Stub SDAA" and devices.device_count(best) == 2
-assert devices.runtime_version(best) == "1.2.3" and devices.peak_memory_mib(best) == 3.0
+from model import devices
+assert get_device() == "cpu"  # mmengine does not know the plugin
+best = devices.find_device()
+devices.use_device(best, local_rank=1)
+assert (best.kind, get_device(), torch.sdaa.current_device()) == ("sdaa", "sdaa", 1)
+assert devices.device_name(best) == "Simulated SDAA" and devices.device_count(best) == 4
+assert devices.runtime_version(best) == "0.1.simulated" and not devices.has_float64(best)
 assert devices.backend_spec(best) == "cpu:gloo,sdaa:tccl"
+layer = torch.nn.Linear(1, 1).to("sdaa")
+assert devices.peak_memory_mib(best) == 8 / 2**20
 from model.amp import AmpOptimWrapper
-layer = torch.nn.Linear(1, 1)
 wrapper = AmpOptimWrapper(optimizer=torch.optim.SGD(layer.parameters(), lr=0.1))
 assert wrapper.dtype == torch.float16 and wrapper.loss_scaler.is_enabled()
 with wrapper.optim_context(layer):
-    assert torch.is_autocast_enabled("sdaa")
-import os
-os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_PORT="0")
+    assert layer(torch.ones(1, 1, device="sdaa")).dtype == torch.float16
+os.environ.update(RANK="0", WORLD_SIZE="1", LOCAL_RANK="1")
 from model.launch import join, leave
-import socket
 with socket.socket() as s:
     s.bind(("127.0.0.1", 0)); os.environ["MASTER_PORT"] = str(s.getsockname()[1])
 assert join("pytorch", best) == (0, 1)
-x = torch.ones(3); broadcast(x); assert x.sum() == 3
+for place in ("cpu", "sdaa"):
+    x = torch.ones(3, device=place); broadcast(x); assert x.sum() == 3
 leave()
 """
-    done = python(code, plugin, tmp_path)
+    done = python(code, plugged(), tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
-
-
-def test_training_runs_on_a_device_that_mmengine_does_not_know(plugin, scenes, tmp_path):
-    argv = command(tmp_path / "run", [*options(scenes, steps=2), "train_cfg.val_interval=2"])
-    done = subprocess.run(
-        argv, env=environment(**plugin), cwd=tmp_path, capture_output=True, text=True, check=False,
-        timeout=240,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "device: sdaa (Stub SDAA)" in done.stdout
-    log = (tmp_path / "run" / FILE_NAME).read_text()
-    for fact in (
-        "device_kind: sdaa",
-        "device_name: Stub SDAA",
-        "device_count: 2",
-        "runtime: 1.2.3",
-    ):
-        assert f"\n    {fact}\n" in log
-    assert "driver:" not in log
-    assert "peak memory: 3 MiB" in done.stdout
-    assert len(records(log)) == 2
 
 
 # --- mixed precision

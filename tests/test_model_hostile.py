@@ -410,6 +410,40 @@ def test_an_interruption_is_one_word_and_a_defect_keeps_its_traceback(capsys):
         ended(defect)
 
 
+@pytest.mark.parametrize(
+    ("error", "beginning"),
+    [
+        (
+            RuntimeError("CUDA error: unspecified launch failure\nCompile with ..."),
+            "the device failed (CUDA error: unspecified launch failure Compile with ...); if it",
+        ),
+        (
+            type("AcceleratorError", (RuntimeError,), {})("no answer"),
+            "the device failed (no answer",
+        ),
+        (
+            NotImplementedError("The operator 'aten::nms' is not currently implemented for the X."),
+            "the device has no aten::nms (The operator",
+        ),
+        (
+            NotImplementedError(
+                "Could not run 'aten::_nms.out' with arguments from the 'X' backend"
+            ),
+            "the device has no aten::_nms.out (Could not",
+        ),
+    ],
+)
+def test_what_a_device_lacks_or_reports_is_told(error, beginning):
+    assert told(error).startswith(beginning)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shape error: 3"), NotImplementedError("forward"), RuntimeError("x")]
+)
+def test_a_defect_of_this_project_keeps_its_traceback(error):
+    assert told(error) is None
+
+
 def test_what_the_machine_lacks_is_told():
     killed = "DataLoader worker (pid 7) is killed by signal: Bus error."
     assert "num_workers=0" in told(RuntimeError(killed))

@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.align.auxiliary import is_auxiliary, is_schedule, takes_resources
+from harness.align.benign import showing_rounding
 from harness.align.printed import half_unit
 from harness.errors import PolicyError
 from harness.log.arrays import Floats, Steps
-from harness.log.facts import FactValue, RunFacts
+from harness.log.facts import FINGERPRINTS, FactValue, RunFacts
 from harness.log.run import Run, Series
 
 SAME_START, PERTURBED, PRECISION = "same_start", "perturbed", "precision"
-UNKNOWN = "unknown"
+UNKNOWN, WEIGHTS = "unknown", "start_weights"
 ARITHMETIC = (
     *("autocast", "tf32_matmul", "tf32_convolution", "matmul_precision"),
     "deterministic_kernels",
@@ -50,16 +51,27 @@ class StartSeries:
 class Start:
     """The series of runs of the same start; the judged series is the first.
 
-    `stated` is true if every run states its start. `precisions` are those of baseline and
-    candidate. `envelope_at` is the precision of the baseline's perturbed runs that are used, empty
-    if there are none. `arithmetic` says in words which stated settings of the arithmetic differ.
+    `stated` is true if every run states its start; `assumed` says in words which part of an equal
+    start no fingerprint shows, empty if the fingerprints show it. `precisions` are those of
+    baseline and candidate. `envelope_at` is the precision of the baseline's perturbed runs that are
+    used, empty if there are none; `left_out` says which perturbed runs are not used, and why.
+    `arithmetic` says in words which stated settings of the arithmetic differ. `candidates` are the
+    names of the candidate's logs.
+
+    `begins` has the first step that each side logs. If they differ, `renumbered` is the start with
+    the candidate's steps counted from the baseline's first.
     """
 
     series: tuple[StartSeries, ...]
     stated: bool
     precisions: tuple[str, str]
+    candidates: tuple[str, ...]
+    begins: tuple[int, int]
     envelope_at: str = ""
+    left_out: tuple[str, ...] = ()
+    assumed: str = ""
     arithmetic: tuple[str, ...] = ()
+    renumbered: Start | None = None
 
 
 def parted(runs: Sequence[Run], side: str) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
@@ -79,13 +91,14 @@ def parted(runs: Sequence[Run], side: str) -> tuple[tuple[Run, ...], tuple[Run, 
     return own, perturbed
 
 
-def declared(runs: Sequence[Run]) -> tuple[Run, ...]:
+def declared(runs: Sequence[Run], *, metric: str) -> tuple[Run, ...]:
     """Returns runs that state their start: a run, and perturbed runs of the same start.
 
     Where no log says which runs are perturbed, all but the first are.
 
     Raises:
-        PolicyError: the logs say that several runs are not perturbed.
+        PolicyError: the logs say that several runs are not perturbed, or a perturbed run does not
+            show the rounding of the run.
     """
     own = [run for run in runs if PERTURBED not in run.facts]
     if len(own) == len(runs):
@@ -93,6 +106,15 @@ def declared(runs: Sequence[Run]) -> tuple[Run, ...]:
     if len(own) != 1:
         names = ", ".join(run.source for run in own) or "none"
         msg = f"one run and perturbed runs of it make a start, but these are not perturbed: {names}"
+        raise PolicyError(msg)
+    _, left_out = showing_rounding(
+        own[0], [run for run in runs if run is not own[0]], metric=metric
+    )
+    if left_out:
+        msg = (
+            f"a perturbed run must repeat {own[0].source} with a benign rounding, but "
+            f"{left_out[0]}; repeat it, or leave it out"
+        )
         raise PolicyError(msg)
     return tuple(
         _with_facts(run, {SAME_START: True} | ({} if run is own[0] else {PERTURBED: "yes"}))
@@ -109,8 +131,11 @@ def _with_facts(run: Run, facts: Mapping[str, FactValue]) -> Run:
 
 
 def stated(runs: Sequence[Run]) -> bool:
-    """Returns whether every run states that it began from a given start."""
-    return all(run.facts.get(SAME_START) is True for run in runs)
+    """Returns whether every run states that it began from a given start.
+
+    A log with a fingerprint of the initial weights states one, unless it denies `same_start`.
+    """
+    return all(run.facts.get(SAME_START, WEIGHTS in run.facts) is True for run in runs)
 
 
 def start_of(
@@ -129,21 +154,77 @@ def start_of(
     """
     first, *repeated = baseline
     precisions = precision_of(first), precision_of(candidate[0])
+    ours, out = showing_rounding(first, ours, metric=metric)
+    repeated, again = showing_rounding(first, repeated, metric=metric)
+    if precisions[0] != precisions[1]:
+        again += [
+            f"{r.source} has precision {precisions[0]}, the candidate another" for r in repeated
+        ]
+        repeated = []
+    theirs, other = showing_rounding(candidate[0], theirs, metric=metric)
     envelope = [run for run in ours if precision_of(run) == precisions[1]]
     at = precisions[1] if envelope else (precisions[0] if ours or repeated else "")
-    envelope = [*(envelope or ours), *(repeated if precisions[0] == precisions[1] else ())]
+    envelope = [*(envelope or ours), *repeated]
     runs = [first, *candidate, *envelope, *theirs]
     shape = (1, len(candidate), len(envelope), len(theirs))
     names = _names(first, candidate, metric)
     found = tuple(s for name in names if (s := _series(runs, shape, name)) is not None)
     if not found or found[0].name != metric:
         return None
+    begins = _first_step(first, metric), max(_first_step(run, metric) for run in candidate)
     return Start(
         series=found,
         stated=stated([first, *candidate]),
         precisions=precisions,
+        candidates=tuple(run.source for run in candidate),
+        begins=begins,
         envelope_at=at,
+        left_out=(*out, *again, *other),
+        assumed=_assumed(first, candidate),
         arithmetic=tuple(_arithmetic(first, candidate[0])),
+        renumbered=_renumbered(baseline, candidate, ours, theirs, metric),
+    )
+
+
+def _first_step(run: Run, metric: str) -> int:
+    """Returns the first step at which every rank that logs the judged series logs it."""
+    curve = _over_ranks(run, metric)
+    return int(curve[0][0]) if curve is not None and curve[0].size else 0
+
+
+def _renumbered(
+    baseline: Sequence[Run],
+    candidate: Sequence[Run],
+    ours: Sequence[Run],
+    theirs: Sequence[Run],
+    metric: str,
+) -> Start | None:
+    """Returns the start with the candidate's steps counted from the baseline's first step.
+
+    None if they are.
+    """
+    first = _first_step(baseline[0], metric)
+    if all(_first_step(run, metric) == first for run in candidate):
+        return None
+    moved = [[_moved(run, first, metric) for run in runs] for runs in (candidate, theirs)]
+    return start_of(baseline, moved[0], ours, moved[1], metric=metric)
+
+
+def _moved(run: Run, first: int, metric: str) -> Run:
+    """Returns a run whose steps are moved such that it begins at the step `first`."""
+    by = first - _first_step(run, metric)
+    return replace(run, series=tuple(replace(s, steps=s.steps + by) for s in run.series))
+
+
+def _assumed(first: Run, candidate: Sequence[Run]) -> str:
+    """Returns in words what no fingerprint shows of an equal start; empty if they show it."""
+    runs = (first, *candidate)
+    stated_by_any = sorted(name for name in FINGERPRINTS if any(name in r.facts for r in runs))
+    if not stated_by_any:
+        return "no log states a fingerprint of its start"
+    gaps = ((run, [name for name in stated_by_any if name not in run.facts]) for run in runs)
+    return "; ".join(
+        f"{run.source} does not state {', '.join(names)}" for run, names in gaps if names
     )
 
 

@@ -119,6 +119,7 @@ def parser() -> Parser:
     )  # fmt: skip
     ablate.add_argument("baseline", help="log or recorded baseline to judge against")
     ablate.add_argument("--on-cpu", required=True, metavar="MODULE|OPERATOR")
+    ablate.add_argument("--candidate", help="the log that failed, to say whether the verdict turns")
     ablate.add_argument("--log", type=Path, help="log that the program writes")
     ablate.add_argument(
         "--steps", type=positive, metavar="N", help="of the training, with --config; default 20"
@@ -169,9 +170,9 @@ def _check(args: argparse.Namespace, program: Sequence[str]) -> None:
 
 def _fix_paths(args: argparse.Namespace) -> None:
     """Makes paths absolute, since a program may change its folder."""
-    for name in ("report", "capture", "log", "baseline"):
+    for name in ("report", "capture", "log", "baseline", "candidate"):
         value = getattr(args, name, None)
-        if value is not None and (name != "baseline" or Path(value).exists()):
+        if value is not None and (name not in {"baseline", "candidate"} or Path(value).exists()):
             setattr(args, name, Path(value).absolute())
 
 
@@ -233,16 +234,28 @@ def _ablate(args: argparse.Namespace, program: list[str]) -> int:
     check_moved(watcher)
     moved = ", ".join(f"{name} ({n} calls)" for name, n in watcher.moved.most_common(5))
     print(f"on the CPU: {moved}", flush=True)
-    words = [
-        sys.executable,
-        "-m",
-        "harness",
-        "compare",
-        str(args.baseline),
-        str(args.log),
-        "--quiet",
-    ]
+    before = _judge(args.baseline, args.candidate) if args.candidate else None
+    after = _judge(args.baseline, args.log)
+    if before is not None:
+        print(_turns(args.on_cpu, before, after))
+    return after
+
+
+def _judge(baseline: str | Path, log: str | Path) -> int:
+    """Prints the verdict on a log in a line, and returns its exit status."""
+    print(f"{log}: ", end="", flush=True)
+    words = [sys.executable, "-m", "harness", "compare", str(baseline), str(log), "--quiet"]
     return subprocess.run(words, check=False).returncode
+
+
+def _turns(what: str, before: int, after: int) -> str:
+    """Returns whether the verdict turned with `what` on the CPU, from two exit statuses."""
+    good, bad = row("pass").exit_status, row("fail").exit_status
+    if (before, after) == (bad, good):
+        return f"the verdict turns: with {what} on the CPU the candidate passes"
+    if before == after:
+        return f"the verdict does not turn: {what} is not the cause, or not the only one"
+    return f"the status changes from {before} to {after}, which decides nothing"
 
 
 def _is_first_rank() -> bool:

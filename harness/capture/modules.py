@@ -53,8 +53,8 @@ class Modules:
     then.
 
     `on_forward` is called for each call that trains, with its arguments, its number in the step,
-    and True if it begins the step. `on_output` is called with the output of each module.
-    `on_optimizer` is called before (True) and after (False) an optimizer's step.
+    and True if it begins the step. `on_input` and `on_output` are called with what a
+    module is given and returns, `on_optimizer` before (True) and after (False) an optimizer's step.
 
     Raises:
         ValueError: the network is compiled.
@@ -66,6 +66,7 @@ class Modules:
         self.step = -1
         self.watching = False
         self.on_forward: list[Callable[[Arguments, int, bool], Arguments | None]] = []
+        self.on_input: list[Callable[[str, int, Any], None]] = []
         self.on_output: list[Callable[[str, int, Any], None]] = []
         self.on_optimizer: list[Callable[[bool, torch.optim.Optimizer], None]] = []
         self._stack: list[tuple[str, int]] = []
@@ -139,8 +140,11 @@ class Modules:
             self.watching = torch.is_grad_enabled()
             if self.watching:
                 changed = self._train((args, kwargs))
-        self._stack.append((path, self._calls[path]))
+        call = self._calls[path]
+        self._stack.append((path, call))
         self._calls[path] += self.watching
+        for seen in self.on_input if self.watching else ():
+            seen(path, call, changed or (args, kwargs))
         return changed
 
     def _train(self, arguments: Arguments) -> Arguments | None:

@@ -48,7 +48,7 @@ def free(op: OpOverload, arguments: Arguments, seen: Tensor, healthy: Tensor) ->
     size = values.shape[dim]
     mine, other = (p.reshape(shape(p)).clamp(0, size - 1) for p in (seen, healthy))
     mine, other = values.gather(dim, mine), values.gather(dim, other)
-    same = (mine == other) | (torch.isnan(mine) & torch.isnan(other))
+    same = (mine == other) | (mine.isnan() & other.isnan())
     return same.reshape(seen.shape) & (seen >= 0) & (seen < size)
 
 

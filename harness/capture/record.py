@@ -72,6 +72,7 @@ class Recorder(TorchDispatchMode):
     def begin(self) -> None:
         """Registers the hooks."""
         self.modules.on_forward.append(self._forward)
+        self.modules.on_input.append(self._input)
         self.modules.on_output.append(self._output)
         self.modules.on_optimizer.append(self._optimize)
         self.modules.attach()
@@ -82,7 +83,7 @@ class Recorder(TorchDispatchMode):
         """Removes the hooks, and records gradients that no optimizer used."""
         torch.autograd.backward = self._backward
         self.modules.detach()
-        self._gradients()
+        self._complete()
 
     def capture(self) -> Capture:
         """Returns what was recorded."""
@@ -158,6 +159,19 @@ class Recorder(TorchDispatchMode):
         buffers = {n: b for n, b in self.network.named_buffers() if b.is_floating_point()}
         return {"weight": dict(self.network.named_parameters()), "buffer": buffers}
 
+    def _input(self, path: str, call: int, given: Any) -> None:
+        """Records what a module is given; hooks may change it behind the operator that made it."""
+        if not (self._recording and path):
+            return
+        with without_modes():
+            for n, (name, tensor) in enumerate(tensors_in(given)):
+                if tensor.is_floating_point() and not isinstance(tensor, nn.Parameter):
+                    at = Record(
+                        kind="module", name=f"input {name}", module=path, call=call, output=n,
+                        step=self.modules.step, phase=self.modules.phase,
+                    )  # fmt: skip
+                    self.records.add(at, tensor)
+
     def _output(self, path: str, call: int, output: Any) -> None:
         if not self._recording:
             return
@@ -171,7 +185,7 @@ class Recorder(TorchDispatchMode):
                 if not path and tensor.dim() == 0 and "loss" in name:
                     self.records.add(at._replace(kind="loss", module=""), tensor)
 
-    def _noted_backward(self, roots: Any, *args: Any, **kwargs: Any) -> Any:
+    def _noted_backward(self, roots: Any, *args: Any, **kwargs: Any) -> None:
         """Records the tensors from which a backward pass of the step starts, and runs it."""
         step = self.modules.step
         if self._recording and step >= 0 and torch._C._current_autograd_node() is None:
@@ -180,13 +194,16 @@ class Recorder(TorchDispatchMode):
                     at = Record(kind="loss", name="loss", output=n, step=step)
                     self.records.add(at._replace(call=self._backwards[step]), tensor)
             self._backwards[step] += 1
-        return self._backward(roots, *args, **kwargs)
+            self._backward(roots, *args, **kwargs)
+            self._gradients(0)
+            return
+        self._backward(roots, *args, **kwargs)
 
     def _optimize(self, begins: bool, optimizer: torch.optim.Optimizer) -> None:
         """Records gradients before an optimizer's step, and the update after it."""
         if not self._recording or self.modules.step < 0:
             return
-        self._gradients()
+        self._complete()
         if begins:
             return
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
@@ -201,21 +218,28 @@ class Recorder(TorchDispatchMode):
                 at = Record(kind=kind, name=name, step=self.modules.step)
                 self.records.add(at, difference, dtype=tensor.dtype)
 
-    def _gradients(self) -> None:
-        """Records the step's gradients and running statistics, once they are complete."""
+    def _complete(self) -> None:
+        """Records the step's running statistics and final gradients, once."""
         step = self.modules.step
         if not self._recording or step < 0 or self._graded == step:
             return
         self._graded = step
         self._updates("buffer_update", self._state()["buffer"])
+        self._gradients(1)
+
+    def _gradients(self, place: int) -> None:
+        """Records the gradients: after a backward pass (0), and what an optimizer gets of them (1).
+
+        The second is recorded only where something changed it, such as clipping or unscaling.
+        """
         with without_modes():
             for name, parameter in self.network.named_parameters():
                 if parameter.grad is not None:
                     at = Record(
-                        kind="gradient", name=name, step=step, phase="backward",
-                        made_from=self.records.numbers_of([parameter.grad]),
+                        kind="gradient", name=name, step=self.modules.step, phase="backward",
+                        output=place, made_from=self.records.numbers_of([parameter.grad]),
                     )  # fmt: skip
-                    self.records.add(at, parameter.grad)
+                    self.records.add_changed(at, parameter.grad)
 
 
 @contextmanager

@@ -46,7 +46,8 @@ def baseline_add(
         typer.Option(
             "--same-start",
             help="The logs are a run and perturbed runs of the same start. The run comes first, "
-            "unless the logs say which runs are perturbed, as those of model.train do.",
+            "unless the logs state which runs are perturbed (`perturbed: draw 1`), as those of "
+            "model.train do. Perturbed runs may have a lower precision than the run.",
         ),
     ] = False,
     replace: Annotated[
@@ -80,8 +81,8 @@ def baseline_add(
     ]  # series.csv of a recording in the same folder is not a log
     runs = [run for path in paths for run in one_side(read_runs(path), path)]
     if same_start:
-        runs = list(declared(runs))
-    mixture = mixed(runs)
+        runs = list(declared(runs, metric="loss"))
+    mixture = mixed(runs, allow=("precision",) if same_start else ())
     if mixture:
         msg = f"the runs are not one experiment: {mixture}; record each experiment separately"
         raise PolicyError(msg)

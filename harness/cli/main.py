@@ -13,6 +13,7 @@ from harness.cli.calibrate import calibrate
 from harness.cli.check import check
 from harness.cli.explain import explain
 from harness.cli.history import history as show_history
+from harness.cli.locate import Locate, locate
 from harness.cli.options import Baseline, JsonTo, Pattern, Quiet
 from harness.report import verdicts
 
@@ -38,7 +39,9 @@ app = typer.Typer(
     "harness baseline add NAME gpu_seed_*.log --origin URL\n"
     "    records runs of the GPU with different seeds as a baseline\n"
     "harness check --report reports\n"
-    "    judges every port that ports.toml lists",
+    "    judges every port that ports.toml lists\n"
+    "harness locate\n"
+    "    says how to find what is behind a failed verdict",
 )
 
 
@@ -85,9 +88,10 @@ def compare(
         list[str] | None,
         typer.Option(
             help="Rule that must pass, with its parameters: two-sided:rtol=0.02. Repeat the option "
-            "to require more rules. `harness rules` lists them. Default: seed-variation if the "
-            "baseline has 5 seeds or more (equivalence must not fail either if the candidate has 5 "
-            "runs or more), otherwise moderated."
+            "to require more rules. `harness rules` lists them. Default: same-start if "
+            "all logs state the same start; otherwise seed-variation if the baseline has 5 seeds "
+            "or more (equivalence must not fail either if the candidate has 5 runs or more), "
+            "otherwise moderated."
         ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Judge the last N common steps.")] = None,
@@ -233,6 +237,7 @@ app.command()(check)
 app.command("history")(show_history)
 app.add_typer(baseline_app, name="baseline")
 app.command()(explain)
+app.command(cls=Locate)(locate)
 app.command()(calibrate)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.align.aligned import Aligned
 from harness.align.comparable import Comparability, SideValue, blocking
+from harness.align.start import PRECISION
 from harness.align.windows import interval
 from harness.errors import PolicyError
 from harness.log.fact_table import DEVICES_PER_CARD
@@ -94,7 +95,8 @@ class Evidence:
     are reasons against a pass. `no_sample` says why runs are not independent: tests then have no
     error rate and decide nothing. `unplaced` says why the records of the two sides may belong to
     different steps: then no rule runs. `placing` says how the records of a log without steps were
-    placed; every verdict on them begins with it.
+    placed; every verdict on them begins with it. `advice` is what an undecided verdict says first:
+    a rule that suits these runs better than the one that was asked for.
     """
 
     failures: tuple[str, ...] = ()
@@ -102,6 +104,7 @@ class Evidence:
     no_sample: tuple[str, ...] = ()
     unplaced: tuple[str, ...] = ()
     placing: str = ""
+    advice: tuple[str, ...] = ()
 
     def after_placing(self, reasons: tuple[str, ...]) -> tuple[str, ...]:
         """Returns reasons, the first of which begins with how records were placed."""
@@ -168,18 +171,20 @@ def judge(
             scope=scope,
         )
     findings = tuple(rule(aligned) for rule in policy.calls)
-    findings = tuple(map(_undecided, findings)) if evidence.no_sample else holm(findings)
     by_start = bool(findings) and all(f.rule == SAME_START for f in findings)
+    no_sample = () if by_start else evidence.no_sample  # runs of one start share seed and data
+    findings = tuple(map(_undecided, findings)) if no_sample else holm(findings)
     records = 1 if by_start else policy.records  # that rule counts steps itself
-    doubts = (*evidence.doubts, *evidence.no_sample, *too_little(aligned, policy, records))
+    doubts = (*evidence.doubts, *no_sample, *too_little(aligned, policy, records))
     failed = [f for f in findings if f.verdict is Verdict.FAIL]
     undecided = [f for f in findings if f.verdict is not Verdict.PASS]
     if failed or evidence.failures:
-        verdict, reasons = Verdict.FAIL, (*evidence.failures, *_reasons(failed))
+        told = [f for f in undecided if f.rule == SAME_START]  # may explain what failed
+        verdict, reasons = Verdict.FAIL, (*evidence.failures, *_reasons(failed or told))
     elif doubts or undecided or not findings:
         verdict = Verdict.INCONCLUSIVE
         reasons = (*doubts, *_reasons(undecided)) or ("the policy names no rule",)
-        reasons = (*(() if by_start else _single_runs(aligned)), *reasons)
+        reasons = (*(() if by_start else evidence.advice or _single_runs(aligned)), *reasons)
     else:
         verdict, reasons = Verdict.PASS, _reasons(findings)
         if scope:
@@ -195,19 +200,28 @@ def judge(
 
 
 def _difference(row: Comparability, rows: Sequence[Comparability]) -> str:
-    """Returns in words how a fact differs."""
-    if row.fact not in FINGERPRINTS:
+    """Returns in words how a fact differs, and for a start what to do about it."""
+    values = f"{_text(row.baseline)} in the baseline and {_text(row.candidate)} in the candidate"
+    if row.fact == PRECISION and any(r.fact in FINGERPRINTS and r.kind == "same" for r in rows):
         return (
-            f"{row.fact} is {_text(row.baseline)} in the baseline and {_text(row.candidate)} in "
-            f"the candidate{_cards(row, rows)}"
+            f"{row.fact} is {values}: train both sides in one precision, or record perturbed runs "
+            f"of the baseline in {_text(row.candidate)} and allow the difference "
+            f"(--allow {row.fact})"
         )
-    one_each = not any(isinstance(side, tuple) for side in (row.baseline, row.candidate))
-    apart = distance(row.baseline, row.candidate) if one_each else math.inf
-    size = f"{apart:.2g} apart, equal ones agree to {ALIKE:g}" if apart < math.inf else "unlike"
-    return (
-        f"the two sides did not start alike: the {FACTS[row.fact]} differ (fingerprints "
-        f"{row.fact} are {size})"
+    if row.fact not in FINGERPRINTS:
+        return f"{row.fact} is {values}{_cards(row, rows)}"
+    apart = distance(row.baseline, row.candidate) if _one_each(row) else math.inf
+    size = (
+        f"fingerprints {row.fact} are {apart:.2g} apart, equal ones agree to {ALIKE:g}"
+        if apart < math.inf
+        else f"{row.fact} is {values}; a fingerprint is a row of numbers, written by the same "
+        "function on both sides, because a checksum differs after a rounding"
     )
+    return f"the two sides did not start alike: the {FACTS[row.fact]} differ ({size})"
+
+
+def _one_each(row: Comparability) -> bool:
+    return not any(isinstance(side, tuple) for side in (row.baseline, row.candidate))
 
 
 def _cards(row: Comparability, rows: Sequence[Comparability]) -> str:

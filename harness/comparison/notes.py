@@ -87,11 +87,16 @@ def _notes(rows: Sequence[Comparability], aligned: Aligned, judged: Aligned) -> 
 
 def _start_notes(baseline: Sequence[Run], candidate: Sequence[Run]) -> list[str]:
     """That one side alone states its start."""
+    lacking = without_start(baseline, candidate)
+    return [f"the {lacking} does not state its start"] if lacking else []
+
+
+def without_start(baseline: Sequence[Run], candidate: Sequence[Run]) -> str:
+    """Returns the side that does not state its start while the other does; empty otherwise."""
     sides = {"baseline": stated(baseline), "candidate": stated(candidate)}
     if len(set(sides.values())) == 1:
-        return []
-    lacking = next(side for side, states in sides.items() if not states)
-    return [f"the {lacking} does not state its start, so the first steps were not judged by it"]
+        return ""
+    return next(side for side, states in sides.items() if not states)
 
 
 def _joined(choices: Sequence[tuple[Series, ...]], aligned: Aligned) -> list[str]:

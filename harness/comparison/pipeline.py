@@ -12,7 +12,7 @@ from harness.align.measure import Measures, measure
 from harness.align.start import parted, start_of, stated
 from harness.align.windows import interval
 from harness.comparison.judge import Evidence, Judgement, Policy, judge
-from harness.comparison.notes import notes_on
+from harness.comparison.notes import notes_on, without_start
 from harness.errors import AlignmentError, PolicyError
 from harness.log.run import Run
 from harness.quality.caveats import data_caveats
@@ -114,6 +114,7 @@ def compare(
         ),
         unplaced=unplaced(base, cand, aligned),
         placing=BY_ORDER if aligned.by_order else "",
+        advice=_name_the_rule(base, cand) if whole.start is None else (),
     )
     return Comparison(
         baseline=base,
@@ -139,6 +140,17 @@ def compare(
                 choices=[select(run, metric, policy.rank) for run in (*base, *cand)],
             ),
         ),
+    )
+
+
+def _name_the_rule(baseline: Sequence[Run], candidate: Sequence[Run]) -> tuple[str, ...]:
+    """Returns how to judge a start that only one side states; empty for other runs."""
+    lacking = without_start(baseline, candidate)
+    if not lacking:
+        return ()
+    return (
+        f"the {lacking} does not state its start, so the first steps were not judged from it: if "
+        f"both sides began alike, name the rule (--rule {SAME_START})",
     )
 
 

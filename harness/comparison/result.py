@@ -179,8 +179,9 @@ def qualifier(comparison: Comparison) -> str:
     schedules = len(comparison.waived_schedules)
     logs = [item for item in allow if item.split(".")[0] in {"series", "ranks"}]
     level = relative_difference(aligned.baseline_mean, aligned.candidate_mean)
-    by_start = any(f.rule == SAME_START for f in comparison.judgement.findings)
-    first = f"judged on the first {counted(aligned.steps.size, 'step')} from the same start"
+    by_start = [f for f in comparison.judgement.findings if f.rule == SAME_START]
+    steps = by_start[0].observed["steps"] if by_start else 0
+    first = f"judged on the first {steps} steps from the same start"
     parts = [
         comparison.judgement.scope or (first if by_start else ""),
         f"{counted(waived, 'fact')} waived" if waived else "",

@@ -26,6 +26,10 @@ FORMAT_VERSION = 1
 MAX_RECORDS = 2_000_000
 """Most records of a file; a step of a large network has some ten thousand."""
 MAX_DIMENSIONS = 64
+SPARE_BYTES = 1 << 20
+"""Bytes of a header that need no records. Beyond, a header may have a quarter of the bytes of the
+figures, which have 544 a record; the header has about 45. So a small file cannot fill the memory.
+"""
 ADVICE = "record it again with harness.capture.record"
 
 Natural = Annotated[int, Field(ge=0, lt=1 << 53)]
@@ -110,6 +114,13 @@ def from_bytes(data: bytes, *, source: str) -> Capture:
     Raises:
         ParseError: the file is not a capture, is damaged, or is of a newer format.
     """
+    length = int.from_bytes(data[:8], "little")
+    if length > SPARE_BYTES + len(data) // 5:
+        raise ParseError(
+            f"a header of {length:,} bytes in a file of {len(data):,}; expected a capture, whose "
+            f"figures are larger; {ADVICE}",
+            source=source,
+        )
     tensors = _tensors(data, source)
     index = _index(data, source)
     records = _records(index, source)

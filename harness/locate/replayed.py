@@ -71,8 +71,7 @@ def _left_out(left_out: Mapping[tuple[str, str], int]) -> list[str]:
     for (operator, reason), count in left_out.items():
         by_reason.setdefault(reason, Counter())[operator] += count
     return [
-        f"not compared because {reason}: "
-        + ", ".join(f"{name} ({calls(count)})" for name, count in names.most_common())
+        f"{reason}: " + ", ".join(f"{name} ({calls(count)})" for name, count in names.most_common())
         for reason, names in by_reason.items()
     ]
 

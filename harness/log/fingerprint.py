@@ -16,7 +16,7 @@ array by 0.01 to 1."""
 def distance(ours: object, theirs: object) -> float:
     """Returns the largest difference of two fingerprints; infinity if they are not comparable.
 
-    >>> distance("0.5 -1.25", "0.5 -1.5"), distance("0.5", "0.5 1"), distance("weights", "0.5")
+    >>> distance("0.5 -1.25", "[0.5, -1.5]"), distance("0.5", "0.5 1"), distance("weights", "0.5")
     (0.25, inf, inf)
     """
     left, right = _numbers(ours), _numbers(theirs)
@@ -26,9 +26,10 @@ def distance(ours: object, theirs: object) -> float:
 
 
 def _numbers(value: object) -> list[float]:
-    """Returns the numbers of a fingerprint; empty if the value is not one."""
+    """Returns the numbers of a fingerprint, also of a printed list; empty without any."""
+    text = str(value).strip().removeprefix("[").removesuffix("]")
     try:
-        numbers = [float(word) for word in str(value).split()]
+        numbers = [float(word) for word in text.replace(",", " ").split()]
     except ValueError:
         return []
     return numbers if all(map(math.isfinite, numbers)) else []

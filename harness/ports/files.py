@@ -10,12 +10,18 @@ from harness.system.whole import UNFINISHED, fill_folder, guarded, real_folder, 
 
 if TYPE_CHECKING:
     from harness.comparison.pipeline import Comparison
+    from harness.locate.result import Located
 
 DATA, PAGE = "comparison.json", "report.html"
+LOCATED, LOCATED_PAGE = "locate.json", "locate.html"
 PICTURE = "comparison.png"
 OWNER = ".harness-port"
 """A file in the report folder of a port, with the path of the manifest whose check wrote it."""
-REPORT_FILES = frozenset({DATA, PAGE, "report.md", PICTURE, "comparison.svg", OWNER})
+MAX_PAGE = 64 << 20
+"""Largest page that gets a link; the page of a comparison has a few hundred kB."""
+REPORT_FILES = frozenset(
+    {DATA, PAGE, LOCATED, LOCATED_PAGE, "report.md", PICTURE, "comparison.svg", OWNER}
+)
 
 
 def save_report(
@@ -25,7 +31,8 @@ def save_report(
 
     All files are made first and moved into place at the end, so that a full disk leaves the old
     report. `command` is the command that repeats the comparison. `owner` is the manifest of a
-    check; with it, the folder must not be a symbolic link.
+    check; with it, the folder must not be a symbolic link. A located fault in the folder belongs to
+    the old report and is removed.
 
     Raises:
         HarnessError: the report cannot be written there.
@@ -46,8 +53,46 @@ def save_report(
         else:
             real_folder(path)
         fill_folder(path, make, last=DATA)
+        for name in (LOCATED, LOCATED_PAGE):
+            (path / name).unlink(missing_ok=True)
 
     guarded(folder, write)
+
+
+def save_located(located: Located, folder: Path) -> None:
+    """Writes a located fault into a folder, as a page and as JSON.
+
+    If the report of a comparison is in the folder, its page gets a link to the new page.
+
+    Raises:
+        HarnessError: the report cannot be written there.
+    """
+    from harness.report.locate import html, json, link  # noqa: PLC0415  (jinja2 takes a while)
+
+    page = _text_of(folder / PAGE)
+    linked = link.linked(page, LOCATED_PAGE) if page is not None and link.MARK in page else None
+
+    def make(new: Path) -> None:
+        write_text(new / LOCATED, json.render(located))
+        write_text(new / LOCATED_PAGE, html.render(located, report=PAGE if linked else ""))
+        if linked is not None and linked != page:
+            write_text(new / PAGE, linked)
+
+    def write(path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        fill_folder(path, make, last=PAGE)
+
+    guarded(folder, write)
+
+
+def _text_of(path: Path) -> str | None:
+    """Returns the text of a report's page; None if there is none, or none of ours."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_PAGE:
+            return None
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
 
 
 def remove_report(folder: Path) -> None:

@@ -39,17 +39,17 @@ def check_runs(side: str, runs: Sequence[Run], aligned: Aligned) -> tuple[str, .
     return tuple(doubts)
 
 
-def mixed(runs: Sequence[Run]) -> str:
+def mixed(runs: Sequence[Run], *, allow: Sequence[str] = ()) -> str:
     """Returns the first reason why runs do not repeat one experiment; empty without a reason.
 
-    Compares each run with the first: the facts that must match, the logged schedules, and the hash
-    of the log.
+    Compares each run with the first: the facts that must match, unless `allow` names them, the
+    logged schedules, and the hash of the log.
     """
     first, *others = runs
     for run in others:
         if run.sha256 and run.sha256 == first.sha256:
             return f"{first.source} and {run.source} are the same log"
-        for row in blocking(compare_facts([first.facts], [run.facts])):
+        for row in blocking(compare_facts([first.facts], [run.facts], allow=allow)):
             values = f"{row.baseline} in {first.source} and {row.candidate} in {run.source}"
             return f"{row.fact} is {values}"
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from harness.align.auxiliary import is_schedule
 from harness.align.start import Start
 from harness.log.wording import counted
 from harness.report.table import Table
+from harness.rules.looks import PLACES
 from harness.rules.same_start import noticeable
 
 SHOWN = 8
@@ -12,11 +14,15 @@ SHOWN = 8
 
 
 def table(start: Start) -> Table:
-    """Returns the smallest deviation that is noticed, by step and series, as a fraction."""
-    limits = noticeable(start)[:SHOWN]
+    """Returns the smallest deviation that is noticed, by step and measured series, as a fraction.
+
+    Schedules are compared to their printed digits, whatever the rounding.
+    """
+    measured = [limit for limit in noticeable(start) if not is_schedule(limit.name)]
+    limits = measured[:SHOWN]
     runs = limits[0].runs
     of = f"{counted(runs, 'perturbed run')}" if runs else "the precision alone, no perturbed run"
-    more = len(start.series) - len(limits)
+    more = len(measured) - len(limits)
     others = f", and {counted(more, 'further series', 'further series')}" if more > 0 else ""
     return Table(
         title=f"Envelope of rounding ({of}): the smallest deviation that is noticed, as a fraction "
@@ -30,8 +36,9 @@ def table(start: Start) -> Table:
 
 
 def summary(start: Start) -> str:
-    """Returns the smallest loss deviation that is noticed at the 1st, the 3rd and the 10th step."""
+    """Returns the smallest loss deviation that is noticed at the first, third and tenth step."""
     judged = noticeable(start)[0]
-    places = [(n, i) for n, i in (("1st", 0), ("3rd", 2), ("10th", 9)) if i < judged.steps.size]
-    parts = [f"{judged.limit[i]:.1g} at the {n} step" for n, i in places]
+    parts = [
+        f"{judged.limit[i]:.1g} at step {judged.steps[i]}" for i in PLACES if i < judged.steps.size
+    ]
     return f"smallest deviation of {judged.name} that is noticed: {', '.join(parts)}"

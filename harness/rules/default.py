@@ -21,11 +21,13 @@ from dataclasses import replace
 import numpy as np
 
 from harness.align.aligned import Aligned
+from harness.align.benign import HORIZON
 from harness.rules.equivalence import began_alike, equivalence
 from harness.rules.finding import Finding, Verdict
 from harness.rules.moderated import hindered, moderated
-from harness.rules.same_start import HORIZON, RULE, same_start
+from harness.rules.same_start import RULE, lacks_start, same_start
 from harness.rules.seed_variation import seed_variation
+from harness.rules.start_words import UNSEEN
 from harness.stats.interval import OWN_SPREAD
 from harness.stats.seeds import FEWEST
 
@@ -35,13 +37,20 @@ LONG = 2 * HORIZON
 
 def default(aligned: Aligned) -> Finding:
     """Returns the finding of the rule that fits the runs, under that rule's name."""
-    if aligned.start is None or not aligned.start.stated:
+    if aligned.start is None or not aligned.start.stated or lacks_start(aligned):
         return _without_start(aligned)
     first = same_start(aligned)
     if aligned.steps.size < LONG or first.verdict is Verdict.FAIL:
         return first
     rest = _without_start(aligned)
-    if rest.verdict is Verdict.PASS or first.verdict is not Verdict.PASS:
+    if rest.verdict is Verdict.PASS:
+        return replace(
+            first,
+            reason=f"{first.reason.replace(UNSEEN, '')}; the whole run passes {rest.rule}",
+            caveat=rest.caveat,
+            observed={**first.observed, rest.rule: str(rest.verdict)},
+        )
+    if first.verdict is not Verdict.PASS:
         return replace(first, observed={**first.observed, rest.rule: str(rest.verdict)})
     return replace(
         rest,

@@ -20,6 +20,12 @@ STEADY = 0.05
 """Relative spread of a ratio over the steps below which the ratio is constant."""
 SHORTEST = 5
 """Steps that a constant ratio must hold."""
+BACKWARD = (
+    "look at the backward pass, and at parts of the forward pass that do not change the loss yet, "
+    "such as a branch behind a scale of zero"
+)
+"""In the corpus of the start, 25 of 55 runs whose gradients differ first have a fault in the
+forward pass: in the attention, which the network multiplies by zero at first, or in a rounding."""
 LOW_PRECISION = (1e-6, FIRST["amp-bfloat16"])
 """Deviation of the first loss that rounding to bfloat16, float16 or TF32 causes."""
 
@@ -41,47 +47,100 @@ def kind_of(outside: Mapping[str, int], apart: Mapping[str, Floats], start: Star
                 "or in its logging, not a divergence."
             )
     first = min(outside.values())
+    if first == 0 and (ratio := _scaled(judged, outside, apart)):
+        return (
+            f"{judged} and its gradients are {ratio:.6g} times the baseline's at the first step: "
+            "look for a factor in the loss (weights, reduction, number of samples or devices)."
+        )
     there = {name for name, place in outside.items() if place == first}
-    words = _words(there, first, {name for name in apart if "norm" in name.lower()})
+    norms = {name for name in apart if "norm" in name.lower()}
+    step = int(start.series[0].steps[first])
+    words = _of_first(there, norms) if first == 0 else _of_later(there, norms, first, step)
     return f"{words}{_precision(first, float(apart[judged][0]))}"
 
 
-def _words(there: set[str], first: int, norms: set[str]) -> str:
-    """Returns what the figures that leave the envelope first point to.
+def _scaled(judged: str, outside: Mapping[str, int], apart: Mapping[str, Floats]) -> float:
+    """Returns the ratio of both sides at the first step if loss and gradients share it, or 0."""
+    gradients = [name for name in apart if _is_gradient(name)]
+    if judged not in outside or not gradients:
+        return 0.0
+    ratios = [1 + float(apart[name][0]) for name in (judged, *gradients)]
+    loss = ratios[0] - 1
+    same = all(abs(ratio - ratios[0]) <= STEADY * abs(loss) for ratio in ratios)
+    return ratios[0] if same and abs(loss) > LOW_PRECISION[1] else 0.0
 
-    `norms` are the norms that the logs hold; without them the loss alone is known.
-    """
-    when = "first" if first == 0 else _ordinal(first + 1)
+
+def _is_gradient(name: str) -> bool:
+    return "grad" in name.lower() and "norm" in name.lower()
+
+
+def _is_update(name: str) -> bool:
+    return any(word in name.lower() for word in ("update", "weight", "param"))
+
+
+def _of_schedules(there: set[str], norms: set[str]) -> str:
+    """Returns that the schedule differs, if nothing but schedules differs."""
     schedules = {name for name in there if is_schedule(name)}
     if schedules and not there - norms - schedules:
         return f"The {' and '.join(sorted(schedules))} differs: look at the schedule."
-    if there - norms - schedules:
-        return _of_loss(first, norms)
-    if any("grad" in name for name in there):
-        return (
-            f"The loss of the {when} step agrees and its gradients do not: look at the backward "
-            "pass."
-        )
-    if any("update" in name or "weight" in name for name in there):
-        return (
-            f"The loss of the {when} step and its gradients agree and the update does not: look at "
-            "the optimizer, its settings and the schedule."
-        )
-    return "Only the buffers differ: look at the running statistics."
+    return ""
 
 
-def _of_loss(first: int, norms: set[str]) -> str:
-    """Returns what a loss that differs first points to."""
-    if first == 0:
+def _of_first(there: set[str], norms: set[str]) -> str:
+    """Returns what the figures of the first step point to; before it there was no update."""
+    if schedule := _of_schedules(there, norms):
+        return schedule
+    if there - norms:
         return (
             "The first loss already differs, before any update: look at the forward pass, the loss "
             "and the data."
         )
-    if any("update" in name or "weight" in name for name in norms):
-        updates = "The first update agrees" if first == 1 else f"The first {first} updates agree"
+    if any(map(_is_gradient, there)):
+        return f"The first loss agrees and its gradients do not: {BACKWARD}."
+    if any(map(_is_update, there)):
         return (
-            f"{updates}: look at the data of the {_ordinal(first + 1)} step, and at what the "
-            "forward pass does from there on."
+            "The first loss and its gradients agree and the update does not: look at the "
+            "optimizer, its settings and the schedule."
+        )
+    return "Only the buffers differ: look at the running statistics."
+
+
+def _of_later(there: set[str], norms: set[str], first: int, step: int) -> str:
+    """Returns what the figures of a later step point to, after `first` steps that agree.
+
+    Without a norm of the updates in the log, the optimizer may be at fault as well: the norm of the
+    weights hardly changes with it.
+    """
+    if schedule := _of_schedules(there, norms):
+        return schedule
+    updates = any("update" in name.lower() for name in norms)
+    before = "The first update" if first == 1 else f"The first {first} updates"
+    if there - norms:
+        return _of_loss(first, step, before if updates else "")
+    if any(map(_is_gradient, there)):
+        if updates:
+            return (
+                f"{before} and the loss of step {step} agree, and its gradients do not: {BACKWARD}."
+            )
+        return (
+            f"The loss of step {step} agrees and its gradients do not: {BACKWARD}; also at the "
+            "optimizer, because the log has no norm of the updates."
+        )
+    if any(map(_is_update, there)):
+        return (
+            f"The loss of step {step} and its gradients agree and the update does not: look at the "
+            "optimizer, its settings and the schedule."
+        )
+    return "Only the buffers differ: look at the running statistics."
+
+
+def _of_loss(first: int, step: int, updates: str) -> str:
+    """Returns what a loss points to that differs after `first` steps."""
+    if updates:
+        return (
+            f"{updates} {'agrees' if first == 1 else 'agree'}, as far as the norms show: look at "
+            f"the data of step {step}, at what the forward pass does from there on, and at "
+            "settings of the optimizer with a small effect, such as weight decay."
         )
     if first == 1:
         return (
@@ -89,19 +148,9 @@ def _of_loss(first: int, norms: set[str]) -> str:
             "optimizer."
         )
     return (
-        f"{first} losses agree: look at what changes with the step (state, schedule, data order), "
-        "or at a fault whose effect starts near zero."
+        f"{first} losses agree: look at what changes with the step (state of the optimizer, "
+        "schedule, data order), or at a fault whose effect starts near zero."
     )
-
-
-def _ordinal(number: int) -> str:
-    """Returns a number as an ordinal.
-
-    >>> _ordinal(2), _ordinal(3), _ordinal(11), _ordinal(21)
-    ('2nd', '3rd', '11th', '21st')
-    """
-    last = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{last}"
 
 
 def _precision(first: int, deviation: float) -> str:

@@ -53,8 +53,8 @@ runs of this project's network on a CPU fail at 2 v 1, with it 2 %."""
 PAIRS = 1714
 """Pairs of seeds that were compared for `GROSS`: p is below 1 / 1,715 beyond it."""
 SETTLES = (
-    "run both sides from the same start: `python -m model.train --same-start --steps 20`, or "
-    "docs/how-to/same-start.md for another program"
+    "run both sides from the same start for 20 steps (docs/how-to/same-start.md; with model.train: "
+    "--same-start)"
 )
 
 

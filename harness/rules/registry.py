@@ -26,7 +26,9 @@ from harness.version import Extension, extensions
 
 GROUP = "harness.rules"
 """The group of the entry points."""
-SHARED = frozenset({"calls", "departure", "finding", "holm", "ranges", "registry"})
+SHARED = frozenset(
+    {"calls", "departure", "finding", "holm", "looks", "ranges", "registry", "start_words"}
+)
 """Files of this folder that define no rule."""
 
 

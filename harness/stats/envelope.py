@@ -79,11 +79,19 @@ def envelope(series: StartSeries, *, precision: str, same: bool, quantile: float
     by_precision = np.maximum(FIRST.get(precision, COARSEST) * grown, ULP)
     if not benign.shape[0]:
         return Envelope(limit=by_precision + hidden, scale=scale, runs=0)
-    spread = np.maximum.accumulate(np.sqrt(np.nanmean(benign**2, axis=0)))
+    spread = np.maximum.accumulate(np.sqrt(_mean_square(benign)))
     limit = np.maximum(quantile * KERNELS * np.hypot(spread, ULP), np.minimum(TIE * grown, MOST))
     if not same:
         limit = np.maximum(limit, by_precision)
     return Envelope(limit=limit + hidden, scale=scale, runs=benign.shape[0])
+
+
+def _mean_square(benign: Floats) -> Floats:
+    """Returns the mean square (n,) of the deviations (K, n) without NaN; 0 where all are NaN."""
+    known = ~np.isnan(benign)
+    squares = np.where(known, benign, 0.0) ** 2
+    mean: Floats = squares.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return mean
 
 
 def deviation(curves: Floats, baseline: Floats, scale: Floats) -> Floats:

@@ -68,6 +68,8 @@ def _megatron(line: int, name: str, text: str, into: Collector) -> None:
             kind = "bfloat16" if name == "bf16" else "float16"
             into.fact("precision", f"amp-{kind}", line=line)
         return
+    if name == "params_dtype" and text == "torch.float32":  # neither bf16 nor fp16
+        into.fact("precision", "float32", line=line)
     value = argument_value(text)
     if value is None:
         return

@@ -7,9 +7,11 @@ from rich.console import Console
 from harness.comparison.diagnosis import Diagnosis
 from harness.comparison.pipeline import Comparison
 from harness.log.wording import counted
+from harness.report.comparison import tables
 from harness.report.screen import lay_out, words
 from harness.report.table import Table
 from harness.rules import Verdict
+from harness.rules.same_start import RULE as SAME_START
 from harness.stats.signature import words_of
 
 
@@ -17,12 +19,9 @@ def write(comparison: Comparison, diagnosis: Diagnosis, out: Console) -> None:
     """Prints the verdict, the similar faults as a table, and the accuracy of a diagnosis."""
     reasons = comparison.judgement.reasons
     out.print(words(f"{comparison.verdict}: {reasons[0] if reasons else ''}"), soft_wrap=True)
-    passes = comparison.verdict is Verdict.PASS
-    why_empty = (
-        "the candidate passes, so there is no difference to explain"
-        if passes
-        else diagnosis.why_empty
-    )
+    if tables.fails_from_start(comparison):
+        out.print(words(tables.NEXT), soft_wrap=True)
+    why_empty = _unfit(comparison) or diagnosis.why_empty
     if why_empty:
         out.print(words(f"no diagnosis: {why_empty}"), soft_wrap=True)
         return
@@ -36,6 +35,20 @@ def write(comparison: Comparison, diagnosis: Diagnosis, out: Console) -> None:
         f"{_spread(diagnosis)}",
         soft_wrap=True,
     )
+
+
+def _unfit(comparison: Comparison) -> str:
+    """Returns why known faults explain nothing here; empty if they may."""
+    if comparison.verdict is Verdict.PASS:
+        return "the candidate passes, so there is no difference to explain"
+    if comparison.verdict is Verdict.INCOMPARABLE:
+        return "the two sides are different experiments; make the facts equal first"
+    if any(finding.rule == SAME_START for finding in comparison.judgement.findings):
+        return (
+            "the effects of known faults were measured on whole runs, and these runs were judged "
+            "by their first steps; the reason above says which part of the training differs first"
+        )
+    return ""
 
 
 def table(diagnosis: Diagnosis) -> Table:

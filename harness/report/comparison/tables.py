@@ -13,12 +13,17 @@ from harness.log.run import Run
 from harness.log.wording import counted
 from harness.report import verdicts
 from harness.report.table import Table, listed
-from harness.rules import Finding, RuleCall
+from harness.rules import Finding, RuleCall, Verdict
+from harness.rules.same_start import RULE as SAME_START
 
 ERRORS_NOTE = (
     "rel is the mean of each step's error divided by that step's baseline. Steps with a small "
     "baseline weigh more in it than in the difference of the mean level, so the two may differ, "
     "even in sign"
+)
+NEXT = (
+    "Next: both sides share a start, so captures of its first step show where they part; run "
+    "`harness locate`"
 )
 CLASSES = {
     "differs": "must match, differs",
@@ -35,10 +40,22 @@ def headline(comparison: Comparison) -> str:
 
 
 def reasons(comparison: Comparison) -> tuple[str, ...]:
-    """Returns the reasons of the verdict, without the part of the run that the headline names."""
+    """Returns the reasons of the verdict, and what to run next if a start is shared.
+
+    The part of the run that the headline names is left out.
+    """
     judgement = comparison.judgement
     scope = f"{judgement.scope}: " if judgement.scope else ""
-    return tuple(reason.removeprefix(scope) for reason in judgement.reasons)
+    stated = tuple(reason.removeprefix(scope) for reason in judgement.reasons)
+    return (*stated, NEXT) if fails_from_start(comparison) else stated
+
+
+def fails_from_start(comparison: Comparison) -> bool:
+    """Returns whether runs from the same start differ, so that captures can locate the cause."""
+    return comparison.verdict is Verdict.FAIL and any(
+        finding.rule == SAME_START and finding.verdict is Verdict.FAIL
+        for finding in comparison.judgement.findings
+    )
 
 
 def side_text(value: SideValue) -> str:
@@ -207,13 +224,20 @@ def policy_lines(comparison: Comparison) -> tuple[str, ...]:
     lines = [
         *(f"rule {text}" for text in rule_texts(comparison)),
         "every rule must pass" if len(policy.calls) > 1 else "the rule must pass",
-        f"at least {counted(policy.records, 'common record')}, at most {policy.max_missing:.1%} "
-        "missing",
+        f"at least {_least(comparison)}, at most {policy.max_missing:.1%} missing",
     ]
     if policy.allow:
         reason = f": {policy.allow_reason}" if policy.allow_reason else ""
         lines.append(f"allowed to differ: {_listing(policy.allow)}{reason}")
     return tuple(lines)
+
+
+def _least(comparison: Comparison) -> str:
+    """Returns how much data a pass needs; `same-start` asks for steps, the other rules for more."""
+    findings = comparison.judgement.findings
+    if findings and all(finding.rule == SAME_START for finding in findings):
+        return f"{findings[0].parameters['steps']} common steps from the start"
+    return counted(comparison.policy.records, "common record")
 
 
 def rule_texts(comparison: Comparison) -> tuple[str, ...]:

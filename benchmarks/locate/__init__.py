@@ -1,0 +1,1 @@
+"""Error rates of `harness locate`: planted kernel faults, faults of the model, healthy kernels."""

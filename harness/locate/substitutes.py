@@ -1,0 +1,93 @@
+"""Operators that one side ran in the place of others: not compared, but maybe the cause.
+
+A tensor differs first, and on the candidate an operator went into it that the baseline does not
+have: another interpolation, another number format, a softmax written by hand. Nothing says whether
+the operator's own result is right. If one operator replaced one operator, the candidate was asked
+for something else, and the replacement is named first. So it is if what a module was given differs,
+since the cause lies before. If a device splits an operator into several
+or joins them, their results meet again at a later operator, which stays the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.locate import names
+from harness.locate.capture import Capture, Record
+from harness.locate.match import Matched
+from harness.locate.result import Row
+
+NAMED = 3
+"""Operators of the baseline that a note names."""
+
+
+def with_substitutes(
+    culprits: Sequence[Row], rows: Sequence[Row], ours: Capture, theirs: Capture, matched: Matched
+) -> tuple[Row, ...]:
+    """Returns the culprits with the operator that went into the first one without a partner."""
+    if not culprits or culprits[0].kind in {"weight", "buffer", "input"}:
+        return tuple(culprits)
+    place = next(n for n, row in enumerate(rows) if row is culprits[0])
+    alone = set(matched.theirs_only)
+    chain = _alone_before(theirs, int(matched.pairs[place, 1]), alone)
+    if not chain:
+        return tuple(culprits)
+    first = theirs.records[chain[0]]
+    replaced = [ours.records[n] for n in matched.ours_only if _same_place(ours.records[n], first)]
+    others = [theirs.records[n] for n in alone if _same_place(theirs.records[n], first)]
+    row = _row(first, culprits[0], replaced)
+    if is_input(culprits[0]) or _one_for_one(replaced, others):
+        return (row, *culprits)
+    return (culprits[0], row, *culprits[1:])
+
+
+def is_input(row: Row) -> bool:
+    """Returns whether a row is what a module was given: the cause lies before it."""
+    return row.kind == "module" and row.operator.startswith("input ")
+
+
+def _alone_before(capture: Capture, start: int, alone: set[int]) -> list[int]:
+    """Returns the operators without a partner that lead to a record, in the order of execution."""
+    found: set[int] = set()
+    ahead = [start]
+    while ahead:
+        for n in capture.records[ahead.pop()].made_from:
+            if n in alone and n not in found and capture.records[n].kind == "operator":
+                found.add(n)
+                ahead.append(n)
+    return sorted(found)
+
+
+def _same_place(record: Record, other: Record) -> bool:
+    return record.kind == "operator" and (
+        (record.step, record.phase, names.path(record.module))
+        == (other.step, other.phase, names.path(other.module))
+    )
+
+
+def _one_for_one(replaced: Sequence[Record], others: Sequence[Record]) -> bool:
+    """Returns whether the baseline ran as many operators of the same shapes in this place.
+
+    Copies into another format are left out: they belong to the operator behind them.
+    """
+
+    def shapes(records: Sequence[Record]) -> list[tuple[int, ...]]:
+        kept = (r for r in records if names.canonical(r.name) not in {"to", "copy"})
+        return sorted(r.shape for r in kept)
+
+    return bool(replaced) and shapes(replaced) == shapes(others)
+
+
+def _row(record: Record, culprit: Row, replaced: Sequence[Record]) -> Row:
+    """Returns the row of an operator without a partner, with the error of what it went into."""
+    every = dict.fromkeys(f"{r.name} ({r.dtype})" for r in replaced)
+    ran = ", ".join([*every][:NAMED]) + (" and others" if len(every) > NAMED else "")
+    note = f"stored in {record.dtype}; " + (
+        f"the baseline ran {ran} here" if ran else "the baseline has no such operator here"
+    )
+    return replace(
+        culprit, kind="operator", operator=record.name, module=names.path(record.module),
+        phase=record.phase, call=record.call, order=record.order, output=record.output,
+        dtype=record.dtype, shape=record.shape, source=record.source, note=note,
+    )  # fmt: skip
