@@ -30,14 +30,16 @@ class _Scaler(GradScaler):
         """Divides the gradients by the scale.
 
         torch inverts the scale in float64 on the device. Without float64 there, the host does it.
+        A scaler that is off, as for bfloat16, has no scale.
         """
-        scale = self._scale
+        scale = self._scale if self.is_enabled() else None
         if scale is not None and not has_float64(device_of_type(scale.device.type)):
             self._scale = scale.cpu()
         try:
             super().unscale_(optimizer)
         finally:
-            self._scale = scale
+            if scale is not None:
+                self._scale = scale
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness import Policy, compare
+from harness.align.benign import showing_rounding
 from harness.cli.main import app
 from harness.errors import PolicyError
 from harness.log.facts import FINGERPRINTS
@@ -296,3 +297,18 @@ def test_no_fault_of_whole_runs_is_named_for_the_first_steps(tmp_path):
     assert found.exit_code == 1
     assert "measured on whole runs" in " ".join(found.output.split())
     assert "similarity" not in found.output
+
+
+@pytest.mark.parametrize(("precision", "by", "kept"), [
+    ("amp-bfloat16", 0.015, True),
+    ("amp-float16", 0.002, True),
+    ("float32", 0.015, False),
+    ("amp-bfloat16", 0.2, False),
+])  # fmt: skip
+def test_a_rounding_of_16_bits_moves_the_fingerprints_of_a_perturbed_run(precision, by, kept):
+    facts = {"precision": precision, "start_weights": "1.5 -0.25 0.75"}
+    near = {**facts, "start_weights": f"{1.5 + by} -0.25 0.75", "perturbed": "draw 9"}
+    baseline = start_run(facts=facts, source="gpu.log")
+    other = start_run(deviations(rng(9)), source="odd.log", facts=near)
+    found, left_out = showing_rounding(baseline, [other], metric="loss")
+    assert (bool(found), bool(left_out)) == (kept, not kept)
