@@ -151,6 +151,6 @@ def test_float16_scales_gradients_and_its_state_survives():
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_gradients_are_clipped_with_and_without_a_scale(dtype):
     use_device(find_device("cpu"))
-    change = step(AmpOptimWrapper, dtype=dtype, clip_grad={"max_norm": 0.01})[1]
-    whole = step(AmpOptimWrapper, dtype=dtype)[1]
+    change = step(AmpOptimWrapper, dtype=dtype, loss_scale=128.0, clip_grad={"max_norm": 0.01})[1]
+    whole = step(AmpOptimWrapper, dtype=dtype, loss_scale=128.0)[1]
     assert change.norm() <= 0.5 * 0.01 * (1 + 1e-3) < whole.norm()  # the rate times the norm
