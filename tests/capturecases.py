@@ -226,7 +226,9 @@ def pools_with_ties() -> tuple[nn.Module, Step]:
             functional.max_pool2d(x, 2), functional.avg_pool2d(x, 2),
             functional.adaptive_avg_pool2d(x, 8), functional.adaptive_max_pool2d(x, 8),
             functional.lp_pool2d(x + 1, 2, 2),
-            functional.max_unpool2d(*functional.max_pool2d(x, 2, return_indices=True), 2)[:, :, ::2, ::2],
+            functional.max_unpool2d(*functional.max_pool2d(x, 2, return_indices=True), 2)[
+                :, :, ::2, ::2
+            ],
         ]  # fmt: skip
         return self.last(torch.cat(parts, 1))
 
@@ -328,7 +330,8 @@ def elementwise() -> tuple[nn.Module, Step]:
             functional.leaky_relu(y), functional.gelu(y, approximate="tanh"), functional.glu(y),
             functional.selu(y), functional.logsigmoid(y), torch.atan2(y, z), y.remainder(0.7),
             torch.lerp(y, z, 0.3), torch.addcmul(y, z, z), torch.addcdiv(y, y, z), z.logit(),
-            torch.logaddexp(y, z), functional.normalize(y), functional.cosine_similarity(y, z)[:, None],
+            torch.logaddexp(y, z), functional.normalize(y),
+            functional.cosine_similarity(y, z)[:, None],
             functional.softmin(y, 1), functional.hardsigmoid(y), torch.heaviside(y, z).detach(),
         ]  # fmt: skip
         return torch.cat(parts, 1)
@@ -348,7 +351,10 @@ def losses() -> tuple[nn.Module, Step]:
         )
         return (
             functional.cross_entropy(y, labels, ignore_index=255, label_smoothing=0.1)
-            + functional.cross_entropy(y.T[None, :, :, None].expand(1, 5, 6, 2), labels.clamp(max=4)[None, :, None].expand(1, 6, 2))
+            + functional.cross_entropy(
+                y.T[None, :, :, None].expand(1, 5, 6, 2),
+                labels.clamp(max=4)[None, :, None].expand(1, 6, 2),
+            )
             + functional.cross_entropy(y, kinds)
             + functional.binary_cross_entropy_with_logits(y, kinds)
             + functional.binary_cross_entropy(y.sigmoid(), kinds)

@@ -54,10 +54,13 @@ PLANTED = [
 
 def located(name, *damage, precision=None, output=0):
     network, step = made(name)
-    with Damage(*damage[:2], nth=damage[2] if len(damage) > 2 else None, output=output) as fault:
-        with replay(network, quiet=True) as watched:
-            with torch.autocast("cpu", precision or torch.bfloat16, enabled=bool(precision)):
-                step()
+    nth = damage[2] if len(damage) > 2 else None
+    with (
+        Damage(*damage[:2], nth=nth, output=output) as fault,
+        replay(network, quiet=True) as watched,
+        torch.autocast("cpu", precision or torch.bfloat16, enabled=bool(precision)),
+    ):
+        step()
     assert fault.damaged
     return watched.located
 
@@ -128,9 +131,9 @@ def test_a_module_that_is_called_twice_is_named_with_its_call():
         return self.shared(torch.tanh(self.shared(x)))
 
     network = Calls(forward, shared=nn.Sequential(nn.Linear(4, 4), nn.Softplus()))
-    with Damage("softplus_backward", scaled(1.01), nth=0):
-        with replay(network, quiet=True) as watched:  # the backward pass begins at the last call
-            network(torch.randn(2, 4)).sum().backward()
+    fault = Damage("softplus_backward", scaled(1.01), nth=0)  # that of the last forward call
+    with fault, replay(network, quiet=True) as watched:
+        network(torch.randn(2, 4)).sum().backward()
     row = first(watched.located)
     assert (row.module, row.call, row.phase) == ("shared.1", 1, BACKWARD)
 
@@ -446,9 +449,13 @@ def test_a_bundle_repeats_the_operator_with_torch_alone(tmp_path):
 def test_a_bundle_is_written_for_each_operator_up_to_the_number(tmp_path):
     block = Block()
     kinds = ("gelu", "addmm", "native_layer_norm")
-    with Damage(kinds[0], scaled(2)), Damage(kinds[1], scaled(2)), Damage(kinds[2], scaled(2)):
-        with replay(block, quiet=True, report=tmp_path, bundles=2):
-            block(torch.randint(0, 50, (2, 16)))
+    with (
+        Damage(kinds[0], scaled(2)),
+        Damage(kinds[1], scaled(2)),
+        Damage(kinds[2], scaled(2)),
+        replay(block, quiet=True, report=tmp_path, bundles=2),
+    ):
+        block(torch.randint(0, 50, (2, 16)))
     names = sorted(path.name for path in (tmp_path / "bundles").iterdir())
     assert len(names) == 2
     assert names[0].startswith("0-aten-")

@@ -19,7 +19,9 @@ from harness.locate.format import from_bytes, to_bytes
 
 def network():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)
+    )
 
 
 def batch(step=0):
@@ -62,14 +64,16 @@ def names(capture, kind, **fields):
 
 
 def slow_signs(bits, count):
-    return [1 if int(word) >> k & 1 else -1 for word in bits.random_raw(count // 64) for k in range(64)]
+    return [
+        1 if int(word) >> k & 1 else -1 for word in bits.random_raw(count // 64) for k in range(64)
+    ]
 
 
 def slow_sketch(elements):
     """The sums of docs/reference/capture.md, element by element."""
     block = 1 << 20
     table = slow_signs(np.random.PCG64(20181127), min(block, -(-len(elements) // 64) * 64))
-    sums = [0.0] * 128
+    sums, second = [0.0] * 128, []
     for i, x in enumerate(elements):
         second = slow_signs(np.random.PCG64([1811, i // block]), 128) if i % block == 0 else second
         if np.isfinite(x):
@@ -95,7 +99,9 @@ def test_the_sketch_of_several_blocks_uses_the_second_table():
     np.testing.assert_array_equal(sketch(x).sums, want)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.uint8])
+@pytest.mark.parametrize(
+    "dtype", [torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.uint8]
+)
 def test_the_sketch_of_a_format_is_that_of_its_numbers(dtype):
     x = (torch.rand(300, generator=torch.Generator().manual_seed(1)) * 5).to(dtype)
     np.testing.assert_allclose(sketch(x).sums, slow_sketch(x.double().tolist()), rtol=1e-12)
@@ -156,7 +162,9 @@ def test_operators_carry_module_pass_line_and_what_they_are_made_from():
     backward = of(capture, "operator", name="aten::convolution_backward")
     assert {(r.module, r.phase) for _, r in backward} == {("0", "backward")}
     (gradient,) = of(capture, "gradient", name="0.weight")
-    assert {capture.records[m].name for m in gradient[1].made_from} == {"aten::convolution_backward"}
+    assert {capture.records[m].name for m in gradient[1].made_from} == {
+        "aten::convolution_backward"
+    }
     orders = [r.order for _, r in of(capture, "operator")]
     assert orders == sorted(orders)
     assert not any("optimizer" in r.phase for r in capture.records)
@@ -171,9 +179,9 @@ def test_any_step_can_be_recorded_and_read_back(name):
     again = from_bytes(to_bytes(capture), source="x")
     assert again.records == capture.records
     np.testing.assert_array_equal(again.sketches, capture.sketches)
-    assert {"weight", "input", "operator", "gradient", "update"} <= {r.kind for r in again.records} | (
-        {"input"} if name == "embedding_bag" else set()
-    )
+    assert {"weight", "input", "operator", "gradient", "update"} <= {
+        r.kind for r in again.records
+    } | ({"input"} if name == "embedding_bag" else set())
 
 
 def test_the_same_start_gives_the_same_bytes(tmp_path):
@@ -272,7 +280,7 @@ def test_a_network_without_torchs_optimizer_has_steps_too():
             model(batch(step)[0]).square().mean().backward()
             with torch.no_grad():
                 for p in model.parameters():
-                    p -= 0.1 * p.grad
+                    p.sub_(0.1 * p.grad)
                     p.grad = None
 
     capture = recorded(network(), run, steps=5)
@@ -320,7 +328,10 @@ def test_evaluations_leave_no_record(moment):
             optimizer.step()
             optimizer.zero_grad()
 
-    with_evaluations, without = recorded(network(), run, steps=2), recorded(network(), plain, steps=2)
+    with_evaluations, without = (
+        recorded(network(), run, steps=2),
+        recorded(network(), plain, steps=2),
+    )
     key = [(r.kind, r.name, r.module, r.step, r.call) for r in without.records]
     assert [(r.kind, r.name, r.module, r.step, r.call) for r in with_evaluations.records] == key
     np.testing.assert_array_equal(with_evaluations.sketches, without.sketches)
@@ -374,20 +385,24 @@ def test_a_twin_moves_weights_and_inputs_by_a_rounding_of_the_format(precision):
     def run(model):
         with torch.autocast("cpu", torch.bfloat16, enabled=precision is not None):
             seen.append([])
-            handle = model.register_forward_pre_hook(lambda m, args: seen[-1].append(args[0].clone()))
+            handle = model.register_forward_pre_hook(
+                lambda m, args: seen[-1].append(args[0].clone())
+            )
             model(batch()[0]).square().mean().backward()
             handle.remove()
 
     seen = []
     plain, twin = network(), network()
     captures = [recorded(plain, run), recorded(twin, run, twin=1)]
-    pairs = list(zip(plain.parameters(), twin.parameters(), strict=True)) + [(seen[0][0], seen[1][0])]
-    for before, after in pairs:
-        before, after = before.detach().double(), after.detach().double()
+    pairs = [*zip(plain.parameters(), twin.parameters(), strict=True), (seen[0][0], seen[1][0])]
+    for one, other in pairs:
+        before, after = one.detach().double(), other.detach().double()
         assert torch.equal(after[before == 0], before[before == 0])
         steps = ((after - before) / before)[before != 0].abs().tolist()
         # in float32 a product rounds to one or two units in the last place
-        assert all(unit / 2.1 < step <= unit * (1.5 if precision is None else 1.0001) for step in steps)
+        assert all(
+            unit / 2.1 < step <= unit * (1.5 if precision is None else 1.0001) for step in steps
+        )
     for kind in ("weight", "input"):
         for (n, _), (m, _) in zip(of(captures[0], kind), of(captures[1], kind), strict=True):
             distance = np.linalg.norm(captures[0].sketches[n] - captures[1].sketches[m])
@@ -426,7 +441,9 @@ def test_twins_lie_beside_the_capture():
 # --- nothing else changes -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["encoder_layer", "convolutions_2d", "checkpoint_saved_tensors", "adamw_fused"])
+@pytest.mark.parametrize(
+    "name", ["encoder_layer", "convolutions_2d", "checkpoint_saved_tensors", "adamw_fused"]
+)
 def test_recording_changes_no_bit_of_the_training(name):
     def run(watched):
         model, step = made(name)
@@ -457,10 +474,13 @@ def test_everything_is_restored_after_an_error_inside_the_block(tmp_path):
 
 def test_a_block_without_a_step_is_an_error(tmp_path):
     model = network()
-    with pytest.raises(ValueError, match="nothing was recorded"), record(model, tmp_path / "a.capture"):
-        model.eval()
-        with torch.no_grad():
+
+    def evaluate():
+        with record(model, tmp_path / "a.capture"), torch.no_grad():
             model(batch()[0])
+
+    with pytest.raises(ValueError, match="nothing was recorded"):
+        evaluate()
     assert not list(tmp_path.iterdir())
 
 
@@ -474,5 +494,8 @@ def test_options_out_of_range_are_refused(options, message):
 
 def test_a_compiled_network_is_refused(tmp_path):
     model = torch.compile(network(), backend="eager")
-    with pytest.raises(ValueError, match="^the network is compiled"), record(model, tmp_path / "a"):
+    with (
+        pytest.raises(ValueError, match=r"^the network is compiled"),
+        record(model, tmp_path / "a"),
+    ):
         pass

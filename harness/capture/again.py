@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import _disable_current_modes
-from torch.utils._pytree import tree_map, tree_map_only
 
 from harness.capture.operators import bare_name, named, results
 from harness.capture.renamed import OTHER_NAMES
+from harness.capture.trees import mapped, mapped_tensors
 
 CPU = torch.device("cpu")
 aten = torch.ops.aten
@@ -28,7 +29,29 @@ def on_host(args: Any, kwargs: Any) -> Arguments:
 
     Storage that two arguments share is not shared by the copies.
     """
-    return tree_map(_to_host, (args, kwargs))
+    return mapped(_to_host, (args, kwargs))
+
+
+def seen_from_host(args: Any, kwargs: Any) -> Arguments:
+    """Returns the same, but without a copy of what lies in the CPU's memory already."""
+
+    def move(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return value.detach().to(CPU)
+        return CPU if isinstance(value, torch.device) else value
+
+    return mapped(move, (args, kwargs))
+
+
+@contextmanager
+def without_modes() -> Iterator[None]:
+    """Runs operators without the modes below; torch's own context costs more than an operator."""
+    if torch._C._len_torch_dispatch_stack():
+        with _disable_current_modes(), torch.no_grad():
+            yield
+    else:
+        with torch.no_grad():
+            yield
 
 
 def _to_host(value: Any) -> Any:
@@ -40,7 +63,7 @@ def _to_host(value: Any) -> Any:
 
 def in_float64(arguments: Arguments) -> Arguments:
     """Returns copies of the arguments with every floating-point number in float64."""
-    return tree_map(_to_float64, arguments)
+    return mapped(_to_float64, arguments)
 
 
 def _to_float64(value: Any) -> Any:
@@ -57,7 +80,7 @@ def _to_float64(value: Any) -> Any:
 
 def copied(arguments: Arguments) -> Arguments:
     """Returns copies of the tensors; operators in place write into them."""
-    return tree_map_only(Tensor, torch.Tensor.clone, arguments)
+    return mapped_tensors(torch.Tensor.clone, arguments)
 
 
 def moved_by_a_rounding(arguments: Arguments, *, seed: int) -> Arguments:
@@ -75,7 +98,7 @@ def moved_by_a_rounding(arguments: Arguments, *, seed: int) -> Arguments:
         signs = torch.randint(0, 2, value.shape, generator=generator, dtype=torch.int8) * 2 - 1
         return value.double() * (1 + signs.double() * (torch.finfo(value.dtype).eps / 2))
 
-    return tree_map(move, arguments)
+    return mapped(move, arguments)
 
 
 def run(op: OpOverload, arguments: Arguments, device_results: list[Tensor]) -> list[Tensor | None]:
@@ -98,7 +121,7 @@ def run(op: OpOverload, arguments: Arguments, device_results: list[Tensor]) -> l
         if found is not None:
             tries.append(lambda: [*results(op, args, kwargs, found(*args, **kwargs))])
     reason: Exception | None = None
-    with _disable_current_modes(), torch.no_grad():
+    with without_modes():
         for attempt in tries:
             try:
                 return attempt()

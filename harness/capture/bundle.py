@@ -17,8 +17,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from harness.capture.judging import Call
-from harness.capture.operators import tensors, written
+from harness.capture.operators import written
+from harness.capture.runs import Call
+from harness.capture.trees import tensors
 from harness.locate.result import Row
 from harness.system.whole import write_bytes
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -23,15 +25,24 @@ def errors(result: Tensor, exact: Tensor, mask: Tensor | None, exact_l2: float) 
         difference, exact = difference[mask], exact[mask]
     if difference.numel() == 0:
         return Errors()
-    l2 = float(torch.linalg.vector_norm(difference))
+    l2, largest = sizes(difference)
     if l2 == 0.0:
         return Errors()
-    along = float(torch.dot(difference.reshape(-1), exact.reshape(-1)))
-    return Errors(
-        l2=l2,
-        largest=float(torch.linalg.vector_norm(difference, float("inf"))),
-        bias=abs(along) / exact_l2 if exact_l2 else 0.0,
-    )
+    along = float(torch.dot(difference.reshape(-1), exact.reshape(-1))) if exact_l2 else 0.0
+    return Errors(l2=l2, largest=largest, bias=abs(along) / exact_l2 if exact_l2 else 0.0)
+
+
+def sizes(tensor: Tensor) -> tuple[float, float]:
+    """Returns the L2 norm and the largest absolute element of a float64 tensor.
+
+    A dot product and a minimum with a maximum take a quarter of the time of torch's norms. The
+    squares of numbers of float32 do not leave the range of float64.
+    """
+    flat = tensor.reshape(-1)
+    if not flat.numel():
+        return 0.0, 0.0
+    lowest, highest = torch.aminmax(flat)
+    return math.sqrt(float(torch.dot(flat, flat))), max(-float(lowest), float(highest))
 
 
 def wrongly_nonfinite(device: Tensor, healthy: Tensor, exact: Tensor) -> Tensor:

@@ -8,42 +8,23 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch._ops import OpOverload
-from torch.utils._pytree import tree_leaves
 
-from harness.capture.again import Arguments, copied, in_float64, moved_by_a_rounding, run
 from harness.capture.budget import described
 from harness.capture.errors_of import (
     errors,
     finite_in_all,
     place,
+    sizes,
     worst_place,
     wrongly_nonfinite,
 )
-from harness.capture.modules import Place
-from harness.capture.operators import bare_name, selects, tensors
+from harness.capture.operators import bare_name
 from harness.capture.places import free
 from harness.capture.renamed import OTHER_NAMES
-from harness.locate.limits import Judged, Measured, judge
+from harness.capture.runs import Call
+from harness.capture.trees import leaves, tensors
+from harness.locate.limits import Errors, Judged, Measured, judge
 from harness.locate.result import Row, State
-
-SEED = 1811
-"""Of the rounding that moves the inputs of an operator that is beyond its limit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One call: the operator, where it ran, and its arguments as they were before it, on the CPU.
-
-    `seen` are the device's results on the CPU, `repeats` those of further calls with the same
-    arguments.
-    """
-
-    op: OpOverload
-    at: Place
-    arguments: Arguments
-    seen: list[Tensor]
-    repeats: list[list[Tensor]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,48 +43,73 @@ def rows_of(call: Call) -> Iterator[Compared]:
     Raises:
         NoKernelError: the CPU cannot run the operator.
     """
-    healthy = run(call.op, copied(call.arguments), call.seen)
-    exact = run(call.op, in_float64(call.arguments), call.seen)
     for n, seen in enumerate(call.seen):
-        want = exact[n] if n < len(exact) else None
-        cpu = healthy[n] if n < len(healthy) else None
         if not seen.numel():
             continue
-        if want is None or cpu is None:
+        real = seen.is_floating_point() or seen.is_complex()
+        results = call.exact if real else call.healthy
+        want = results[n] if n < len(results) else None
+        if want is None:
             yield _unjudged(call, n, "the device's kernel alone has this result")
-        elif cpu.dtype != seen.dtype or cpu.shape != seen.shape or want.shape != seen.shape:
-            form = f"{str(cpu.dtype).removeprefix('torch.')} {list(cpu.shape)}"
+        elif want.shape != seen.shape or (want.dtype != seen.dtype and not real):
+            form = f"{str(want.dtype).removeprefix('torch.')} {list(want.shape)}"
             yield _unjudged(call, n, f"the CPU returns {form}")
-        elif seen.is_complex():
-            yield _floating(call, n, torch.view_as_real(cpu.resolve_conj()), _real(want))
-        elif seen.is_floating_point():
-            yield _floating(call, n, cpu, want.double())
+        elif real:
+            yield _floating(call, n, _real(want).double())
         else:
-            yield _whole_numbers(call, n, cpu)
+            yield _whole_numbers(call, n, want)
 
 
 def _real(tensor: Tensor) -> Tensor:
-    """Returns complex numbers as pairs of float64, other numbers as they are."""
+    """Returns complex numbers as pairs of real ones, other numbers as they are."""
     if not tensor.is_complex():
         return tensor
     return torch.view_as_real(tensor.resolve_conj())
 
 
-def _floating(call: Call, n: int, healthy: Tensor, exact: Tensor) -> Compared:
+def _floating(call: Call, n: int, exact: Tensor) -> Compared:
     """Returns the row of an output of floating-point numbers, of which complex ones have two."""
+    measured = _against_floor(call, n, exact)
+    if measured is not None:
+        judged = judge(measured)
+        if not judged.wrong:
+            hidden = measured.exact_l2 == 0 and _sees_zeros(call)
+            state: State = "hidden" if hidden else "healthy"
+            return _compared(call, n, exact, judged, state=state)
+    cpu = call.healthy[n]
+    if cpu is None or cpu.dtype != call.seen[n].dtype:
+        form = "nothing" if cpu is None else str(cpu.dtype).removeprefix("torch.")
+        return _unjudged(call, n, f"the CPU returns {form}")
+    return _against_healthy(call, n, _real(cpu), exact)
+
+
+def _against_floor(call: Call, n: int, exact: Tensor) -> Measured | None:
+    """Returns the figures without the healthy kernel's; None if a result is not finite.
+
+    Most results are within the floor of a limit, and the CPU's kernel need not run for them.
+    """
+    if call.repeats:
+        return None
+    measured = _measured(call, n, exact, None, healthy=Errors())
+    finite = math.isfinite(measured.exact_l2) and math.isfinite(measured.device.l2)
+    return measured if finite else None
+
+
+def _against_healthy(call: Call, n: int, healthy: Tensor, exact: Tensor) -> Compared:
+    """Returns the row of a result that is not finite, or farther off than the floor."""
     seen = _real(call.seen[n])
-    stray = wrongly_nonfinite(seen, healthy, exact)
-    makes = not bool(torch.isfinite(seen).all()) and _all_finite(call.arguments)
-    if bare_name(call.op) in OTHER_NAMES and not _all_finite(call.arguments):
-        stray &= False  # kernels of other algorithms carry NaN to other places
-    if bool(stray.any()):
-        flat = int(stray.reshape(-1).to(torch.uint8).argmax())
-        note = f"{int(stray.sum())} elements are NaN or infinite on one side alone: "
-        note += place(flat, seen, exact)
-        row = _row(call, n, error=math.inf, limit=0.0, state="wrong", note=note)
-        return Compared(row=row, exact=exact, makes_nonfinite=makes)
     mask = finite_in_all(seen, healthy, exact)
-    measured = _measured(call, n, healthy, exact, mask)
+    makes = False
+    if mask is not None:
+        finite_before = _all_finite(call)
+        makes = finite_before and not bool(torch.isfinite(seen).all())
+        stray = wrongly_nonfinite(seen, healthy, exact)
+        # kernels of other algorithms carry NaN to other places
+        if bool(stray.any()) and (finite_before or bare_name(call.op) not in OTHER_NAMES):
+            return _stray(call, n, stray, exact, makes=makes)
+    size, _ = sizes(exact if mask is None else exact[mask])
+    own = errors(healthy.double(), exact, mask, size)
+    measured = _measured(call, n, exact, mask, healthy=own)
     judged = judge(measured)
     if judged.wrong and not measured.selects:
         measured = _with_moved(call, n, exact, mask, measured)
@@ -114,19 +120,33 @@ def _floating(call: Call, n: int, healthy: Tensor, exact: Tensor) -> Compared:
     note = _note(judged, seen, exact, mask) if judged.wrong else ""
     varies = measured.spread is not None and measured.spread.l2 > 0
     if varies:
-        note += f"{len(call.repeats) + 1} calls with the same inputs gave different results"
-    return Compared(
-        row=_row(call, n, error=judged.error, limit=judged.limit, state=state, note=note),
-        exact=exact,
-        makes_nonfinite=makes,
-        differs_between_calls=varies,
-    )
+        said = f"{len(call.repeats) + 1} calls with the same inputs gave different results"
+        note = f"{note}; {said}" if note else said
+    found = _compared(call, n, exact, judged, state=state, note=note)
+    return replace(found, makes_nonfinite=makes, differs_between_calls=varies)
 
 
-def _measured(call: Call, n: int, healthy: Tensor, exact: Tensor, mask: Tensor | None) -> Measured:
+def _compared(
+    call: Call, n: int, exact: Tensor, judged: Judged, *, state: State, note: str = ""
+) -> Compared:
+    row = _row(call, n, error=judged.error, limit=judged.limit, state=state, note=note)
+    return Compared(row=row, exact=exact)
+
+
+def _stray(call: Call, n: int, stray: Tensor, exact: Tensor, *, makes: bool) -> Compared:
+    flat = int(stray.reshape(-1).to(torch.uint8).argmax())
+    note = f"{int(stray.sum())} elements are NaN or infinite on one side alone: "
+    note += place(flat, _real(call.seen[n]), exact)
+    row = _row(call, n, error=math.inf, limit=0.0, state="wrong", note=note)
+    return Compared(row=row, exact=exact, makes_nonfinite=makes)
+
+
+def _measured(
+    call: Call, n: int, exact: Tensor, mask: Tensor | None, *, healthy: Errors
+) -> Measured:
     seen = _real(call.seen[n]).double()
     inside = exact if mask is None else exact[mask]
-    size = float(torch.linalg.vector_norm(inside))
+    size, largest = sizes(inside)
     spread = None
     if call.repeats:
         every = [errors(_real(again[n]).double(), seen, mask, size) for again in call.repeats]
@@ -135,11 +155,11 @@ def _measured(call: Call, n: int, healthy: Tensor, exact: Tensor, mask: Tensor |
         count=inside.numel(),
         eps=torch.finfo(call.seen[n].dtype).eps,  # complex64 has the eps of float32
         exact_l2=size,
-        exact_largest=float(inside.abs().max()) if inside.numel() else 0.0,
+        exact_largest=largest,
         device=errors(seen, exact, mask, size),
-        healthy=errors(healthy.double(), exact, mask, size),
+        healthy=healthy,
         spread=spread,
-        selects=selects(call.op),
+        selects=call.selects,
     )
 
 
@@ -147,7 +167,7 @@ def _with_moved(
     call: Call, n: int, exact: Tensor, mask: Tensor | None, measured: Measured
 ) -> Measured:
     """Returns the figures with what a rounding of the inputs changes."""
-    moved = run(call.op, moved_by_a_rounding(call.arguments, seed=SEED), call.seen)[n]
+    moved = call.moved[n]
     if moved is None:
         return measured
     size = measured.exact_l2
@@ -195,18 +215,15 @@ def _row(call: Call, n: int, *, error: float, limit: float, state: State, note: 
     )  # fmt: skip
 
 
-def _floats(arguments: Arguments) -> list[Tensor]:
-    return [t for t in tensors(arguments) if t.is_floating_point()]
-
-
-def _all_finite(arguments: Arguments) -> bool:
+def _all_finite(call: Call) -> bool:
     """Returns True if no argument is infinite or NaN; a mask is filled with infinity on purpose."""
-    numbers = [leaf for leaf in tree_leaves(arguments) if isinstance(leaf, float)]
+    numbers = [leaf for leaf in leaves(call.arguments) if isinstance(leaf, float)]
     return all(math.isfinite(number) for number in numbers) and all(
-        bool(torch.isfinite(t).all()) for t in _floats(arguments)
+        bool(torch.isfinite(t).all()) for t in tensors(call.arguments)
     )
 
 
 def _sees_zeros(call: Call) -> bool:
     """Returns True if an argument has several elements, all of them zero."""
-    return any(t.numel() > 1 and not bool(t.any()) for t in _floats(call.arguments))
+    every = [t for t in tensors(call.arguments) if t.is_floating_point() and t.numel() > 1]
+    return any(not bool(t.any()) for t in every)

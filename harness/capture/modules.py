@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -49,10 +49,12 @@ class Modules:
     An operator of the backward pass belongs to the module whose forward operator made its autograd
     node. A step begins at a call of the network that trains it, after the last step's update or
     after its gradients were set to zero. A call without gradients is an evaluation and belongs to
-    no step, and so does what runs between an update and the next step: `watching` is False then.
-    `on_forward` is called with the arguments of each call that trains, and with True if it begins a
-    step; `on_input` and `on_output` with what a module is given and returns; `on_optimizer` before
-    (True) and after (False) an optimizer's step.
+    no step, and neither does what runs between an update and the next step: `watching` is False
+    then.
+
+    `on_forward` is called for each call that trains, with its arguments, its number in the step,
+    and True if it begins the step. `on_input` and `on_output` are called with what a
+    module is given and returns, `on_optimizer` before (True) and after (False) an optimizer's step.
 
     Raises:
         ValueError: the network is compiled.
@@ -179,7 +181,7 @@ class Modules:
     def _leave(self, path: str, _: nn.Module, __: Any, output: Any) -> None:
         if not self._stack:
             return
-        _, call = self._stack.pop()
+        call = self._stack.pop()[1]
         if self.watching:
             for told in self.on_output:
                 told(path, call, output)
@@ -229,15 +231,18 @@ def line_of_the_program() -> str:
     """Returns `file:line` of the innermost frame outside torch and this package; "" without one."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith(NOT_THE_PROGRAM):
-            return f"{_short(name)}:{frame.f_lineno}"
+        name = _shown(frame.f_code.co_filename)
+        if name:
+            return f"{name}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
 
 
-def _short(name: str) -> str:
-    """Returns a path below the current folder as relative, another with its last two names."""
+@cache
+def _shown(name: str) -> str:
+    """Returns a file's path below the current folder, another's last two names, "" for torch's."""
+    if name.startswith(NOT_THE_PROGRAM):
+        return ""
     path = Path(name)
     try:
         return str(path.relative_to(Path.cwd()))

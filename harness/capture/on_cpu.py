@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_map
 
 from harness.capture.again import CPU, Arguments, on_host, run
 from harness.capture.modules import Modules
@@ -24,10 +23,10 @@ from harness.capture.operators import (
     computes,
     is_random,
     results,
-    tensors,
     written,
 )
 from harness.capture.renamed import OTHER_NAMES
+from harness.capture.trees import mapped, tensors
 from harness.errors import HarnessError
 from harness.locate.names import canonical
 
@@ -109,7 +108,7 @@ def _on_cpu(op: OpOverload, args: Any, kwargs: Any, device: torch.device) -> Any
         for tensor in results(op, *arguments, returned):
             if id(tensor) in back:
                 back[id(tensor)].copy_(tensor)
-        return tree_map(to_device, returned)
+        return mapped(to_device, returned)
 
 
 def _by_another_name(op: OpOverload, arguments: Arguments, reason: Exception) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
-from torch.utils._pytree import tree_leaves
+
+from harness.capture.trees import tensors
 
 UNINITIALISED = ("empty", "new_empty", "resize_", "_efficientzerotensor")
 NOT_COMPUTED = {
@@ -38,16 +40,19 @@ RUNNING = (3, 4)
 """The places of the running statistics among the arguments of a batch norm's forward."""
 
 
+@cache
 def name_of(op: OpOverload) -> str:
     """Returns `aten::relu` for `aten.relu.default`."""
     return str(op._schema.name)
 
 
+@cache
 def bare_name(op: OpOverload) -> str:
     """Returns `relu` for `aten.relu.default`."""
     return name_of(op).rpartition("::")[2]
 
 
+@cache
 def computes(op: OpOverload) -> bool:
     """Returns True if an operator computes numbers: no view, no allocation, no query."""
     name = bare_name(op)
@@ -75,14 +80,10 @@ def named(op: OpOverload, args: Any, kwargs: Any) -> dict[str, Any]:
     return {**dict(zip(stated, args, strict=False)), **kwargs}
 
 
+@cache
 def selects(op: OpOverload) -> bool:
     """Returns True if an operator rounds nothing."""
     return bare_name(op) in SELECTING
-
-
-def tensors(tree: Any) -> list[Tensor]:
-    """Returns the tensors of arguments or results, in order."""
-    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 
 def results(op: OpOverload, args: Any, kwargs: Any, returned: Any) -> list[Tensor]:
@@ -100,18 +101,26 @@ def results(op: OpOverload, args: Any, kwargs: Any, returned: Any) -> list[Tenso
 
 
 def written(op: OpOverload, args: Any, kwargs: Any) -> Iterator[Tensor]:
-    """Yields the arguments that an operator writes.
+    """Yields the arguments that an operator writes."""
+    for n, name in _written_places(op):
+        yield from tensors(args[n] if n < len(args) else kwargs.get(name))
+
+
+def writes(op: OpOverload) -> bool:
+    """Returns True if an operator may write into an argument."""
+    return bool(_written_places(op))
+
+
+@cache
+def _written_places(op: OpOverload) -> tuple[tuple[int, str], ...]:
+    """Returns places and names of the arguments that an operator writes.
 
     The schemas of batch norms do not say that they write the running statistics.
     """
-    for n, stated in enumerate(op._schema.arguments):
-        if stated.alias_info is None or not stated.alias_info.is_write:
-            continue
-        value = args[n] if n < len(args) else kwargs.get(stated.name)
-        yield from tensors(value)
+    stated = list(enumerate(op._schema.arguments))
+    found = [(n, a.name) for n, a in stated if a.alias_info is not None and a.alias_info.is_write]
     name = bare_name(op)
     if "batch_norm" in name and "backward" not in name:
-        for n in RUNNING:
-            stated = op._schema.arguments[n].name if n < len(op._schema.arguments) else ""
-            if stated.startswith("running_") and n < len(args) and isinstance(args[n], Tensor):
-                yield args[n]
+        running = [(n, stated[n][1].name) for n in RUNNING if n < len(stated)]
+        found += [(n, name) for n, name in running if name.startswith("running_")]
+    return tuple(found)

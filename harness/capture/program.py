@@ -64,13 +64,13 @@ class Late(TorchDispatchMode, Generic[W]):
         self._call = nn.Module.__call__
 
     def __enter__(self) -> Late:
-        nn.Module.__call__ = self._watched_call()
+        nn.Module.__call__ = self._watched_call()  # type: ignore[method-assign]
         super().__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
-        nn.Module.__call__ = self._call
+        nn.Module.__call__ = self._call  # type: ignore[method-assign]
         if self.watcher is not None:
             self.watcher.end()
 
@@ -90,7 +90,7 @@ class Late(TorchDispatchMode, Generic[W]):
         return call
 
     def _watch(self, module: nn.Module) -> None:
-        nn.Module.__call__ = self._call
+        nn.Module.__call__ = self._call  # type: ignore[method-assign]
         try:
             watcher = self._make(module)
         except ValueError as error:  # about the options or the network, not the program's

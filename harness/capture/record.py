@@ -18,13 +18,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from harness.capture.again import without_modes
 from harness.capture.facts import autocast_of, facts_of
 from harness.capture.modules import Arguments, Modules, Place
-from harness.capture.operators import computes, name_of, results, tensors
+from harness.capture.operators import computes, name_of, results
 from harness.capture.records import Records
 from harness.capture.start import hiding, move_inputs, move_weights, unhide_zeros
+from harness.capture.trees import tensors
 from harness.capture.walk import tensors_in
 from harness.locate.capture import Capture, Record
 from harness.locate.format import to_bytes
@@ -75,7 +77,7 @@ class Recorder(TorchDispatchMode):
         self.modules.on_optimizer.append(self._optimize)
         self.modules.attach()
         self._backward = torch.autograd.backward
-        torch.autograd.backward = self._noted_backward
+        torch.autograd.backward = self._noted_backward  # type: ignore[assignment]
 
     def end(self) -> None:
         """Removes the hooks, and records gradients that no optimizer used."""
@@ -101,7 +103,7 @@ class Recorder(TorchDispatchMode):
         at = self.modules.here()
         returned = op(*args, **kwargs)
         if at.phase != "optimizer":
-            with _disable_current_modes(), torch.no_grad():
+            with without_modes():
                 self._operator(op, at, args, kwargs, returned)
         return returned
 
@@ -126,7 +128,7 @@ class Recorder(TorchDispatchMode):
         step = self.modules.step
         if not self._recording:
             return None
-        with _disable_current_modes(), torch.no_grad():
+        with without_modes():
             if begins:
                 self._start(step)
             if self.moved:
@@ -161,7 +163,7 @@ class Recorder(TorchDispatchMode):
         """Records what a module is given; hooks may change it behind the operator that made it."""
         if not (self._recording and path):
             return
-        with _disable_current_modes(), torch.no_grad():
+        with without_modes():
             for n, (name, tensor) in enumerate(tensors_in(given)):
                 if tensor.is_floating_point() and not isinstance(tensor, nn.Parameter):
                     at = Record(
@@ -173,7 +175,7 @@ class Recorder(TorchDispatchMode):
     def _output(self, path: str, call: int, output: Any) -> None:
         if not self._recording:
             return
-        with _disable_current_modes(), torch.no_grad():
+        with without_modes():
             for n, (name, tensor) in enumerate(tensors_in(output)):
                 at = Record(
                     kind="module", name=name, module=path, call=call, output=n,
@@ -187,7 +189,7 @@ class Recorder(TorchDispatchMode):
         """Records the tensors from which a backward pass of the step starts, and runs it."""
         step = self.modules.step
         if self._recording and step >= 0 and torch._C._current_autograd_node() is None:
-            with _disable_current_modes(), torch.no_grad():
+            with without_modes():
                 for n, tensor in enumerate(tensors(roots)):
                     at = Record(kind="loss", name="loss", output=n, step=step)
                     self.records.add(at._replace(call=self._backwards[step]), tensor)
@@ -210,7 +212,7 @@ class Recorder(TorchDispatchMode):
 
     def _updates(self, kind: str, named: dict[str, Tensor]) -> None:
         """Records the differences to the start of the step, formed in float64 on the host."""
-        with _disable_current_modes(), torch.no_grad():
+        with without_modes():
             for name, tensor in named.items():
                 difference = tensor.detach().cpu().double() - self._before[name].double()
                 at = Record(kind=kind, name=name, step=self.modules.step)
@@ -230,7 +232,7 @@ class Recorder(TorchDispatchMode):
 
         The second is recorded only where something changed it, such as clipping or unscaling.
         """
-        with _disable_current_modes(), torch.no_grad():
+        with without_modes():
             for name, parameter in self.network.named_parameters():
                 if parameter.grad is not None:
                     at = Record(

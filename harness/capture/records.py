@@ -25,10 +25,18 @@ class Records:
     def __len__(self) -> int:
         return len(self._records)
 
-    def add(self, at: Record, tensor: Tensor, *, dtype: torch.dtype | None = None) -> None:
+    def add(
+        self,
+        at: Record,
+        tensor: Tensor,
+        *,
+        dtype: torch.dtype | None = None,
+        sketched: Sketch | None = None,
+    ) -> None:
         """Adds a record of a tensor; `at` lacks its shape and format.
 
         `dtype` replaces the tensor's own format, for a difference that was formed in float64.
+        `sketched` is the tensor's sketch, if it is made already.
         """
         if tensor.numel() == 0 or tensor.device.type == "meta":
             return
@@ -43,18 +51,18 @@ class Records:
                 made_from=made_from,
             )
         )
-        self._sketches.append(sketch(tensor))
+        self._sketches.append(sketched or sketch(tensor))
         if at.kind in {"operator", "weight", "buffer", "input"}:
             self._last[_memory(tensor)] = len(self._records) - 1
 
     def add_changed(self, at: Record, tensor: Tensor) -> None:
         """Adds a record unless the last one of that kind, name and step has the same sums."""
         key = (at.kind, at.name, at.step)
-        sums = sketch(tensor).sums
+        sketched = sketch(tensor)
         last = self._seen.get(key)
-        if last is None or not np.array_equal(last, sums):
-            self._seen[key] = sums
-            self.add(at, tensor)
+        if last is None or not np.array_equal(last, sketched.sums):
+            self._seen[key] = sketched.sums
+            self.add(at, tensor, sketched=sketched)
 
     def numbers_of(self, found: Sequence[Tensor]) -> tuple[int, ...]:
         """Returns the numbers of the records that wrote these tensors last, without repetition."""

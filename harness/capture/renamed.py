@@ -91,7 +91,7 @@ def _attention_backward(given: Given, device: list[Tensor]) -> Results:
     """
     _refuse_dropout(given)
     query, key, value = given["query"], given["key"], given["value"]
-    grad = given.get("grad_out", given.get("grad_out_"))
+    grad: Tensor = given["grad_out"] if "grad_out" in given else given["grad_out_"]
     _, weights = _attended(given, query, key, value)
     of_weights = grad @ value.transpose(-2, -1)
     of_scores = weights * (of_weights - (grad * given["out"]).sum(-1, keepdim=True))

@@ -17,21 +17,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_map_only
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from harness.capture.again import NoKernelError, on_host
-from harness.capture.budget import Budget, described, key_of
+from harness.capture.again import CPU, NoKernelError, on_host, seen_from_host, without_modes
+from harness.capture.budget import Budget, described
 from harness.capture.bundle import Bundles
 from harness.capture.facts import facts_of
-from harness.capture.judging import Call, rows_of
+from harness.capture.judging import rows_of
 from harness.capture.modules import Modules
-from harness.capture.operators import bare_name, computes, is_random, results, tensors
+from harness.capture.operators import bare_name, computes, is_random, results, writes
 from harness.capture.reporting import write
+from harness.capture.runs import Call
 from harness.capture.start import hiding, unhide_zeros
+from harness.capture.trees import mapped_tensors, tensors
 from harness.locate.replayed import conclude
 from harness.locate.result import Located, Row
 
@@ -102,43 +102,40 @@ class Replay(TorchDispatchMode):
             self.modules.note()
             return op(*args, **kwargs)
         at = self.modules.here()
-        key = key_of(op, args, kwargs)
-        why_not = self._why_not(op, key, args, kwargs)
+        given = tensors((args, kwargs))
+        why_not = self._why_not(op, given, args, kwargs)
         if why_not:
             returned = op(*args, **kwargs)
-            if self._is_ours(args, kwargs, returned):
+            if self._is_ours(given, returned):
                 self.left_out[described(op), why_not] += 1
             return returned
-        with _disable_current_modes():
-            arguments = on_host(args, kwargs)
-            again = [
-                tree_map_only(Tensor, _device_copy, (args, kwargs)) for _ in range(self._repeat - 1)
-            ]
+        with without_modes():
+            arguments = (on_host if writes(op) else seen_from_host)(args, kwargs)
+            again = [mapped_tensors(_device_copy, (args, kwargs)) for _ in range(self._repeat - 1)]
         returned = op(*args, **kwargs)
-        if self._is_ours(args, kwargs, returned):
-            with _disable_current_modes(), torch.no_grad():
-                seen = _taken(results(op, args, kwargs, returned))
-            repeats = []
-            for a, k in again:
-                found = op(*a, **k)  # under the modes below, as the first call
-                with _disable_current_modes(), torch.no_grad():
-                    repeats.append(_taken(results(op, a, k, found)))
-            with _disable_current_modes(), torch.no_grad():
-                self._compare(
-                    Call(op=op, at=at, arguments=arguments, seen=seen, repeats=repeats), key
-                )
+        if self._is_ours(given, returned):
+            repeats = [results(op, a, k, op(*a, **k)) for a, k in again]  # under the modes below
+            with without_modes():
+                seen = _on_host(results(op, args, kwargs, returned))
+                call = Call(
+                    op=op, at=at, arguments=arguments, seen=seen,
+                    repeats=[_on_host(found) for found in repeats],
+                )  # fmt: skip
+                self._compare(call, given)
         return returned
 
-    def _why_not(self, op: OpOverload, key: Any, args: Any, kwargs: Any) -> str:
+    def _why_not(self, op: OpOverload, given: list[Tensor], args: Any, kwargs: Any) -> str:
         if is_random(op, args, kwargs) and bare_name(op) not in CHECKED_DRAWS:
             return "they draw random numbers"
-        return self._budget.refusal(key, args, kwargs)
+        return self._budget.refusal(op, given)
 
-    def _is_ours(self, args: Any, kwargs: Any, returned: Any) -> bool:
+    def _is_ours(self, given: list[Tensor], returned: Any) -> bool:
         """Returns True if an operator ran on the network's device."""
-        return any(t.device.type == self.device for t in tensors((args, kwargs, returned)))
+        return any(t.device.type == self.device for t in given) or any(
+            t.device.type == self.device for t in tensors(returned)
+        )
 
-    def _compare(self, call: Call, key: Any) -> None:
+    def _compare(self, call: Call, given: list[Tensor]) -> None:
         started = time.perf_counter()
         worst = 0.0
         try:
@@ -155,7 +152,7 @@ class Replay(TorchDispatchMode):
                     self.varying[row.operator] += 1
         except NoKernelError as error:
             self.left_out[described(call.op), f"the CPU cannot repeat them ({error})"] += 1
-        self._budget.spend(key, time.perf_counter() - started, worst)
+        self._budget.spend(call.op, given, time.perf_counter() - started, worst)
 
     def _moves_bundle(self, row: Row) -> None:
         """Takes a bundle from the row that had it before."""
@@ -206,9 +203,8 @@ def replay(
     write(mode.located, report, quiet=quiet)
 
 
-def _taken(found: list[Tensor]) -> list[Tensor]:
-    """Returns copies on the CPU."""
-    return [t.detach().clone() if t.device.type == "cpu" else t.detach().cpu() for t in found]
+def _on_host(found: list[Tensor]) -> list[Tensor]:
+    return [t.detach().to(CPU) for t in found]
 
 
 def _device_copy(tensor: Tensor) -> Tensor:
