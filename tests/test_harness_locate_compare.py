@@ -237,6 +237,8 @@ def test_infinity_that_both_sides_hold_in_equal_places_is_no_fault(gpu):
         )
 
     run, twins = gpu
+    alone = located((with_mask(run), [with_mask(t) for t in twins]), port(steps=3))
+    assert not any("not finite" in note for note in alone.notes)
     found = located((with_mask(run), [with_mask(t) for t in twins]), with_mask(port(steps=3)))
     assert found.outcome == "pass"
     assert not any("not finite" in note for note in found.notes)
@@ -447,3 +449,30 @@ def test_rounding_beside_an_exact_zero_is_healthy_and_a_value_beside_it_is_not()
     assert state(0.0, 1e-3) == "healthy"
     assert state(0.0, 1e-2) == "wrong"
     assert state(1e-2, 0.0) == "wrong"
+
+
+def test_ties_are_distinguished_from_a_fault_beside_rounding_that_has_grown():
+    """The rest of the tensor may differ by its limit, which is above the floor of its format."""
+    x = np.random.default_rng(0).normal(size=(50, 40)).astype(F)
+
+    def side(noise, flips, *, scale=1.0):
+        rng = np.random.default_rng(int(1e9 * noise))
+        grown = x * F(1 + noise) + F(noise) * rng.normal(size=x.shape).astype(F)
+        jumped = grown * F(scale)
+        jumped.flat[:flips] = 0
+        fields = {"kind": "operator", "module": "m", "shape": x.shape, "dtype": "float32"}
+        first = Record(name="aten::mul", order=0, **fields)
+        behind = first._replace(
+            name="aten::threshold_backward", phase="backward", order=1, made_from=(0,)
+        )
+        last = behind._replace(name="aten::mm", order=2, made_from=(1,))
+        return capture_of([(first, grown), (behind, jumped), (last, jumped * 2)])
+
+    def states(candidate):
+        twin = replace(side(1e-5, 0), twin=1, moved=True)
+        rows = compare_captures(side(0, 0), candidate, baseline_twins=[twin]).rows
+        return [row.state for row in rows]
+
+    assert states(side(2e-5, 3)) == ["healthy"] * 3
+    assert states(side(2e-5, 0, scale=1.001)) == ["healthy", "wrong", "inherited"]
+    assert states(side(2e-5, 300)) == ["healthy", "wrong", "inherited"]

@@ -181,18 +181,18 @@ def has_ties(capture: Capture, i: int) -> bool:
     return record.kind == "operator" and (whole or names.is_tied(record.name))
 
 
-def ties(ours: Capture, theirs: Capture, pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Returns which pairs (P,) may differ by ties: in few buckets, by no more than elements can."""
-    found = np.zeros(len(pairs), dtype=bool)
+def without_ties(ours: Capture, theirs: Capture, pairs: NDArray[np.int64]) -> Floats:
+    """Returns the distances (P,) that are left if few elements may differ by ties.
+
+    Infinite for pairs that have no ties, or differ by more than few elements can.
+    """
+    found = np.full(len(pairs), np.inf)
     may = np.flatnonzero([has_ties(ours, int(i)) for i in pairs[:, 0]])
     if not may.size:
         return found
     some = pairs[may]
     size = np.maximum(ours.norms[some[:, 0]], theirs.norms[some[:, 1]])
     count = np.array([max(1, math.prod(ours.records[int(i)].shape)) for i in some[:, 0]], float)
-    floor = np.array([floor_of(ours.records[i].dtype, theirs.records[j].dtype) for i, j in some])
-    rest = apart(ours, theirs, some, trimmed=TRIMMED)
-    few = rest <= FACTOR * floor * size
     small = apart(ours, theirs, some) <= JUMP * np.sqrt(TRIMMED / count) * size
-    found[may] = few & small
+    found[may] = np.where(small, apart(ours, theirs, some, trimmed=TRIMMED), np.inf)
     return found

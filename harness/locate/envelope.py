@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import AlignmentError
-from harness.locate.capture import START, Capture, Record
+from harness.locate.capture import START, Capture
+from harness.locate.chain import Links, chained
 from harness.locate.distance import (
     FACTOR,
     GROSS,
@@ -20,17 +20,12 @@ from harness.locate.distance import (
     Distances,
     Spread,
     apart,
-    factor_of,
     floor_of,
     inputs_of,
-    ties,
+    without_ties,
 )
 from harness.locate.match import match
 from harness.log.arrays import Floats
-
-Inputs = tuple[tuple[int, ...], ...]
-COPIES = ("module", "loss", "gradient", "update")
-"""Kinds whose tensor an operator made: as it is, or as a multiple."""
 
 
 def spread(capture: Capture, twins: Sequence[Capture]) -> Spread:
@@ -83,8 +78,8 @@ def distances(
         [floor_of(a.dtype, theirs.records[n].dtype) for a, n in zip(records, j, strict=True)]
     )
     twins = spreads[0].twins + spreads[1].twins
-    found, tied = apart(ours, theirs, pairs), ties(ours, theirs, pairs)
-    pair = _Pairs(
+    found = apart(ours, theirs, pairs)
+    pair = Links(
         records=records,
         inputs=inputs_of(ours, theirs, pairs),
         size=size,
@@ -92,19 +87,19 @@ def distances(
         floor=floor,
         twin=_twin_of(spreads, pairs),
         loose=_loose(ours, theirs, pairs, spreads),
-        jump=np.where(tied, found, 0.0),
+        apart=found,
+        rest=without_ties(ours, theirs, pairs),
+        twins=twins,
     )
-    chain = _chained(pair)
-    factor = np.array(
-        [factor_of(r.step, twins, low) for r, low in zip(records, chain.coarsest, strict=True)]
-    )
+    chain = chained(pair)
+    factor = chain.factor
     parts = (pair.twin, chain.envelope * size, STORED * floor * _stored(ours, pairs))
     limit = factor * np.maximum(
         np.maximum.reduce(parts), chain.envelope * np.where(chain.zero_like, chain.source, 0.0)
     )
     start = np.array([record.kind in START and record.step == 0 for record in records], bool)
     limit = np.where(start, FACTOR * floor * size, limit)  # a twin's start was moved on purpose
-    tied &= found > limit
+    tied = (found > limit) & (pair.rest <= limit)
     limit = np.where(tied, found, limit)
     if twins:
         rounding = factor * floor * np.maximum(STORED * _stored(ours, pairs), chain.source)
@@ -136,88 +131,6 @@ def _loose(
         moved = spread_.moved[n]
         found |= (moved > 0) & (moved >= ZERO_LIKE * capture.norms[n])
     return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Pairs:
-    """What the chain of limits needs of P pairs: norms, floors, distances of twins and of ties."""
-
-    records: Sequence[Record]
-    inputs: Inputs
-    size: Floats
-    smaller: Floats
-    floor: Floats
-    twin: Floats
-    loose: NDArray[np.bool_]
-    jump: Floats
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Chain:
-    """What goes on from input to output, each (P,).
-
-    `envelope` is relative. `coarsest` is the floor of the coarsest format so far. `source` is the
-    norm of what a tensor was summed from; its rounding is that of a tensor that is `zero_like`.
-    """
-
-    envelope: Floats
-    coarsest: Floats
-    source: Floats
-    zero_like: NDArray[np.bool_]
-
-
-def _chained(pair: _Pairs) -> _Chain:
-    """Returns envelope and source of every pair, from those of its inputs.
-
-    A zero-like tensor passes on the envelope of its inputs, and the norm that they were summed
-    from. What a tie moved goes on into everything behind it.
-    """
-    count = len(pair.records)
-    envelope, coarsest, source = np.array(pair.floor), np.array(pair.floor), np.array(pair.size)
-    passed = np.array(pair.floor)
-    zero = np.zeros(count, dtype=bool)
-    for p in range(count):
-        if pair.inputs[p]:
-            envelope[p] = max(envelope[p], *(passed[q] for q in pair.inputs[p]))
-            coarsest[p] = max(coarsest[p], *(coarsest[q] for q in pair.inputs[p]))
-            source[p] = _source(pair, p, source, zero)
-        zero[p] = _is_zero_like(pair, p, source[p])
-        if not zero[p] and pair.size[p] > 0:
-            envelope[p] = max(envelope[p], pair.twin[p] / pair.size[p])
-        jump = pair.jump[p] / pair.size[p] if pair.size[p] > 0 else 0.0
-        passed[p] = max(envelope[p], min(jump, ZERO_LIKE))
-    return _Chain(envelope=envelope, coarsest=coarsest, source=source, zero_like=zero)
-
-
-def _source(pair: _Pairs, p: int, source: Floats, zero: NDArray[np.bool_]) -> float:
-    """Returns the norm of what a tensor was summed from.
-
-    A gradient is linear in the gradients that it was made from, so only those count for it: the
-    activations and weights beside them may have any other scale. The gradient of a parameter, and
-    the output of a module, are the tensor that an operator made; an update is a multiple of it.
-    """
-    record, inputs = pair.records[p], pair.inputs[p]
-    if record.kind in COPIES:
-        gain = max(source[q] / pair.size[q] if pair.size[q] > 0 else 1.0 for q in inputs)
-        return float(pair.size[p] * gain)
-    alike = [q for q in inputs if pair.records[q].phase == record.phase] or inputs
-    return float(max(pair.size[p], *(source[q] if zero[q] else pair.size[q] for q in alike)))
-
-
-def _is_zero_like(pair: _Pairs, p: int, source: float) -> bool:
-    """Returns whether a tensor is zero but for rounding.
-
-    A twin shows it. Where twins are absent, or closer than rounding, a gradient that is smaller
-    than the rounding of what it was summed from is zero-like, too; so is a tensor that is exactly
-    zero on one side and as small on the other.
-    """
-    size, twin = pair.size[p], pair.twin[p]
-    if pair.loose[p]:
-        return True
-    if pair.smaller[p] == 0:
-        return bool(size <= pair.floor[p] * source)
-    backward = pair.records[p].phase == "backward" or pair.records[p].kind in COPIES
-    return bool(backward and twin <= pair.floor[p] * size and size <= pair.floor[p] * source)
 
 
 def _stored(ours: Capture, pairs: NDArray[np.int64]) -> Floats:

@@ -38,10 +38,15 @@ def both_spoilt(ours: Capture, theirs: Capture) -> bool:
 
 
 def _alike(ours: Capture, theirs: Capture, matched: Matched, column: int) -> set[int]:
-    """Returns the records of a side that its partner equals in the numbers of such values."""
+    """Returns the records of a side that its partner equals in the numbers of such values.
+
+    A record without a partner counts if it has minus infinity alone, as a mask has.
+    """
     i, j = matched.pairs.T
     same = (ours.nonfinite[i] == theirs.nonfinite[j]).all(axis=1)
-    return set(matched.pairs[same, column].tolist())
+    capture, alone = ((ours, matched.ours_only), (theirs, matched.theirs_only))[column]
+    masks = {n for n in alone if not capture.nonfinite[n, :2].any()}
+    return masks | set(matched.pairs[same, column].tolist())
 
 
 def _first(capture: Capture, phase: str, alike: set[int]) -> int | None:
