@@ -119,17 +119,19 @@ class Modules:
         node = torch._C._current_autograd_node()
         if node is not None:
             self._went_back = True
-            # a module that runs in the backward pass repeats its forward pass: checkpointing
-            maker = self._forward() if self._stack else self._makers.of(node)
+            maker = self._makers.of(node)
+            if self._stack:  # a module repeats its forward pass: checkpointing
+                maker = self._forward(otherwise=maker.source)
             return Place(maker.module, maker.call, "backward", order, step, maker.source)
         if self._optimizing and self._went_back:
             return Place("", 0, "optimizer", order, step, "")
         maker = self._forward()
         return Place(maker.module, maker.call, "forward", order, step, maker.source)
 
-    def _forward(self) -> Maker:
+    def _forward(self, otherwise: str = "") -> Maker:
+        """Returns the maker of the operator; an accelerator's thread has no line of the program."""
         module, call = self._stack[-1] if self._stack else ("", 0)
-        maker = Maker(module, call, line_of_the_program())
+        maker = Maker(module, call, line_of_the_program() or otherwise)
         if self._makers.is_new():
             self._makers.add(maker)
         return maker
