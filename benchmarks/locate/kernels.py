@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,10 +75,10 @@ class Hashed(Records):
         super().__init__()
         self.l1: list[float] = []
 
-    def add(self, at: Record, tensor: torch.Tensor, *, dtype: torch.dtype | None = None) -> None:
+    def add(self, at: Record, tensor: torch.Tensor, **options: Any) -> None:
         """Adds a record and its norm."""
         before = len(self)
-        super().add(at, tensor, dtype=dtype)
+        super().add(at, tensor, **options)
         if len(self) > before:
             self.l1.append(float(tensor.detach().double().nan_to_num().norm(p=1)))
 
