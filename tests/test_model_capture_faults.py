@@ -446,6 +446,16 @@ def test_a_bundle_repeats_the_operator_with_torch_alone(tmp_path):
         assert float(words[2]) < 1e-4 < float(words[4]), line
 
 
+def test_a_bundle_restores_the_strides_of_its_inputs(tmp_path):
+    network = nn.Linear(8, 3)  # its weight goes transposed into the product
+    x = torch.randn(4, 8)
+    with Damage("addmm", zero_last), replay(network, quiet=True, report=tmp_path) as watched:
+        network(x)
+    script = (tmp_path / first(watched.located).bundle / "repro.py").read_text()
+    assert "strides = [held" in script
+    assert "{2: (1, 8)}" in script
+
+
 def test_a_bundle_is_written_for_each_operator_up_to_the_number(tmp_path):
     block = Block()
     kinds = ("gelu", "addmm", "native_layer_norm")

@@ -219,7 +219,7 @@ def _record(args: argparse.Namespace, program: list[str], words: Sequence[str]) 
         path = twin_path(args.capture, args.twin)
         data = to_bytes(capture)
         write_bytes(path, data)
-        print(f"wrote {path} ({len(data) / 1e6:.1f} MB)", flush=True)
+        print(f"wrote {path} ({len(data) / 1e3:,.0f} kB)", flush=True)
     for k in range(1, 1 if args.twin else args.twins + 1):
         again = [sys.executable, "-m", "harness.capture", "record", "--twin", str(k), *words[1:]]
         done = subprocess.run(again, check=False)
