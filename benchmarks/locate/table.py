@@ -41,9 +41,7 @@ def _print_kernels(found: pd.DataFrame) -> None:
 
 
 def _print_healthy(found: pd.DataFrame) -> None:
-    print(
-        "| network | precision | steps | results | replay | twin | beyond 1e-4 | other L1 |"
-    )
+    print("| network | precision | steps | results | replay | twin | beyond 1e-4 | other L1 |")
     print("|---|---|---|---|---|---|---|---|")
     for names, group in [*found.groupby(["network", "precision"]), (("all", ""), found)]:
         cells = [str(len(group)), f"{int(group.results.sum()):,}"]
