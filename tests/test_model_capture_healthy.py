@@ -28,7 +28,8 @@ def located(name, precision=None, steps=2):
 
 def check(result):
     assert [str(row) for row in result.culprits] == []
-    assert result.outcome == "pass"
+    repeated = not any("cannot repeat" in line for line in result.unmatched)  # oneDNN's LSTM
+    assert result.outcome == ("pass" if repeated else "inconclusive")
     unjudged = {row.operator for row in result.rows if row.state == "unjudged"}
     assert unjudged <= KERNELS_OWN
     reasons = [

@@ -32,7 +32,7 @@ from harness.capture.reporting import write
 from harness.capture.runs import Call
 from harness.capture.start import hiding, unhide_zeros
 from harness.capture.trees import mapped_tensors, tensors
-from harness.locate.replayed import conclude
+from harness.locate.replayed import RANDOM, conclude
 from harness.locate.result import Located, Row
 
 CHECKED_DRAWS = {"native_dropout"}
@@ -126,7 +126,7 @@ class Replay(TorchDispatchMode):
 
     def _why_not(self, op: OpOverload, given: list[Tensor], args: Any, kwargs: Any) -> str:
         if is_random(op, args, kwargs) and bare_name(op) not in CHECKED_DRAWS:
-            return "they draw random numbers"
+            return RANDOM
         return self._budget.refusal(op, given)
 
     def _is_ours(self, given: list[Tensor], returned: Any) -> bool:

@@ -6,6 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from harness.locate.result import Located, Outcome, Row
+from harness.log.wording import counted
+
+RANDOM = "they draw random numbers"
+"""Why a call of a random operator is left out; no comparison is possible."""
+SHOWN = 5
+"""Operators that a headline names."""
 
 
 def conclude(
@@ -28,15 +34,18 @@ def conclude(
         facts: those of the device.
 
     The culprits are the worst row of each operator, the most wrong first. Each operator had the
-    inputs of the device, so a wrong one is wrong by itself.
+    inputs of the device, so a wrong one is wrong by itself. A pass needs a comparison of every
+    operator that draws no random numbers.
     """
     culprits = _worst_by_operator([row for row in rows if row.state == "wrong"])
     judged = sum(row.state in {"healthy", "wrong"} for row in rows)
-    outcome: Outcome = "fail" if culprits else "pass" if judged else "inconclusive"
+    never = _never_compared(rows, left_out)
+    whole = judged and not never
+    outcome: Outcome = "fail" if culprits else "pass" if whole else "inconclusive"
     return Located(
         mode="replay",
         outcome=outcome,
-        headline=_headline(culprits, judged),
+        headline=_headline(culprits, judged, never),
         rows=tuple(rows),
         culprits=tuple(culprits),
         unmatched=tuple(_left_out(left_out)),
@@ -54,9 +63,22 @@ def _worst_by_operator(wrong: Sequence[Row]) -> list[Row]:
     return sorted(worst.values(), key=lambda row: (-row.ratio, row.step, row.order))
 
 
-def _headline(culprits: Sequence[Row], judged: int) -> str:
+def _never_compared(rows: Sequence[Row], left_out: Mapping[tuple[str, str], int]) -> list[str]:
+    """Returns the operators of which no call was compared, but for random ones."""
+    seen = {row.operator for row in rows if row.state != "unjudged"}
+    every = (name for name, reason in left_out if reason != RANDOM)
+    return [name for name in dict.fromkeys(every) if name not in seen]
+
+
+def _headline(culprits: Sequence[Row], judged: int, never: Sequence[str]) -> str:
     if not judged:
         return "no operator was compared"
+    if not culprits and never:
+        shown = ", ".join(never[:SHOWN]) + (" and more" if len(never) > SHOWN else "")
+        return (
+            f"the {judged:,} results that were compared agree with the CPU's, but no call of "
+            f"{counted(len(never), 'operator')} was compared: {shown}"
+        )
     if not culprits:
         return f"all {judged:,} results that were compared agree with the CPU's"
     first = culprits[0]
