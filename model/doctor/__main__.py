@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.command import ended
-from model.doctor.check import CONFIG, SECONDS, Asked, Result
+from model.doctor.check import BY_NAME, CHECKS, CONFIG, SECONDS, Asked, Result, with_needs
 from model.doctor.report import as_json, facts, line, summary
 from model.doctor.supervise import count, run_all
+
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,9 +28,21 @@ def parser() -> argparse.ArgumentParser:
     )
     add = p.add_argument
     add("--device", metavar="KIND", help="kind of device, as for model.train; default the best")
-    add("--config", default=CONFIG, help=f"config that will be trained; default {CONFIG}")
+    add(
+        "--config",
+        type=_config,
+        default=CONFIG,
+        help=f"config that will be trained; default {CONFIG}",
+    )
     add("--data-root", metavar="DIR", help="folder of the data set; default the config's")
     add("--json", metavar="FILE", help="write the report as JSON; - for standard output, alone")
+    add(
+        "--only",
+        type=_names,
+        default=[check.name for check in CHECKS],
+        metavar="CHECK[,CHECK..]",
+        help=f"these checks, and those that they need; of {', '.join(BY_NAME)}",
+    )
     add(
         "--timeout",
         type=_seconds,
@@ -37,6 +51,24 @@ def parser() -> argparse.ArgumentParser:
         help=f"time that one check may take; default {SECONDS:g}",
     )
     return p
+
+
+def _names(text: str) -> list[str]:
+    """Returns the checks that a list names, and those that they need."""
+    names = text.split(",")
+    for name in names:
+        if name not in BY_NAME:
+            raise argparse.ArgumentTypeError(f"no check {name!r}; expected {', '.join(BY_NAME)}")
+    return with_needs(names)
+
+
+def _config(text: str) -> str:
+    """Returns the name or the path of a config that exists."""
+    if not Path(text).is_file() and not any(CONFIGS.glob(f"*/{text.removesuffix('.py')}.py")):
+        raise argparse.ArgumentTypeError(
+            f"no config {text!r}; expected a file or a name in {CONFIGS}"
+        )
+    return text
 
 
 def _seconds(text: str) -> float:
@@ -65,7 +97,7 @@ def command(args: argparse.Namespace) -> int:
         if not quiet:
             print(line(name, result), flush=True)
 
-    results = run_all(asked, seconds=args.timeout, show=show)
+    results = run_all(asked, args.only, seconds=args.timeout, show=show)
     if quiet:
         sys.stdout.write(as_json(results))
     else:

@@ -6,6 +6,7 @@ so a check that crashes or never returns ends that child alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -27,8 +28,7 @@ class Asked:
 class Result:
     """The result of a check: `status`, what was `found`, and what to `do` unless all is well.
 
-    `details` has further values for the JSON. `missing` is an operator that the
-    device does not have.
+    `details` has further values for the JSON. `missing` is an operator that the device lacks.
     """
 
     status: str
@@ -100,3 +100,12 @@ CHECKS = (
     Check(name="facts", module="software", needs=("plugin",)),
 )
 BY_NAME = {check.name: check for check in CHECKS}
+
+
+def with_needs(names: Iterable[str]) -> list[str]:
+    """Returns the named checks and all that they need, in order."""
+    wanted = set(names)
+    for check in reversed(CHECKS):  # a check comes after those that it needs
+        if check.name in wanted:
+            wanted |= set(check.needs)
+    return [check.name for check in CHECKS if check.name in wanted]

@@ -55,6 +55,7 @@ def operators(asked: Asked) -> Result:
         warnings.simplefilter("always")
         step.backward()
         step.optimizer.step()
+        step.gradients()  # waits: an error of a kernel appears here, not in the next check
     warned = {match[1] for each in caught if (match := _NAMED.search(str(each.message)))}
     fallen = sorted(warned | {name for name in recorder.calls if _falls_back(name, device)})
     fallen = [name for name in fallen if f"{name}.out" not in fallen]

@@ -44,8 +44,10 @@ def plugin(asked: Asked) -> Result:
     try:
         import torch  # noqa: F401, PLC0415 - the import is what is checked
     except Exception as error:  # whatever a plugin raises while torch loads it
+        reasons = [error, *filter(None, [error.__cause__])]  # torch names the plugin, it the reason
+        told = "; ".join(" ".join(str(each).split()) for each in reasons)
         return problem(
-            f"torch does not import: {' '.join(str(error).split())}",
+            f"torch does not import: {told}",
             f"mend the plugin, or train on another device with {AUTOLOAD}=0",
         )
     from model.devices import find_device  # noqa: PLC0415

@@ -14,13 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from model.doctor.check import BY_NAME, CHECKS, PROBLEM, WARNING, Asked, Result, problem, warning
+from model.doctor.check import BY_NAME, PROBLEM, WARNING, Asked, Result, problem, warning
 
 ROOT = Path(__file__).parents[2]
 LAST = 200
@@ -31,15 +31,15 @@ LAST = 200
 class Progress:
     """The results so far by name, and the names that are left, in order."""
 
-    left: list[str] = field(default_factory=lambda: [check.name for check in CHECKS])
+    left: list[str]
     done: dict[str, Result] = field(default_factory=dict)
 
 
 def run_all(
-    asked: Asked, *, seconds: float, show: Callable[[str, Result], None]
+    asked: Asked, names: Sequence[str], *, seconds: float, show: Callable[[str, Result], None]
 ) -> dict[str, Result]:
-    """Returns the results of all checks by name; calls `show` with each as it comes."""
-    progress = Progress()
+    """Returns the results of the named checks by name; calls `show` with each as it comes."""
+    progress = Progress(left=list(names))
     while progress.left:
         _drop_blocked(progress, show)
         if progress.left:
