@@ -6,7 +6,6 @@ The kinds of layers, losses and updates are those of the published training; a s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from model.build import build_model, load_config
 from model.devices import Device
+from model.segmentor import EncoderDecoder
 from model.structures import SegDataSample
 
 SIZE = (48, 64)
@@ -27,7 +27,7 @@ NARROW = {"depth": 18, "stem_channels": 8, "base_channels": 8}
 class Step:
     """A network on a device and the batch that it is trained on: images [N, 3, H, W]."""
 
-    network: nn.Module
+    network: EncoderDecoder
     images: Tensor
     samples: list[SegDataSample]
     optimizer: torch.optim.Optimizer
@@ -75,16 +75,3 @@ def prepared(device: Device, *, dropout: float = 0.0, dtype: torch.dtype = torch
         ],
         optimizer=torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=0.0005),
     )
-
-
-def in_full_precision(work: Callable[[], list[Tensor]]) -> list[Tensor]:
-    """Returns what `work` does without TF32, which some devices use for float32 by default."""
-    backends = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [backend.allow_tf32 for backend in backends]
-    try:
-        for backend in backends:
-            backend.allow_tf32 = False
-        return work()
-    finally:
-        for backend, allowed in zip(backends, before, strict=True):
-            backend.allow_tf32 = allowed

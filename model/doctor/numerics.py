@@ -15,8 +15,9 @@ from torch.nn import functional as F
 from model.devices import find_device
 from model.doctor.check import Asked, Result, ok, problem
 from model.doctor.hardware import chosen
-from model.doctor.network import in_full_precision, prepared
+from model.doctor.network import prepared
 from model.ops import criss_cross_attention
+from model.same_start.kernels import exact_kernels
 
 LIMIT = 1e-4
 """Of the error. Healthy float32 stays below 1e-5; TF32 and bfloat16 give 1e-3."""
@@ -53,9 +54,8 @@ def attention(asked: Asked) -> Result:
     """Compares two rounds of criss-cross attention, forward and backward."""
 
     def work(x: Tensor, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
-        pairs = [(weight / 8, weight.new_zeros(weight.shape[0])) for weight in (query, key, value)]
-        gamma = x.new_tensor(0.5)
-        return [criss_cross_attention(x, *pairs, gamma, recurrence=2)]
+        q, k, v = ((w / 8, w.new_zeros(w.shape[0])) for w in (query, key, value))
+        return [criss_cross_attention(x, q, k, v, x.new_tensor(0.5), recurrence=2)]
 
     return _judged(asked, work, ((2, 32, 9, 12), (4, 32, 1, 1), (4, 32, 1, 1), (32, 32, 1, 1)))
 
@@ -81,9 +81,8 @@ def _judged(
     device = chosen(asked)
     draw = torch.Generator().manual_seed(2)
     inputs = [torch.randn(shape, generator=draw) for shape in shapes]
-    on_device = in_full_precision(
-        lambda: _outputs_and_gradients(work, [x.to(device.torch_type) for x in inputs])
-    )
+    with exact_kernels({}):
+        on_device = _outputs_and_gradients(work, [x.to(device.torch_type) for x in inputs])
     exact = _outputs_and_gradients(work, [x.double() for x in inputs])
     error = max(_error(a, b) for a, b in zip(on_device, exact, strict=True))
     return _told(error, LIMIT, device.kind)
@@ -126,12 +125,9 @@ def _told(error: float, limit: float, kind: str) -> Result:
 def step(asked: Asked) -> Result:
     """Compares the loss and the gradients of a narrow CCNet after one forward and backward pass."""
     device = chosen(asked)
-
-    def work() -> list[Tensor]:
-        ours = prepared(device)
-        return [ours.backward().cpu(), *ours.gradients()]
-
-    on_device = [tensor.double() for tensor in in_full_precision(work)]
+    ours = prepared(device)
+    with exact_kernels({}):
+        on_device = [tensor.double() for tensor in (ours.backward().cpu(), *ours.gradients())]
     reference = prepared(find_device("cpu"), dtype=torch.float64)
     exact = [reference.backward(), *reference.gradients()]
     loss = _error(on_device[0], exact[0])
