@@ -22,7 +22,7 @@ NEEDED = ("torch", "mmengine")
 SIGNALLED = 128
 _DEVICE_FAILED = re.compile(r"[A-Z]{3,} error: ")
 """How torch's own devices and plugins begin a message: "CUDA error: ..."."""
-_NO_KERNEL = re.compile(r"(?:operator|run) '(aten::[\w.]+)'")
+NO_KERNEL = re.compile(r"(?:operator|run) '(aten::[\w.]+)'")
 
 
 def prepare() -> None:
@@ -98,7 +98,7 @@ def _is_out_of_memory(error: BaseException, text: str) -> bool:
 
 def _told_of_device(error: BaseException, text: str) -> str | None:
     """Returns one line on a device that failed or lacks an operator; None for other errors."""
-    if isinstance(error, NotImplementedError) and (operator := _NO_KERNEL.search(text)):
+    if isinstance(error, NotImplementedError) and (operator := NO_KERNEL.search(text)):
         return f"the device has no {operator[1]} ({text}); update its plugin, or change --device"
     if type(error).__name__ == "AcceleratorError" or _DEVICE_FAILED.match(text):
         return f"the device failed ({text}); if it works again, go on with --resume auto"

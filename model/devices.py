@@ -1,5 +1,7 @@
 """The target accelerators: one table, the only place that knows them by name.
 
+The table has what torch cannot know; `model.accelerator` asks torch for the rest.
+
 mmengine chooses its device once, at import, among those it knows; anything else trains on the CPU
 without a word. Here the device is asked for, checked, and then told to mmengine, so that a plugin
 it has never heard of (`sdaa`) trains there unforked. What is not present is an error.
@@ -16,6 +18,7 @@ import mmengine.device.utils
 import torch
 from torch import distributed
 
+from model import accelerator
 from model.errors import DeviceError
 
 
@@ -25,7 +28,8 @@ class Device:
 
     `kind` is the name a user gives; `torch_type` is what `torch.device` takes. `plugin` is the
     module whose import adds the type to torch, None for those built in. `autocast` is the dtype of
-    mixed precision there. `backends` are the collective backends, the preferred one first.
+    mixed precision there. `backends` are the collective backends to try, in this order, where torch
+    names no registered one for the type.
     """
 
     kind: str
@@ -38,7 +42,7 @@ class Device:
     @property
     def module(self) -> Any:
         """The device's module in torch (`torch.cuda`, `torch.sdaa`), or None where it has none."""
-        return getattr(torch, self.torch_type, None)
+        return accelerator.module(self.torch_type)
 
 
 # Order is preference: a plugin is installed on purpose, so it comes before what torch has built in.
@@ -67,7 +71,7 @@ def present(device: Device) -> bool:
         return (device.kind == "rocm") == is_rocm and torch.cuda.is_available()
     if device.kind == "mps":
         return torch.backends.mps.is_available()
-    return device.module is not None and bool(device.module.is_available())
+    return accelerator.is_available(device.torch_type)
 
 
 def _import_plugin(name: str) -> bool:
@@ -112,14 +116,14 @@ def use_device(device: Device, *, local_rank: int = 0) -> None:
             f"{count}; lower --nproc-per-node to {count}"
         )
     mmengine.device.utils.DEVICE = device.torch_type
-    if hasattr(device.module, "set_device") and device.kind != "cpu":
-        device.module.set_device(local_rank)
+    if device.kind != "cpu":
+        accelerator.set_device(device.torch_type, local_rank)
 
 
 def backend_of(device: Device) -> str:
-    """Returns the collective backend to use: the first of the device's that this torch has."""
+    """Returns the collective backend to use: torch's for the device, else the table's first."""
     known = getattr(distributed.Backend, "backend_list", [])
-    for name in device.backends:
+    for name in filter(None, (accelerator.default_backend(device.torch_type), *device.backends)):
         if name in known and _built_in(name):
             return name
     raise DeviceError(
@@ -146,9 +150,7 @@ def backend_spec(device: Device) -> str:
 
 def device_count(device: Device) -> int:
     """Returns how many devices of the kind are visible; 1 for the CPU."""
-    if device.kind == "cpu" or not hasattr(device.module, "device_count"):
-        return 1
-    return int(device.module.device_count())
+    return 1 if device.kind == "cpu" else accelerator.device_count(device.torch_type)
 
 
 def has_float64(device: Device) -> bool:
@@ -200,8 +202,8 @@ def runtime_version(device: Device) -> str | None:
 
 def peak_memory_mib(device: Device) -> float | None:
     """Peak memory held by tensors on the current device in MiB; None where there is no query."""
-    query = getattr(device.module, "max_memory_allocated", None)
-    return None if device.kind == "cpu" or query is None else float(query()) / 2**20
+    peak = None if device.kind == "cpu" else accelerator.peak_memory(device.torch_type)
+    return None if peak is None else peak / 2**20
 
 
 def device_of_type(torch_type: str) -> Device:

@@ -15,6 +15,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import get_args_parser
 from torch.distributed.run import run as run_elastic
 
+from model.accelerator import bound_device
 from model.command import USER_ERROR
 from model.devices import Device, backend_of, backend_spec, use_device
 from model.errors import ConfigError
@@ -88,6 +89,7 @@ def join(launcher: str, device: Device, *, timeout_s: int | None = None) -> tupl
     warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")
     distributed.init_process_group(
         backend_spec(device),
+        device_id=bound_device(device.torch_type, local_rank),
         rank=rank,
         world_size=world_size,
         timeout=None if timeout_s is None else timedelta(seconds=timeout_s),

@@ -13,7 +13,7 @@ from simulated import plugged
 from tiny_run import environment
 from torch import distributed
 
-from model import devices
+from model import accelerator, devices
 from model.amp import AmpOptimWrapper
 from model.devices import TABLE, find_device, use_device
 from model.errors import DeviceError
@@ -84,7 +84,7 @@ import socket
 import torch
 from mmengine.device import get_device
 from mmengine.dist import broadcast
-from model import devices
+from model import accelerator, devices
 assert get_device() == "cpu"  # mmengine does not know the plugin
 best = devices.find_device()
 devices.use_device(best, local_rank=1)
@@ -110,6 +110,53 @@ leave()
 """
     done = python(code, plugged(), tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+BOTH_WAYS = """
+import sys
+import torch
+from torch import distributed
+if sys.argv[1] == "old":  # torch 2.4 and 2.5 have neither
+    del torch.accelerator, distributed.get_default_backend_for_device
+from model import accelerator, devices
+best = devices.find_device()
+devices.use_device(best, local_rank=2)
+layer = torch.nn.Linear(1, 1).to("sdaa")
+print(
+    best.kind, devices.device_count(best), torch.sdaa.current_device(), devices.backend_of(best),
+    devices.peak_memory_mib(best) * 2**20, accelerator.interface("sdaa") is not None,
+    accelerator.bound_device("sdaa", 2), accelerator.default_backend("sdaa"),
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("torch_is", "told"),
+    [
+        ("new", "sdaa 4 2 tccl 8.0 True sdaa:2 tccl\n"),
+        ("old", "sdaa 4 2 tccl 8.0 False None None\n"),
+    ],
+)
+def test_devices_are_asked_by_torchs_interface_or_by_their_module(torch_is, told, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", BOTH_WAYS, torch_is], env=environment(**plugged()), cwd=tmp_path,
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == told, done.stderr[-2000:]
+
+
+def test_a_type_that_the_interface_does_not_serve_is_asked_by_its_module(monkeypatch):
+    stub = ModuleType("stub")
+    stub.is_available = lambda: True
+    stub.device_count = lambda: 3
+    stub.max_memory_allocated = lambda: 5
+    monkeypatch.setattr(torch, "musa", stub, raising=False)
+    assert accelerator.interface("musa") is None
+    assert accelerator.is_available("musa")
+    assert (accelerator.device_count("musa"), accelerator.peak_memory("musa")) == (3, 5)
+    accelerator.set_device("musa", 1)  # the module has no function for it
+    assert accelerator.bound_device("musa", 1) is accelerator.default_backend("musa") is None
+    assert not accelerator.is_available("mlu")
 
 
 # --- mixed precision

@@ -1,0 +1,77 @@
+"""What every device is asked in the same way: torch.accelerator, or the module `torch.<type>`.
+
+`torch.accelerator` came with torch 2.6 and serves one type in a process: that of a plugin, else the
+one that torch was built for. Older torch, and a further type, are asked through their modules.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import distributed
+
+
+def module(torch_type: str) -> Any:
+    """Returns the device's module in torch (`torch.cuda`, `torch.sdaa`), or None if there is none.
+
+    `torch.get_device_module` raises where this returns None, and keeps the module it gave first.
+    """
+    return getattr(torch, torch_type, None)
+
+
+def interface(torch_type: str) -> Any:
+    """Returns `torch.accelerator` if it serves this type of device, else None."""
+    accelerator = getattr(torch, "accelerator", None)
+    served = None if accelerator is None else accelerator.current_accelerator()
+    return accelerator if served is not None and served.type == torch_type else None
+
+
+def is_available(torch_type: str) -> bool:
+    """Returns whether a device of the type can be used."""
+    asked = interface(torch_type) or module(torch_type)
+    return asked is not None and bool(asked.is_available())
+
+
+def device_count(torch_type: str) -> int:
+    """Returns how many devices of the type are visible; 1 where nobody counts them."""
+    asked = interface(torch_type) or module(torch_type)
+    return int(asked.device_count()) if hasattr(asked, "device_count") else 1
+
+
+def set_device(torch_type: str, index: int) -> None:
+    """Makes a device of the type the current one, where its number can be chosen."""
+    if (accelerator := interface(torch_type)) is not None:
+        accelerator.set_device_index(index)
+    elif hasattr(module(torch_type), "set_device"):
+        module(torch_type).set_device(index)
+
+
+def peak_memory(torch_type: str) -> int | None:
+    """Returns the most bytes that tensors held on the current device; None without a query.
+
+    The module comes first: a plugin may leave the query of `torch.accelerator` (2.9 and later) out.
+    """
+    for asked in (module(torch_type), interface(torch_type)):
+        if (query := getattr(asked, "max_memory_allocated", None)) is not None:
+            return int(query())
+    return None
+
+
+def default_backend(torch_type: str) -> str | None:
+    """Returns the collective backend that is registered for the type; None before torch 2.6."""
+    query = getattr(distributed, "get_default_backend_for_device", None)
+    if query is None:
+        return None
+    try:
+        return str(query(torch_type))
+    except (ValueError, RuntimeError):  # no backend, or a type that torch does not know yet
+        return None
+
+
+def bound_device(torch_type: str, index: int) -> torch.device | None:
+    """Returns the device to which a rank is bound in its process group; None without a choice.
+
+    A group that knows its device connects at once, and fails there if it cannot.
+    """
+    return None if interface(torch_type) is None else torch.device(torch_type, index)

@@ -1,0 +1,1 @@
+"""The check of an environment before training: `python -m model.doctor [--device KIND]`."""
