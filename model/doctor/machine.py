@@ -121,7 +121,7 @@ def clock(
         if current < previous:
             return problem(
                 f"the monotonic clock went back by {previous - current:g} s",
-                "mend the machine's clock source: the speed in logs will be wrong",
+                "fix the machine's clock source: the speed in logs will be wrong",
             )
         previous = current
     files = [(path.stat().st_mtime, path) for path in _files(asked)]

@@ -48,7 +48,7 @@ def plugin(asked: Asked) -> Result:
         told = "; ".join(" ".join(str(each).split()) for each in reasons)
         return problem(
             f"torch does not import: {told}",
-            f"mend the plugin, or train on another device with {AUTOLOAD}=0",
+            f"fix the plugin, or train on another device with {AUTOLOAD}=0",
         )
     from model.devices import find_device  # noqa: PLC0415
     from model.errors import DeviceError  # noqa: PLC0415
