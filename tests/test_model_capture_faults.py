@@ -469,3 +469,12 @@ def test_a_bundle_is_written_for_each_operator_up_to_the_number(tmp_path):
     names = sorted(path.name for path in (tmp_path / "bundles").iterdir())
     assert len(names) == 2
     assert names[0].startswith("0-aten-")
+
+
+def test_a_result_in_float32_of_a_16_bit_input_is_judged_in_float32():
+    """A shortcut under autocast adds a branch in bfloat16 to a trunk in float32."""
+    trunk, branch = torch.randn(64, 64), torch.randn(64, 64).bfloat16()
+    network = Calls(lambda _, x: x + branch, own=nn.Linear(1, 1))
+    with Damage("add", scaled(1.0001)), replay(network, quiet=True) as watched:
+        network(trunk)
+    assert bare(first(watched.located)) == "add"

@@ -83,10 +83,12 @@ def copied(arguments: Arguments) -> Arguments:
     return mapped_tensors(torch.Tensor.clone, arguments)
 
 
-def moved_by_a_rounding(arguments: Arguments, *, seed: int) -> Arguments:
+def moved_by_a_rounding(arguments: Arguments, *, eps: float, seed: int) -> Arguments:
     """Returns float64 copies whose numbers are moved by half a unit in the last place at random.
 
-    Each number x becomes x (1 + s eps / 2) with a random sign s and the eps of its own format.
+    Each number x becomes x (1 + s eps / 2) with a random sign s and the eps of its own format, or
+    the one given if it is smaller: an operator that returns float32 rounds as float32 does, also if
+    an argument is of 16 bits.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -95,8 +97,9 @@ def moved_by_a_rounding(arguments: Arguments, *, seed: int) -> Arguments:
             return torch.view_as_complex(move(torch.view_as_real(value.resolve_conj())))
         if not (isinstance(value, Tensor) and value.is_floating_point()):
             return _to_float64(value)
+        unit = min(eps, torch.finfo(value.dtype).eps) / 2
         signs = torch.randint(0, 2, value.shape, generator=generator, dtype=torch.int8) * 2 - 1
-        return value.double() * (1 + signs.double() * (torch.finfo(value.dtype).eps / 2))
+        return value.double() * (1 + signs.double() * unit)
 
     return mapped(move, arguments)
 

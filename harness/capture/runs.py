@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
@@ -48,7 +49,8 @@ class Call:
     @cached_property
     def moved(self) -> list[Tensor | None]:
         """The results in float64 of inputs that are moved by half a unit in the last place."""
-        return self._run(moved_by_a_rounding(self.arguments, seed=SEED))
+        finest = min((_eps(t) for t in self.seen if t.is_floating_point()), default=1.0)
+        return self._run(moved_by_a_rounding(self.arguments, eps=finest, seed=SEED))
 
     @cached_property
     def selects(self) -> bool:
@@ -58,3 +60,7 @@ class Call:
 
     def _run(self, arguments: Any) -> list[Tensor | None]:
         return run(self.op, arguments, self.seen)
+
+
+def _eps(tensor: Tensor) -> float:
+    return float(torch.finfo(tensor.dtype).eps)
