@@ -146,7 +146,9 @@ def test_other_weights_or_another_batch_are_no_fault(gpu):
         sketches[at] *= 1.001
         found = located(gpu, replace(other, sketches=sketches))
         assert found.outcome == "incomparable"
-        assert f"the sides begin with other {word}: {other.records[at].name}" in found.headline
+        name = f"{'input ' if kind == 'input' else ''}{other.records[at].name}"
+        assert f"the sides begin with other {word}: {name} differs" in found.headline
+        assert found.headline.endswith(" differs)")
         assert any("Mend the start" in note for note in found.notes)
 
 
@@ -154,7 +156,10 @@ def test_weights_that_a_side_lacks_are_no_fault(gpu):
     other = port()
     records = list(other.records)
     records[0] = records[0]._replace(name="another.weight")
-    found = located(gpu, replace(other, records=tuple(records)))
+    batch = next(i for i, r in enumerate(records) if r.kind == "input")
+    sketches = np.array(other.sketches)
+    sketches[batch] *= 1.1  # two networks need not share a batch, and theirs is named first
+    found = located(gpu, replace(other, records=tuple(records), sketches=sketches))
     assert found.outcome == "incomparable"
     assert "1 weight of the baseline missing on the candidate" in found.headline
 
@@ -192,6 +197,61 @@ def test_twins_of_the_candidate_count_too(gpu):
     found = compare_captures(run, port(steps=3), candidate_twins=twins)
     assert found.outcome == "pass"
     assert not any("No twin" in note for note in found.notes)
+
+
+def with_another(capture, at, factor):
+    """Returns a capture with an operator behind record `at` that scales its result in place."""
+    records = list(capture.records)
+    moved = [
+        r._replace(made_from=tuple(at + 1 if n == at else n + (n > at) for n in r.made_from))
+        if k > at
+        else r
+        for k, r in enumerate(records)
+    ]
+    extra = records[at]._replace(
+        kind="operator", name="aten::mul_", made_from=(at,), source="train.py:7"
+    )
+    arrays = {}
+    for name in ("sketches", "norms"):
+        values = getattr(capture, name)
+        arrays[name] = np.insert(values, at + 1, values[at] * F(factor), axis=0)
+    kept = np.insert(capture.nonfinite, at + 1, capture.nonfinite[at], axis=0)
+    more = [*moved[: at + 1], extra, *moved[at + 1 :]]
+    return replace(capture, records=tuple(more), nonfinite=kept, **arrays)
+
+
+@pytest.mark.parametrize(("factor", "first"), [(1.01, "aten::mul_"), (1.0, "aten::relu")])
+def test_an_operator_of_the_candidate_alone_is_named_only_if_it_changed_what_it_got(
+    gpu, factor, first
+):
+    fault = (("forward", "block4.act", "relu"), scaled(0.01))
+    candidate = port(fault=fault)
+    relu = next(
+        k
+        for k, r in enumerate(candidate.records)
+        if named_record(r) == ("forward", "block4.act", "relu")
+    )
+    found = located(gpu, with_another(candidate, candidate.records[relu].made_from[0], factor))
+    assert found.outcome == "fail"
+    assert found.culprits[0].operator == first
+    assert (found.culprits[0].source == "train.py:7") == (factor != 1)
+
+
+def test_an_operator_of_the_candidate_alone_that_makes_the_first_nan_is_named(gpu):
+    place = ("forward", "block4.act", "relu")
+    candidate = port(fault=(place, lambda a: (a * F(np.nan)).astype(F)))
+    relu = next(k for k, r in enumerate(candidate.records) if named_record(r) == place)
+    at = candidate.records[relu].made_from[0]
+    candidate = with_another(candidate, at, 1.0)
+    nonfinite = np.array(candidate.nonfinite)
+    nonfinite[at + 1] = nonfinite[relu + 1]
+    found = located(gpu, replace(candidate, nonfinite=nonfinite))
+    assert found.culprits[0].operator == "aten::mul_"
+    assert "aten::mul_ in block4.norm is not finite" in found.headline
+
+
+def named_record(record):
+    return (record.phase, record.module, record.name.removeprefix("aten::"))
 
 
 def test_zero_parameters_are_said_to_hide_what_lies_behind_them():
@@ -242,6 +302,12 @@ def test_infinity_that_both_sides_hold_in_equal_places_is_no_fault(gpu):
     found = located((with_mask(run), [with_mask(t) for t in twins]), with_mask(port(steps=3)))
     assert found.outcome == "pass"
     assert not any("not finite" in note for note in found.notes)
+
+
+def test_one_step_that_agrees_names_what_later_steps_show():
+    notes = {n: " ".join(located(baseline(n), port(steps=n)).notes) for n in (1, 2)}
+    assert "`--steps 3`" in notes[1]
+    assert "`--steps 3`" not in notes[2]
 
 
 def test_a_loss_that_is_nan_on_both_sides_decides_nothing():

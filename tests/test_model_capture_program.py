@@ -99,9 +99,34 @@ def test_a_capture_and_its_twins_are_recorded(program, capsys):
 
 
 def test_a_program_may_change_its_folder(program):
-    program.write_text("import os\nos.makedirs('inner')\nos.chdir('inner')\n" + TRAIN)
-    assert run("record", "gpu.capture", "--twins", "0", "--", "train.py") == 0
+    program.write_text(
+        "import os\nos.makedirs('inner', exist_ok=True)\nos.chdir('inner')\n" + TRAIN
+    )
+    assert run("record", "gpu.capture", "--twins", "1", "--", "train.py") == 0
     assert Path("../gpu.capture").is_file()
+    assert Path("../gpu.twin1.capture").is_file()  # it begins in the first folder, too
+
+
+def test_of_a_program_that_forks_only_the_first_process_is_recorded(program):
+    program.write_text(
+        "import os\nchild = os.fork()\nif child:\n    os.waitpid(child, 0)\n"
+        + TRAIN
+        + "print('the child trained', step + 1)\n"
+    )
+    words = ["record", "gpu.capture", "--twins", "0", "--", "train.py"]
+    # a new process: a fork hangs where torch's threads have run before
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.capture", *words],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.count("wrote") == 1
+    assert done.stdout.count("the child trained 5") == 1  # nothing ends it early
+
+
+def test_an_interrupt_is_one_line(program, capsys):
+    program.write_text("raise KeyboardInterrupt\n")
+    assert run("record", "gpu.capture", "--", "train.py") == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
 
 
 def test_a_data_loader_with_workers_is_left_alone(program, capsys):

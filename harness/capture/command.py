@@ -26,6 +26,8 @@ from harness.locate.format import to_bytes
 from harness.report.verdicts import row
 from harness.system.whole import write_bytes
 
+INTERRUPTED = 130
+"""The exit status of a program that ctrl-C ends."""
 PROGRAM = """
 The program runs unchanged, from the start of its training: put it behind `--`.
   harness locate {command} -- train.py --device sdaa
@@ -149,6 +151,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _check(args: argparse.Namespace, program: Sequence[str]) -> None:
@@ -211,6 +216,7 @@ def _record(args: argparse.Namespace, program: list[str], words: Sequence[str]) 
             unhide_zeros(network)
         return Recorder(network, steps=args.steps, twin=args.twin)
 
+    folder = Path.cwd()  # the program may change it, and a repetition begins where the first did
     watcher = run_program(program, Late(make, steps=args.steps))
     capture = watcher.capture()
     if not capture.records:
@@ -222,7 +228,7 @@ def _record(args: argparse.Namespace, program: list[str], words: Sequence[str]) 
         print(f"wrote {path} ({len(data) / 1e3:,.0f} kB)", flush=True)
     for k in range(1, 1 if args.twin else args.twins + 1):
         again = [sys.executable, "-m", "harness.capture", "record", "--twin", str(k), *words[1:]]
-        done = subprocess.run(again, check=False)
+        done = subprocess.run(again, check=False, cwd=folder)
         if done.returncode:
             raise HarnessError(f"repetition {k} ended with status {done.returncode}; see above")
     return 0

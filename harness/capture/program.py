@@ -6,6 +6,7 @@ context managers in its own source.
 
 from __future__ import annotations
 
+import os
 import runpy
 import sys
 import traceback
@@ -61,6 +62,7 @@ class Late(TorchDispatchMode, Generic[W]):
         self._make = make
         self._steps = steps
         self._done = 0
+        self._process = os.getpid()
         self._call = nn.Module.__call__
 
     def __enter__(self) -> Late:
@@ -83,7 +85,7 @@ class Late(TorchDispatchMode, Generic[W]):
 
     def _watched_call(self) -> Callable[..., Any]:
         def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if self.watcher is None and _trains(module):
+            if self.watcher is None and _trains(module) and os.getpid() == self._process:
                 self._watch(module)
             return self._call(module, *args, **kwargs)
 
@@ -123,7 +125,7 @@ def run_program(words: Sequence[str], mode: Late[W]) -> W:
     """
     if not words:
         raise HarnessError("expected a program behind `--`, such as `-- train.py --device sdaa`")
-    argv, path = sys.argv, list(sys.path)
+    argv, path, process = sys.argv, list(sys.path), os.getpid()
     try:
         with mode:
             try:
@@ -145,12 +147,22 @@ def run_program(words: Sequence[str], mode: Late[W]) -> W:
                 ) from error
     finally:
         sys.argv, sys.path[:] = argv, path
+        if os.getpid() != process:
+            _end_fork()
     if mode.watcher is None:
         raise HarnessError(
             f"{' '.join(words[:3])} called no network to train it: expected a torch module in "
             "training mode with weights that need gradients, in this process"
         )
     return mode.watcher
+
+
+def _end_fork() -> None:
+    """Ends a process that the program forked: only the first process writes a result."""
+    failed = sys.exc_info()[0] is not None
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(failed))
 
 
 def _of_the_program(error: Exception) -> TracebackType | None:

@@ -48,6 +48,7 @@ def compare_captures(
             *notes.of_culprit(culprits),
             *notes.of_zeros(baseline, rows),
             *notes.of_format(culprits, rows),
+            *notes.of_steps(culprits, rows),
             *notes.of_twins(baseline, candidate, spreads),
             *notes.of_facts(baseline, candidate),
         ),

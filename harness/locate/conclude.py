@@ -116,8 +116,9 @@ def _agreement(rows: Sequence[Row], *, twins: int) -> str:
 
 def _unlike(culprits: Sequence[Row], lacking: Sequence[tuple[str, str]]) -> str:
     """Returns which part of the start differs."""
-    if not culprits or not starts_differ(culprits[0]):
-        return f"the networks differ: {next(text for kind, text in lacking if kind == 'weight')}"
+    networks = [text for kind, text in lacking if kind == "weight"]
+    if networks:  # before the batch, which two networks need not share
+        return f"the networks differ: {networks[0]}"
     first = culprits[0]
     if first.kind == "operator":
         return (
@@ -126,9 +127,10 @@ def _unlike(culprits: Sequence[Row], lacking: Sequence[tuple[str, str]]) -> str:
         )
     what = {"weight": "weights", "buffer": "buffers", "input": "batches"}[first.kind]
     count = sum(row.kind == first.kind for row in culprits)
+    name = f"input {title(first)}" if first.kind == "input" else title(first)
     return (
-        f"the sides begin with other {what}: {title(first)} differs by {figure(first.error)}, more "
-        f"than rounding ({counted(count, first.kind)} differ)"
+        f"the sides begin with other {what}: {name} differs by {figure(first.error)}, more "
+        f"than rounding ({counted(count, first.kind)} {'differs' if count == 1 else 'differ'})"
     )
 
 

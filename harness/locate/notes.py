@@ -72,7 +72,8 @@ _ADVICE = {
     "gradient does not: look at how gradients are summed, scaled, clipped and reduced over "
     "devices.",
     "update": "The gradients agree and the update does not: look at the optimizer, its settings "
-    "(learning rate, momentum, weight decay, epsilon) and the schedule, not at an operator.",
+    "(learning rate, momentum, weight decay, epsilon), the schedule and gradient clipping, not at "
+    "an operator.",
     "buffer_update": "Only a buffer differs after the step: look at the running statistics, their "
     "momentum and the number of values they are taken over.",
     "weight": "The weights agreed at the start and differ later, though every update that could be "
@@ -101,7 +102,8 @@ def of_zeros(baseline: Capture, rows: Sequence[Row]) -> list[str]:
     where = f" in {_some(modules)}" if modules else ""
     return [
         f"A fault can hide in {counted(len(hidden), 'tensor')}{where}: they are zero on both sides"
-        f"{because}. Record from a trained checkpoint, or with `unhide=True`, to see behind them."
+        f"{because}. Record from a trained checkpoint, or with `--unhide` (`unhide=True`), to see "
+        "behind them."
     ]
 
 
@@ -140,6 +142,16 @@ def of_format(culprits: Sequence[Row], rows: Sequence[Row]) -> list[str]:
         f"The rounding of {' and '.join(coarse)} hides differences of some percent. Record both "
         "sides in float32, without autocast, to see smaller ones: another setting of an operator "
         "shows there as well."
+    ]
+
+
+def of_steps(culprits: Sequence[Row], rows: Sequence[Row]) -> list[str]:
+    """Returns what one step cannot show, if no difference was located in it."""
+    if culprits or len({row.step for row in rows}) != 1:
+        return []
+    return [
+        "Only one step was compared. The order of later batches, the schedule, and momentum act "
+        "from the second step on: record both sides with `--steps 3` to compare them."
     ]
 
 

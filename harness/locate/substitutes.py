@@ -3,23 +3,31 @@
 A tensor differs first, and on the candidate an operator went into it that the baseline does not
 have: another interpolation, another number format, a softmax written by hand. Nothing says whether
 the operator's own result is right. If one operator replaced one operator, the candidate was asked
-for something else, and the replacement is named first. So it is if what a module was given differs,
-since the cause lies before. If a device splits an operator into several
-or joins them, their results meet again at a later operator, which stays the first.
+for something else, and the replacement is named first. So it is if what a module or an operator was
+given differs from what the baseline gave it, or if it made the first value that is not finite,
+since the cause lies before. If a device splits an operator into several or joins them, their
+results meet again at a later operator, which stays the first.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.locate import names
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.locate import names, nonfinite
 from harness.locate.capture import Capture, Record
+from harness.locate.distance import apart
 from harness.locate.match import Matched
 from harness.locate.result import Row
 
 NAMED = 3
 """Operators of the baseline that a note names."""
+ROUNDED = 1e-3
+"""Least relative distance from which on two tensors are not one: float32 rounds less."""
 
 
 def with_substitutes(
@@ -30,6 +38,9 @@ def with_substitutes(
         return tuple(culprits)
     place = next(n for n, row in enumerate(rows) if row is culprits[0])
     alone = set(matched.theirs_only)
+    made = nonfinite.producers(ours, theirs, matched).get(("candidate", culprits[0].phase))
+    if math.isinf(culprits[0].error) and made in alone:
+        return (_row(theirs.records[made], culprits[0], ()), *culprits)
     chain = _alone_before(theirs, int(matched.pairs[place, 1]), alone)
     if not chain:
         return tuple(culprits)
@@ -37,7 +48,11 @@ def with_substitutes(
     replaced = [ours.records[n] for n in matched.ours_only if _same_place(ours.records[n], first)]
     others = [theirs.records[n] for n in alone if _same_place(theirs.records[n], first)]
     row = _row(first, culprits[0], replaced)
-    if is_input(culprits[0]) or _one_for_one(replaced, others):
+    rounded = max(ROUNDED, culprits[0].limit)
+    before = is_input(culprits[0]) or _was_given_another(
+        ours, theirs, matched.pairs[place], alone, rounded=rounded
+    )
+    if before or _one_for_one(replaced, others):
         return (row, *culprits)
     return (culprits[0], row, *culprits[1:])
 
@@ -45,6 +60,26 @@ def with_substitutes(
 def is_input(row: Row) -> bool:
     """Returns whether a row is what a module was given: the cause lies before it."""
     return row.kind == "module" and row.operator.startswith("input ")
+
+
+def _was_given_another(
+    ours: Capture, theirs: Capture, pair: NDArray[np.int64], alone: set[int], *, rounded: float
+) -> bool:
+    """Returns whether an operator without a partner gave the pair another tensor than the baseline.
+
+    It did if no tensor of its shape on the baseline is closer than `rounded`, a part of the norm:
+    it scaled, masked or damaged. A copy or another layout changes no value.
+    """
+    i, j = (int(n) for n in pair)
+    for given in theirs.records[j].made_from:
+        shape = theirs.records[given].shape
+        alike = [n for n in ours.records[i].made_from if ours.records[n].shape == shape]
+        if given in alone and alike:
+            other = np.array([(n, given) for n in alike])
+            size = max(float(ours.norms[alike].max()), float(theirs.norms[given]))
+            if float(apart(ours, theirs, other).min()) > rounded * size:
+                return True
+    return False
 
 
 def _alone_before(capture: Capture, start: int, alone: set[int]) -> list[int]:
