@@ -499,3 +499,23 @@ def test_a_compiled_network_is_refused(tmp_path):
         record(model, tmp_path / "a"),
     ):
         pass
+
+
+def test_the_input_of_a_module_is_what_its_hooks_leave():
+    def inputs(hook):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))
+        if hook:
+            network[1].register_forward_pre_hook(lambda _, args: (args[0].mul(2),))
+        with Recorder(network) as recorder:
+            network(torch.ones(3, 4)).sum().backward()
+        found = recorder.capture()
+        return {
+            r.module: found.norms[n]
+            for n, r in enumerate(found.records)
+            if r.kind == "module" and r.name.startswith("input")
+        }
+
+    plain, changed = inputs(hook=False), inputs(hook=True)
+    assert changed["0"] == plain["0"]
+    assert changed["1"] == pytest.approx(2 * plain["1"])

@@ -81,12 +81,17 @@ class Modules:
         self._handles: list[Any] = []
 
     def attach(self) -> None:
-        """Registers the hooks."""
+        """Registers the hooks.
+
+        A module is entered before its other hooks run, and its input is seen after them, since they
+        may change it.
+        """
         for path, module in self.network.named_modules():
             self._handles += [
                 module.register_forward_pre_hook(
                     partial(self._enter, path), with_kwargs=True, prepend=True
                 ),
+                module.register_forward_pre_hook(partial(self._given, path), with_kwargs=True),
                 module.register_forward_hook(partial(self._leave, path), always_call=True),
             ]
         self._handles += [
@@ -142,12 +147,13 @@ class Modules:
             self.watching = torch.is_grad_enabled()
             if self.watching:
                 changed = self._train((args, kwargs))
-        call = self._calls[path]
-        self._stack.append((path, call))
+        self._stack.append((path, self._calls[path]))
         self._calls[path] += self.watching
-        for seen in self.on_input if self.watching else ():
-            seen(path, call, changed or (args, kwargs))
         return changed
+
+    def _given(self, path: str, _: nn.Module, args: Any, kwargs: Any) -> None:
+        for seen in self.on_input if self.watching and self._stack else ():
+            seen(path, self._stack[-1][1], (args, kwargs))
 
     def _train(self, arguments: Arguments) -> Arguments | None:
         begins = self._begins()
