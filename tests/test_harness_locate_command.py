@@ -231,6 +231,11 @@ sys.exit(int(words[-1]))
 """
 
 
+def hear_interrupts():
+    """A shell's job in the background ignores SIGINT, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
     """Runs `run_module` on a module of ours, in a process of its own."""
@@ -243,8 +248,9 @@ def fake(tmp_path, monkeypatch):
 
     def start(*words):
         return subprocess.Popen(
-            [sys.executable, "-c", script, *words], env=env, stdout=subprocess.PIPE, text=True
-        )
+            [sys.executable, "-c", script, *words], env=env, stdout=subprocess.PIPE, text=True,
+            preexec_fn=hear_interrupts,  # noqa: PLW1509 - no thread runs here
+        )  # fmt: skip
 
     return start
 

@@ -275,6 +275,7 @@ PARTS = {
     "chart_data",
     "escape",
     "forest",
+    "link",
     "opening",
     "page",
     "scale",
@@ -282,6 +283,7 @@ PARTS = {
     "sparkline",
     "table",
     "tables",
+    "tree",
     "verdicts",
 }
 """Modules that write nothing by themselves: what they make goes out through the others."""

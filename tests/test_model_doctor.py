@@ -20,10 +20,16 @@ SEVERAL_PROCESSES = "collective"
 QUICK = [check.name for check in CHECKS if check.name != SEVERAL_PROCESSES]
 
 
+def hear_interrupts():
+    """A shell's job in the background ignores SIGINT, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(folder, *args, variables):
     return subprocess.Popen(
         [sys.executable, "-m", "model.doctor", *args], cwd=folder, env=environment(**variables),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - no thread runs here
     )  # fmt: skip
 
 
