@@ -61,9 +61,10 @@ def _print_semantic(found: pd.DataFrame) -> None:
         print(f"| {' | '.join([*map(str, names), *cells])} |")
     print(f"\n{int(found.same.sum())} runs were left out: the fault changed nothing in them.")
     lost = there[there.twin != 1]
-    print("\nNot named first (runs of 12):\n")
-    for fault, group in lost.groupby("fault"):
-        print(f"- `{fault}`: {len(group)}, of them {int((group.twin == 0).sum())} not at all")
+    print("\nNot named first (runs of 6):\n")
+    for precision, group in lost.groupby("precision"):
+        counts = group.fault.value_counts(sort=False).sort_index()
+        print(f"- {precision}: {', '.join(f'`{name}` ({n})' for name, n in counts.items())}")
 
 
 def _ranked(ranks: pd.Series[int]) -> str:
