@@ -13,7 +13,7 @@ from torch import distributed
 
 
 def module(torch_type: str) -> Any:
-    """Returns the device's module in torch (`torch.cuda`, `torch.sdaa`), or None if there is none.
+    """Returns the device's module in torch (`torch.cuda`, `torch.sdaa`), or None without one.
 
     `torch.get_device_module` raises where this returns None, and keeps the module it gave first.
     """

@@ -238,7 +238,7 @@ def hear_interrupts():
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
-    """Runs `run_module` on a module of ours, in a process of its own."""
+    """Runs `run_module` on a module of ours, in a separate process."""
     (tmp_path / "fakemode.py").write_text(FAKE)
     script = (
         "import sys; from harness.system.children import run_module; "

@@ -36,7 +36,7 @@ for step in range(neighbour.STEPS):
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """A program in a folder of its own, from which it runs."""
+    """A program in a separate folder, from which it runs."""
     for name in ("TORCH_COMPILE_DISABLE", "TORCHDYNAMO_DISABLE"):
         monkeypatch.setenv(name, "0")
     monkeypatch.chdir(tmp_path)

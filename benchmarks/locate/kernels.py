@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -213,8 +213,3 @@ def _is_right(records: Sequence[Record], fault: Fault, module: str | None) -> bo
     return bool(records) and _matches(
         records[0].name, records[0].phase, records[0].module, fault, module
     )
-
-
-def as_row(found: Trial | Healthy) -> dict[str, object]:
-    """Returns a row of a table."""
-    return asdict(found)

@@ -19,7 +19,6 @@ from torch import nn
 
 from harness.capture.program import Late, run_program
 from harness.capture.record import Recorder
-from harness.capture.start import unhide_zeros
 from harness.locate.compare import compare_captures
 from harness.locate.format import from_bytes, to_bytes
 from harness.locate.names import canonical
@@ -128,8 +127,7 @@ def _record(job: Job) -> None:
     """Trains one step and writes its capture."""
 
     def make(network: nn.Module) -> Recorder:
-        unhide_zeros(network)
-        return Recorder(network, twin=job.twin)
+        return Recorder(network, twin=job.twin, unhide=True)
 
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")

@@ -13,11 +13,9 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from harness.capture.operators import bare_name, named, results
 from harness.capture.renamed import OTHER_NAMES
-from harness.capture.trees import mapped, mapped_tensors
+from harness.capture.trees import Arguments, mapped, mapped_tensors
 
 CPU = torch.device("cpu")
-aten = torch.ops.aten
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class NoKernelError(RuntimeError):
@@ -86,7 +84,7 @@ def copied(arguments: Arguments) -> Arguments:
 def moved_by_a_rounding(arguments: Arguments, *, eps: float, seed: int) -> Arguments:
     """Returns float64 copies whose numbers are moved by half a unit in the last place at random.
 
-    Each number x becomes x (1 + s eps / 2) with a random sign s and the eps of its own format, or
+    Each number x becomes x (1 + s eps / 2) with a random sign s and the eps of its format, or
     the one given if it is smaller: an operator that returns float32 rounds as float32 does, also if
     an argument is of 16 bits.
     """

@@ -13,14 +13,11 @@ from typing import NoReturn
 
 from torch import nn
 
-from harness.capture.bundle import Bundles
-from harness.capture.facts import facts_of
 from harness.capture.on_cpu import OnCpu, check_moved
 from harness.capture.program import Late, run_program
 from harness.capture.record import Recorder, twin_path
 from harness.capture.replay import Replay
 from harness.capture.reporting import write
-from harness.capture.start import unhide_zeros
 from harness.errors import HarnessError
 from harness.locate.format import to_bytes
 from harness.report.verdicts import row
@@ -165,10 +162,10 @@ def _check(args: argparse.Namespace, program: Sequence[str]) -> None:
     only = {"--device": args.device, "--amp": args.amp, "--checkpoint": args.checkpoint}
     for name, value in only.items():
         if value and not args.config:
-            raise HarnessError(f"{name} needs --config; a program has options of its own")
+            raise HarnessError(f"{name} needs --config; a program has its options behind `--`")
     if args.command == "ablate" and program and (args.steps or args.log is None):
         raise HarnessError(
-            "--steps needs --config; a program has options of its own" if args.steps
+            "--steps needs --config; a program has its options behind `--`" if args.steps
             else "expected --log LOG: the log that the program writes"
         )  # fmt: skip
 
@@ -197,10 +194,10 @@ def _training(args: argparse.Namespace, scratch: Path) -> list[str]:
 
 def _replay(args: argparse.Namespace, program: list[str]) -> int:
     def make(network: nn.Module) -> Replay:
-        if args.unhide:
-            unhide_zeros(network)
-        kept = Bundles(args.report, most=5, facts=facts_of(network)) if args.report else None
-        return Replay(network, budget_s=args.budget, repeat=args.repeat, bundles=kept)
+        return Replay(
+            network, report=args.report, budget_s=args.budget, repeat=args.repeat,
+            unhide=args.unhide,
+        )  # fmt: skip
 
     late = Late(make, steps=args.steps)
     watcher = run_program(program, late)
@@ -212,9 +209,7 @@ def _replay(args: argparse.Namespace, program: list[str]) -> int:
 
 def _record(args: argparse.Namespace, program: list[str], words: Sequence[str]) -> int:
     def make(network: nn.Module) -> Recorder:
-        if args.unhide:
-            unhide_zeros(network)
-        return Recorder(network, steps=args.steps, twin=args.twin)
+        return Recorder(network, steps=args.steps, twin=args.twin, unhide=args.unhide)
 
     folder = Path.cwd()  # the program may change it, and a repetition begins where the first did
     watcher = run_program(program, Late(make, steps=args.steps))

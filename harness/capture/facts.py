@@ -13,7 +13,7 @@ def facts_of(network: nn.Module) -> dict[str, str]:
     """Returns device, versions and precision in force, as texts by name."""
     network = unwrapped(network)
     parameters = list(network.parameters())
-    device = parameters[0].device.type if parameters else "cpu"
+    device = device_of(network)
     found = {
         "device": device,
         "device_name": _name_of(device),
@@ -30,6 +30,13 @@ def facts_of(network: nn.Module) -> dict[str, str]:
     if version:
         found[f"{device}_version"] = str(version)
     return found
+
+
+def device_of(network: nn.Module) -> str:
+    """Returns the device type of the first parameter or buffer; `cpu` without any."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        return str(tensor.device.type)
+    return "cpu"
 
 
 def autocast_of(device: str) -> str:

@@ -19,8 +19,7 @@ from torch.optim.optimizer import (
 from torch.utils._python_dispatch import _disable_current_modes
 
 from harness.capture.makers import Maker, Makers
-
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+from harness.capture.trees import Arguments
 
 NOT_THE_PROGRAM = (str(Path(torch.__file__).parent), str(Path(__file__).parent), "<frozen")
 """Files whose lines are not the user's."""

@@ -14,10 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
-from harness.capture.again import CPU, Arguments, on_host, run
-from harness.capture.modules import Modules
+from harness.capture.again import CPU, on_host, run, without_modes
 from harness.capture.operators import (
     bare_name,
     computes,
@@ -26,12 +24,13 @@ from harness.capture.operators import (
     written,
 )
 from harness.capture.renamed import OTHER_NAMES
-from harness.capture.trees import mapped, tensors
+from harness.capture.trees import Arguments, mapped, tensors
+from harness.capture.watcher import Watcher
 from harness.errors import HarnessError
 from harness.locate.names import canonical
 
 
-class OnCpu(TorchDispatchMode):
+class OnCpu(Watcher):
     """Runs the operators of `what` on the CPU. `moved` counts their calls.
 
     `what` is the name of an operator, with or without `aten::`, or the path of a module with all
@@ -42,29 +41,11 @@ class OnCpu(TorchDispatchMode):
     """
 
     def __init__(self, network: nn.Module, what: str) -> None:
-        super().__init__()
+        super().__init__(network)
         self.what = what
         self.moved: Counter[str] = Counter()
-        self.modules = Modules(network)
         paths = {path for path, _ in self.modules.network.named_modules() if path}
         self._is_module = what in paths
-
-    def __enter__(self) -> OnCpu:
-        self.begin()
-        super().__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        self.end()
-
-    def begin(self) -> None:
-        """Registers the hooks."""
-        self.modules.attach()
-
-    def end(self) -> None:
-        """Removes the hooks."""
-        self.modules.detach()
 
     def __torch_dispatch__(
         self, op: OpOverload, types: Any, args: Any = (), kwargs: Any = None
@@ -100,7 +81,7 @@ def _on_cpu(op: OpOverload, args: Any, kwargs: Any, device: torch.device) -> Any
         return back[id(value)] if id(value) in back else value.to(device)
 
     with torch.no_grad():
-        with _disable_current_modes():
+        with without_modes():
             try:
                 returned = op(*arguments[0], **arguments[1])
             except (RuntimeError, NotImplementedError) as error:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
-from harness.capture.again import Arguments
 from harness.capture.operators import bare_name, named
+from harness.capture.trees import Arguments
 
 ALONG = {
     "argmax", "argmin", "argsort", "cummax", "cummin", "_cummax_helper", "_cummin_helper",

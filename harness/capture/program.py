@@ -14,33 +14,16 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from harness.capture.modules import NOT_THE_PROGRAM, Modules
+from harness.capture.modules import NOT_THE_PROGRAM
+from harness.capture.watcher import Watcher
 from harness.errors import HarnessError
-
-
-class Watcher(Protocol):
-    """What watches a network: a Recorder, a Replay or an OnCpu."""
-
-    modules: Modules
-
-    def begin(self) -> None:
-        """Registers the hooks."""
-
-    def end(self) -> None:
-        """Removes the hooks."""
-
-    def __torch_dispatch__(
-        self, op: OpOverload, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        """Runs an operator."""
-
 
 W = TypeVar("W", bound=Watcher)
 

@@ -18,39 +18,44 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.capture.again import without_modes
 from harness.capture.facts import autocast_of, facts_of
-from harness.capture.modules import Arguments, Modules, Place
+from harness.capture.modules import Place
 from harness.capture.operators import computes, name_of, results
 from harness.capture.records import Records
-from harness.capture.start import hiding, move_inputs, move_weights, unhide_zeros
-from harness.capture.trees import tensors
+from harness.capture.start import hiding, move_inputs, move_weights
+from harness.capture.trees import Arguments, tensors
 from harness.capture.walk import tensors_in
+from harness.capture.watcher import Watcher
 from harness.locate.capture import Capture, Record
 from harness.locate.format import to_bytes
 from harness.system.whole import write_bytes
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(Watcher):
     """Records what runs inside its `with` block. `capture()` is the result so far.
 
     `steps` is the number of steps to record; later ones run unrecorded.
     """
 
     def __init__(
-        self, network: nn.Module, *, steps: int = 1, twin: int = 0, moved: bool = True
+        self,
+        network: nn.Module,
+        *,
+        steps: int = 1,
+        twin: int = 0,
+        moved: bool = True,
+        unhide: bool = False,
     ) -> None:
-        super().__init__()
         if steps < 1:
             raise ValueError(f"steps is {steps}; expected 1 or more")
         if twin < 0:
             raise ValueError(f"twin is {twin}; expected 0 for the run itself, or 1, 2, ...")
+        super().__init__(network, unhide=unhide)
         self.steps = steps
         self.twin = twin
         self.moved = moved and twin > 0
-        self.modules = Modules(network)
         self.network = self.modules.network
         self.facts = facts_of(network)
         self.records = Records()
@@ -60,29 +65,20 @@ class Recorder(TorchDispatchMode):
         self._backwards: Counter[int] = Counter()
         self._process = os.getpid()
 
-    def __enter__(self) -> Recorder:
-        self.begin()
-        super().__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        self.end()
-
     def begin(self) -> None:
         """Registers the hooks."""
         self.modules.on_forward.append(self._forward)
         self.modules.on_input.append(self._input)
         self.modules.on_output.append(self._output)
         self.modules.on_optimizer.append(self._optimize)
-        self.modules.attach()
+        super().begin()
         self._backward = torch.autograd.backward
         torch.autograd.backward = self._noted_backward  # type: ignore[assignment]
 
     def end(self) -> None:
         """Removes the hooks, and records gradients that no optimizer used."""
         torch.autograd.backward = self._backward
-        self.modules.detach()
+        super().end()
         self._complete()
 
     def capture(self) -> Capture:
@@ -272,9 +268,7 @@ def record(
         HarnessError: the file cannot be written.
         ValueError: `steps` or `twin` is out of range, or no step ran in the block.
     """
-    if unhide:
-        unhide_zeros(model)
-    recorder = Recorder(model, steps=steps, twin=twin, moved=moved)
+    recorder = Recorder(model, steps=steps, twin=twin, moved=moved, unhide=unhide)
     with recorder:
         yield recorder
     capture = recorder.capture()

@@ -93,5 +93,5 @@ def _memory(tensor: Tensor) -> tuple[str, int]:
     """Returns device and address of a tensor's memory."""
     try:
         return str(tensor.device), tensor.untyped_storage().data_ptr()
-    except (RuntimeError, NotImplementedError):  # a tensor without memory of its own
+    except (RuntimeError, NotImplementedError):  # a tensor that has no memory
         return str(tensor.device), id(tensor)

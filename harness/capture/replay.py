@@ -19,19 +19,18 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.capture.again import CPU, NoKernelError, on_host, seen_from_host, without_modes
 from harness.capture.budget import Budget, described
 from harness.capture.bundle import Bundles
-from harness.capture.facts import facts_of
+from harness.capture.facts import device_of, facts_of
 from harness.capture.judging import rows_of
-from harness.capture.modules import Modules
 from harness.capture.operators import bare_name, computes, is_random, results, writes
 from harness.capture.reporting import write
 from harness.capture.runs import Call
-from harness.capture.start import hiding, unhide_zeros
+from harness.capture.start import hiding
 from harness.capture.trees import mapped_tensors, tensors
+from harness.capture.watcher import Watcher
 from harness.locate.replayed import RANDOM, conclude
 from harness.locate.result import Located, Row
 
@@ -39,22 +38,26 @@ CHECKED_DRAWS = {"native_dropout"}
 """Random operators that return their draws, so that the rest of their work can be repeated."""
 
 
-class Replay(TorchDispatchMode):
-    """Repeats operators as they run. `rows` grow; `located` is the result so far."""
+class Replay(Watcher):
+    """Repeats operators as they run. `rows` grow; `located` is the result so far.
+
+    `report` is the folder for the bundles of at most `bundles` operators; None writes none.
+    """
 
     def __init__(
         self,
         network: nn.Module,
         *,
+        report: str | Path | None = None,
         budget_s: float | None = None,
         repeat: int = 1,
-        bundles: Bundles | None = None,
+        bundles: int = 5,
+        unhide: bool = False,
     ) -> None:
-        super().__init__()
         if repeat < 1:
             raise ValueError(f"repeat is {repeat}; expected 1 or more calls of each operator")
-        self.modules = Modules(network)
-        self.device = _device_of(network)
+        super().__init__(network, unhide=unhide)
+        self.device = device_of(network)
         self.facts = facts_of(network)
         self.zeros = hiding(network)
         self.rows: list[Row] = []
@@ -63,26 +66,11 @@ class Replay(TorchDispatchMode):
         self.makers: dict[str, Row] = {}
         self._budget = Budget(budget_s)
         self._repeat = repeat
-        self._bundles = bundles
+        self._bundles = None
+        if report is not None:
+            self._bundles = Bundles(Path(report), most=bundles, facts=self.facts)
         self._bundled: dict[str, int] = {}
         self._process = os.getpid()
-
-    def __enter__(self) -> Replay:
-        self.begin()
-        super().__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        self.end()
-
-    def begin(self) -> None:
-        """Registers the hooks."""
-        self.modules.attach()
-
-    def end(self) -> None:
-        """Removes the hooks."""
-        self.modules.detach()
 
     @property
     def located(self) -> Located:
@@ -192,12 +180,9 @@ def replay(
     Raises:
         ValueError: `repeat` is not positive, or the model is compiled.
     """
-    if unhide:
-        unhide_zeros(model)
-    kept = None
-    if report is not None:
-        kept = Bundles(Path(report), most=bundles, facts=facts_of(model))
-    mode = Replay(model, budget_s=budget_s, repeat=repeat, bundles=kept)
+    mode = Replay(
+        model, report=report, budget_s=budget_s, repeat=repeat, bundles=bundles, unhide=unhide
+    )
     with mode:
         yield mode
     write(mode.located, report, quiet=quiet)
@@ -209,10 +194,3 @@ def _on_host(found: list[Tensor]) -> list[Tensor]:
 
 def _device_copy(tensor: Tensor) -> Tensor:
     return tensor.detach().clone()
-
-
-def _device_of(network: nn.Module) -> str:
-    """Returns the device type of the first parameter or buffer; `cpu` without any."""
-    for tensor in (*network.parameters(), *network.buffers()):
-        return str(tensor.device.type)
-    return "cpu"

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
-from harness.capture.again import Arguments, copied, in_float64, moved_by_a_rounding, run
+from harness.capture.again import copied, in_float64, moved_by_a_rounding, run
 from harness.capture.modules import Place
 from harness.capture.operators import selects, writes
-from harness.capture.trees import tensors
+from harness.capture.trees import Arguments, tensors
 
 SEED = 1811
 """Of the rounding that moves the inputs of an operator that is beyond its limit."""

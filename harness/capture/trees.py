@@ -10,6 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+"""The arguments of an operator or of a network: by place and by name."""
+
 
 def leaves(tree: Any) -> Iterator[Any]:
     """Yields what is no tuple, list or dict, in order."""

@@ -45,6 +45,11 @@ class Row:
     bundle: str = ""
 
     @property
+    def is_input(self) -> bool:
+        """True for what a module was given: the cause of a difference lies before it."""
+        return self.kind == "module" and self.operator.startswith("input ")
+
+    @property
     def ratio(self) -> float:
         """Error over limit; 0 where neither is known."""
         if self.limit > 0:

@@ -53,7 +53,7 @@ def _stage(name: str, step: int, rows: Sequence[Row]) -> Stage:
 
 def title(row: Row) -> str:
     """Returns what a row is of, in words."""
-    if row.kind == "module" and row.operator.startswith("input "):
+    if row.is_input:
         return f"{row.operator} of {row.module}"
     if row.kind == "module":
         what = "the output of" if row.phase == "forward" else "the gradient at the output of"

@@ -49,17 +49,12 @@ def with_substitutes(
     others = [theirs.records[n] for n in alone if _same_place(theirs.records[n], first)]
     row = _row(first, culprits[0], replaced)
     rounded = max(ROUNDED, culprits[0].limit)
-    before = is_input(culprits[0]) or _was_given_another(
+    before = culprits[0].is_input or _was_given_another(
         ours, theirs, matched.pairs[place], alone, rounded=rounded
     )
     if before or _one_for_one(replaced, others):
         return (row, *culprits)
     return (culprits[0], row, *culprits[1:])
-
-
-def is_input(row: Row) -> bool:
-    """Returns whether a row is what a module was given: the cause lies before it."""
-    return row.kind == "module" and row.operator.startswith("input ")
 
 
 def _was_given_another(
