@@ -19,7 +19,9 @@ from benchmarks.locate.networks import NETWORKS, PRECISIONS
 
 FOLDER = Path(__file__).parent / "results"
 SEEDS = (1, 2, 3)
-HEALTHY_SEEDS = tuple(range(101, 135))
+FRESH_SEEDS = (5, 6, 7)
+"""Seeds of the model's faults; what is named first was chosen on 1 to 4."""
+HEALTHY_SEEDS = tuple(range(301, 335))
 """204 healthy steps over networks and precisions; no limit was chosen by them."""
 MOST = 40
 """Kernel faults of a network, precision and seed, drawn among all operators."""
@@ -61,7 +63,7 @@ def _run(what: str, jobs: int) -> None:
         from benchmarks.locate.semantic import measure
 
         rows = []
-        for found_one in measure(SEEDS, tuple(PRECISIONS), jobs):
+        for found_one in measure(FRESH_SEEDS, tuple(PRECISIONS), jobs):
             rows.append(asdict(found_one))
             print(f"\rsemantic: {len(rows)}", end="", file=sys.stderr, flush=True)
         _write("semantic", sorted(rows, key=lambda r: [str(r[k]) for k in list(r)[:4]]))

@@ -30,7 +30,9 @@ TWINS = 2
 ATTENTION = r"\w+ \w+ decode_head\.cca\S* .*|backward gradient - decode_head\.cca\..*"
 FIRST_CONVOLUTION = r"forward \w+ backbone\.stem\.0 .*"
 RESIZED = r"forward \w+ (-|decode_head|auxiliary_head) .*"
-BATCH_NORM = r"forward operator \S+ batch_norm|\w+ buffer_update - .*running_\w+"
+BATCH_NORM = (
+    r"forward operator (\S+ batch_norm|backbone\.stem\.1 .*)|\w+ buffer_update - .*running_\w+"
+)
 GRADIENT = r"backward (gradient|operator) .*"
 LABELS = r"\w+ input - .*|forward \w+ \S*loss_decode\S* .*"
 TRUTH = {
@@ -49,7 +51,7 @@ TRUTH = {
     "upsampling_wraps": RESIZED,
     "conv_inputs_rounded": FIRST_CONVOLUTION,
     "conv_outputs_rounded": FIRST_CONVOLUTION,
-    "conv_weight_gradient_rounded": GRADIENT,
+    "conv_weight_gradient_rounded": rf"{GRADIENT}|{FIRST_CONVOLUTION}",
     "conv_accumulation_rounded": FIRST_CONVOLUTION,
     "flush_to_zero": rf"{FIRST_CONVOLUTION}|{GRADIENT}",
     "gradients_rounded": GRADIENT,
@@ -63,11 +65,10 @@ TRUTH = {
     "attention_once": ATTENTION,
     "attention_scaled": ATTENTION,
     "attention_two_softmaxes": ATTENTION,
-    "attention_weights_detached": r"backward \w+ decode_head\.cca\S* .*|backward gradient - "
-    r"decode_head\.cca\.\w+_conv.*",
+    "attention_weights_detached": rf"{ATTENTION}|backward \w+ decode_head\.cca\S* .*",
     "softmax_half": ATTENTION,
     "softmax_without_max": ATTENTION,
-    "gamma_stuck": r"backward \w+ \S+ .*gamma.*|backward gradient - .*gamma.*",
+    "gamma_stuck": r"backward operator \S*gamma .*|backward gradient - .*gamma.*",
     "labels_wrap": LABELS,
     "pixel_index_wraps": LABELS,
 }

@@ -24,6 +24,7 @@ from harness.capture.facts import autocast_of, facts_of
 from harness.capture.modules import Place
 from harness.capture.operators import computes, name_of, results
 from harness.capture.records import Records
+from harness.capture.settings import settings_of
 from harness.capture.start import hiding, move_inputs, move_weights
 from harness.capture.trees import Arguments, tensors
 from harness.capture.walk import tensors_in
@@ -105,12 +106,13 @@ class Recorder(Watcher):
 
     def _operator(self, op: OpOverload, at: Place, args: Any, kwargs: Any, returned: Any) -> None:
         made_from = self.records.numbers_of(tensors((args, kwargs)))
+        settings = settings_of(op, args, kwargs)
         for n, tensor in enumerate(results(op, args, kwargs, returned)):
             self.records.add(
                 Record(
                     kind="operator", name=name_of(op), module=at.module, call=at.call,
                     phase=at.phase, order=at.order, output=n, step=at.step,
-                    source=at.source, made_from=made_from,
+                    source=at.source, made_from=made_from, settings=settings,
                 ),
                 tensor,
             )  # fmt: skip

@@ -47,7 +47,8 @@ class Record(NamedTuple):
     to, "" for the whole network. `call` counts the calls of that module in the step from 0, `order`
     all operators of the step from 0 (-1 for other kinds). `output` counts an operator's outputs.
     `source` is the line of the user's program, "" if unknown. `made_from` are the numbers of the
-    records that went in; a tensor that no record is of is left out.
+    records that went in; a tensor that no record is of is left out. `settings` are the numbers that
+    an operator was called with, as a JSON object by the names of its schema, "" without any.
     """
 
     kind: str
@@ -62,6 +63,7 @@ class Record(NamedTuple):
     dtype: str = ""
     source: str = ""
     made_from: tuple[int, ...] = ()
+    settings: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

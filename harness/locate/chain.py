@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.locate.capture import Record
-from harness.locate.distance import ZERO_LIKE, factor_of
+from harness.locate.distance import LARGEST, factor_of
 from harness.log.arrays import Floats
 
 Inputs = tuple[tuple[int, ...], ...]
@@ -25,7 +25,7 @@ class Links:
     """What the limits of P pairs are made of, each (P,), absolute unless their name says otherwise.
 
     `size` and `smaller` are the larger and the smaller norm, `floor` is relative. `twin` is the
-    largest distance of a twin, `loose` marks a twin that differs from its own run by a tenth or
+    largest distance of a twin, `loose` marks a twin that differs from its own run by half or
     more. `apart` is the distance of both sides, `rest` that without elements that ties moved.
     `twins` counts the moved twins.
     """
@@ -77,7 +77,7 @@ def chained(pair: Links) -> Chain:
         zero[p] = _is_zero_like(pair, p, source[p])
         if not zero[p] and pair.size[p] > 0:
             envelope[p] = max(envelope[p], pair.twin[p] / pair.size[p])
-        passed[p] = max(envelope[p], min(_jump(pair, p, factor[p] * envelope[p]), ZERO_LIKE))
+        passed[p] = max(envelope[p], min(_jump(pair, p, factor[p] * envelope[p]), LARGEST))
     return Chain(envelope=envelope, coarsest=coarsest, factor=factor, source=source, zero_like=zero)
 
 

@@ -8,6 +8,7 @@ from harness.locate import conclude, nonfinite, notes
 from harness.locate.capture import Capture
 from harness.locate.envelope import distances, spread
 from harness.locate.match import match, sentences
+from harness.locate.program import with_program
 from harness.locate.result import Located
 from harness.locate.rows import rows_of
 from harness.locate.stages import stages_of
@@ -31,7 +32,14 @@ def compare_captures(
     matched = match(baseline, candidate)
     figures = distances(baseline, candidate, matched.pairs, spreads)
     rows = rows_of(baseline, candidate, matched.pairs, figures, twins=twins)
-    culprits = with_substitutes(conclude.culprits_of(rows), rows, baseline, candidate, matched)
+    culprits = with_program(
+        with_substitutes(conclude.culprits_of(rows), rows, baseline, candidate, matched),
+        rows,
+        (baseline, candidate),
+        matched,
+        figures,
+        computed=spreads[0].computed,
+    )
     missing = conclude.missing(baseline, candidate, matched)
     spoilt = nonfinite.both_spoilt(baseline, candidate)
     outcome = conclude.outcome_of(rows, culprits, missing, spoilt=spoilt)

@@ -14,6 +14,8 @@ from harness.log.wording import counted
 
 STRONG = 3.0
 """Times the limit from which on a difference comes before all smaller ones in the ranking."""
+WHOLE = 0.9
+"""Error, as a part of the norm, from which on a tensor was lost on one side."""
 DRAWN = 0.1
 """Error from which on a random operator drew other numbers; a wrong kernel may err by less."""
 NEEDED = ("weight", "input", "loss", "gradient", "update")
@@ -29,7 +31,12 @@ def culprits_of(rows: Sequence[Row]) -> tuple[Row, ...]:
     if not wrong:
         return ()
     first = min(row.step for row in wrong)
-    return tuple(sorted((r for r in wrong if r.step == first), key=lambda row: row.ratio < STRONG))
+    return tuple(sorted((r for r in wrong if r.step == first), key=_is_weak))
+
+
+def _is_weak(row: Row) -> bool:
+    """Returns whether a difference is near its limit, and less than the whole tensor."""
+    return row.ratio < STRONG and row.error < WHOLE
 
 
 def missing(ours: Capture, theirs: Capture, matched: Matched) -> tuple[tuple[str, str], ...]:
@@ -52,6 +59,8 @@ def missing(ours: Capture, theirs: Capture, matched: Matched) -> tuple[tuple[str
 
 def starts_differ(culprit: Row) -> bool:
     """Returns whether a culprit belongs to the start: both sides must have it equal."""
+    if culprit.evidence != "figures":
+        return False
     drawn = names.is_random(culprit.operator) and not culprit.error <= DRAWN
     of_start = culprit.kind in START and culprit.step == 0
     return of_start or (culprit.kind == "operator" and drawn)
@@ -69,8 +78,10 @@ def outcome_of(
         return "incomparable"
     if any(kind == "weight" for kind, _ in lacking):
         return "incomparable"
-    if culprits:
+    if any(row.evidence != "operators" for row in culprits):
         return "fail"
+    if culprits:
+        return "inconclusive"
     doubtful = any(row.state == "unjudged" for row in rows)
     return "inconclusive" if lacking or spoilt or doubtful or not rows else "pass"
 
@@ -87,10 +98,17 @@ def headline(
     """Returns the result in one sentence."""
     if outcome == "incomparable":
         return _unlike(culprits, lacking)
+    if culprits and culprits[0].evidence != "figures":
+        return _other_program(culprits[0], located=outcome == "fail")
     if outcome == "fail":
         return _first_difference(culprits[0])
     if outcome == "pass":
         return _agreement(rows, twins=twins)
+    return _undecided(rows, lacking, spoilt=spoilt)
+
+
+def _undecided(rows: Sequence[Row], lacking: Sequence[tuple[str, str]], *, spoilt: bool) -> str:
+    """Returns why neither a pass nor a fault can be stated."""
     if spoilt:
         return "a loss or a gradient is not finite on either side, so the rest cannot be compared"
     if lacking:
@@ -144,6 +162,20 @@ def _first_difference(first: Row) -> str:
     )
     agree = f": {_before(first)}" if _before(first) else ""
     return f"{_CALLED[first.kind]}{title(first)} {by} (step {first.step}{where}{agree})"
+
+
+def _other_program(first: Row, *, located: bool) -> str:
+    """Returns what the sides ran otherwise."""
+    where = f"(step {first.step}, {first.phase} pass)"
+    if first.evidence == "settings":
+        return f"{title(first)} is called with another setting: {first.note} {where}"
+    differs = f"{title(first)}: {first.note} {where}"
+    if located:
+        return f"the sides run other operators, and differ behind them; the first is {differs}"
+    return (
+        "no tensor differs by more than rounding, but the sides run other operators, whose effect "
+        f"the rounding would hide; the first is {differs}"
+    )
 
 
 _CALLED = {

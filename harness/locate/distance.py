@@ -47,14 +47,15 @@ WHOLE = 1.2e-7
 """The floor of whole numbers and booleans: the rounding of their sketches."""
 COARSE = 3.2e-2
 """The floor of other formats, such as those of 8 bits: half a unit of three bits."""
-ZERO_LIKE = 0.1
-"""Distance of a twin, as a fraction of the norm, above which a tensor is zero but for rounding."""
+LARGEST = 0.1
+"""Largest distance, as a fraction of the norm, that a twin's start may have, or a tie passes on."""
 GROSS = 1000.0
 """Times the limit that a difference must exceed if no twin was recorded. Rounding grows by up to
 three powers of ten from the first layer to the last gradient."""
 STEADY = 0.5
 """Distance of the twins, as a fraction of the norm, up to which a tensor is there in all of them.
-One that is then exactly zero on one side was lost, whatever the rounding of its inputs."""
+One that is then exactly zero on one side was lost, whatever the rounding of its inputs. Beyond, it
+is zero but for rounding."""
 TRIMMED = 8
 """Buckets of a sketch that single elements may fill, in an operator with ties."""
 JUMP = 10.0
@@ -91,12 +92,14 @@ class Spread:
 
     `moved` (R,) is the largest distance of a twin that was moved by a rounding; NaN where no twin
     has the record. `repeated` (R,) is that of exact repetitions; above 0 is not deterministic.
-    `twins` counts the moved ones.
+    `twins` counts the moved ones. `computed` are the records whose settings a twin does not repeat,
+    because the program computes them from tensors.
     """
 
     moved: Floats
     repeated: Floats
     twins: int
+    computed: frozenset[int] = frozenset()
 
 
 def apart(ours: Capture, theirs: Capture, pairs: NDArray[np.int64], *, trimmed: int = 0) -> Floats:

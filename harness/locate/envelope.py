@@ -13,10 +13,10 @@ from harness.locate.chain import Links, chained
 from harness.locate.distance import (
     FACTOR,
     GROSS,
+    LARGEST,
     REPEATED,
     STEADY,
     STORED,
-    ZERO_LIKE,
     Distances,
     Spread,
     apart,
@@ -36,23 +36,32 @@ def spread(capture: Capture, twins: Sequence[Capture]) -> Spread:
     """
     count = len(capture.records)
     moved, repeated = np.full(count, np.nan), np.zeros(count)
+    computed: set[int] = set()
     for twin in twins:
         pairs = match(capture, twin).pairs
         here = pairs[:, 0]
         distance = apart(capture, twin, pairs)
         _check_twin(capture, twin, here, distance)
+        computed.update(
+            i for i, k in pairs.tolist() if capture.records[i].settings != twin.records[k].settings
+        )
         if twin.moved:
             moved[here] = np.fmax(moved[here], distance)
         else:
             repeated[here] = np.maximum(repeated[here], distance)
-    return Spread(moved=moved, repeated=repeated, twins=sum(twin.moved for twin in twins))
+    return Spread(
+        moved=moved,
+        repeated=repeated,
+        twins=sum(twin.moved for twin in twins),
+        computed=frozenset(computed),
+    )
 
 
 def _check_twin(capture: Capture, twin: Capture, here: NDArray[np.int64], distance: Floats) -> None:
     """Refuses a twin that cannot be a repetition, such as one that an older recording left."""
     count = len(capture.records)
     start = np.array([capture.records[n].kind in START for n in here], bool)
-    far = distance[start] > ZERO_LIKE * capture.norms[here[start]]
+    far = distance[start] > LARGEST * capture.norms[here[start]]
     if len(here) >= REPEATED * count and not far.any():
         return
     what = (
@@ -125,11 +134,11 @@ def _twin_of(spreads: tuple[Spread, Spread], pairs: NDArray[np.int64]) -> Floats
 def _loose(
     ours: Capture, theirs: Capture, pairs: NDArray[np.int64], spreads: tuple[Spread, Spread]
 ) -> NDArray[np.bool_]:
-    """Returns which pairs (P,) have a twin that differs from its own run by a tenth or more."""
+    """Returns which pairs (P,) have a twin that differs from its own run by half or more."""
     found = np.zeros(len(pairs), dtype=bool)
     for capture, spread_, n in zip((ours, theirs), spreads, pairs.T, strict=True):
         moved = spread_.moved[n]
-        found |= (moved > 0) & (moved >= ZERO_LIKE * capture.norms[n])
+        found |= (moved > 0) & (moved >= STEADY * capture.norms[n])
     return found
 
 

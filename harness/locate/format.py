@@ -52,6 +52,7 @@ class Columns(BaseModel):
     dtype: list[Natural]
     source: list[Natural]
     made_from: list[list[Natural]]
+    settings: list[Natural] | None = None
 
 
 class Index(BaseModel):
@@ -89,6 +90,7 @@ def to_bytes(capture: Capture) -> bytes:
         "dtype": [number(r.dtype) for r in records],
         "source": [number(r.source) for r in records],
         "made_from": [list(r.made_from) for r in records],
+        "settings": [number(r.settings) for r in records],
     }
     index = {
         "format_version": FORMAT_VERSION,
@@ -202,8 +204,11 @@ def _index(data: bytes, source: str) -> Index:
 def _records(index: Index, source: str) -> tuple[Record, ...]:
     """Returns the records, with every number into a list checked."""
     c = index.records
-    columns: list[Any] = [getattr(c, name) for name in Columns.model_fields]
     count = len(c.kind)
+    words = [shown(word) for word in index.words]
+    if c.settings is None:  # a writer that states none
+        c.settings, words = [len(words)] * count, [*words, ""]
+    columns: list[Any] = [getattr(c, name) for name in Columns.model_fields]
     lengths = {len(column) for column in columns}
     if lengths != {count} or count > MAX_RECORDS:
         raise ParseError(
@@ -211,16 +216,16 @@ def _records(index: Index, source: str) -> tuple[Record, ...]:
             f"number, at most {MAX_RECORDS:,}; {ADVICE}",
             source=source,
         )
-    words = [shown(word) for word in index.words]
     try:
         records = tuple(
             Record(
                 kind=KINDS[kind], name=words[name], module=words[module], call=call,
                 phase=PASSES[phase], order=order, output=output, step=step, shape=tuple(shape),
                 dtype=words[dtype], source=words[line], made_from=tuple(made_from),
+                settings=words[settings],
             )
-            for kind, name, module, call, phase, order, output, step, shape, dtype, line, made_from
-            in zip(*columns, strict=True)
+            for kind, name, module, call, phase, order, output, step, shape, dtype, line, made_from,
+            settings in zip(*columns, strict=True)
         )  # fmt: skip
     except IndexError as e:
         raise ParseError(

@@ -39,7 +39,7 @@ class Matched:
 def match(ours: Capture, theirs: Capture) -> Matched:
     """Returns which records of two captures are the same tensor."""
     mine, others = ours.records, theirs.records
-    pairs = _operators(ours, theirs) + _named(mine, others)
+    pairs = _operators(ours, theirs) + _named(mine, others) + _changed(mine, others)
     ordered = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
     met = {int(i) for i in ordered[:, 0]}, {int(j) for j in ordered[:, 1]}
     return Matched(
@@ -53,6 +53,23 @@ def _named(ours: Sequence[Record], theirs: Sequence[Record]) -> Pairs:
     """Returns the pairs of the records that are not operators; equal names meet in order."""
     mine, others = (_grouped(enumerate(records), _name_of) for records in (ours, theirs))
     return [pair for key in mine for pair in zip(mine[key], others.get(key, []), strict=False)]
+
+
+def _changed(ours: Sequence[Record], theirs: Sequence[Record]) -> Pairs:
+    """Returns the pairs of final gradients of which one side alone was changed before the update.
+
+    A gradient that nothing changes is recorded once, behind the backward pass.
+    """
+    mine, others = ({_gradient_of(r): i for i, r in enumerate(side)} for side in (ours, theirs))
+    return [
+        (mine[key], others[key])
+        for key in (mine.keys() & others.keys()) - {None}
+        if ours[mine[key]].output != theirs[others[key]].output
+    ]
+
+
+def _gradient_of(record: Record) -> Key | None:
+    return (record.step, names.path(record.name)) if record.kind == "gradient" else None
 
 
 def _name_of(record: Record) -> Key | None:

@@ -40,6 +40,8 @@ def of_culprit(culprits: Sequence[Row]) -> list[str]:
     if not culprits:
         return []
     first = culprits[0]
+    if first.evidence != "figures":
+        return [_SETTING if first.evidence == "settings" else _PROGRAM]
     if starts_differ(first):
         return [_START if first.kind != "operator" else _RANDOM]
     text = _ADVICE[first.kind]
@@ -59,6 +61,15 @@ _RANDOM = (
 _PRECISION = (
     "The difference is of the size of TF32, float16 or bfloat16 rounding: compare the precision in "
     "force on both sides first."
+)
+_SETTING = (
+    "The operator itself may be healthy: look at the line that calls it, and at what sets the "
+    "value on each side."
+)
+_PROGRAM = (
+    "A device may split operators and join them, which is harmless; a program that was changed for "
+    "it may compute something else. Look at the line. A record of both sides in float32, without "
+    "autocast, shows a difference that the rounding hides here."
 )
 _ADVICE = {
     "operator": "Either the operator's kernel is wrong, or the operator is healthy and was called "

@@ -16,6 +16,9 @@ State = Literal["healthy", "wrong", "inherited", "hidden", "unjudged"]
 """
 Mode = Literal["replay", "twin"]
 Outcome = Literal["pass", "fail", "inconclusive", "incomparable"]
+Evidence = Literal["figures", "settings", "operators"]
+"""What names a culprit: its figures; the settings it was called with; or that one side alone ran
+it, where rounding hides what it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class Row:
     state: State = "healthy"
     note: str = ""
     bundle: str = ""
+    evidence: Evidence = "figures"
 
     @property
     def is_input(self) -> bool:

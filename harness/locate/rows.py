@@ -74,8 +74,13 @@ def _passes_on(figures: Distances, p: int, *, behind_fault: bool) -> bool:
 
     Without a twin, an input may be beyond its limit and not judged.
     """
-    worst = max((_in_limits(figures, q) for q in figures.inputs[p]), default=0.0)
+    worst = worst_input(figures, p)
     return worst > 1 or (behind_fault and _in_limits(figures, p) <= PASSED_ON * worst)
+
+
+def worst_input(figures: Distances, p: int) -> float:
+    """Returns the largest distance of the inputs of a pair, in units of their limits."""
+    return max((_in_limits(figures, q) for q in figures.inputs[p]), default=0.0)
 
 
 def _in_limits(figures: Distances, p: int) -> float:
@@ -156,7 +161,7 @@ def _note(mine: Record, other: Record, figures: Distances, states: Sequence[Stat
     if figures.tied[p]:
         parts.append(TIES)
     if states[p] == "wrong":
-        worst = max((_in_limits(figures, q) for q in figures.inputs[p]), default=0.0)
+        worst = worst_input(figures, p)
         if worst > NEAR:
             parts.append(f"an input is already at {worst:.2f} of its limit")
     if other.name and mine.name and other.name != mine.name:
