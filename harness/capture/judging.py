@@ -23,7 +23,7 @@ from harness.capture.places import free
 from harness.capture.renamed import OTHER_NAMES
 from harness.capture.runs import Call
 from harness.capture.trees import leaves, tensors
-from harness.locate.limits import Errors, Judged, Measured, judge
+from harness.locate.limits import SHORT_EPS, Errors, Judged, Measured, judge
 from harness.locate.result import Row, State
 
 
@@ -108,7 +108,7 @@ def _against_healthy(call: Call, n: int, healthy: Tensor, exact: Tensor) -> Comp
         if bool(stray.any()) and (finite_before or bare_name(call.op) not in OTHER_NAMES):
             return _stray(call, n, stray, exact, makes=makes)
     size, _ = sizes(exact if mask is None else exact[mask])
-    own = errors(healthy.double(), exact, mask, size)
+    own = errors(healthy.double(), exact, mask, size, bias=_may_bias(call, n))
     measured = _measured(call, n, exact, mask, healthy=own)
     judged = judge(measured)
     if judged.wrong and not measured.selects:
@@ -144,19 +144,21 @@ def _stray(call: Call, n: int, stray: Tensor, exact: Tensor, *, makes: bool) -> 
 def _measured(
     call: Call, n: int, exact: Tensor, mask: Tensor | None, *, healthy: Errors
 ) -> Measured:
-    seen = _real(call.seen[n]).double()
+    seen, bias = _real(call.seen[n]).double(), _may_bias(call, n)
     inside = exact if mask is None else exact[mask]
     size, largest = sizes(inside)
     spread = None
     if call.repeats:
-        every = [errors(_real(again[n]).double(), seen, mask, size) for again in call.repeats]
+        every = [
+            errors(_real(again[n]).double(), seen, mask, size, bias=bias) for again in call.repeats
+        ]
         spread = max(every, key=lambda e: e.l2)
     return Measured(
         count=inside.numel(),
         eps=torch.finfo(call.seen[n].dtype).eps,  # complex64 has the eps of float32
         exact_l2=size,
         exact_largest=largest,
-        device=errors(seen, exact, mask, size),
+        device=errors(seen, exact, mask, size, bias=bias),
         healthy=healthy,
         spread=spread,
         selects=call.selects,
@@ -170,9 +172,14 @@ def _with_moved(
     moved = call.moved[n]
     if moved is None:
         return measured
-    size = measured.exact_l2
-    found = errors(torch.nan_to_num(_real(moved).double()), torch.nan_to_num(exact), mask, size)
+    result, bias = torch.nan_to_num(_real(moved).double()), _may_bias(call, n)
+    found = errors(result, torch.nan_to_num(exact), mask, measured.exact_l2, bias=bias)
     return replace(measured, moved=found)
+
+
+def _may_bias(call: Call, n: int) -> bool:
+    """Returns whether a bias of an output is judged, as in formats of 16 bits."""
+    return torch.finfo(call.seen[n].dtype).eps > SHORT_EPS
 
 
 def _note(judged: Judged, seen: Tensor, exact: Tensor, mask: Tensor | None) -> str:
