@@ -71,11 +71,12 @@ def test_another_setting_is_named_first_though_its_effect_is_below_rounding(make
     assert "block2.norm" in found.headline
 
 
-def test_the_same_setting_in_many_calls_is_one_row_with_their_number(gpu16):
-    changed = with_settings(port16(), lambda r: {"eps": 1e-3} if r.phase == "forward" else {})
-    found = located(gpu16, changed)
-    assert [row.module for row in found.culprits] == ["block0.norm"]
-    assert found.culprits[0].note.endswith("(and 4 more calls)")
+@pytest.mark.parametrize(("phase", "first"), [("forward", "block0"), ("backward", "block4")])
+def test_the_same_setting_in_many_calls_is_one_row_with_their_number(gpu16, phase, first):
+    changed = with_settings(port16(), lambda r: {"eps": 1e-3} if r.phase == phase else {})
+    found = located(gpu16, changed)  # each call of the backward pass has three outputs
+    assert [row.module for row in found.culprits] == [f"{first}.norm"]
+    assert found.culprits[0].note.endswith("(and in 4 more calls)")
 
 
 def test_a_fault_before_another_setting_is_named_before_it(gpu16):

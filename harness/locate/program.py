@@ -8,7 +8,7 @@ where the limits are those of 16 bits, or wider, and no operator before it excee
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -60,14 +60,12 @@ def with_program(
     number_of = {id(row): p for p, row in enumerate(rows)}
     first = next((number_of[id(row)] for row in culprits if id(row) in number_of), None)
     at = np.inf if first is None else float(matched.pairs[first, 0])
-    asked = _asked(rows, ours, theirs, matched, computed)
+    unlike = settings.unlike(ours, theirs, matched.pairs, computed=computed)
     clear = first is not None and _is_clear(rows[first], worst_input(figures, first))
     alone = [] if clear else _alone(ours, theirs, matched, figures)
-    found = sorted([*asked, *alone], key=lambda pair: pair[0])
-    named = {(row.module, row.operator, row.phase, row.order) for _, row in asked}
-    kept = [
-        row for row in culprits if (row.module, row.operator, row.phase, row.order) not in named
-    ]
+    found = sorted([*_asked(rows, matched, unlike), *alone], key=lambda pair: pair[0])
+    asked = {id(rows[p]) for p in unlike}
+    kept = [row for row in culprits if id(row) not in asked]
     before = tuple(row for place, row in found if place <= at)
     behind = tuple(row for place, row in found if place > at and row.evidence == "settings")
     return (*before, *kept, *behind)
@@ -78,18 +76,16 @@ def _is_clear(culprit: Row, input_limits: float) -> bool:
     return culprit.ratio >= CLEAR and input_limits <= NEAR
 
 
-def _asked(
-    rows: Sequence[Row], ours: Capture, theirs: Capture, matched: Matched, computed: frozenset[int]
-) -> list[Found]:
-    """Returns the operators that were called with other settings, one for each kind of call."""
-    unlike = settings.unlike(ours, theirs, matched.pairs, computed=computed)
+def _asked(rows: Sequence[Row], matched: Matched, unlike: Mapping[int, str]) -> list[Found]:
+    """Returns the first of the operators whose settings differ alike; `unlike` has them all."""
     alike: dict[tuple[str, str], list[int]] = {}
     for p, words in unlike.items():
         alike.setdefault((names.canonical(rows[p].operator), words), []).append(p)
     found = []
     for (_, words), places in alike.items():
         first = places[0]
-        more = f" (and {counted(len(places) - 1, 'more call')})" if len(places) > 1 else ""
+        calls = sum(rows[p].output == rows[first].output for p in places)
+        more = f" (and in {counted(calls - 1, 'more call')})" if calls > 1 else ""
         row = replace(rows[first], state="wrong", evidence="settings", note=words + more)
         found.append((float(matched.pairs[first, 0]), row))
     return found
