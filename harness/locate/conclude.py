@@ -145,9 +145,8 @@ def _unlike(culprits: Sequence[Row], lacking: Sequence[tuple[str, str]]) -> str:
         )
     what = {"weight": "weights", "buffer": "buffers", "input": "batches"}[first.kind]
     count = sum(row.kind == first.kind for row in culprits)
-    name = f"input {title(first)}" if first.kind == "input" else title(first)
     return (
-        f"the sides begin with other {what}: {name} differs by {figure(first.error)}, more "
+        f"the sides begin with other {what}: {title(first)} differs by {figure(first.error)}, more "
         f"than rounding ({counted(count, first.kind)} {'differs' if count == 1 else 'differ'})"
     )
 

@@ -63,4 +63,21 @@ def title(row: Row) -> str:
         return f"{row.operator}{which} in {row.module or 'the whole network'}"
     if row.kind == "loss" and row.operator != "loss":
         return f"loss {row.operator}"
-    return row.operator
+    return argument(row.operator) if row.kind == "input" else row.operator
+
+
+def argument(name: str) -> str:
+    """Returns what the network was called with, from the path of a record.
+
+    A path begins with 0 and the place of an argument, or with 1 and its keyword.
+
+    >>> argument("0.0"), argument("0.1.3.image"), argument("1.scale"), argument("images")
+    ('argument 1', '3.image of argument 2', 'argument scale', 'images')
+    """
+    kind, _, rest = name.partition(".")
+    head, _, inside = rest.partition(".")
+    if kind == "0" and head.isdigit():
+        head = str(int(head) + 1)
+    elif kind != "1" or not head:
+        return name
+    return f"{inside} of argument {head}" if inside else f"argument {head}"
