@@ -12,6 +12,17 @@ from model.ops import criss_cross_attention, criss_cross_attention_reference
 from model.ops.composite import composite_round, is_needed
 from model.structures import SegDataSample
 
+
+@pytest.fixture(autouse=True, params=["one by one", "side by side"], scope="module")
+def layout(request):
+    """How the images of a batch lie: as on a CPU, or as on a device."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            fast, "_one_by_one", lambda x: request.param == "one by one" or x.shape[0] == 1
+        )
+        yield
+
+
 SHAPE = (2, 8, 3, 4)
 
 

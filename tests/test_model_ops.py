@@ -7,7 +7,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.ops import criss_cross_attention, criss_cross_attention_reference
+from model.ops import criss_cross, criss_cross_attention, criss_cross_attention_reference
+
+
+@pytest.fixture(autouse=True, params=["one by one", "side by side"], scope="module")
+def layout(request):
+    """How the images of a batch lie: as on a CPU, or as on a device."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            criss_cross, "_one_by_one", lambda x: request.param == "one by one" or x.shape[0] == 1
+        )
+        yield
+
 
 KEY_BIAS = 5  # its place among output and gradients
 SHAPES = [(2, 16, 5, 7), (1, 8, 1, 9), (1, 8, 9, 1), (1, 8, 1, 1), (3, 8, 2, 3)]
