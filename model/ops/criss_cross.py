@@ -10,6 +10,9 @@ What is done, and why (figures: `python -m benchmarks.attention`):
   needs no tensor of the size of the image;
 - only this product is kept for the backward pass; both attention maps are computed again there;
 - the residual is where the products accumulate, so there is no separate addition.
+
+`composite.py` takes over where this cannot serve: for a second derivative, transforms of
+`torch.func`, forward-mode derivatives, and the meta device.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from model.ops.composite import HALF, composite_round, is_needed
 
 
 def criss_cross_attention(
@@ -36,20 +40,29 @@ def criss_cross_attention(
     `query` and `key` are the (weight [D, C, 1, 1], bias [D]) of 1x1 convolutions, `value` that of
     ([C, C, 1, 1], [C]); `gamma` is the 0-dim scale of the residual branch. Zero rounds return `x`.
     Under autocast everything is computed in autocast's dtype, but the softmax in float32. The
-    result lies in memory as channels-last. It can be differentiated once.
+    result lies in memory as channels-last.
     """
     if recurrence == 0:
         return x
     weight = torch.cat([query[0], key[0], gamma * value[0]]).flatten(1)
     bias = torch.cat([query[1], key[1], gamma * value[1]])
     device = x.device.type
-    if torch.is_autocast_enabled(device):
+    if device != "meta" and torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
         x, weight, bias = x.to(dtype), weight.to(dtype), bias.to(dtype)
     y = x.permute(0, 2, 3, 1)
+    one_round = _composite if is_needed(x) else _CrissCross.apply
     for _ in range(recurrence):
-        y = _CrissCross.apply(y, weight, bias)
+        y = one_round(y, weight, bias)
     return y.permute(0, 3, 1, 2)
+
+
+def _composite(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Returns one round of `x` [N, H, W, C] in the dtype of the inputs."""
+    if x.device.type == "meta":  # it has no autocast
+        return composite_round(x, weight, bias)
+    with torch.autocast(x.device.type, enabled=False):
+        return composite_round(x, weight, bias)
 
 
 class _CrissCross(torch.autograd.Function):
@@ -63,13 +76,14 @@ class _CrissCross(torch.autograd.Function):
             for n in range(x.shape[0]):
                 torch.addmm(bias, x[n].flatten(0, 1), weight.t(), out=projected[n].flatten(0, 1))
                 _attend(x[n], projected[n], out[n])
-        ctx.save_for_backward(x, weight, projected)
+        ctx.save_for_backward(x, weight, bias, projected)
         return out
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x, weight, projected = ctx.saved_tensors
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias, projected = ctx.saved_tensors
+        if torch.is_grad_enabled():  # create_graph=True: these gradients are differentiated again
+            return _differentiable_gradients((x, weight, bias), grad_out)
         grad_x = torch.empty_like(grad_out, memory_format=torch.contiguous_format)
         grad_weight, grad_bias = torch.zeros_like(weight), weight.new_zeros(weight.shape[0])
         split = weight.shape[0] - x.shape[3]  # query and key | value
@@ -91,6 +105,19 @@ class _CrissCross(torch.autograd.Function):
         return grad_x, grad_weight, grad_bias
 
 
+def _differentiable_gradients(
+    inputs: tuple[Tensor, Tensor, Tensor], grad_out: Tensor
+) -> tuple[Tensor | None, ...]:
+    """Returns the gradients of x, weight and bias with their graph; None where none is needed.
+
+    In later rounds x comes from the same weight. Views keep the two ways to the weight apart.
+    """
+    views = [tensor.view_as(tensor) for tensor in inputs]
+    wanted = [view for view in views if view.requires_grad]
+    found = iter(torch.autograd.grad(_composite(*views), wanted, grad_out, create_graph=True))
+    return tuple(next(found) if view.requires_grad else None for view in views)
+
+
 def _split(projected: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
     """Returns the query, key [H, W, D] and value [H, W, C] parts of `projected` [H, W, 2D + C]."""
     width = (projected.shape[-1] - channels) // 2
@@ -109,7 +136,7 @@ def _attention(query: Tensor, key: Tensor) -> Tensor:
     in_column.copy_(query.transpose(0, 1) @ key.permute(1, 2, 0))
     in_column.diagonal(dim1=1, dim2=2).fill_(-torch.inf)  # the row part has the centre
     energy[..., height:].copy_(query @ key.transpose(1, 2))
-    if energy.dtype in (torch.float16, torch.bfloat16):
+    if energy.dtype in HALF:
         return torch.softmax(energy, -1, dtype=torch.float32).to(energy.dtype)
     return torch.softmax(energy, -1)
 
