@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 
 from model.checkpoint import TEMPORARY, fault_of_shapes, publish, read_checkpoint, tensors_of
 from model.errors import CheckpointError, ConfigError, ModelError, WriteError
+from model.foreign import reading_inertly
 from model.same_start.weights import initialise_on_host
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class PortRunner(Runner):
             if Path(filename).is_file():
                 tensors_of(read_checkpoint(Path(filename)), filename)
             kwargs["strict"] = kwargs.get("strict", False) or self._resume
-            checkpoint: dict[str, Any] = super().load_checkpoint(filename, *args, **kwargs)
+            with reading_inertly():
+                checkpoint: dict[str, Any] = super().load_checkpoint(filename, *args, **kwargs)
             # mmengine would run the text of this entry as a config
             checkpoint.get("meta", {}).pop("config", None)
         except ModelError:
