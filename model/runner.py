@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from model.checkpoint import TEMPORARY, fault_of_shapes, publish, read_checkpoint, tensors_of
 from model.errors import CheckpointError, ConfigError, ModelError, WriteError
 from model.foreign import reading_inertly
+from model.registry import SCOPE, scope_of
 from model.same_start.weights import initialise_on_host
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ class PortRunner(Runner):
     """
 
     same_start: SameStart | None = None
+
+    def __init__(self, *args: Any, default_scope: str = SCOPE, **kwargs: Any) -> None:
+        """Takes mmengine's arguments; the scope of published configs is read as this package's."""
+        super().__init__(*args, default_scope=scope_of(default_scope), **kwargs)
 
     def _init_model_weights(self) -> None:
         """Starts the weights afresh; those of a same start on the host."""

@@ -33,11 +33,12 @@ def theirs(scenes, tmp_path_factory):
     parser.add_argument("--options", nargs="+", action=DictAction)
     given = parser.parse_args(["--options", *options(scenes, steps=4)]).options
     cfg = load_checked(DEMO, given)
+    cfg.default_scope = "model"
     cfg.work_dir = str(tmp_path_factory.mktemp("theirs"))
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.train_dataloader.persistent_workers = False
     Runner.from_cfg(cfg).train()
-    return os.path.join(cfg.work_dir, "iter_4.pth")
+    return f"{cfg.work_dir}/iter_4.pth"
 
 
 @pytest.fixture(autouse=True)
