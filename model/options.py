@@ -22,6 +22,8 @@ CLOSE = 0.85
 """Similarity (difflib's) from which on a new key counts as a slip of the finger."""
 NO_SLIPS = frozenset({"dtype"})
 """Keys that a config may leave out and that look like one it has (`type`)."""
+READ = frozenset({"compile", "find_unused_parameters"})
+"""Keys that training reads beside those of mmengine's runner; no config has to have them."""
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -146,7 +148,7 @@ def load_checked(name: str, cfg_options: dict[str, Any]) -> Config:
         raise ConfigError(str(error)) from error
     except Exception as error:  # a config is a program; whatever it raises is told by its name
         raise ConfigError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
-    known = set(cfg) | set(Runner.__init__.__code__.co_varnames)
+    known = set(cfg) | set(Runner.__init__.__code__.co_varnames) | READ
     for key in cfg_options:
         if key.partition(".")[0] not in known:
             raise ConfigError(

@@ -17,6 +17,7 @@ from mmengine.registry import LOOPS as _LOOPS
 from mmengine.registry import METRICS as _METRICS
 from mmengine.registry import MODELS as _MODELS
 from mmengine.registry import OPTIM_WRAPPERS as _OPTIM_WRAPPERS
+from mmengine.registry import TASK_UTILS as _TASK_UTILS
 from mmengine.registry import TRANSFORMS as _TRANSFORMS
 from mmengine.registry import VISUALIZERS as _VISUALIZERS
 from mmengine.registry import Registry as _Registry
@@ -59,6 +60,7 @@ DATA_SAMPLERS = Registry(
 )
 LOOPS = Registry("loop", parent=_LOOPS, scope=SCOPE, locations=["model.loop"])
 TRANSFORMS = Registry("transform", parent=_TRANSFORMS, scope=SCOPE, locations=["model.data"])
+TASK_UTILS = Registry("task util", parent=_TASK_UTILS, scope=SCOPE, locations=["model.losses"])
 METRICS = Registry("metric", parent=_METRICS, scope=SCOPE, locations=["model.metrics"])
 HOOKS = Registry(
     "hook", parent=_HOOKS, scope=SCOPE, locations=["model.hooks", "model.same_start.log"]

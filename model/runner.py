@@ -12,6 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from model.checkpoint import TEMPORARY, fault_of_shapes, publish, read_checkpoint, tensors_of
+from model.compiled import compile_step
 from model.errors import CheckpointError, ConfigError, ModelError, WriteError
 from model.foreign import reading_inertly
 from model.registry import SCOPE, scope_of
@@ -54,6 +55,12 @@ class PortRunner(Runner):
             model = self.model
             network = model.module if is_model_wrapper(model) else model
             initialise_on_host(network, self.seed)
+
+    def _maybe_compile(self, target: str) -> None:  # noqa: ARG002 - mmengine's `train_step`
+        """Compiles the step, if the config says so."""
+        model = self.model
+        network = model.module if is_model_wrapper(model) else model
+        compile_step(network, self.cfg.get("compile"))
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Writes `filename` in `out_dir`; whoever is killed meanwhile leaves the old one."""
