@@ -1,4 +1,4 @@
-"""Train a config on any device: `python -m model.train --config CONFIG [options]`.
+"""Train a config on any device: `python -m model.train CONFIG [options]`, or `--config CONFIG`.
 
 Every run writes mmengine's logs and the step log `port.log` into `logs/<config>_<time>/`, or into
 `--work-dir`. Exit status: 0 done, 1 a rank failed, 2 an error of the user's.
@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def command(args: Namespace, argv: Sequence[str]) -> int:
     """Checks the options, then trains or starts the ranks; returns the exit status."""
+    options.check_config(args)
     device = find_device(args.device)
     check_alone(args)
     cfg = options.configured(args, device)
