@@ -72,7 +72,7 @@ def check_gradients(
     if not apart <= TOLERANCE * size:
         raise ConfigError(
             f"compile: with torch {torch.__version__} the compiled step has wrong gradients: on "
-            f"the first batch they differ from those of the eager step by {apart:.3g}, and these have "
+            f"the first batch they differ from the eager ones by {apart:.3g}, and these have "
             f"a norm of {size:.3g}. Train without compile, or with compile.backend=aot_eager"
         )
 

@@ -19,7 +19,7 @@ from torch import nn
 from model.build import build_model
 from model.checkpoint import fault_of_shapes, read_checkpoint, tensors_of
 from model.command import ended
-from model.devices import KINDS, find_device, use_device
+from model.devices import HELP, find_device, use_device
 from model.errors import CheckpointError, ConfigError
 from model.foreign import remark
 from model.options import add_cfg_options, load_checked
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--pictures", type=int, default=20, metavar="N", help="at most, evenly spread; default 20")
     add("--tta", action="store_true", help="average over the config's scales and flips")
-    add("--device", metavar="KIND", help=f"one of {', '.join(KINDS)}; default the best present")
+    add("--device", metavar="KIND", help=HELP)
     add_cfg_options(p, example="test_dataloader.dataset.data_root=DIR")
     return p
 

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from yapf.yapflib.yapf_api import FormatCode
 
 from model.build import load_config, named_configs
-from model.devices import KINDS, Device
+from model.devices import HELP, Device
 from model.errors import ConfigError
 from model.same_start.plan import STEPS, use_same_start
 
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="start the loaders' workers anew for each validation",
     )
-    add("--device", metavar="KIND", help=f"one of {', '.join(KINDS)}; default the best present")
+    add("--device", metavar="KIND", help=HELP)
     add("--seed", type=_seed, help="default the config's, else drawn and logged")
     add(
         "--fault",
