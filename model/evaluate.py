@@ -19,8 +19,9 @@ from torch import nn
 from model.build import build_model
 from model.checkpoint import fault_of_shapes, read_checkpoint, tensors_of
 from model.command import ended
-from model.devices import KINDS, find_device, use_device
+from model.devices import HELP, find_device, use_device
 from model.errors import CheckpointError, ConfigError
+from model.foreign import remark
 from model.options import add_cfg_options, load_checked
 from model.registry import DATASETS, SCOPE
 from model.runner import PortRunner
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--pictures", type=int, default=20, metavar="N", help="at most, evenly spread; default 20")
     add("--tta", action="store_true", help="average over the config's scales and flips")
-    add("--device", metavar="KIND", help=f"one of {', '.join(KINDS)}; default the best present")
+    add("--device", metavar="KIND", help=HELP)
     add_cfg_options(p, example="test_dataloader.dataset.data_root=DIR")
     return p
 
@@ -59,7 +60,10 @@ def command(args: argparse.Namespace) -> int:
     settle()
     use_device(find_device(args.device))
     cfg = load_checked(args.config, args.cfg_options)
-    weights = tensors_of(read_checkpoint(args.checkpoint), args.checkpoint)
+    checkpoint = read_checkpoint(args.checkpoint)
+    weights = tensors_of(checkpoint, args.checkpoint)
+    if (text := remark(checkpoint, args.checkpoint)) is not None:
+        print(f"note: {text}", file=sys.stderr)
     metrics = evaluate(cfg, weights, out=out, pictures=args.pictures, tta=args.tta)
     for name, value in metrics.items():
         print(f"{name}: {value}")

@@ -12,7 +12,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from model.checkpoint import TEMPORARY, fault_of_shapes, publish, read_checkpoint, tensors_of
+from model.compiled import compile_step
 from model.errors import CheckpointError, ConfigError, ModelError, WriteError
+from model.foreign import reading_inertly
+from model.registry import SCOPE, scope_of
 from model.same_start.weights import initialise_on_host
 
 if TYPE_CHECKING:
@@ -40,6 +43,10 @@ class PortRunner(Runner):
 
     same_start: SameStart | None = None
 
+    def __init__(self, *args: Any, default_scope: str = SCOPE, **kwargs: Any) -> None:
+        """Takes mmengine's arguments; the scope of published configs is read as this package's."""
+        super().__init__(*args, default_scope=scope_of(default_scope), **kwargs)
+
     def _init_model_weights(self) -> None:
         """Starts the weights afresh; those of a same start on the host."""
         if self.same_start is None:
@@ -48,6 +55,12 @@ class PortRunner(Runner):
             model = self.model
             network = model.module if is_model_wrapper(model) else model
             initialise_on_host(network, self.seed)
+
+    def _maybe_compile(self, target: str) -> None:  # noqa: ARG002 - mmengine's `train_step`
+        """Compiles the step, if the config says so."""
+        model = self.model
+        network = model.module if is_model_wrapper(model) else model
+        compile_step(network, self.cfg.get("compile"))
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Writes `filename` in `out_dir`; whoever is killed meanwhile leaves the old one."""
@@ -70,7 +83,8 @@ class PortRunner(Runner):
             if Path(filename).is_file():
                 tensors_of(read_checkpoint(Path(filename)), filename)
             kwargs["strict"] = kwargs.get("strict", False) or self._resume
-            checkpoint: dict[str, Any] = super().load_checkpoint(filename, *args, **kwargs)
+            with reading_inertly():
+                checkpoint: dict[str, Any] = super().load_checkpoint(filename, *args, **kwargs)
             # mmengine would run the text of this entry as a config
             checkpoint.get("meta", {}).pop("config", None)
         except ModelError:

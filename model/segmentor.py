@@ -13,6 +13,7 @@ from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from torch import Tensor
 
+from model.heads.decode import stack_labels
 from model.inference import slide, undo
 from model.pretrained import load_pretrained
 from model.registry import MODELS
@@ -116,10 +117,17 @@ class EncoderDecoder(BaseModel):
 
     def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
         """Returns `decode.*` and `aux.*` losses (0-dim) and accuracies [1] for [N, 3, H, W]."""
+        return self.losses(inputs, stack_labels(data_samples))
+
+    def losses(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Returns what `loss` does, from images [N, 3, H, W] and labels [N, H, W]: tensors alone.
+
+        `compile` of a config compiles this function, and so the pass back.
+        """
         features = self.extract_feat(inputs)
-        losses = _prefixed("decode", self.decode_head.loss(features, data_samples))
+        losses = _prefixed("decode", self.decode_head.losses(features, labels))
         for prefix, head in self._auxiliary_heads().items():
-            losses.update(_prefixed(prefix, head.loss(features, data_samples)))
+            losses.update(_prefixed(prefix, head.losses(features, labels)))
         return losses
 
     def encode_decode(self, inputs: Tensor) -> Tensor:
