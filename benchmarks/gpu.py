@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +44,13 @@ FORMULATIONS: dict[str, Callable[..., Tensor]] = {
     "the authors'": criss_cross_bmm,
     "non-local": non_local,
 }
+WAYS: dict[str, dict[str, Any]] = {
+    "eager": {},
+    "eager, channels last": {"memory_format": "channels_last"},
+    "compiled": {"compiled": True},
+    "compiled, channels last": {"compiled": True, "memory_format": "channels_last"},
+}
+"""How a step is trained; mmsegmentation's network takes images as they come."""
 PEERS = {"attention": "mmcv's", "step": "as mmsegmentation, eager"}
 
 
@@ -135,13 +143,12 @@ def attention(meter: Meter, shape: list[int], precision: str, rounds: int) -> It
 
 def steps(meter: Meter, shape: list[int], precision: str, config: str) -> Iterator[Figure]:
     """Yields the row of each way to train a step."""
-    for compiled in (False, True):
+    for kind, changes in WAYS.items():
         found = make_steps(
-            config, shape[2:], shape[0], device=meter.device, compiled=compiled,
-            around=lambda: _autocast(meter.device, precision),
+            config, shape[2:], shape[0], device=meter.device,
+            around=lambda: _autocast(meter.device, precision), **changes,
         )  # fmt: skip
         for name, run in found.items():
-            kind = "compiled" if compiled else "eager"
             yield _figure(meter, ("step", _words(shape), precision, f"{name}, {kind}"), run)
 
 

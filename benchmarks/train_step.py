@@ -74,11 +74,13 @@ def make_steps(
     *,
     device: torch.device | str = "cpu",
     compiled: bool = False,
+    memory_format: str | None = None,
     around: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> dict[str, Callable[[], float]]:
     """Return, by name, functions that train one step and return the loss.
 
-    `around` gives the context of the forward pass, such as autocast.
+    `around` gives the context of the forward pass, such as autocast; `memory_format` is that of our
+    network's images.
     """
     torch.manual_seed(0)
     images = torch.randn(batch, 3, *size).to(device)
@@ -91,6 +93,7 @@ def make_steps(
         for module in networks[name].modules():
             if isinstance(module, nn.Dropout2d):
                 module.p = 0.0  # so that both losses can be compared
+    networks["ours"].memory_format = memory_format
     peer = MmsegStep(networks["as mmsegmentation"])
 
     def of_peer() -> Tensor:

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from yapf.yapflib.yapf_api import FormatCode
 
 from model.build import load_config, named_configs
+from model.config_errors import check_parts
 from model.devices import HELP, Device
 from model.errors import ConfigError
 from model.same_start.plan import STEPS, use_same_start
@@ -128,6 +129,7 @@ def _seed(text: str) -> int:
 def configured(args: argparse.Namespace, device: Device) -> Config:
     """Returns the config named, with the options worked in; nothing is built yet."""
     cfg = load_checked(args.config, args.cfg_options)
+    check_parts(cfg)
     if args.amp:
         _use_amp(cfg)
     if args.no_validate:
@@ -181,6 +183,9 @@ def load_checked(name: str, cfg_options: dict[str, Any]) -> Config:
         cfg.merge_from_dict(cfg_options)
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise ConfigError(f"--cfg-options {cfg_options}: {error}") from error
+    seed = (cfg.get("randomness") or {}).get("seed")
+    if seed is not None and not isinstance(seed, int):
+        raise ConfigError(f"randomness.seed is {seed!r}; expected a whole number or None")
     return cfg
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from mmengine.runner import Runner
 
 from model.checkpoint import TEMPORARY, fault_of_shapes, publish, read_checkpoint, tensors_of
 from model.compiled import compile_step
+from model.config_errors import unknown_type
 from model.errors import CheckpointError, ConfigError, ModelError, WriteError
 from model.foreign import reading_inertly
 from model.registry import SCOPE, scope_of
@@ -113,11 +115,18 @@ class PortRunner(Runner):
 
 
 @contextmanager
-def built_from(part: str) -> Iterator[None]:
-    """Within this block a complaint about an argument or a name becomes one about the config."""
+def built_from(part: str, cfg: Any = None) -> Iterator[None]:
+    """Within this block a complaint about an argument or a name becomes one about the config.
+
+    A type that is unknown is left to an outer block that has the config, which knows the place.
+    """
     try:
         yield
-    except (TypeError, KeyError, ValueError, AssertionError, AttributeError) as error:
+    except (TypeError, KeyError, ValueError, AssertionError, AttributeError, IndexError) as error:
+        if (text := unknown_type(error, cfg)) is not None:
+            if cfg is None:
+                raise
+            raise ConfigError(text) from error
         reason = str(error.args[0] if error.args else error).partition(" registry.")[0]
         raise ConfigError(
             f"{part}: cannot be built from the config ({type(error).__name__}: {reason}); look for "
@@ -125,6 +134,17 @@ def built_from(part: str) -> Iterator[None]:
         ) from error
 
 
+def _builder(part: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a method of the runner whose complaints are about the runner's config."""
+
+    @wraps(method)
+    def build(self: Runner, *args: Any, **kwargs: Any) -> Any:
+        with built_from(part, self.cfg):
+            return method(self, *args, **kwargs)
+
+    return build
+
+
 for _name, _part in BUILDERS.items():
-    setattr(PortRunner, _name, built_from(_part)(getattr(Runner, _name)))
+    setattr(PortRunner, _name, _builder(_part, getattr(Runner, _name)))
 PortRunner.build_dataloader = staticmethod(built_from("dataloader")(Runner.build_dataloader))

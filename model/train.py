@@ -22,6 +22,7 @@ from mmengine.registry import DefaultScope
 from model import devices, options
 from model.checkpoint import newest_whole, read_checkpoint, read_resumable, remove_unfinished
 from model.command import ended, read_tensors_only
+from model.config_errors import check_classes, check_network
 from model.devices import Device, find_device
 from model.environment import Facts, gather_facts
 from model.errors import CheckpointError
@@ -69,6 +70,8 @@ def command(args: Namespace, argv: Sequence[str]) -> int:
     faults = [parse_fault(text) for text in args.fault]
     spawning = must_spawn(args)
     check_data(cfg)
+    with built_from("model", cfg):
+        check_network(cfg)
     if spawning:
         return spawn(args, argv)
     settle()
@@ -82,8 +85,9 @@ def check_data(cfg: Config) -> None:
         for name in ("train_dataloader", "val_dataloader"):
             if cfg.get(name) is None:
                 continue
-            with built_from(f"{name}.dataset"):
-                DATASETS.build({**cfg[name].dataset, "pipeline": [], "lazy_init": False})
+            with built_from(f"{name}.dataset", cfg):
+                data = DATASETS.build({**cfg[name].dataset, "pipeline": [], "lazy_init": False})
+            check_classes(cfg, name, len(data.metainfo.get("classes") or ()))
 
 
 def train(
@@ -101,7 +105,7 @@ def train(
             _tell(start.work_dir, facts(), device, faults)
             if not args.same_start:  # else the head follows when the weights are there
                 write_head(start.work_dir, facts(), cfg)
-        with built_from("config"):
+        with built_from("config", cfg):
             runner = PortRunner.from_cfg(cfg)
         if args.same_start:
             runner.same_start = SameStart(runner, facts)
