@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from mmengine.structures import PixelData
@@ -66,36 +67,59 @@ class MmsegStep:
         return decode + aux
 
 
-def make_steps(config: str, size: list[int], batch: int) -> dict[str, Callable[[], float]]:
-    """Return, by name, functions that train one step and return the loss."""
+def make_steps(
+    config: str,
+    size: list[int],
+    batch: int,
+    *,
+    device: torch.device | str = "cpu",
+    compiled: bool = False,
+    memory_format: str | None = None,
+    around: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> dict[str, Callable[[], float]]:
+    """Return, by name, functions that train one step and return the loss.
+
+    `around` gives the context of the forward pass, such as autocast; `memory_format` is that of our
+    network's images.
+    """
     torch.manual_seed(0)
-    images = torch.randn(batch, 3, *size)
-    labels = torch.randint(0, 19, (batch, *size))
+    images = torch.randn(batch, 3, *size).to(device)
+    labels = torch.randint(0, 19, (batch, *size)).to(device)
     samples = [SegDataSample(gt_sem_seg=PixelData(data=one[None])) for one in labels]
     networks = {}
     for name in ("ours", "as mmsegmentation"):
         torch.manual_seed(1)
-        networks[name] = build_model(config).train()
+        networks[name] = build_model(config).train().to(device)
         for module in networks[name].modules():
             if isinstance(module, nn.Dropout2d):
                 module.p = 0.0  # so that both losses can be compared
+    networks["ours"].memory_format = memory_format
     peer = MmsegStep(networks["as mmsegmentation"])
+
+    def of_peer() -> Tensor:
+        return peer(images, labels)
 
     def ours() -> Tensor:
         total: Tensor = networks["ours"].parse_losses(networks["ours"].loss(images, samples))[0]
         return total
 
+    losses = {"as mmsegmentation": (peer.network, of_peer), "ours": (networks["ours"], ours)}
     return {
-        "as mmsegmentation": _step(peer.network, lambda: peer(images, labels)),
-        "ours": _step(networks["ours"], ours),
+        name: _step(network, torch.compile(loss) if compiled else loss, around)
+        for name, (network, loss) in losses.items()
     }
 
 
-def _step(network: nn.Module, loss_of: Callable[[], Tensor]) -> Callable[[], float]:
+def _step(
+    network: nn.Module,
+    loss_of: Callable[[], Tensor],
+    around: Callable[[], AbstractContextManager[object]],
+) -> Callable[[], float]:
     sgd = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
 
     def run() -> float:
-        loss = loss_of()
+        with around():
+            loss = loss_of()
         sgd.zero_grad()
         loss.backward()
         sgd.step()

@@ -22,9 +22,31 @@ def module(torch_type: str) -> Any:
 
 def interface(torch_type: str) -> Any:
     """Returns `torch.accelerator` if it serves this type of device, else None."""
+    return torch.accelerator if current_type() == torch_type else None
+
+
+def current_type() -> str | None:
+    """Returns the type that `torch.accelerator` serves; None without one, or before torch 2.6."""
     accelerator = getattr(torch, "accelerator", None)
     served = None if accelerator is None else accelerator.current_accelerator()
-    return accelerator if served is not None and served.type == torch_type else None
+    return None if served is None else str(served.type)
+
+
+def is_registered(torch_type: str) -> bool:
+    """Returns whether torch knows the name as a type of device, and has a module for it."""
+    try:
+        known = torch.device(torch_type).type == torch_type
+    except RuntimeError:  # no type has this name
+        return False
+    return known and module(torch_type) is not None
+
+
+def autocast_dtype(torch_type: str) -> torch.dtype:
+    """Returns the dtype of mixed precision: torch's for the type, else the first that it can do."""
+    wanted = torch.get_autocast_dtype(torch_type)
+    query = getattr(module(torch_type), "get_amp_supported_dtype", None)
+    able = [wanted] if query is None else list(query())
+    return wanted if wanted in able or not able else able[0]
 
 
 def is_available(torch_type: str) -> bool:

@@ -2,7 +2,8 @@
 
 A file appears under its name only when all of it is on disk (temporary file, fsync, rename). It
 holds tensors and plain values alone, so that `torch.load(weights_only=True)` reads it with no
-exception to its list of safe types: mmengine's log histories are stored as lists.
+exception to its list of safe types: mmengine's log histories are stored as lists. Checkpoints of
+mmengine's own runner are read too, without those histories (`model.foreign`).
 """
 
 import os
@@ -21,6 +22,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
 from model.errors import CheckpointError
+from model.foreign import reading_inertly, without_left_out
 from model.registry import HOOKS
 
 TEMPORARY = ".tmp"
@@ -54,10 +56,17 @@ class PlainCheckpointHook(Hook):
         checkpoint.update(plain(checkpoint), state_dict=tensors)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:  # noqa: ARG002
-        """Rebuilds the log histories."""
-        scalars = checkpoint.get("message_hub", {}).get("log_scalars", {})
+        """Rebuilds the log histories; takes away what was not read."""
+        kept = dict(without_left_out(checkpoint))
+        checkpoint.clear()
+        checkpoint.update(kept)
+        hub = checkpoint.get("message_hub", {})
+        scalars = hub.get("log_scalars", {})
         for name, history in scalars.items():
             scalars[name] = HistoryBuffer(history["values"], history["counts"], history["max"])
+        there = {**scalars, **hub.get("runtime_info", {})}
+        if "resumed_keys" in hub:
+            hub["resumed_keys"] = {k: v for k, v in hub["resumed_keys"].items() if k in there}
 
 
 def publish(temporary: Path, path: Path) -> None:
@@ -82,19 +91,24 @@ def _sync(path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Returns the whole checkpoint on the CPU; raises CheckpointError for an unusable file."""
+    """Returns the whole checkpoint on the CPU; raises CheckpointError for an unusable file.
+
+    Objects of mmengine's own runner are `LeftOut` in it (`model.foreign.remark` lists them).
+    """
     if not path.is_file():
         raise CheckpointError(f"no checkpoint here: {path}")
     try:
         if zipfile.is_zipfile(path):
             _check_sums(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with reading_inertly():
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = _FOREIGN.search(str(error))
         what = f"it names {found[1]}" if found else "its pickle is damaged or names other things"
         raise CheckpointError(
             f"{path}: refused, nothing of it was run: a checkpoint may hold tensors and plain "
-            f"values alone, and {what}; expected a checkpoint of this project or published weights"
+            f"values alone, and {what}; expected a checkpoint of this project or of mmengine, or "
+            "published weights"
         ) from error
     except Exception as error:  # torch's unpickler raises whatever a damaged byte leads it to
         reason = str(error).partition("\n")[0]

@@ -87,6 +87,9 @@ def told(error: BaseException) -> str | None:
         return f"out of memory ({text or 'no reason given'}); lower the batch or the crop size"
     if text.startswith("DataLoader worker"):
         return f"{text}; give /dev/shm more room, or set train_dataloader.num_workers=0"
+    if "TorchDynamoException" in {kind.__name__ for kind in type(error).__mro__}:
+        reason = str(error).strip().partition("\n")[0]
+        return f"compile: {reason}; install a C++ compiler (for a GPU triton), or leave compile out"
     return _told_of_device(error, text)
 
 

@@ -1,6 +1,7 @@
 """The target accelerators: one table, the only place that knows them by name.
 
-The table has what torch cannot know; `model.accelerator` asks torch for the rest.
+The table has what torch cannot know; `model.accelerator` asks torch for the rest. The table is
+open: a type that a plugin registers with torch can be named without an entry.
 
 mmengine chooses its device once, at import, among those it knows; anything else trains on the CPU
 without a word. Here the device is asked for, checked, and then told to mmengine, so that a plugin
@@ -19,7 +20,7 @@ import torch
 from torch import distributed
 
 from model import accelerator
-from model.errors import DeviceError
+from model.errors import DeviceError, UnknownDevice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,34 @@ TABLE: tuple[Device, ...] = (
     Device(kind="cpu", torch_type="cpu", backends=("gloo",), autocast=torch.bfloat16),
 )
 KINDS = tuple(device.kind for device in TABLE)
+HELP = f"one of {', '.join(KINDS)}, or a type that a plugin registers; default the best present"
+
+
+def registered(kind: str) -> Device | None:
+    """Returns an entry for a type that a plugin registered with torch; None for other names.
+
+    torch loads plugins by their entry points. Where it does not (TORCH_DEVICE_BACKEND_AUTOLOAD=0,
+    or torch 2.4), the module with the usual name, `torch_<kind>`, is imported.
+    """
+    if not accelerator.is_registered(kind) and kind.isidentifier():
+        _import_plugin(f"torch_{kind}")
+    if kind in {device.torch_type for device in TABLE} or not accelerator.is_registered(kind):
+        return None
+    plugin = accelerator.module(kind).__name__.partition(".")[0]
+    return Device(
+        kind=kind,
+        torch_type=kind,
+        backends=(),
+        plugin=None if plugin == "torch" else plugin,
+        autocast=accelerator.autocast_dtype(kind),
+    )
+
+
+def known_devices() -> list[Device]:
+    """Returns the devices in order of preference: a plugin's that has no entry, then the table."""
+    current = accelerator.current_type()
+    unlisted = None if current is None else registered(current)
+    return [*([] if unlisted is None else [unlisted]), *TABLE]
 
 
 def present(device: Device) -> bool:
@@ -90,15 +119,19 @@ def _import_plugin(name: str) -> bool:
 def find_device(kind: str | None = None) -> Device:
     """Returns the entry for a kind, or for the best device present when none is named.
 
-    A kind that the table does not know, or that is not present, is a DeviceError.
+    A kind that neither the table nor a plugin knows is an UnknownDevice, and one that is not
+    present a DeviceError.
     """
     if kind is None:
-        return next(device for device in TABLE if present(device))
-    named = next((device for device in TABLE if device.kind == kind), None)
+        return next(device for device in known_devices() if present(device))
+    named = next((device for device in TABLE if device.kind == kind), None) or registered(kind)
     if named is None:
-        raise DeviceError(f"unknown device '{kind}'; expected one of {', '.join(KINDS)}")
+        raise UnknownDevice(
+            f"unknown device '{kind}'; expected one of {', '.join(KINDS)}, or the name of a type "
+            "that a plugin of torch registers. Check the name, or install the plugin"
+        )
     if not present(named):
-        found = ", ".join(device.kind for device in TABLE if present(device))
+        found = ", ".join(device.kind for device in known_devices() if present(device))
         need = f"import {named.plugin} and " if named.plugin else ""
         raise DeviceError(
             f"device '{kind}' is not present: found {found} with torch {torch.__version__}; "
@@ -126,9 +159,10 @@ def backend_of(device: Device) -> str:
     for name in filter(None, (accelerator.default_backend(device.torch_type), *device.backends)):
         if name in known and _built_in(name):
             return name
+    wanted = " or ".join(device.backends) or "one for this type"
     raise DeviceError(
-        f"no collective backend for {device.kind}: found {', '.join(known)}; expected "
-        f"{' or '.join(device.backends)}, which its plugin registers"
+        f"no collective backend for {device.kind}: found {', '.join(known)}; expected {wanted}, "
+        "which its plugin registers"
     )
 
 
@@ -208,4 +242,8 @@ def peak_memory_mib(device: Device) -> float | None:
 
 def device_of_type(torch_type: str) -> Device:
     """Returns the entry for torch's name of a device; ROCm and CUDA are both `cuda`."""
-    return next(device for device in TABLE if device.torch_type == torch_type)
+    listed = next((device for device in TABLE if device.torch_type == torch_type), None)
+    found = listed or registered(torch_type)
+    if found is None:
+        raise UnknownDevice(f"torch has no device of the type '{torch_type}'")
+    return found

@@ -43,6 +43,8 @@ def gather_facts(
         "batch_per_device": cfg["train_dataloader"].get("batch_size"),
         "grad_accumulation": cfg["optim_wrapper"].get("accumulative_counts", 1),
         "precision": precision(cfg["optim_wrapper"], device),
+        "memory_format": (cfg.get("model") or {}).get("memory_format"),
+        "compiled": compiled(cfg.get("compile")),
         "planned_steps": cfg["train_cfg"].get("max_iters"),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -57,6 +59,15 @@ def precision(optim_wrapper: Mapping[str, Any], device: Device) -> str:
     if optim_wrapper.get("type") != "AmpOptimWrapper":
         return "float32"
     return f"amp-{optim_wrapper.get('dtype') or DTYPE_NAMES[device.autocast]}"
+
+
+def compiled(setting: Any) -> str | None:
+    """Returns the backend that compiles the step, with its mode if one is chosen; else None."""
+    if not setting:
+        return None
+    options = setting if isinstance(setting, Mapping) else {}
+    words = [str(options.get("backend", "inductor")), options.get("mode")]
+    return " ".join(str(word) for word in words if word is not None)
 
 
 def project_version() -> str | None:

@@ -3,7 +3,8 @@
 ModelError             base: a command prints it and ends with status 2, without a traceback
 ├── ConfigError        a config path, name or option that does not exist
 ├── DataError          a data set that is missing, incomplete or damaged
-├── DeviceError        a device that is unknown or not on this machine
+├── DeviceError        a device that is not on this machine
+│   └── UnknownDevice  a device that neither the table nor a plugin knows
 ├── CheckpointError    a checkpoint that is missing, damaged or not one of ours
 └── WriteError         a log or checkpoint that cannot be written
 
@@ -24,7 +25,11 @@ class DataError(ModelError):
 
 
 class DeviceError(ModelError):
-    """A device that is unknown or not on this machine."""
+    """A device that is not on this machine."""
+
+
+class UnknownDevice(DeviceError):  # noqa: N818 - it is bad usage
+    """A device that neither the table nor a plugin knows."""
 
 
 class CheckpointError(ModelError):

@@ -19,11 +19,13 @@ from torch import nn
 from model.build import build_model
 from model.checkpoint import fault_of_shapes, read_checkpoint, tensors_of
 from model.command import ended
-from model.devices import KINDS, find_device, use_device
+from model.config_errors import check_network
+from model.devices import HELP, find_device, use_device
 from model.errors import CheckpointError, ConfigError
+from model.foreign import remark
 from model.options import add_cfg_options, load_checked
 from model.registry import DATASETS, SCOPE
-from model.runner import PortRunner
+from model.runner import PortRunner, built_from
 from model.threads import settle
 from model.train import LOGS
 
@@ -43,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--pictures", type=int, default=20, metavar="N", help="at most, evenly spread; default 20")
     add("--tta", action="store_true", help="average over the config's scales and flips")
-    add("--device", metavar="KIND", help=f"one of {', '.join(KINDS)}; default the best present")
+    add("--device", metavar="KIND", help=HELP)
     add_cfg_options(p, example="test_dataloader.dataset.data_root=DIR")
     return p
 
@@ -59,7 +61,12 @@ def command(args: argparse.Namespace) -> int:
     settle()
     use_device(find_device(args.device))
     cfg = load_checked(args.config, args.cfg_options)
-    weights = tensors_of(read_checkpoint(args.checkpoint), args.checkpoint)
+    checkpoint = read_checkpoint(args.checkpoint)
+    weights = tensors_of(checkpoint, args.checkpoint)
+    if (text := remark(checkpoint, args.checkpoint)) is not None:
+        print(f"note: {text}", file=sys.stderr)
+    with built_from("model", cfg):
+        check_network(cfg)
     metrics = evaluate(cfg, weights, out=out, pictures=args.pictures, tta=args.tta)
     for name, value in metrics.items():
         print(f"{name}: {value}")
@@ -73,10 +80,13 @@ def evaluate(
     """Returns the metrics of the weights on the config's test data; pictures go to `out`."""
     if cfg.get("test_dataloader") is None:
         raise ConfigError("the config has no test_dataloader")
-    load_weights(build_model(cfg), state_dict)  # refuses before anything is written
+    with built_from("model", cfg):
+        network = build_model(cfg)
+    load_weights(network, state_dict)  # refuses before anything is written
     if tta:
         _use_tta(cfg)
-    with DefaultScope.overwrite_default_scope(SCOPE):
+    scope = DefaultScope.overwrite_default_scope(SCOPE)
+    with scope, built_from("test_dataloader.dataset", cfg):
         data = DATASETS.build({**cfg.test_dataloader.dataset, "pipeline": []})
     cfg.update(train_dataloader=None, train_cfg=None, optim_wrapper=None, param_scheduler=None)
     cfg.update(val_dataloader=None, val_cfg=None, val_evaluator=None, resume=False, load_from=None)
@@ -88,7 +98,8 @@ def evaluate(
         "interval": max(1, -(-len(data) // max(1, pictures))),
         "out_dir": str(out / "pictures"),
     }
-    runner = PortRunner.from_cfg(cfg)
+    with built_from("config", cfg):
+        runner = PortRunner.from_cfg(cfg)
     load_weights(runner.model.module if tta else runner.model, state_dict)
     metrics: dict[str, float] = runner.test()
     (out / "metrics.json").write_text(json.dumps(metrics) + "\n", encoding="utf-8")

@@ -15,50 +15,83 @@ from model.sync_batch_norm import SyncBatchNorm2d
 
 Config: TypeAlias = dict[str, Any]
 
-_NORMS: dict[str, type[nn.BatchNorm2d]] = {
+Norm: TypeAlias = nn.BatchNorm2d | nn.GroupNorm
+NORMS = (nn.BatchNorm2d, nn.GroupNorm)
+_BATCH_NORMS: dict[str, type[nn.BatchNorm2d]] = {
     "BN": nn.BatchNorm2d,
     "BN2d": nn.BatchNorm2d,
     "SyncBN": SyncBatchNorm2d,
 }
 
 
-def build_norm(norm_cfg: Config, channels: int) -> nn.BatchNorm2d:
-    """Returns the batch normalisation that `norm_cfg` names, for [N, channels, H, W].
+def build_norm(norm_cfg: Config, channels: int) -> Norm:
+    """Returns the normalisation that `norm_cfg` names, for [N, channels, H, W].
 
-    `type` is 'BN' or 'SyncBN'; `requires_grad`, `eps` and `momentum` may stand beside it.
+    `type` is 'BN', 'SyncBN', or 'GN' with its `num_groups`; `requires_grad`, `eps` and, for batch
+    normalisation, `momentum` may stand beside it.
     """
     options = dict(norm_cfg)
-    kind = options.pop("type")
-    if kind not in _NORMS:
-        raise ValueError(f"norm_cfg type {kind!r} is not known; expected one of {sorted(_NORMS)}")
+    kind = options.pop("type", None)
     requires_grad = options.pop("requires_grad", True)
-    norm = _NORMS[kind](channels, **options)
+    norm: Norm
+    if kind == "GN":
+        if "num_groups" not in options:
+            raise ValueError("norm_cfg of type 'GN' has no num_groups; give it, as num_groups=32")
+        norm = nn.GroupNorm(num_channels=channels, **options)
+    elif kind in _BATCH_NORMS:
+        norm = _BATCH_NORMS[kind](channels, **options)
+    else:
+        known = ", ".join([*_BATCH_NORMS, "GN"])
+        raise ValueError(f"norm_cfg type {kind!r} is not known; expected one of {known}")
     norm.requires_grad_(requires_grad)
     return norm
 
 
+def norm_key(norm_cfg: Config) -> str:
+    """Returns what a normalisation is called in the keys of published checkpoints."""
+    return "gn" if norm_cfg.get("type") == "GN" else "bn"
+
+
 class ConvModule(nn.Module):
-    """Convolution without bias, batch normalisation, ReLU: [N, C, H, W] -> [N, C', H, W]."""
+    """Convolution without bias, normalisation, ReLU: [N, C, H, W] -> [N, C', H, W]."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, *, norm_cfg: Config
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        norm_cfg: Config,
+        dilation: int = 1,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False
+            in_channels,
+            out_channels,
+            kernel_size,
+            padding=kernel_size // 2 * dilation,
+            dilation=dilation,
+            bias=False,
         )
-        self.bn = build_norm(norm_cfg, out_channels)
+        self.norm_name = norm_key(norm_cfg)
+        self.add_module(self.norm_name, build_norm(norm_cfg, out_channels))
         self.init_weights()
+
+    @property
+    def norm(self) -> Norm:
+        """The normalisation."""
+        found: Norm = getattr(self, self.norm_name)
+        return found
 
     def init_weights(self) -> None:
         """Draws the convolution from Kaiming's normal (fan out, ReLU); resets the norm to 1."""
         init_conv(self.conv)
-        nn.init.ones_(self.bn.weight)
-        nn.init.zeros_(self.bn.bias)
+        nn.init.ones_(self.norm.weight)
+        nn.init.zeros_(self.norm.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps [N, C, H, W] to [N, C', H, W]."""
-        return F.relu(self.bn(self.conv(x)), inplace=True)
+        return F.relu(self.norm(self.conv(x)), inplace=True)
 
 
 def init_conv(conv: nn.Conv2d) -> None:

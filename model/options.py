@@ -12,8 +12,9 @@ from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.runner import Runner
 from yapf.yapflib.yapf_api import FormatCode
 
-from model.build import load_config
-from model.devices import KINDS, Device
+from model.build import load_config, named_configs
+from model.config_errors import check_parts
+from model.devices import HELP, Device
 from model.errors import ConfigError
 from model.same_start.plan import STEPS, use_same_start
 
@@ -22,6 +23,8 @@ CLOSE = 0.85
 """Similarity (difflib's) from which on a new key counts as a slip of the finger."""
 NO_SLIPS = frozenset({"dtype"})
 """Keys that a config may leave out and that look like one it has (`type`)."""
+READ = frozenset({"compile", "find_unused_parameters"})
+"""Keys that training reads beside those of mmengine's runner; no config has to have them."""
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -32,20 +35,26 @@ def parser() -> argparse.ArgumentParser:
         description="Train a config; the records of every step go to standard output and port.log.",
     )
     add = p.add_argument
-    add("--config", required=True, help="config file, or the name of one in model/configs")
+    text = "config file, or the name of one in model/configs"
+    add("positional", nargs="?", metavar="CONFIG", help=f"{text}; or give --config")
+    add("--config", help=text)
     add_cfg_options(p, example="optim_wrapper.optimizer.lr=0.2")
     add("--work-dir", type=Path, help="where logs and checkpoints go; default logs/<config>_<time>")
     add("--resume", nargs="?", const="auto", metavar="auto|PATH", help="go on from a checkpoint")
     add("--amp", action="store_true", help="mixed precision, in the device's dtype")
     add("--no-validate", action="store_true", help="train alone, without validation")
-    add("--auto-scale-lr", action="store_true", help="scale the rate with the whole batch")
+    add(
+        "--auto-scale-lr",
+        action="store_true",
+        help="scale the rate by the whole batch over the config's auto_scale_lr.base_batch_size",
+    )
     add("--no-pin-memory", action="store_true", help="load batches into ordinary memory")
     add(
         "--no-persistent-workers",
         action="store_true",
         help="start the loaders' workers anew for each validation",
     )
-    add("--device", metavar="KIND", help=f"one of {', '.join(KINDS)}; default the best present")
+    add("--device", metavar="KIND", help=HELP)
     add("--seed", type=_seed, help="default the config's, else drawn and logged")
     add(
         "--fault",
@@ -74,6 +83,21 @@ def parser() -> argparse.ArgumentParser:
     add("--node-rank", type=int, default=0, help="number of this machine, from 0; default 0")
     add("--local_rank", "--local-rank", type=int, default=0, help="set by older launchers")
     return p
+
+
+def check_config(args: argparse.Namespace) -> None:
+    """Takes a positional config as `--config`; raises ConfigError for two configs, and for none."""
+    given = [name for name in (args.config, args.positional) if name is not None]
+    if len(given) == 2:
+        raise ConfigError(
+            f"found two configs, --config {args.config} and {args.positional}; expected one of them"
+        )
+    if not given:
+        known = ", ".join(named_configs())
+        raise ConfigError(
+            f"no config; expected python -m model.train CONFIG with a file or one of: {known}"
+        )
+    args.config = given[0]
 
 
 def add_cfg_options(command: argparse.ArgumentParser, *, example: str) -> None:
@@ -105,6 +129,7 @@ def _seed(text: str) -> int:
 def configured(args: argparse.Namespace, device: Device) -> Config:
     """Returns the config named, with the options worked in; nothing is built yet."""
     cfg = load_checked(args.config, args.cfg_options)
+    check_parts(cfg)
     if args.amp:
         _use_amp(cfg)
     if args.no_validate:
@@ -146,7 +171,7 @@ def load_checked(name: str, cfg_options: dict[str, Any]) -> Config:
         raise ConfigError(str(error)) from error
     except Exception as error:  # a config is a program; whatever it raises is told by its name
         raise ConfigError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
-    known = set(cfg) | set(Runner.__init__.__code__.co_varnames)
+    known = set(cfg) | set(Runner.__init__.__code__.co_varnames) | READ
     for key in cfg_options:
         if key.partition(".")[0] not in known:
             raise ConfigError(
@@ -158,6 +183,9 @@ def load_checked(name: str, cfg_options: dict[str, Any]) -> Config:
         cfg.merge_from_dict(cfg_options)
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise ConfigError(f"--cfg-options {cfg_options}: {error}") from error
+    seed = (cfg.get("randomness") or {}).get("seed")
+    if seed is not None and not isinstance(seed, int):
+        raise ConfigError(f"randomness.seed is {seed!r}; expected a whole number or None")
     return cfg
 
 
@@ -189,11 +217,17 @@ def _use_amp(cfg: Config) -> None:
 
 
 def _scale_lr(cfg: Config) -> None:
+    """Turns scaling on, for the batch of all ranks for which the config says its rate is."""
     base = (cfg.get("auto_scale_lr") or {}).get("base_batch_size")
     if base is None:
         raise ConfigError(
             "--auto-scale-lr: the config does not say for which batch its rate is; give it, "
             "as in --cfg-options auto_scale_lr.base_batch_size=8"
+        )
+    if not isinstance(base, int) or base < 1:
+        raise ConfigError(
+            f"--auto-scale-lr: auto_scale_lr.base_batch_size is {base!r}; expected the whole "
+            "number of samples, over all devices, for which the config's rate is"
         )
     cfg.auto_scale_lr = {"enable": True, "base_batch_size": base}
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from model.checkpoint import fault_of_shapes, read_checkpoint, tensors_of
 from model.errors import CheckpointError
+from model.foreign import reading_inertly, remark
 
 
 class PretrainedError(CheckpointError):
@@ -35,6 +36,8 @@ def load_pretrained(module: nn.Module, source: str, *, prefix: str = "") -> None
             "(--cfg-options model.pretrained=None)."
         ) from error
     state = tensors_of(loaded, source)
+    if (text := remark(loaded, source)) is not None:
+        print_log(text, logger="current", level=logging.INFO)
     if prefix and any(key.startswith(prefix) for key in state):
         state = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
     try:
@@ -62,7 +65,8 @@ def _load(source: str) -> dict[str, Any]:
     """Returns what the file or address holds; a file on this machine is checked first."""
     if Path(source).is_file():
         return read_checkpoint(Path(source))
-    loaded = CheckpointLoader.load_checkpoint(source, map_location="cpu", logger="silent")
+    with reading_inertly():
+        loaded = CheckpointLoader.load_checkpoint(source, map_location="cpu", logger="silent")
     if not isinstance(loaded, dict):
         raise CheckpointError(f"holds a {type(loaded).__name__}; expected a dict")
     return loaded

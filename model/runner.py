@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from model.checkpoint import TEMPORARY, fault_of_shapes, publish, read_checkpoint, tensors_of
+from model.compiled import compile_step
+from model.config_errors import unknown_type
 from model.errors import CheckpointError, ConfigError, ModelError, WriteError
+from model.foreign import reading_inertly
+from model.registry import SCOPE, scope_of
 from model.same_start.weights import initialise_on_host
 
 if TYPE_CHECKING:
@@ -40,6 +45,10 @@ class PortRunner(Runner):
 
     same_start: SameStart | None = None
 
+    def __init__(self, *args: Any, default_scope: str = SCOPE, **kwargs: Any) -> None:
+        """Takes mmengine's arguments; the scope of published configs is read as this package's."""
+        super().__init__(*args, default_scope=scope_of(default_scope), **kwargs)
+
     def _init_model_weights(self) -> None:
         """Starts the weights afresh; those of a same start on the host."""
         if self.same_start is None:
@@ -48,6 +57,12 @@ class PortRunner(Runner):
             model = self.model
             network = model.module if is_model_wrapper(model) else model
             initialise_on_host(network, self.seed)
+
+    def _maybe_compile(self, target: str) -> None:  # noqa: ARG002 - mmengine's `train_step`
+        """Compiles the step, if the config says so."""
+        model = self.model
+        network = model.module if is_model_wrapper(model) else model
+        compile_step(network, self.cfg.get("compile"))
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Writes `filename` in `out_dir`; whoever is killed meanwhile leaves the old one."""
@@ -70,7 +85,8 @@ class PortRunner(Runner):
             if Path(filename).is_file():
                 tensors_of(read_checkpoint(Path(filename)), filename)
             kwargs["strict"] = kwargs.get("strict", False) or self._resume
-            checkpoint: dict[str, Any] = super().load_checkpoint(filename, *args, **kwargs)
+            with reading_inertly():
+                checkpoint: dict[str, Any] = super().load_checkpoint(filename, *args, **kwargs)
             # mmengine would run the text of this entry as a config
             checkpoint.get("meta", {}).pop("config", None)
         except ModelError:
@@ -99,11 +115,18 @@ class PortRunner(Runner):
 
 
 @contextmanager
-def built_from(part: str) -> Iterator[None]:
-    """Within this block a complaint about an argument or a name becomes one about the config."""
+def built_from(part: str, cfg: Any = None) -> Iterator[None]:
+    """Within this block a complaint about an argument or a name becomes one about the config.
+
+    A type that is unknown is left to an outer block that has the config, which knows the place.
+    """
     try:
         yield
-    except (TypeError, KeyError, ValueError, AssertionError, AttributeError) as error:
+    except (TypeError, KeyError, ValueError, AssertionError, AttributeError, IndexError) as error:
+        if (text := unknown_type(error, cfg)) is not None:
+            if cfg is None:
+                raise
+            raise ConfigError(text) from error
         reason = str(error.args[0] if error.args else error).partition(" registry.")[0]
         raise ConfigError(
             f"{part}: cannot be built from the config ({type(error).__name__}: {reason}); look for "
@@ -111,6 +134,17 @@ def built_from(part: str) -> Iterator[None]:
         ) from error
 
 
+def _builder(part: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a method of the runner whose complaints are about the runner's config."""
+
+    @wraps(method)
+    def build(self: Runner, *args: Any, **kwargs: Any) -> Any:
+        with built_from(part, self.cfg):
+            return method(self, *args, **kwargs)
+
+    return build
+
+
 for _name, _part in BUILDERS.items():
-    setattr(PortRunner, _name, built_from(_part)(getattr(Runner, _name)))
+    setattr(PortRunner, _name, _builder(_part, getattr(Runner, _name)))
 PortRunner.build_dataloader = staticmethod(built_from("dataloader")(Runner.build_dataloader))

@@ -13,11 +13,17 @@ from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from torch import Tensor
 
+from model.heads.decode import stack_labels
 from model.inference import slide, undo
 from model.pretrained import load_pretrained
 from model.registry import MODELS
 from model.structures import SegDataSample
 
+MEMORY_FORMATS = {
+    "channels_last": torch.channels_last,
+    "contiguous": torch.contiguous_format,
+}
+"""How images [N, C, H, W] may lie in memory; what follows keeps it."""
 # On a CPU channels-last images make a narrow network about 1.15 times as fast; a wide one loses
 # that to reordering its weights at every call. The demo has 7 parameters a pixel of its batch,
 # R50-D8 at 2x512x1024 has 47 (python -m benchmarks.train_step).
@@ -28,8 +34,10 @@ _CHANNELS_LAST_PARAMETERS_PER_PIXEL = 20
 class EncoderDecoder(BaseModel):
     """Backbone, decode head and, in training, an auxiliary head.
 
-    `mode='tensor'` gives class scores [N, K, h, w] before any resize, 'loss' a dict of losses,
-    'predict' one `SegDataSample` an image. `test_cfg` is `dict(mode='whole')` or
+    `memory_format` is 'channels_last' or 'contiguous'; None takes what is faster on a CPU, and
+    leaves images as they come on a device. `mode='tensor'` gives class scores [N, K, h, w] before
+    any resize, 'loss' a dict of losses, 'predict' one `SegDataSample` an image. `test_cfg` is
+    `dict(mode='whole')` or
     `dict(mode='slide', crop_size=(H, W), stride=(H, W))`.
     """
 
@@ -43,9 +51,15 @@ class EncoderDecoder(BaseModel):
         test_cfg: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
         pretrained: str | None = None,
+        memory_format: str | None = None,
         init_cfg: Any = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        if memory_format is not None and memory_format not in MEMORY_FORMATS:
+            raise ValueError(
+                f"memory_format is {memory_format!r}; expected {' or '.join(MEMORY_FORMATS)}"
+            )
+        self.memory_format = memory_format
         if pretrained is not None:
             if backbone.get("pretrained") is not None:
                 raise ValueError("pretrained is given for the network and for its backbone")
@@ -90,12 +104,17 @@ class EncoderDecoder(BaseModel):
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Maps images [N, 3, H, W] to the backbone's outputs."""
-        pixels = inputs.numel() // inputs.shape[1]
-        narrow = self._parameter_count <= pixels * _CHANNELS_LAST_PARAMETERS_PER_PIXEL
-        if inputs.device.type == "cpu" and narrow:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        wanted = self.memory_format or self._faster_format(inputs)
+        if wanted is not None:
+            inputs = inputs.contiguous(memory_format=MEMORY_FORMATS[wanted])
         features: tuple[Tensor, ...] = self.backbone(inputs)
         return features
+
+    def _faster_format(self, inputs: Tensor) -> str | None:
+        """Returns the memory format that makes a CPU faster; None where images stay as they are."""
+        pixels = inputs.numel() // inputs.shape[1]
+        narrow = self._parameter_count <= pixels * _CHANNELS_LAST_PARAMETERS_PER_PIXEL
+        return "channels_last" if inputs.device.type == "cpu" and narrow else None
 
     def forward(
         self,
@@ -116,10 +135,17 @@ class EncoderDecoder(BaseModel):
 
     def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
         """Returns `decode.*` and `aux.*` losses (0-dim) and accuracies [1] for [N, 3, H, W]."""
+        return self.losses(inputs, stack_labels(data_samples))
+
+    def losses(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Returns what `loss` does, from images [N, 3, H, W] and labels [N, H, W]: tensors alone.
+
+        `compile` of a config compiles this function, and so the pass back.
+        """
         features = self.extract_feat(inputs)
-        losses = _prefixed("decode", self.decode_head.loss(features, data_samples))
+        losses = _prefixed("decode", self.decode_head.losses(features, labels))
         for prefix, head in self._auxiliary_heads().items():
-            losses.update(_prefixed(prefix, head.loss(features, data_samples)))
+            losses.update(_prefixed(prefix, head.losses(features, labels)))
         return losses
 
     def encode_decode(self, inputs: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Train a config on any device: `python -m model.train --config CONFIG [options]`.
+"""Train a config on any device: `python -m model.train CONFIG [options]`, or `--config CONFIG`.
 
 Every run writes mmengine's logs and the step log `port.log` into `logs/<config>_<time>/`, or into
 `--work-dir`. Exit status: 0 done, 1 a rank failed, 2 an error of the user's.
@@ -22,10 +22,12 @@ from mmengine.registry import DefaultScope
 from model import devices, options
 from model.checkpoint import newest_whole, read_checkpoint, read_resumable, remove_unfinished
 from model.command import ended, read_tensors_only
+from model.config_errors import check_classes, check_network
 from model.devices import Device, find_device
 from model.environment import Facts, gather_facts
 from model.errors import CheckpointError
 from model.faults import FaultCall, check_ranks, injected, parse_fault
+from model.foreign import remark
 from model.hooks.port_log import write_head
 from model.launch import agree, join, leave, meet, must_spawn, quit_rank, spawn
 from model.registry import DATASETS, SCOPE
@@ -61,12 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def command(args: Namespace, argv: Sequence[str]) -> int:
     """Checks the options, then trains or starts the ranks; returns the exit status."""
+    options.check_config(args)
     device = find_device(args.device)
     check_alone(args)
     cfg = options.configured(args, device)
     faults = [parse_fault(text) for text in args.fault]
     spawning = must_spawn(args)
     check_data(cfg)
+    with built_from("model", cfg):
+        check_network(cfg)
     if spawning:
         return spawn(args, argv)
     settle()
@@ -80,8 +85,9 @@ def check_data(cfg: Config) -> None:
         for name in ("train_dataloader", "val_dataloader"):
             if cfg.get(name) is None:
                 continue
-            with built_from(f"{name}.dataset"):
-                DATASETS.build({**cfg[name].dataset, "pipeline": [], "lazy_init": False})
+            with built_from(f"{name}.dataset", cfg):
+                data = DATASETS.build({**cfg[name].dataset, "pipeline": [], "lazy_init": False})
+            check_classes(cfg, name, len(data.metainfo.get("classes") or ()))
 
 
 def train(
@@ -99,7 +105,7 @@ def train(
             _tell(start.work_dir, facts(), device, faults)
             if not args.same_start:  # else the head follows when the weights are there
                 write_head(start.work_dir, facts(), cfg)
-        with built_from("config"):
+        with built_from("config", cfg):
             runner = PortRunner.from_cfg(cfg)
         if args.same_start:
             runner.same_start = SameStart(runner, facts)
@@ -148,15 +154,22 @@ def decide(args: Namespace, cfg: Config) -> Start:
             print(f"no checkpoint to resume in {work_dir}; starting anew", file=sys.stderr)
         resume_from = found.path
     elif resume_from is None and cfg.get("load_from") and Path(cfg.load_from).exists():
-        read_checkpoint(Path(cfg.load_from))
+        _tell_left_out(read_checkpoint(Path(cfg.load_from)), cfg.load_from)
     seed = args.seed if args.seed is not None else (cfg.get("randomness") or {}).get("seed")
     if resume_from is not None:
         checkpoint = read_resumable(resume_from)
+        _tell_left_out(checkpoint, resume_from)
         seed = _resumed_seed(resume_from, checkpoint, args.seed)
         _check_precision(resume_from, checkpoint, cfg)
     if seed is None:
         seed = random.SystemRandom().randrange(2**31)
     return Start(work_dir=work_dir.absolute(), seed=int(seed), resume_from=resume_from)
+
+
+def _tell_left_out(checkpoint: Mapping[str, Any], path: str | Path) -> None:
+    """Says on standard error what of a checkpoint was not read, if anything."""
+    if (text := remark(checkpoint, path)) is not None:
+        print(f"note: {text}", file=sys.stderr)
 
 
 def _work_dir(args: Namespace, cfg: Config, name: str) -> Path:

@@ -70,9 +70,10 @@ def test_no_format_and_no_block_keeps_a_map_of_its_own():
 def devices_of_the_model() -> dict[str, list[str]]:
     """The backends of each device kind, read from the source of `model.devices` without torch."""
     tree = ast.parse((ROOT / "model" / "devices.py").read_text("utf-8"))
+    (table,) = [n for n in tree.body if getattr(getattr(n, "target", None), "id", "") == "TABLE"]
     rows = [
         {word.arg: word.value for word in node.keywords}
-        for node in ast.walk(tree)
+        for node in ast.walk(table)
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Device"
     ]
     return {ast.literal_eval(row["kind"]): ast.literal_eval(row["backends"]) for row in rows}

@@ -53,7 +53,7 @@ TRAIN_PIPELINE = [
 
 
 def dataset(root, pipeline=(), **kwargs):
-    with DefaultScope.overwrite_default_scope("mmseg"):
+    with DefaultScope.overwrite_default_scope("model"):
         return CityscapesDataset(
             data_root=str(root), data_prefix=PREFIX, pipeline=list(pipeline), **kwargs
         )
@@ -314,7 +314,7 @@ def test_test_time_augmentation_takes_every_path_last_stage_fastest(scenes):
         [{"type": "LoadAnnotations"}],
         [{"type": "PackSegInputs"}],
     ]
-    with DefaultScope.overwrite_default_scope("mmseg"):
+    with DefaultScope.overwrite_default_scope("model"):
         augment = TestTimeAug(transforms=stages)
     out = augment(LoadImageFromFile()(dataset(scenes).get_data_info(0)))
     assert [tuple(t.shape) for t in out["inputs"]] == [(3, 16, 32)] * 2 + [(3, 32, 64)] * 2

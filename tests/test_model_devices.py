@@ -1,6 +1,8 @@
 """Devices: the table, what is refused, and a plugin that mmengine has never heard of."""
 
 import math
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,14 +11,14 @@ from types import ModuleType
 import pytest
 import torch
 from mmengine.device import get_device
-from simulated import plugged
-from tiny_run import environment
+from simulated import PLUGIN, plugged, prepare
+from tiny_run import command, environment, losses, options, run
 from torch import distributed
 
 from model import accelerator, devices
 from model.amp import AmpOptimWrapper
 from model.devices import TABLE, find_device, use_device
-from model.errors import DeviceError
+from model.errors import DeviceError, UnknownDevice
 
 
 def python(code: str, extra: dict[str, str], cwd: Path):
@@ -157,6 +159,77 @@ def test_a_type_that_the_interface_does_not_serve_is_asked_by_its_module(monkeyp
     accelerator.set_device("musa", 1)  # the module has no function for it
     assert accelerator.bound_device("musa", 1) is accelerator.default_backend("musa") is None
     assert not accelerator.is_available("mlu")
+
+
+# --- devices without an entry in the table
+
+
+def renamed_plugin(folder: Path, name: str) -> dict[str, str]:
+    """Copies the simulated accelerator as `torch_<name>`; returns variables that show it."""
+    prepare()
+    package = folder / f"torch_{name}"
+    shutil.copytree(PLUGIN / "torch_sdaa", package, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in package.glob("*.py"):
+        text = (
+            file.read_text().replace("torch_sdaa", f"torch_{name}").replace('"sdaa"', f'"{name}"')
+        )
+        file.write_text(text.replace("torch.version.sdaa", f"torch.version.{name}"))
+    information = folder / f"torch_{name}-0.1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torch_{name}\n")
+    points = f"[torch.backends]\ntorch_{name} = torch_{name}:_autoload\n"
+    (information / "entry_points.txt").write_text(points)
+    return {"PYTHONPATH": os.pathsep.join([str(folder), environment()["PYTHONPATH"]])}
+
+
+OPEN = """
+import torch
+from mmengine.device import get_device
+from model import devices
+from model.devices import device_of_type, find_device
+best, named = find_device(), find_device("gcu")
+devices.use_device(named, local_rank=1)
+print(best == named == device_of_type("gcu"), get_device(), torch.gcu.current_device())
+print(named.plugin, named.autocast, devices.device_count(named), devices.backend_spec(named))
+print(devices.runtime_version(named), devices.has_float64(named), "gcu" in devices.KINDS)
+"""
+
+
+@pytest.mark.parametrize("autoload", ["1", "0"])
+def test_a_plugin_that_the_table_does_not_know_can_be_named(autoload, tmp_path):
+    shown = renamed_plugin(tmp_path, "gcu") | {"TORCH_DEVICE_BACKEND_AUTOLOAD": autoload}
+    code = OPEN if autoload == "1" else OPEN.replace("find_device(), ", 'find_device("gcu"), ')
+    done = python(code, shown, tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines() == [
+        "True gcu 1",
+        "torch_gcu torch.float16 4 cpu:gloo,gcu:tccl",
+        "0.1.simulated False False",
+    ]
+
+
+def test_a_training_runs_on_a_device_without_an_entry(scenes, tmp_path):
+    shown = renamed_plugin(tmp_path, "gcu")
+    argv = command(tmp_path / "w", options(scenes, steps=2), "--device", "gcu", "--amp")
+    done = run([*argv], cwd=tmp_path, **shown)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "device: gcu (Simulated SDAA)" in done.stdout
+    text = (tmp_path / "w" / "port.log").read_text()
+    assert "device_kind: gcu" in text
+    assert "precision: amp-float16" in text
+    assert len(losses(tmp_path / "w")) == 2
+
+
+@pytest.mark.parametrize("kind", ["meta", "nn", "cuda:1", "", "gcu", "../x", "privateuseone"])
+def test_a_name_that_no_plugin_registered_is_unknown(kind):
+    with pytest.raises(UnknownDevice, match=r"unknown device .*; expected one of"):
+        find_device(kind)
+
+
+def test_a_type_of_torch_without_a_device_is_absent_and_not_unknown():
+    with pytest.raises(DeviceError, match="'mtia' is not present: found cpu") as caught:
+        find_device("mtia")
+    assert not isinstance(caught.value, UnknownDevice)
 
 
 # --- mixed precision

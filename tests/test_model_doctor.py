@@ -316,6 +316,8 @@ def test_a_clock_that_is_behind_or_goes_back_is_a_problem():
         (["--only", "disc"], "no check 'disc'; expected versions, plugin"),
         (["--timeout", "0"], "expected seconds above 0"),
         (["--config", "no_such"], "no config 'no_such'"),
+        (["--device", "nonsense"], "error: unknown device 'nonsense'; expected one of sdaa, npu"),
+        (["--device", "nonsense", "--only", "disk", "--json", "-"], "unknown device 'nonsense'"),
         (["--json", "absent/report.json", "--only", "disk"], "absent/report.json: No such file"),
     ],
 )

@@ -12,7 +12,9 @@ from datetime import datetime
 import pytest
 from tiny_run import ROOT, command, environment, options, records, train
 
-from model.environment import environment_block
+from model import load_config
+from model.devices import find_device
+from model.environment import environment_block, gather_facts
 from model.hooks.port_log import format_record
 
 ORDER = [
@@ -132,6 +134,26 @@ def test_facts_that_are_not_known_are_left_out():
     assert environment_block({"seed": "0"}) == "\n".join(
         ["-" * 60, "Port environment:", "    seed: 0", "-" * 60, ""]
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        (None, None),
+        (False, None),
+        (True, "inductor"),
+        ({"mode": "max-autotune"}, "inductor max-autotune"),
+        ({"backend": "aot_eager"}, "aot_eager"),
+    ],
+)
+def test_what_makes_a_run_faster_is_a_fact_where_the_config_sets_it(setting, words):
+    cfg = load_config("ccnet_r18-d8_demo")
+    cfg.compile = setting
+    if words:
+        cfg.model.memory_format = "contiguous"
+    facts = gather_facts(cfg, find_device("cpu"), launcher="none", world_size=1)
+    assert facts.get("compiled") == words
+    assert facts.get("memory_format") == ("contiguous" if words else None)
 
 
 def test_lines_of_many_processes_never_mix(tmp_path):

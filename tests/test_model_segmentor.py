@@ -164,3 +164,31 @@ def test_unknown_test_mode_is_refused():
     part.test_cfg = {"mode": "tiles"}
     with pytest.raises(ValueError, match="tiles"):
         build_model(part)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "narrow", "last"),
+    [
+        (None, True, True),
+        (None, False, False),
+        ("channels_last", False, True),
+        ("contiguous", True, False),
+    ],
+)
+def test_images_lie_in_memory_as_the_config_says_or_as_is_faster(
+    wanted, narrow, last, monkeypatch, network
+):
+    network.memory_format = wanted
+    monkeypatch.setattr(network, "_parameter_count", 0 if narrow else 10**9)
+    seen = []
+    network.backbone.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    x = torch.randn(2, 3, 40, 56)
+    network.eval()(x)
+    assert seen[0].is_contiguous(memory_format=torch.channels_last) is last
+    assert torch.equal(seen[0], x)
+
+
+def test_a_memory_format_that_torch_does_not_have_is_refused():
+    config = load_config("ccnet_r18-d8_demo")
+    with pytest.raises(ValueError, match="memory_format is 'NHWC'; expected channels_last or"):
+        build_model({**config.model, "memory_format": "NHWC"})

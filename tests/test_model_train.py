@@ -1,9 +1,11 @@
 """The training command's options and what it says when something is wrong."""
 
+import sys
+
 import pytest
 import torch
 from mmengine.config import Config
-from tiny_run import NARROW, losses, options, train
+from tiny_run import NARROW, losses, options, run, train
 
 from model import load_config
 from model.command import one_line
@@ -40,10 +42,52 @@ def test_options_work_on_the_config():
     assert (
         build("--cfg-options", "optim_wrapper.optimizer.lr=0.3").optim_wrapper.optimizer.lr == 0.3
     )
-    scaled = build("--auto-scale-lr", "--cfg-options", "auto_scale_lr.base_batch_size=8")
-    assert scaled.auto_scale_lr == {"enable": True, "base_batch_size": 8}
+
+
+def test_the_rate_scales_with_the_whole_batch_over_the_configs_base_or_the_one_given():
+    def base(*argv, config=DEMO):
+        return build("--auto-scale-lr", *argv, config=config).auto_scale_lr
+
+    assert build().auto_scale_lr == {"enable": False, "base_batch_size": 4}
+    assert base() == {"enable": True, "base_batch_size": 4}
+    published = "ccnet_r50-d8_4xb2-40k_cityscapes-512x1024"
+    assert base(config=published) == {"enable": True, "base_batch_size": 8}
+    given = "auto_scale_lr.base_batch_size=16"
+    assert base("--cfg-options", given) == {"enable": True, "base_batch_size": 16}
     with pytest.raises(ConfigError, match=r"auto_scale_lr\.base_batch_size=8"):
-        build("--auto-scale-lr")
+        base("--cfg-options", "auto_scale_lr=None")
+    with pytest.raises(ConfigError, match="base_batch_size is 0; expected the whole number"):
+        base("--cfg-options", "auto_scale_lr.base_batch_size=0")
+
+
+def test_a_scaled_run_trains_with_the_scaled_rate(scenes, tmp_path):
+    more = ["auto_scale_lr.base_batch_size=8", "train_dataloader.batch_size=2"]
+    done = train(tmp_path / "run", options(scenes, steps=1) + more, "--auto-scale-lr")
+    assert "Scaling the original LR by 0.25" in done.stdout + done.stderr
+    state = torch.load(tmp_path / "run" / "iter_1.pth", weights_only=True)["optimizer"]
+    assert state["param_groups"][0]["initial_lr"] == pytest.approx(0.025)
+
+
+def test_the_config_may_be_positional(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    for argv in ([DEMO], ["--config", DEMO]):
+        assert main([*argv, "--device", "cpu"]) == 2
+        assert "found no folder data/synthetic" in capfd.readouterr().err
+    assert main([DEMO, "--config", "other"]) == 2
+    err = capfd.readouterr().err
+    assert err == f"error: found two configs, --config other and {DEMO}; expected one of them\n"
+    assert main(["--device", "cpu"]) == 2
+    err = capfd.readouterr().err
+    assert err.startswith("error: no config; expected python -m model.train CONFIG")
+    assert err.count("\n") == 1
+
+
+def test_a_positional_config_trains_and_names_the_folder(scenes, tmp_path):
+    argv = [sys.executable, "-m", "model.train", DEMO, "--device", "cpu", "--no-validate"]
+    done = run([*argv, "--cfg-options", *options(scenes, steps=1)], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (folder,) = (tmp_path / "logs").iterdir()
+    assert folder.name.startswith(f"{DEMO}_")
 
 
 def test_a_checkpoint_in_the_middle_of_a_summed_gradient_is_refused():

@@ -204,6 +204,8 @@ TABLE: tuple[Fact, ...] = (
         mmcv_json="seed",
     ),
     _may_differ("deterministic", "deterministic kernels were asked for", "flag"),
+    _may_differ("memory_format", "how images lie in memory: channels_last, contiguous"),
+    _may_differ("compiled", "backend of torch.compile that compiled the step"),
     _may_differ("num_threads", "CPU threads of one process", "count"),
     _may_differ(
         "data_root",

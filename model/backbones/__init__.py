@@ -1,5 +1,5 @@
 """Backbones."""
 
-from model.backbones.resnet import ResNetV1c
+from model.backbones.resnet import ResNet, ResNetV1c
 
-__all__ = ["ResNetV1c"]
+__all__ = ["ResNet", "ResNetV1c"]

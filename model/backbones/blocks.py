@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from model.layers import Config, build_norm
+from model.layers import Config, Norm, build_norm, norm_key
 
 
 def conv3x3(in_channels: int, channels: int, *, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
@@ -27,8 +27,18 @@ class ResidualBlock(nn.Module):
     downsample: nn.Module | None
     relu: nn.ReLU
 
+    def _add_norm(self, place: int, channels: int, norm_cfg: Config) -> None:
+        """Adds the normalisation after convolution `place`, under its published key."""
+        self.norm_name = norm_key(norm_cfg)
+        self.add_module(f"{self.norm_name}{place}", build_norm(norm_cfg, channels))
+
+    def norm(self, place: int) -> Norm:
+        """Returns the normalisation after convolution `place`."""
+        found: Norm = getattr(self, f"{self.norm_name}{place}")
+        return found
+
     @property
-    def last_norm(self) -> nn.BatchNorm2d:
+    def last_norm(self) -> Norm:
         """The normalisation whose weight starts at 0, so that the block starts as identity."""
         raise NotImplementedError
 
@@ -61,21 +71,21 @@ class BasicBlock(ResidualBlock):
     ) -> None:
         super().__init__()
         self.conv1 = conv3x3(in_channels, channels, stride=stride, dilation=dilation)
-        self.bn1 = build_norm(norm_cfg, channels)
+        self._add_norm(1, channels, norm_cfg)
         self.conv2 = conv3x3(channels, channels)
-        self.bn2 = build_norm(norm_cfg, channels)
+        self._add_norm(2, channels, norm_cfg)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = downsample
 
     @property
-    def last_norm(self) -> nn.BatchNorm2d:
+    def last_norm(self) -> Norm:
         """The second normalisation."""
-        return self.bn2
+        return self.norm(2)
 
     def branch(self, x: Tensor) -> Tensor:
         """Returns the output of both convolutions."""
-        out = self.relu(self.bn1(self.conv1(x)))
-        return self.bn2(self.conv2(out))
+        out = self.relu(self.norm(1)(self.conv1(x)))
+        return self.norm(2)(self.conv2(out))
 
 
 class Bottleneck(ResidualBlock):
@@ -96,21 +106,21 @@ class Bottleneck(ResidualBlock):
         super().__init__()
         out_channels = channels * self.expansion
         self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
-        self.bn1 = build_norm(norm_cfg, channels)
+        self._add_norm(1, channels, norm_cfg)
         self.conv2 = conv3x3(channels, channels, stride=stride, dilation=dilation)
-        self.bn2 = build_norm(norm_cfg, channels)
+        self._add_norm(2, channels, norm_cfg)
         self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
-        self.bn3 = build_norm(norm_cfg, out_channels)
+        self._add_norm(3, out_channels, norm_cfg)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = downsample
 
     @property
-    def last_norm(self) -> nn.BatchNorm2d:
+    def last_norm(self) -> Norm:
         """The third normalisation."""
-        return self.bn3
+        return self.norm(3)
 
     def branch(self, x: Tensor) -> Tensor:
         """Returns the output of the three convolutions."""
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.relu(self.bn2(self.conv2(out)))
-        return self.bn3(self.conv3(out))
+        out = self.relu(self.norm(1)(self.conv1(x)))
+        out = self.relu(self.norm(2)(self.conv2(out)))
+        return self.norm(3)(self.conv3(out))

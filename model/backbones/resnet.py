@@ -1,4 +1,4 @@
-"""ResNet-V1c: ResNet with three 3x3 convolutions for a stem, dilated to keep an eighth.
+"""ResNet, dilated to keep an eighth; V1c has three 3x3 convolutions for a stem, not one of 7x7.
 
 Letters: N batch, C channel, H height, W width.
 """
@@ -12,7 +12,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from model.backbones.blocks import BasicBlock, Bottleneck
-from model.layers import Config, build_norm, init_conv
+from model.layers import NORMS, Config, build_norm, init_conv, norm_key
 from model.pretrained import load_pretrained
 from model.registry import MODELS
 
@@ -28,12 +28,13 @@ _DEPTHS: dict[int, tuple[Block, tuple[int, int, int, int]]] = {
 
 
 @MODELS.register_module()
-class ResNetV1c(BaseModule):
+class ResNet(BaseModule):
     """Maps an image [N, 3, H, W] to the outputs of the four stages.
 
     With strides (1, 2, 1, 1) these are [N, C_i, H/4, W/4] and three times [N, C_i, H/8, W/8],
     rounded up; C_i = base_channels * 2**i * expansion. `contract_dilation` halves the dilation of
-    the first block of a dilated stage, as mmsegmentation does.
+    the first block of a dilated stage, as mmsegmentation does. `frozen_stages=i` keeps the stem and
+    the first i stages as they are, parameters and running statistics; -1 freezes nothing.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class ResNetV1c(BaseModule):
         dilations: Sequence[int] = (1, 1, 1, 1),
         out_indices: Sequence[int] = (0, 1, 2, 3),
         style: str = "pytorch",
+        deep_stem: bool = False,
+        frozen_stages: int = -1,
         contract_dilation: bool = False,
         norm_cfg: Config | None = None,
         norm_eval: bool = False,
@@ -64,12 +67,24 @@ class ResNetV1c(BaseModule):
                 f"{len(strides)} strides and {len(dilations)} dilations for {num_stages} stages; "
                 "expected one of each per stage, at most 4 stages"
             )
+        if not -1 <= frozen_stages <= num_stages:
+            raise ValueError(
+                f"frozen_stages is {frozen_stages}; expected -1 (none) to {num_stages} (all)"
+            )
+        self.frozen_stages = frozen_stages
         self.pretrained = pretrained
         self.out_indices = tuple(out_indices)
         self.norm_eval = norm_eval
         norm_cfg = norm_cfg or {"type": "BN"}
         block, counts = _DEPTHS[depth]
-        self.stem = _stem(in_channels, stem_channels, norm_cfg)
+        if deep_stem:
+            self.stem = _stem(in_channels, stem_channels, norm_cfg)
+            self.stem_names = ["stem"]
+        else:
+            self.conv1 = nn.Conv2d(in_channels, stem_channels, 7, stride=2, padding=3, bias=False)
+            self.add_module(f"{norm_key(norm_cfg)}1", build_norm(norm_cfg, stem_channels))
+            self.relu = nn.ReLU(inplace=True)
+            self.stem_names = ["conv1", f"{norm_key(norm_cfg)}1", "relu"]
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         self.stage_names = [f"layer{i + 1}" for i in range(num_stages)]
         channels = stem_channels
@@ -87,13 +102,27 @@ class ResNetV1c(BaseModule):
             channels = base_channels * 2**i * block.expansion
             self.add_module(name, stage)
         self._reset()
+        self._freeze()
+
+    def _frozen(self) -> list[nn.Module]:
+        """Returns the parts that are not trained."""
+        if self.frozen_stages < 0:
+            return []
+        names = [*self.stem_names, *self.stage_names[: self.frozen_stages]]
+        return [self.get_submodule(name) for name in names]
+
+    def _freeze(self) -> None:
+        """Takes frozen parts out of training: no gradients, and running statistics kept."""
+        for part in self._frozen():
+            part.eval()
+            part.requires_grad_(False)
 
     def _reset(self) -> None:
         """Draws the convolutions from Kaiming's normal and starts each block as identity."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 init_conv(module)
-            elif isinstance(module, nn.BatchNorm2d):
+            elif isinstance(module, NORMS):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
         for module in self.modules():
@@ -113,9 +142,10 @@ class ResNetV1c(BaseModule):
         if checkpoint is not None:
             load_pretrained(self, checkpoint, prefix="backbone.")
 
-    def train(self, mode: bool = True) -> ResNetV1c:
-        """Switches the mode; with `norm_eval` the normalisations keep their running statistics."""
+    def train(self, mode: bool = True) -> ResNet:
+        """Switches the mode, but of frozen parts; `norm_eval` keeps all running statistics."""
         super().train(mode)
+        self._freeze()
         if mode and self.norm_eval:
             for module in self.modules():
                 if isinstance(module, nn.BatchNorm2d):
@@ -124,13 +154,23 @@ class ResNetV1c(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Maps [N, 3, H, W] to the stages in `out_indices`, each [N, C_i, H_i, W_i]."""
-        x = self.maxpool(self.stem(x))
+        for name in self.stem_names:
+            x = self.get_submodule(name)(x)
+        x = self.maxpool(x)
         outputs = []
         for i, name in enumerate(self.stage_names):
             x = self.get_submodule(name)(x)
             if i in self.out_indices:
                 outputs.append(x)
         return tuple(outputs)
+
+
+@MODELS.register_module()
+class ResNetV1c(ResNet):
+    """ResNet with three 3x3 convolutions for a stem."""
+
+    def __init__(self, depth: int, **kwargs: Any) -> None:
+        super().__init__(depth, deep_stem=True, **kwargs)
 
 
 def _stem(in_channels: int, channels: int, norm_cfg: Config) -> nn.Sequential:

@@ -15,6 +15,7 @@ from model.command import ended
 from model.doctor.check import BY_NAME, CHECKS, CONFIG, SECONDS, Asked, Result, with_needs
 from model.doctor.report import as_json, facts, line, summary
 from model.doctor.supervise import count, run_all
+from model.errors import UnknownDevice
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -92,8 +93,12 @@ def command(args: argparse.Namespace) -> int:
     """Runs the checks and prints the report; returns the exit status."""
     asked = Asked(device=args.device, config=args.config, data_root=args.data_root)
     quiet = args.json == "-"
+    if args.device is not None:
+        args.only = with_needs([*args.only, "plugin"])  # which knows whether the device exists
 
     def show(name: str, result: Result) -> None:
+        if "unknown" in result.details:
+            raise UnknownDevice(result.found)
         if not quiet:
             print(line(name, result), flush=True)
 

@@ -51,10 +51,12 @@ def plugin(asked: Asked) -> Result:
             f"fix the plugin, or train on another device with {AUTOLOAD}=0",
         )
     from model.devices import find_device  # noqa: PLC0415
-    from model.errors import DeviceError  # noqa: PLC0415
+    from model.errors import DeviceError, UnknownDevice  # noqa: PLC0415
 
     try:
         device = find_device(asked.device)
+    except UnknownDevice as error:
+        return problem(str(error), "name another device", unknown=asked.device)
     except DeviceError as error:
         return problem(str(error), "install torch and the plugin for the device, or its driver")
     if device.plugin is None:

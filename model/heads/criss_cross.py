@@ -11,12 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from model.heads.decode import stack_labels
 from model.heads.fcn import FCNHead
 from model.layers import Config
 from model.ops import criss_cross_attention
 from model.registry import MODELS
-from model.structures import SegDataSample
 
 
 class Scale(nn.Module):
@@ -102,16 +100,13 @@ class CCHead(FCNHead):
         """Maps [N, C, h, w] to [N, channels, h, w]."""
         return self.merge(x, self.convs[1](self.attend(x)))
 
-    def loss(
-        self, inputs: Sequence[Tensor], data_samples: Sequence[SegDataSample], _: Any = None
-    ) -> dict[str, Tensor]:
-        """Returns the losses (0-dim) and `acc_seg` [1] for the labels in `data_samples`."""
+    def losses(self, inputs: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """Returns the losses (0-dim) and `acc_seg` [1] for labels [N, H, W]."""
         if self.loss_consistency is None:
-            return super().loss(inputs, data_samples)
+            return super().losses(inputs, labels)
         x = inputs[self.in_index]
         attended = self.attend(x)
         scores = self.classify(self.merge(x, self.convs[1](attended)))
-        labels = stack_labels(data_samples)
         losses = self.loss_by_scores(scores, labels)
         losses[str(self.loss_consistency.loss_name)] = self.loss_consistency(
             self.conv_consistency(attended), labels, ignore_index=self.ignore_index

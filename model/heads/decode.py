@@ -14,14 +14,18 @@ from torch import Tensor, nn
 
 from model.layers import Config, ConvModule, resize
 from model.losses import accuracy
-from model.registry import MODELS
+from model.registry import MODELS, TASK_UTILS
 from model.structures import SegDataSample
 
 _DEFAULT_LOSS = {"type": "CrossEntropyLoss", "use_sigmoid": False, "loss_weight": 1.0}
 
 
 class DecodeHead(BaseModule):
-    """A head that maps one feature map [N, C, h, w] to class scores [N, K, h, w]."""
+    """A head that maps one feature map [N, C, h, w] to class scores [N, K, h, w].
+
+    `sampler` (say `dict(type='OHEMPixelSampler', thresh=0.7)`) chooses the pixels that the losses
+    count.
+    """
 
     def __init__(
         self,
@@ -35,6 +39,7 @@ class DecodeHead(BaseModule):
         align_corners: bool = False,
         ignore_index: int = 255,
         loss_decode: Config | Sequence[Config] = _DEFAULT_LOSS,
+        sampler: Config | None = None,
         init_cfg: Any = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -49,6 +54,9 @@ class DecodeHead(BaseModule):
         self.dropout = nn.Dropout2d(dropout_ratio) if dropout_ratio > 0 else nn.Identity()
         configs = [loss_decode] if isinstance(loss_decode, dict) else list(loss_decode)
         self.loss_decode = nn.ModuleList(MODELS.build(config) for config in configs)
+        self.sampler = None if sampler is None else TASK_UTILS.build(sampler)
+        if self.sampler is not None:
+            _check_pixel_losses(self.loss_decode)
         _init_classifier(self.conv_seg)
 
     def init_weights(self) -> None:
@@ -75,15 +83,22 @@ class DecodeHead(BaseModule):
         self, inputs: Sequence[Tensor], data_samples: Sequence[SegDataSample], _: Any = None
     ) -> dict[str, Tensor]:
         """Returns the losses (0-dim) and `acc_seg` [1] for the labels in `data_samples`."""
-        return self.loss_by_scores(self.forward(inputs), stack_labels(data_samples))
+        return self.losses(inputs, stack_labels(data_samples))
+
+    def losses(self, inputs: Sequence[Tensor], labels: Tensor) -> dict[str, Tensor]:
+        """Returns the losses (0-dim) and `acc_seg` [1] for labels [N, H, W]."""
+        return self.loss_by_scores(self.forward(inputs), labels)
 
     def loss_by_scores(self, scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Returns the losses of scores [N, K, h, w] resized to the labels [N, H, W]."""
         scores = scores.contiguous()  # small; the full-size passes below are faster by plane
         resized = resize(scores, labels.shape[1:], align_corners=self.align_corners)
         losses: dict[str, Tensor] = {}
+        options: dict[str, Any] = {"ignore_index": self.ignore_index}
+        if self.sampler is not None:
+            options["weight"] = self.sampler.weights(resized, labels, self.loss_decode, **options)
         for part in self.loss_decode:
-            value = part(resized, labels, ignore_index=self.ignore_index)
+            value = part(resized, labels, **options)
             name = str(part.loss_name)
             losses[name] = losses[name] + value if name in losses else value
         losses["acc_seg"] = accuracy(resized, labels, ignore_index=self.ignore_index)
@@ -97,6 +112,16 @@ class DecodeHead(BaseModule):
 def stack_labels(data_samples: Sequence[SegDataSample]) -> Tensor:
     """Returns the labels of the samples as one tensor [N, H, W] of int64."""
     return torch.cat([sample.gt_sem_seg.data for sample in data_samples]).long()
+
+
+def _check_pixel_losses(losses: nn.ModuleList) -> None:
+    """Raises ValueError for a loss that is no sum over pixels, of which a sampler could choose."""
+    for loss in losses:
+        if not hasattr(loss, "of_pixels"):
+            raise ValueError(
+                f"sampler: {type(loss).__name__} has no loss for each pixel; expected "
+                "CrossEntropyLoss alone in loss_decode"
+            )
 
 
 def _init_classifier(conv: nn.Conv2d) -> None:

@@ -17,7 +17,10 @@ from model.registry import MODELS
 
 @MODELS.register_module()
 class FCNHead(DecodeHead):
-    """`num_convs` blocks, then, with `concat_input`, one more over the input and their output."""
+    """`num_convs` blocks, then, with `concat_input`, one more over the input and their output.
+
+    `dilation` spreads the kernels of the blocks, but not that of the one more.
+    """
 
     def __init__(
         self,
@@ -25,6 +28,7 @@ class FCNHead(DecodeHead):
         num_convs: int = 2,
         kernel_size: int = 3,
         concat_input: bool = True,
+        dilation: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -34,7 +38,13 @@ class FCNHead(DecodeHead):
         widths = [self.in_channels] + [self.channels] * num_convs
         self.convs = nn.Sequential(
             *(
-                ConvModule(widths[i], self.channels, kernel_size, norm_cfg=self.norm_cfg)
+                ConvModule(
+                    widths[i],
+                    self.channels,
+                    kernel_size,
+                    norm_cfg=self.norm_cfg,
+                    dilation=dilation,
+                )
                 for i in range(num_convs)
             )
         )

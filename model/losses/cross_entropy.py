@@ -40,20 +40,43 @@ class CrossEntropyLoss(nn.Module):
         self.avg_non_ignore = avg_non_ignore
         self.loss_name = loss_name
 
-    def forward(self, logits: Tensor, labels: Tensor, *, ignore_index: int = 255) -> Tensor:
-        """Returns the weighted mean loss, 0-dim, of [N, K, H, W] scores and [N, H, W] labels."""
+    def forward(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+        *,
+        ignore_index: int = 255,
+        weight: Tensor | None = None,
+    ) -> Tensor:
+        """Returns the weighted mean loss, 0-dim, of [N, K, H, W] scores and [N, H, W] labels.
+
+        `weight` [N, H, W] multiplies the losses of the pixels; what they are divided by stays.
+        """
+        if weight is None:
+            total = self._entropy(logits, labels, ignore_index, reduction="sum")
+        else:
+            total = (self._entropy(logits, labels, ignore_index) * weight).sum()
+        return self.loss_weight * total / self._divisor(logits, labels, ignore_index)
+
+    def of_pixels(self, logits: Tensor, labels: Tensor, *, ignore_index: int = 255) -> Tensor:
+        """Returns the weighted loss of each pixel [N, H, W], 0 where ignored."""
+        return self.loss_weight * self._entropy(logits, labels, ignore_index)
+
+    def _entropy(
+        self, logits: Tensor, labels: Tensor, ignore_index: int, *, reduction: str = "none"
+    ) -> Tensor:
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()  # a sum over 10^6 pixels does not fit in 8 bits
         weight = None if self.class_weight is None else logits.new_tensor(self.class_weight)
-        total = F.cross_entropy(
-            logits, labels, weight=weight, ignore_index=ignore_index, reduction="sum"
+        return F.cross_entropy(
+            logits, labels, weight=weight, ignore_index=ignore_index, reduction=reduction
         )
-        return self.loss_weight * total / self._divisor(labels, weight, ignore_index)
 
-    def _divisor(self, labels: Tensor, weight: Tensor | None, ignore_index: int) -> Tensor | float:
+    def _divisor(self, logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor | float:
         """Returns what the sum is divided by, at least a tiny number."""
         counted = labels != ignore_index
-        if weight is not None:
+        if self.class_weight is not None:
+            weight = torch.tensor(self.class_weight, device=logits.device)
             total = weight[labels.where(counted, 0)].where(counted, 0.0).sum()
             return total.clamp_min(torch.finfo(total.dtype).eps)
         if self.avg_non_ignore:

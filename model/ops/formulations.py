@@ -40,6 +40,42 @@ def criss_cross_einsum(
     return x
 
 
+def criss_cross_bmm(
+    x: Tensor,
+    query: Projection,
+    key: Projection,
+    value: Projection,
+    gamma: Tensor,
+    *,
+    recurrence: int = 1,
+) -> Tensor:
+    """Returns `x` [N, C, H, W] after criss-cross attention as the authors' PyTorch code has it.
+
+    Columns and rows are copied into batches of matrices, one product for each.
+    """
+    batch, _, height, width = x.shape
+    for _ in range(recurrence):
+        in_columns, in_rows = [], []
+        for weight, bias in (query, key, value):
+            projected = F.conv2d(x, weight, bias)
+            in_columns.append(
+                projected.permute(0, 3, 1, 2).flatten(0, 1).contiguous()
+            )  # [NW, C, H]
+            in_rows.append(projected.permute(0, 2, 1, 3).flatten(0, 1).contiguous())  # [NH, C, W]
+        (q_column, k_column, v_column), (q_row, k_row, v_row) = in_columns, in_rows
+        diagonal = torch.diag(x.new_full((height,), -torch.inf))
+        column = torch.bmm(q_column.transpose(1, 2), k_column) + diagonal
+        column = column.view(batch, width, height, height).transpose(1, 2)
+        row = torch.bmm(q_row.transpose(1, 2), k_row).view(batch, height, width, width)
+        weights = torch.softmax(torch.cat([column, row], dim=-1), dim=-1)
+        of_column = weights[..., :height].permute(0, 2, 3, 1).reshape(-1, height, height)
+        of_row = weights[..., height:].transpose(2, 3).reshape(-1, width, width)
+        out_column = torch.bmm(v_column, of_column).view(batch, width, -1, height)
+        out_row = torch.bmm(v_row, of_row).view(batch, height, -1, width)
+        x = gamma * (out_column.permute(0, 2, 3, 1) + out_row.permute(0, 2, 1, 3)) + x
+    return x
+
+
 def non_local(
     x: Tensor,
     query: Projection,

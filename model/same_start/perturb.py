@@ -99,7 +99,7 @@ def _run(
     faults: Sequence[FaultCall],
 ) -> None:
     """Trains once."""
-    with built_from("config"):
+    with built_from("config", cfg):
         runner = QuietRunner.from_cfg(cfg)
 
     def change(network: nn.Module) -> None:

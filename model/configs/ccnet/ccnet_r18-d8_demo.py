@@ -37,5 +37,6 @@ optimizer = dict(lr=0.1)
 optim_wrapper = dict(optimizer=optimizer)
 param_scheduler = [dict(type="PolyLR", eta_min=1e-4, power=0.9, begin=0, end=200, by_epoch=False)]
 train_cfg = dict(max_iters=200, val_interval=200)
+auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=100))
 randomness = dict(seed=0)

@@ -12,3 +12,5 @@ default_hooks = dict(
     sampler_seed=dict(type="DistSamplerSeedHook"),
     visualization=dict(type="SegVisualizationHook"),
 )
+# The rate is for 4 devices with 2 samples each; --auto-scale-lr scales it for another batch.
+auto_scale_lr = dict(enable=False, base_batch_size=8)

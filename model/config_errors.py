@@ -1,0 +1,114 @@
+"""What is wrong with a config, told before anything is trained or written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import OPTIMIZERS, DefaultScope, Registry, root
+
+from model.build import build_model
+from model.errors import ConfigError
+from model.registry import MODELS, PUBLISHED_SCOPE, SCOPE
+
+TRAINED = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
+"""The parts that a config must have to train."""
+NETWORKS = ("EncoderDecoder", f"{PUBLISHED_SCOPE}.EncoderDecoder")
+SIDE = 64
+"""Height and width of the image with which the parts of a network are tried on each other."""
+SHOWN = 24
+_UNKNOWN = re.compile(r"(\S+) is not in the [\w.]+::([\w ]+?) registry")
+
+
+def check_parts(cfg: Config) -> None:
+    """Raises ConfigError for a config without a part that training needs."""
+    for name in TRAINED:
+        if not isinstance(cfg.get(name), Mapping):
+            raise ConfigError(
+                f"the config's {name} is {cfg.get(name)!r}; expected a dict: a training needs "
+                f"{', '.join(TRAINED)}"
+            )
+    optimizer = cfg.optim_wrapper.get("optimizer") or {}
+    kind = optimizer.get("type")
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+            raise ConfigError(
+                f"optim_wrapper.optimizer.type is {kind!r}, which is unknown; expected one of "
+                f"{_known('optimizer')}"
+            )
+
+
+def check_network(cfg: Config) -> None:
+    """Raises ConfigError if the backbone and heads of a config do not fit each other.
+
+    An image without numbers (torch's meta device) passes through them.
+    """
+    kind = cfg.model.get("type")
+    if kind not in NETWORKS and MODELS.get(kind) is not None:
+        return  # a user's network, of whose parts nothing is known
+    with torch.device("meta"):
+        network = build_model(cfg)
+    network.eval()
+    shapes: list[tuple[int, ...]] = []
+    try:
+        features = network.extract_feat(torch.empty(1, 3, SIDE, SIDE, device="meta"))
+        shapes = [tuple(feature.shape) for feature in features]
+        for head in (network.decode_head, *network._auxiliary_heads().values()):
+            head(features)
+    except (RuntimeError, IndexError) as error:
+        channels = ", ".join(str(shape[1]) for shape in shapes) or "nothing"
+        raise ConfigError(
+            f"model: its parts do not fit each other ({' '.join(str(error).split())}); the "
+            f"backbone gives {channels} channels: compare them with in_channels and in_index"
+        ) from error
+
+
+def check_classes(cfg: Config, part: str, classes: int) -> None:
+    """Raises ConfigError if a head has fewer classes than the data set of a part of the config."""
+    heads = [("decode_head", cfg.model.get("decode_head"))]
+    more = cfg.model.get("auxiliary_head")
+    heads += [("auxiliary_head", head) for head in (more if isinstance(more, list) else [more])]
+    for name, head in heads:
+        given = head.get("num_classes") if isinstance(head, Mapping) else None
+        if isinstance(given, int) and given < classes:
+            raise ConfigError(
+                f"model.{name}.num_classes is {given}, and {part}.dataset has {classes} classes; "
+                f"expected at least {classes}"
+            )
+
+
+def unknown_type(error: BaseException, cfg: Any) -> str | None:
+    """Returns where a config names a type that mmengine did not find, and the known ones."""
+    match = _UNKNOWN.search(str(error.args[0] if error.args else error))
+    if match is None:
+        return None
+    kind, registry = match[1], match[2]
+    place = next(_places(cfg, kind), "a type")
+    return f"{place} is {kind!r}, which is unknown; expected one of {_known(registry)}"
+
+
+def _places(node: Any, kind: str, path: str = "") -> Iterator[str]:
+    """Yields the paths of the entries `type` of a config that name a type."""
+    items: Any = ()
+    if isinstance(node, Config | Mapping):
+        items = node.items()
+        if node.get("type") == kind:
+            yield f"{path}type"
+    elif isinstance(node, list | tuple):
+        items = enumerate(node)
+    for key, value in items:
+        yield from _places(value, kind, f"{path}{key}.")
+
+
+def _known(registry: str) -> str:
+    """Returns the names of the types of a registry: this project's, then mmengine's."""
+    parents = [each for each in vars(root).values() if isinstance(each, Registry)]
+    parent = next(each for each in parents if each.name == registry)
+    child = parent.children[SCOPE]
+    child.import_from_location()
+    names = [*sorted(child.module_dict), *sorted(set(parent.module_dict) - set(child.module_dict))]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
