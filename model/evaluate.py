@@ -22,7 +22,7 @@ from model.command import ended
 from model.config_errors import check_network
 from model.devices import HELP, find_device, use_device
 from model.errors import CheckpointError, ConfigError
-from model.foreign import remark
+from model.foreign import tell
 from model.options import add_cfg_options, load_checked
 from model.registry import DATASETS, SCOPE
 from model.runner import PortRunner, built_from
@@ -63,8 +63,7 @@ def command(args: argparse.Namespace) -> int:
     cfg = load_checked(args.config, args.cfg_options)
     checkpoint = read_checkpoint(args.checkpoint)
     weights = tensors_of(checkpoint, args.checkpoint)
-    if (text := remark(checkpoint, args.checkpoint)) is not None:
-        print(f"note: {text}", file=sys.stderr)
+    tell(checkpoint, args.checkpoint)
     with built_from("model", cfg):
         check_network(cfg)
     metrics = evaluate(cfg, weights, out=out, pictures=args.pictures, tta=args.tta)

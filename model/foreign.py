@@ -8,6 +8,7 @@ either. What those objects held is left out. Any other name is refused as before
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -100,3 +101,9 @@ def remark(checkpoint: Mapping[str, Any], source: object) -> str | None:
         f"{source}: left out {', '.join(named[:SHOWN])}{more}: objects such as mmengine's log "
         "histories, which are never rebuilt from a file; the weights and all plain values were read"
     )
+
+
+def tell(checkpoint: Mapping[str, Any], source: object) -> None:
+    """Says on standard error what is left out of a checkpoint, if anything."""
+    if (text := remark(checkpoint, source)) is not None:
+        print(f"note: {text}", file=sys.stderr)

@@ -27,7 +27,7 @@ from model.devices import Device, find_device
 from model.environment import Facts, gather_facts
 from model.errors import CheckpointError
 from model.faults import FaultCall, check_ranks, injected, parse_fault
-from model.foreign import remark
+from model.foreign import tell
 from model.hooks.port_log import write_head
 from model.launch import agree, join, leave, meet, must_spawn, quit_rank, spawn
 from model.registry import DATASETS, SCOPE
@@ -154,22 +154,16 @@ def decide(args: Namespace, cfg: Config) -> Start:
             print(f"no checkpoint to resume in {work_dir}; starting anew", file=sys.stderr)
         resume_from = found.path
     elif resume_from is None and cfg.get("load_from") and Path(cfg.load_from).exists():
-        _tell_left_out(read_checkpoint(Path(cfg.load_from)), cfg.load_from)
+        tell(read_checkpoint(Path(cfg.load_from)), cfg.load_from)
     seed = args.seed if args.seed is not None else (cfg.get("randomness") or {}).get("seed")
     if resume_from is not None:
         checkpoint = read_resumable(resume_from)
-        _tell_left_out(checkpoint, resume_from)
+        tell(checkpoint, resume_from)
         seed = _resumed_seed(resume_from, checkpoint, args.seed)
         _check_precision(resume_from, checkpoint, cfg)
     if seed is None:
         seed = random.SystemRandom().randrange(2**31)
     return Start(work_dir=work_dir.absolute(), seed=int(seed), resume_from=resume_from)
-
-
-def _tell_left_out(checkpoint: Mapping[str, Any], path: str | Path) -> None:
-    """Says on standard error what of a checkpoint was not read, if anything."""
-    if (text := remark(checkpoint, path)) is not None:
-        print(f"note: {text}", file=sys.stderr)
 
 
 def _work_dir(args: Namespace, cfg: Config, name: str) -> Path:

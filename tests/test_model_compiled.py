@@ -119,6 +119,14 @@ def test_two_ranks_with_a_parameter_that_no_loss_uses(scenes, tmp_path):
     assert len(losses(tmp_path / "w")) == 4
 
 
+def test_a_same_start_is_not_compiled():
+    args = ["--config", DEMO, "--same-start", "--cfg-options", "compile=True"]
+    with pytest.raises(ConfigError, match="compile with --same-start: the host draws"):
+        configured(parser().parse_args(args), CPU)
+    args[-1] = "compile=False"
+    assert configured(parser().parse_args(args), CPU).same_start
+
+
 def test_a_key_that_nobody_reads_is_still_refused():
     args = parser().parse_args(["--config", DEMO, "--cfg-options", "compiled=True"])
     with pytest.raises(ConfigError, match="the config has no 'compiled'"):

@@ -35,6 +35,11 @@ def use_same_start(cfg: Config, steps: int | None) -> None:
 
     The schedule stays that of the whole plan.
     """
+    if cfg.get("compile"):
+        raise ConfigError(
+            "compile with --same-start: the host draws the dropout masks of a same start, and a "
+            "compiled step would not take them; expected compile=False"
+        )
     planned = cfg.train_cfg.max_iters
     if steps is not None and steps > planned:
         raise ConfigError(
