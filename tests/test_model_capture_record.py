@@ -14,6 +14,7 @@ from torch.nn import functional
 from harness.capture.record import Recorder, record, twin_path
 from harness.capture.sketch import sketch
 from harness.locate.capture import Capture
+from harness.locate.compare import compare_captures
 from harness.locate.format import from_bytes, to_bytes
 
 
@@ -431,6 +432,43 @@ def test_a_twin_that_is_not_moved_repeats_the_step():
 def test_twins_differ_from_each_other():
     one, two = recorded(network(), twin=1), recorded(network(), twin=2)
     assert not np.array_equal(one.sketches, two.sketches)
+
+
+@pytest.mark.parametrize(
+    ("twin", "before", "after"),
+    [(0, "plain", "plain"), (1, "plain", "last"), (1, "last", "plain"), (2, "last", "last")],
+)
+def test_an_odd_twin_computes_in_the_other_memory_format(twin, before, after):
+    formats = {"plain": torch.contiguous_format, "last": torch.channels_last}
+    model, seen = network(), []
+    model[1].register_forward_pre_hook(lambda m, args: seen.append(args[0]))
+    images = batch()[0].contiguous(memory_format=formats[before])
+
+    def run(model):
+        model(images).mean().backward()
+
+    recorded(model, run, twin=twin)
+    run(model)
+    for output, expected in zip(seen, (after, before), strict=True):
+        assert output.is_contiguous(memory_format=formats[expected])
+
+
+def test_a_candidate_in_the_other_memory_format_passes():
+    """The CPU's mean of 131,072 pixels errs by 1e-5 channels last, and by 2e-8 channels first."""
+    images = torch.randn(2, 3, 256, 256, generator=torch.Generator().manual_seed(3))
+
+    def captured(twin, memory_format):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8))
+        given = images.contiguous(memory_format=memory_format)
+        return recorded(model, lambda model: model(given).square().mean().backward(), twin=twin)
+
+    ours, *twins = (captured(twin, torch.contiguous_format) for twin in range(3))
+    theirs = captured(0, torch.channels_last)
+    found = compare_captures(ours, theirs, baseline_twins=twins, candidate_twins=())
+    assert found.outcome == "pass", found.headline
+    with_one_format = compare_captures(ours, theirs, baseline_twins=twins[1:], candidate_twins=())
+    assert with_one_format.outcome == "fail"
 
 
 def test_twins_lie_beside_the_capture():

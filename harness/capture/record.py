@@ -18,13 +18,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
+from torch.utils.hooks import RemovableHandle
 
 from harness.capture.again import without_modes
 from harness.capture.facts import autocast_of, facts_of
 from harness.capture.modules import Place
 from harness.capture.operators import computes, name_of, results
 from harness.capture.records import Records
-from harness.capture.start import hiding, move_inputs, move_weights
+from harness.capture.start import hiding, move_inputs, move_weights, turn_images
 from harness.capture.trees import Arguments, tensors
 from harness.capture.walk import tensors_in
 from harness.capture.watcher import Watcher
@@ -64,6 +65,7 @@ class Recorder(Watcher):
         self._graded = -1
         self._backwards: Counter[int] = Counter()
         self._process = os.getpid()
+        self._turned: RemovableHandle | None = None
 
     def begin(self) -> None:
         """Registers the hooks."""
@@ -78,6 +80,8 @@ class Recorder(Watcher):
     def end(self) -> None:
         """Removes the hooks, and records gradients that no optimizer used."""
         torch.autograd.backward = self._backward
+        if self._turned is not None:
+            self._turned.remove()
         super().end()
         self._complete()
 
@@ -140,6 +144,8 @@ class Recorder(Watcher):
             self.zeros = hiding(self.network)
             if self.moved:
                 move_weights(self.network, draw=self.twin, eps=self._unit())
+                if self.twin % 2:
+                    self._turned = turn_images(self.network)
         for kind, named in self._state().items():
             for name, tensor in named.items():
                 self._before[name] = tensor.detach().to("cpu", copy=True)

@@ -8,7 +8,9 @@ from zlib import crc32
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
+from torch.utils.hooks import RemovableHandle
 
+from harness.capture.again import without_modes
 from harness.capture.modules import unwrapped
 
 LEAST, MOST = 0.25, 0.75
@@ -57,6 +59,30 @@ def move_inputs(tree: Any, *, draw: int, eps: float | None) -> Any:
         return moved(tensor, f"input {next(count)} {draw}", eps)
 
     return tree_map_only(Tensor, move, tree)
+
+
+def turn_images(network: nn.Module) -> RemovableHandle | None:
+    """Gives the first 2-D convolution its images in the other memory format, until removed.
+
+    Kernels add in another order there, and what follows keeps the format. Returns None for a
+    network without such a convolution.
+    """
+    found = (m for m in unwrapped(network).modules() if isinstance(m, nn.Conv2d))
+    first = next(found, None)
+    if first is None:
+        return None
+    return first.register_forward_pre_hook(lambda _, given: (_turned(given[0]), *given[1:]))
+
+
+def _turned(images: Tensor) -> Tensor:
+    """Returns images (N, C, H, W) channels last, or first if they were last; others as they are."""
+    if images.ndim != 4:
+        return images
+    last = not images.is_contiguous()
+    with without_modes():  # the copy is no operator of the program
+        return images.contiguous(
+            memory_format=torch.contiguous_format if last else torch.channels_last
+        )
 
 
 def moved(tensor: Tensor, name: str, eps: float | None) -> Tensor:
