@@ -23,7 +23,7 @@ PART = re.compile(
 NUMBER = re.compile(r"\d(?:[\d.,]*\d)?(?:e[-+]?\d+)?")
 ROUNDING = "aten::convolution_overrideable:scale:1.0000001 aten::addmm:scale:1.0000001"
 """Another rounding than the CPU's. A device that repeats every bit of the GPU would be a copy."""
-SECONDS = 280
+SECONDS = 600
 """The longest time that the commands of a block may take."""
 
 
