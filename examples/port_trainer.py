@@ -22,13 +22,20 @@ class Sentences(torch.utils.data.Dataset):
         return {"input_ids": torch.from_numpy(words), "labels": label}
 
 
+class Arguments(TrainingArguments):
+    @property
+    def device(self):
+        known = super().device.type  # cpu for a device that transformers does not know
+        return torch.device(device if known == "cpu" else known)
+
+
 exact(seed=1)
 config = BertConfig(
     vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
     intermediate_size=64, max_position_embeddings=16, num_labels=5,
     hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
 )  # fmt: skip
-arguments = TrainingArguments(
+arguments = Arguments(
     output_dir="output", max_steps=20, per_device_train_batch_size=16, seed=1, warmup_steps=0,
     save_strategy="no", report_to="none", disable_tqdm=True, use_cpu=device == "cpu",
 )  # fmt: skip
