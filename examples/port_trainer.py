@@ -36,8 +36,9 @@ config = BertConfig(
     hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
 )  # fmt: skip
 arguments = Arguments(
-    output_dir="output", max_steps=20, per_device_train_batch_size=16, seed=1, warmup_steps=0,
-    save_strategy="no", report_to="none", disable_tqdm=True, use_cpu=device == "cpu",
+    output_dir="output", max_steps=20, per_device_train_batch_size=16, learning_rate=5e-3,
+    seed=1, warmup_steps=0, save_strategy="no", report_to="none", disable_tqdm=True,
+    use_cpu=device == "cpu",
 )  # fmt: skip
 Trainer(
     BertForSequenceClassification(config),
