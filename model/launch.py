@@ -102,11 +102,12 @@ def _set_default_backend(device: Device) -> None:
     """Makes the backend of a plugin the default of the group.
 
     torch 2.13 leaves the group without a default (it compares "TCCL" with "tccl"), and each rank
-    warns of that at its end.
+    warns of that at its end. torch 2.14 lists its own backends among the plugins, too.
     """
     group = distributed.group.WORLD
-    if group is not None and backend_of(device).upper() in distributed.Backend._plugins:
-        group._set_default_backend(distributed.ProcessGroup.BackendType.CUSTOM)
+    kind = distributed.Backend.backend_type_map.get(backend_of(device))
+    if group is not None and kind == distributed.ProcessGroup.BackendType.CUSTOM:
+        group._set_default_backend(kind)
 
 
 def _variable(launcher: str, name: str) -> int:

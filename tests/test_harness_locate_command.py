@@ -168,7 +168,7 @@ def finding(first="", step=0, verdict="fail", reason=""):
     ("comparison", "stage", "first"),
     [
         (finding("loss, grad_norm"), "the forward pass and the data", "harness locate replay"),
-        (finding("grad_norm_geometric", 1), "the backward pass", "harness locate replay"),
+        (finding("grad_norm", 1), "the backward pass", "harness locate replay --steps 2"),
         (finding("update_norm", 0), "the optimizer", "harness locate record"),
         (finding("loss", 1), "the first update", "harness locate record --steps 2"),
         (finding("loss", 7), "the later steps", "harness locate record --steps 8"),
@@ -194,6 +194,17 @@ def test_the_stage_and_the_first_search_follow_from_what_differs_first(compariso
     advice = advise(comparison)
     assert advice.stage == stage
     assert advice.searches[0].command.startswith(first)
+
+
+@pytest.mark.parametrize(
+    ("first", "says"),
+    [
+        ("grad_norm", "From the same start, grad_norm differs first, at step 4."),
+        ("loss, a, b", "From the same start, loss, a and b differ first, at step 4."),
+    ],
+)
+def test_the_figures_that_differ_first_are_listed(first, says):
+    assert advise(finding(first, 4)).shows == says
 
 
 def test_a_pass_leaves_nothing_to_search():

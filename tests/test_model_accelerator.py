@@ -400,6 +400,13 @@ def test_a_lost_device_answers_no_call(sdaa):
     assert y.tolist() == [3.0] * 3
 
 
+def test_a_loader_pins_its_batches(sdaa):
+    loader = torch.utils.data.DataLoader(torch.arange(6.0), batch_size=3, pin_memory=True)
+    assert [batch.to("sdaa", non_blocking=True).tolist() for batch in loader] == [
+        [0.0, 1.0, 2.0], [3.0, 4.0, 5.0]
+    ]  # fmt: skip
+
+
 # --- the build
 
 

@@ -192,6 +192,14 @@ def test_of_two_networks_the_first_that_is_trained_is_watched(program):
     assert [r.shape for r in capture.records if r.kind == "weight"] == [(2, 2), (2,)]
 
 
+@pytest.mark.parametrize("interpreter", ["python", "python3.11", "/usr/bin/python3"])
+def test_a_program_may_be_named_as_a_shell_names_it(program, interpreter):
+    program.write_text(
+        "import torch\nnet = torch.nn.Linear(2, 3)\nnet(torch.ones(2)).sum().backward()\n"
+    )
+    assert run("record", "x.capture", "--twins", "0", "--", interpreter, "train.py") == 0
+
+
 USAGE = [
     (["replay"], "expected either --config or a program behind `--`, such as `-- train.py`; "),
     (["replay", "--config", "x", "--", "train.py"], "expected either --config or a program"),

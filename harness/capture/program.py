@@ -7,6 +7,7 @@ context managers in its own source.
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import sys
 import traceback
@@ -166,7 +167,13 @@ def _exists(module: str) -> bool:
         raise
 
 
+def _is_python(words: list[str]) -> bool:
+    """Returns whether a command begins with the name of the interpreter, as in a shell."""
+    return len(words) > 1 and re.fullmatch(r"python(3(\.\d+)?)?", Path(words[0]).name) is not None
+
+
 def _run(words: list[str]) -> None:
+    words = words[1:] if _is_python(words) else words
     if words[0] == "-m":
         if len(words) < 2:
             raise HarnessError("expected the name of a module behind -m")

@@ -114,7 +114,7 @@ def _of_departure(finding: dict[str, Any]) -> Advice:
     step = observed.get("first_step_outside", "unknown")
     named = observed.get("first_outside") or observed.get("largest_in")
     series = [name.strip() for name in str(named or "the loss").split(",")]
-    shows = f"From the same start, {' and '.join(series)} differ first, at step {step}."
+    shows = f"From the same start, {_listed(series)} first, at step {step}."
     if "arithmetic differs" in str(finding.get("reason")):
         return Advice(
             shows=shows,
@@ -130,6 +130,16 @@ def _of_departure(finding: dict[str, Any]) -> Advice:
     first = step if isinstance(step, int) else 0
     stage = stage_of(series, first)
     return Advice(shows=shows, stage=stage, searches=_searches(stage, first + 1))
+
+
+def _listed(series: Sequence[str]) -> str:
+    """Returns the names and their verb.
+
+    >>> _listed(["loss"]), _listed(["loss", "grad_norm", "update_norm"])
+    ('loss differs', 'loss, grad_norm and update_norm differ')
+    """
+    *others, last = series
+    return f"{', '.join(others)} and {last} differ" if others else f"{last} differs"
 
 
 def stage_of(series: Sequence[str], step: int) -> str:
@@ -167,16 +177,19 @@ _STAGES = (
 )
 
 
-def _kernels(stage: str) -> Search:
+def _kernels(stage: str, steps: int) -> Search:
     return Search(
-        command=REPLAY,
+        command=f"{REPLAY}{_steps(steps)}",
         why=f"runs on the candidate's machine alone and names a wrong kernel of {stage}",
     )
 
 
+def _steps(steps: int) -> str:
+    return "" if steps == 1 else f" --steps {steps}"
+
+
 def _twin(steps: int, why: str) -> Search:
-    many = "" if steps == 1 else f" --steps {steps}"
-    return Search(command=f"{RECORD}{many} (on both machines), then {TWIN}", why=why)
+    return Search(command=f"{RECORD}{_steps(steps)} (on both machines), then {TWIN}", why=why)
 
 
 _SETTINGS = (
@@ -188,14 +201,14 @@ _SETTINGS = (
 def _searches(stage: str, steps: int) -> tuple[Search, ...]:
     """Returns the searches for a stage, the first to run first; `steps` reach the difference."""
     return {
-        "the forward pass and the data": (_kernels("the forward pass"), _twin(1, _SETTINGS)),
+        "the forward pass and the data": (_kernels("the forward pass", steps), _twin(1, _SETTINGS)),
         "the backward pass": (
-            _kernels("the backward pass"),
+            _kernels("the backward pass", steps),
             _twin(steps, "names the first gradient that differs, and its module"),
         ),
         "the first update": (
             _twin(steps, "separates the gradients of the first step from the optimizer's update"),
-            _kernels("the backward pass"),
+            _kernels("the backward pass", steps - 1),
         ),
         "the optimizer": (
             _twin(

@@ -117,7 +117,7 @@ def _told(error: float, limit: float, kind: str) -> Result:
         )
     return problem(
         f"{kind} differs from the CPU by {error:.1e} of the greatest value; limit {limit:g}",
-        "find the operator: harness locate replay -- python -m model.train ...",
+        "find the operator: harness locate replay -- -m model.train ...",
         error=error,
     )
 

@@ -2,6 +2,7 @@
 #include "device.h"
 
 #include <ATen/detail/PrivateUse1HooksInterface.h>
+#include <c10/core/CPUAllocator.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/util/Exception.h>
@@ -108,6 +109,9 @@ struct Hooks final : at::PrivateUse1HooksInterface {
   }
   at::Generator getNewGenerator(c10::DeviceIndex index) const override {
     return new_generator(index < 0 ? current : index);
+  }
+  at::Allocator* getPinnedMemoryAllocator() const override {
+    return c10::GetCPUAllocator();  // a loader pins its batches
   }
   void resizePrivateUse1Bytes(const c10::Storage& storage, size_t bytes) const override {
     const c10::DeviceGuard guard(storage.device());
