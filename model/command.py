@@ -1,7 +1,7 @@
 """What every `python -m model...` does before and after its own work, without torch.
 
-Exit status: 2 for what a user can put right, told in one line; 130 when interrupted; 141, as a
-shell has it, when the reader of the output went away.
+Exit status: 1 for a rank that lost another one; 2 for what a user can put right, told in one line;
+130 when interrupted; 141, as a shell has it, when the reader of the output went away.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ from collections.abc import Callable
 from model.errors import ModelError
 from model.threads import wait_without_spinning
 
+RANK_FAILED = 1
 USER_ERROR = 2
 NEEDED = ("torch", "mmengine")
 SIGNALLED = 128
 _DEVICE_FAILED = re.compile(r"[A-Z]{3,} error: ")
 """How torch's own devices and plugins begin a message: "CUDA error: ..."."""
+_RANKS_PARTED = re.compile(r"/gloo/|Dist(Backend|Network|Store)Error")
+"""In the name or the text of an error of a collective: another rank is gone, or out of reach."""
+_GLOO_PLACE = re.compile(r"^\[\S*/gloo/\S*\] ")
 NO_KERNEL = re.compile(r"(?:operator|run) '(aten::[\w.]+)'")
 
 
@@ -60,10 +64,16 @@ def ended(work: Callable[[], int]) -> int:
         text = told(error)
         if text is None:
             raise
-        print(f"error: {text}", file=sys.stderr)
-        status = USER_ERROR
+        tell(f"error: {text}")
+        status = RANK_FAILED if _lost_a_rank(error) else USER_ERROR
     _give_up_output()
     return status
+
+
+def tell(line: str) -> None:
+    """Writes a line to standard error, in one go: `print` lets other ranks write before its end."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _give_up_output() -> None:
@@ -83,6 +93,12 @@ def told(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         return system_reason(error)
     text = one_line(error)
+    if _lost_a_rank(error):
+        reason = _GLOO_PLACE.sub("", text).partition(". ")[0]  # advice without substance follows
+        return (
+            f"no connection to another rank ({reason}); if one ended, its message says why. "
+            "Go on with --resume auto"
+        )
     if _is_out_of_memory(error, text):
         return f"out of memory ({text or 'no reason given'}); lower the batch or the crop size"
     if text.startswith("DataLoader worker"):
@@ -91,6 +107,11 @@ def told(error: BaseException) -> str | None:
         reason = str(error).strip().partition("\n")[0]
         return f"compile: {reason}; install a C++ compiler (for a GPU triton), or leave compile out"
     return _told_of_device(error, text)
+
+
+def _lost_a_rank(error: BaseException) -> bool:
+    """Returns whether a collective failed because of another rank, or of the network."""
+    return _RANKS_PARTED.search(f"{type(error).__name__}: {error}") is not None
 
 
 def _is_out_of_memory(error: BaseException, text: str) -> bool:

@@ -140,13 +140,18 @@ def find_device(kind: str | None = None) -> Device:
     return named
 
 
-def use_device(device: Device, *, local_rank: int = 0) -> None:
-    """Makes the device mmengine's, and the rank's own one the current one."""
+def use_device(
+    device: Device, *, local_rank: int = 0, per_machine: str = "--nproc-per-node"
+) -> None:
+    """Makes the device mmengine's, and the rank's own one the current one.
+
+    `per_machine` is the launcher's option for the number of ranks on a machine.
+    """
     count = device_count(device)
     if device.kind != "cpu" and local_rank >= count:
         raise DeviceError(
             f"rank {local_rank} of this machine has no {device.kind} device of its own: found "
-            f"{count}; lower --nproc-per-node to {count}"
+            f"{count}; lower {per_machine} to {count}"
         )
     mmengine.device.utils.DEVICE = device.torch_type
     if device.kind != "cpu":

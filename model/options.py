@@ -16,6 +16,7 @@ from model.build import load_config, named_configs
 from model.config_errors import check_parts
 from model.devices import HELP, Device
 from model.errors import ConfigError
+from model.rendezvous import TIMEOUT_S
 from model.same_start.plan import STEPS, use_same_start
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
@@ -76,11 +77,18 @@ def parser() -> argparse.ArgumentParser:
         help="repeat a same start K times with benign roundings, into <work-dir>/perturbed_<k>",
     )
     add("--launcher", choices=LAUNCHERS, default="none", help="what starts the ranks of the run")
-    add("--nnodes", type=positive, default=1, help="machines of the run; default 1")
+    add("--nnodes", type=positive, help="machines of the run; default 1")
     add("--nproc-per-node", type=positive, help="processes to start here, with --launcher pytorch")
-    add("--master-addr", default="127.0.0.1", help="address of the first machine")
-    add("--master-port", type=int, help="default a free one; required with several nodes")
-    add("--node-rank", type=int, default=0, help="number of this machine, from 0; default 0")
+    add("--master-addr", help="address of the first machine; default this one")
+    add("--master-port", type=_port, help="default a free one; required with several nodes")
+    add("--node-rank", type=int, help="number of this machine, from 0; default 0")
+    add(
+        "--rendezvous-timeout",
+        type=positive,
+        default=TIMEOUT_S,
+        metavar="SECONDS",
+        help=f"how long to wait for the other ranks at the start; default {TIMEOUT_S}",
+    )
     add("--local_rank", "--local-rank", type=int, default=0, help="set by older launchers")
     return p
 
@@ -116,6 +124,13 @@ def positive(text: str) -> int:
     """Returns a whole number from 1 on."""
     if not text.isascii() or not text.isdigit() or not int(text):
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number from 1 on")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    """Returns a port that can be listened on."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**16:
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a port from 1 to 65535")
     return int(text)
 
 

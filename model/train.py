@@ -95,7 +95,12 @@ def train(
 ) -> None:
     """Trains as one rank. Faults are told on standard error alone: no log may give one away."""
     timeout_s = cfg.get("env_cfg", {}).get("dist_cfg", {}).get("timeout")
-    rank, world_size = join(args.launcher, device, timeout_s=timeout_s)
+    rank, world_size = join(
+        args.launcher,
+        device,
+        timeout_s=timeout_s,
+        rendezvous_timeout_s=args.rendezvous_timeout,
+    )
     check_ranks(faults, world_size)
     start = agree(decide(args, cfg) if rank == 0 else None, world_size=world_size)
     apply(cfg, start, device, launcher=args.launcher)

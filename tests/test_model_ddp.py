@@ -147,7 +147,7 @@ def test_a_rank_that_dies_fails_the_run_and_is_named(scenes, tmp_path):
     argv = [a for a in argv if not a.startswith("custom_imports")]
     done = run(argv, tmp_path, PYTHONPATH=path)
     assert done.returncode == 1
-    assert "error: rank 1 of 2 ended with status 7" in done.stderr
+    assert "error: rank 1 ended with status 7" in done.stderr
 
 
 def test_processes_without_a_launcher_or_nodes_without_a_port_are_refused(monkeypatch):

@@ -73,7 +73,7 @@ def rank(kind: str) -> None:
     from model.launch import join, leave, quit_rank  # noqa: PLC0415
 
     device = find_device(kind)
-    number, size = join("pytorch", device, timeout_s=30)
+    number, size = join("pytorch", device, timeout_s=30, rendezvous_timeout_s=30)
     parts = torch.full((1024,), float(number + 1), device=device.torch_type)
     distributed.all_reduce(parts)
     whole = torch.arange(1024.0) if number == 0 else torch.zeros(1024)
