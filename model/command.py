@@ -103,10 +103,15 @@ def told(error: BaseException) -> str | None:
         return f"out of memory ({text or 'no reason given'}); lower the batch or the crop size"
     if text.startswith("DataLoader worker"):
         return f"{text}; give /dev/shm more room, or set train_dataloader.num_workers=0"
-    if "TorchDynamoException" in {kind.__name__ for kind in type(error).__mro__}:
-        reason = str(error).strip().partition("\n")[0]
-        return f"compile: {reason}; install a C++ compiler (for a GPU triton), or leave compile out"
-    return _told_of_device(error, text)
+    return _told_of_compiler(error) or _told_of_device(error, text)
+
+
+def _told_of_compiler(error: BaseException) -> str | None:
+    """Returns one line on a compiler that failed; None for other errors."""
+    if "TorchDynamoException" not in {kind.__name__ for kind in type(error).__mro__}:
+        return None
+    reason = str(error).strip().partition("\n")[0]
+    return f"compile: {reason}; install a C++ compiler (for a GPU triton), or leave compile out"
 
 
 def _lost_a_rank(error: BaseException) -> bool:
