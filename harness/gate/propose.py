@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,9 +55,16 @@ class Proposal:
 
 
 def propose(
-    history: History, *, rate: float = 0.01, worse: Worse = Worse.BOTH, runs: int = 1
+    history: History,
+    *,
+    rate: float = 0.01,
+    worse: Worse = Worse.BOTH,
+    runs: int = 1,
+    checks: Checks | None = None,
 ) -> Proposal:
     """Returns the gate for the mean of `runs` new runs, at a rate of false alarms of `rate`.
+
+    `checks` are the results of `check` for this history, which are computed if they are not given.
 
     Raises:
         PolicyError: `rate` is not between 0 and 0.2, or `runs` is not at least 1.
@@ -69,7 +77,7 @@ def propose(
         raise PolicyError(msg)
     values = history.values
     finite = bool(np.isfinite(values).all())
-    checks = check(values) if finite else Checks()
+    checks = checks or (check(values) if finite else Checks())
     free = runs == 1 and values.size >= order_runs(rate, worse)
     refusals = tuple(_refusals(history, checks, rate=rate, worse=worse, free=free, runs=runs))
     limits = None
@@ -107,14 +115,23 @@ def halving(limits: Limits, n: int, runs: int) -> Halving:
     goal = limits.notices[0][1] / limits.spread / 2
     side = limits.rate / (2 if limits.low is not None and limits.high is not None else 1)
 
-    def size(history: int, candidates: int) -> float:
+    def enough(history: int, candidates: int) -> bool:
         t = quantile(history, 1 - side)
-        return noticed(history, candidates, t=t, power=POWERS[0])
+        return noticed(history, candidates, t=t, power=POWERS[0]) <= goal
 
     return Halving(
-        history=next((m for m in range(n + 1, MOST + 1) if size(m, runs) <= goal), None),
-        runs=next((k for k in range(runs + 1, MOST + 1) if size(n, k) <= goal), None),
+        history=_first(lambda m: enough(m, runs), n + 1),
+        runs=_first(lambda k: enough(n, k), runs + 1),
     )
+
+
+def _first(enough: Callable[[int], bool], least: int) -> int | None:
+    """Returns the smallest number up to `MOST` that is enough; None if none is.
+
+    More runs are never worse, so bisection finds it.
+    """
+    at = bisect_left(range(least, MOST + 1), True, key=enough)
+    return least + at if least + at <= MOST else None
 
 
 def _refusals(

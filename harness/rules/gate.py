@@ -18,6 +18,10 @@ from harness.log.wording import counted
 from harness.rules.finding import Figure, Finding, Verdict, nonfinite
 
 RULE = "gate"
+NO_LIMIT = (
+    "no limit is set; set at_least, at_most, change_at_least or change_at_most. `harness gate` "
+    "proposes limits from a history of good runs"
+)
 
 
 def gate(
@@ -32,7 +36,7 @@ def gate(
     """Returns the finding on the candidate's figure: is it within the limits, both included?
 
     Raises:
-        PolicyError: no limit is set, or a lower limit exceeds its upper limit.
+        PolicyError: a lower limit exceeds its upper limit.
     """
     figure, change = (at_least, at_most), (change_at_least, change_at_most)
     _check(figure, change)
@@ -56,7 +60,9 @@ def gate(
     ]
     count = aligned.candidate.shape[0]
     verdict, tail = Verdict.PASS, "within the limits"
-    if outside:
+    if len(parameters) == 1:
+        verdict, tail = Verdict.INCONCLUSIVE, NO_LIMIT
+    elif outside:
         verdict, tail = Verdict.FAIL, "; ".join(outside)
     elif count < runs:
         verdict = Verdict.INCONCLUSIVE
@@ -93,12 +99,6 @@ def _outside(what: str, value: float, low: float, high: float, *, form: str) -> 
 
 
 def _check(figure: tuple[float, float], change: tuple[float, float]) -> None:
-    if all(math.isinf(limit) for limit in (*figure, *change)):
-        msg = (
-            "rule 'gate' has no limit; set at_least, at_most, change_at_least or change_at_most. "
-            "`harness gate` proposes limits from a history of good runs."
-        )
-        raise PolicyError(msg)
     for (low, high), name in ((figure, "at"), (change, "change_at")):
         if low > high:
             msg = f"rule 'gate' has {name}_least = {low!r} above {name}_most = {high!r}"
