@@ -1,4 +1,4 @@
-"""The rule `gate`: fixed limits on a figure of the candidate, on the command line and in a manifest."""
+"""The rule `gate`: fixed limits on a figure of the candidate."""
 
 import math
 
@@ -76,7 +76,7 @@ def test_a_gate_without_limits_never_passes():
 
 
 def test_limits_in_the_wrong_order_are_an_error():
-    with pytest.raises(PolicyError, match="at_least = 3.0 above at_most = 2.0"):
+    with pytest.raises(PolicyError, match=r"at_least = 3\.0 above at_most = 2\.0"):
         judge("gate:at_least=3,at_most=2", BASE)
 
 

@@ -33,14 +33,10 @@ def main() -> None:
 
 def _simulated(rows: list[simulated.Measured]) -> None:
     for rate in simulated.RATES:
-        out(
-            f"\nFalse alarms in percent (refused), {100 * rate:g} % asked for: the worst direction\n"
-        )
+        out(f"\nFalse alarms in percent (refused), {100 * rate:g} % asked for, worst direction\n")
         head = ("distribution", *(f"{n} runs" for n in simulated.SIZES))
         out(table(head, _by_size(rows, rate)))
-    out(
-        "\nOther promises, means over distributions: probability of noticing the stated regression\n"
-    )
+    out("\nProbability of noticing the stated regression, means over distributions\n")
     body = []
     for group in ("chosen on", "unseen", "beyond"):
         of = [r for r in rows if r.group == group]

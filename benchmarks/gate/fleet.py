@@ -20,8 +20,11 @@ SHIFT = 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """Means over checks: failed good ports, the share of good ports among the failures, and the
-    broken ports that fail; without and with the correction."""
+    """Means over checks, each without and with the correction.
+
+    `false` counts good ports that fail, `share` is their share of all failures, and `found` the
+    share of the broken ports that fail.
+    """
 
     broken: int
     false: tuple[float, float]

@@ -54,7 +54,7 @@ def student(values: Floats, *, rate: float, worse: Worse, runs: int = 1) -> Limi
     """Returns the limits for the mean of `runs` new runs, from values (n,), n at least 3.
 
     The regression that is noticed with probability p has the size (t of the rate + t of p) s
-    sqrt(1/k + 1/n): shifted by it, a run lies beyond the limit with probability p.
+    sqrt(1/k + 1/n): shifted by it, a run lies beyond the limit with probability p or more.
     """
     from scipy.special import nctdtrinc, ndtr, stdtr  # noqa: PLC0415  (half a second)
 
@@ -139,12 +139,12 @@ def _at(ranked: Floats, power: float) -> float:
 def _down(value: float, spread: float) -> float:
     """Returns a limit rounded downward; unchanged without a spread.
 
-    >>> _down(0.71239, 0.0071)
-    0.7123
+    >>> _down(0.712394, 0.0071), _down(123.98, 25.0)
+    (0.71239, 123.9)
     """
     if not spread > 0:
         return value
-    digits = DIGITS - math.floor(math.log10(spread)) - 1
+    digits = DIGITS - math.floor(math.log10(spread))
     unit = 10.0**-digits
     rounded = round(math.floor(value / unit) * unit, digits)
     return rounded if rounded <= value else round(rounded - unit, digits)
