@@ -37,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 SCHEMA = ROOT / "docs" / "comparison.schema.json"
 LOCATED = ROOT / "docs" / "locate.schema.json"
+GATE = ROOT / "docs" / "gate.schema.json"
 ASKED = re.compile(r"<!-- generated: (?P<name>[\w-]+) -->.*?<!-- end -->", re.DOTALL)
 TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
@@ -366,6 +367,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "gitlab": lambda: quoted("examples/ci/gitlab-ci.yml"),
     "json": lambda: schema_keys(SCHEMA),
     "json-located": lambda: schema_keys(LOCATED),
+    "json-gate": lambda: schema_keys(GATE),
     "manifest": manifest_keys,
     "python": python_names,
     "rules": rules,

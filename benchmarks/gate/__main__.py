@@ -42,10 +42,13 @@ def _simulated(rows: list[simulated.Measured]) -> None:
         of = [r for r in rows if r.group == group]
         for n in simulated.SIZES:
             some = [r for r in of if r.runs == n]
-            parts = [[r.noticed[i] for r in some] for i in (0, 1)] + [[r.kept for r in some]]
+            parts = [[r.noticed[i] for r in some] for i in (0, 1)]
             cells = [f"{100 * sum(p) / len(p):.0f} ({100 * min(p):.0f})" for p in parts]
-            body.append((group, str(n), *cells))
-    out(table(("distributions", "runs", "80 % (least)", "90 % (least)", "rate if kept"), body))
+            kept = [max(r.nine_of_ten for r in some if r.rate == rate) for rate in simulated.RATES]
+            body.append((group, str(n), *cells, *(f"{100 * share:.1f}" for share in kept)))
+    head = ("distributions", "runs", "80 % (least)", "90 % (least)",
+            *(f"nine of ten gates, {100 * r:g} % asked for" for r in simulated.RATES))  # fmt: skip
+    out(table(head, body))
 
 
 def _by_size(rows: list[simulated.Measured], rate: float) -> Iterable[tuple[str, ...]]:

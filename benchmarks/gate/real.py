@@ -113,8 +113,8 @@ def _rate(family: str, n: int, rate: float, counted: Floats, rng: np.random.Gene
     drawn = counted[rng.integers(groups_of, size=(BOOTSTRAPS, groups_of))].sum(axis=1)
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
     alarms, judged, refused = counted.sum(axis=0)
-    if alarms == 0:  # the bootstrap cannot see an alarm that did not occur: one a group at most
-        high = 1 - 0.025 ** (1 / groups_of)
+    if alarms == 0:  # a bootstrap shows no alarm either; the bound is that of independent runs
+        high = 1 - 0.025 ** (1 / judged)
     return Rate(
         family=family, runs=n, rate=rate, judged=int(judged), refused=int(refused),
         share=float(alarms / judged), low=float(low), high=float(high),

@@ -49,7 +49,11 @@ BEYOND = {"Student t, 3": stats.t(3), "exponential, skewness 2": stats.expon()}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Means over the gates that were proposed, each with its standard error; fractions."""
+    """Means over the gates that were proposed; fractions.
+
+    `error` is the standard error of `alarms`. Nine of ten gates have a rate of at most
+    `nine_of_ten`.
+    """
 
     group: str
     distribution: str
@@ -60,7 +64,7 @@ class Measured:
     alarms: float
     error: float
     noticed: tuple[float, ...]
-    kept: float
+    nine_of_ten: float
 
 
 def measured(draws: int, seed: int) -> Iterator[Measured]:
@@ -91,7 +95,7 @@ def _of_size(group: str, name: str, distribution: Any, histories: Any) -> Iterat
                 refused=1 - len(kept) / len(found), alarms=float(alarms.mean()),
                 error=float(alarms.std() / len(kept) ** 0.5),
                 noticed=tuple(noticed.mean(axis=0).tolist()),
-                kept=float(np.mean(alarms <= [limits.own_rate for limits in kept])),
+                nine_of_ten=float(np.quantile(alarms, 0.9)),
             )  # fmt: skip
 
 

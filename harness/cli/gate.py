@@ -31,7 +31,11 @@ def gate(
     ],
     *,
     metric: Annotated[
-        str, typer.Option(help="Series to limit, such as val.mIoU, throughput or loss.")
+        str,
+        typer.Option(
+            help="Series to limit, such as val.mIoU, ips, memory or loss; "
+            "`harness parse` lists the series of a log."
+        ),
     ] = "loss",
     rank: Annotated[int, typer.Option(min=0, help="Rank whose series is used.")] = 0,
     last: Annotated[

@@ -23,7 +23,7 @@ TAILS = 5
 POWERS = (0.8, 0.9)
 """Probabilities of noticing a regression for which its size is stated."""
 CONFIDENCE = 0.9
-"""Confidence of the bound on the rate of a gate that stays as it is."""
+"""Confidence of the bound on the rate of limits that stay as they are."""
 DIGITS = 2
 """A limit is rounded to a hundredth of the leading digit of the spread, away from the values."""
 
@@ -34,9 +34,9 @@ class Limits:
 
     `rate` bounds the false alarms, as an average over histories. `rate_if_normal` is the rate for
     normal values, None where the distribution does not matter. `own_rate` bounds the rate of these
-    limits if they stay as they are, with 90 % confidence, for normal values where `rate_if_normal`
-    is set. `notices` has a pair for each of `POWERS`: the probability, and the smallest regression
-    that is noticed with it, in the unit of the figure.
+    limits if they stay as they are, with 90 % confidence; only `order` knows it. `notices` has a
+    pair for each of `POWERS`: the probability, and the smallest regression that is noticed with it,
+    in the unit of the figure.
     """
 
     method: str
@@ -46,7 +46,7 @@ class Limits:
     spread: float
     rate: float
     rate_if_normal: float | None
-    own_rate: float
+    own_rate: float | None
     notices: tuple[tuple[float, float], ...]
 
 
@@ -54,17 +54,15 @@ def student(values: Floats, *, rate: float, worse: Worse, runs: int = 1) -> Limi
     """Returns the limits for the mean of `runs` new runs, from values (n,), n at least 3.
 
     The regression that is noticed with probability p has the size (t of the rate + t of p) s
-    sqrt(1/k + 1/n): shifted by it, a run lies beyond the limit with probability p or more.
+    sqrt(1/k + 1/n). Shifted by it, a run lies beyond the limit with probability p if its values
+    have the tails that the limits allow for, and with about p otherwise.
     """
-    from scipy.special import nctdtrinc, ndtr, stdtr  # noqa: PLC0415  (half a second)
+    from scipy.special import stdtr  # noqa: PLC0415  (takes 0.5 s, few commands need it)
 
     n, sides = values.size, worse.sides
     mean, spread = float(values.mean()), float(values.std(ddof=1))
     t = quantile(n, 1 - rate / sides)
     part = math.sqrt(1 / runs + 1 / n)
-    # P(this gate's rate of one side <= x) is the noncentral t of w at z(1 - x) sqrt(n / k)
-    confidence = 1 - (1 - CONFIDENCE) / sides
-    noncentral = float(nctdtrinc(n - 1, confidence, t * part * math.sqrt(n)))
     return Limits(
         method="student",
         low=_down(mean - t * spread * part, spread) if worse is not Worse.HIGHER else None,
@@ -73,7 +71,7 @@ def student(values: Floats, *, rate: float, worse: Worse, runs: int = 1) -> Limi
         spread=spread,
         rate=rate,
         rate_if_normal=float(sides * stdtr(n - 1, -t)),
-        own_rate=min(1.0, sides * float(ndtr(-noncentral * math.sqrt(runs / n)))),
+        own_rate=None,
         notices=tuple((p, noticed(n, runs, t=t, power=p) * spread) for p in POWERS),
     )
 

@@ -48,13 +48,9 @@ def _rows(proposal: Proposal) -> Iterator[tuple[str, str]]:
     limits = proposal.limits
     if limits is not None:
         yield "false alarms", _alarms(limits)
-        yield (
-            "if it is kept",
-            (
-                f"at most {percent(limits.own_rate)}, with {CONFIDENCE:.0%} confidence"
-                f"{' (normal values)' if limits.method == 'student' else ''}"
-            ),
-        )
+        if limits.own_rate is not None:
+            bound = f"at most {percent(limits.own_rate)}, with {CONFIDENCE:.0%} confidence"
+            yield "if the limits are kept", bound
         yield "regression noticed", _noticed(proposal, limits)
         yield "half of that with", _halved(proposal)
     yield from _history(proposal)
