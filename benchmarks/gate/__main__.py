@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks.gate import fleet, real, simulated
+from benchmarks.gate import fleet, real, simulated, tails
 
 
 def main() -> None:
@@ -28,6 +28,7 @@ def main() -> None:
     _simulated(list(simulated.measured(given.draws, given.seed)))
     _tests(given.draws, given.seed)
     _real(given.families, given.logs, given.seed)
+    _tails(given.families)
     _fleet(given.seed)
 
 
@@ -100,6 +101,18 @@ def _real(families: Path | None, logs: Path | None, seed: int) -> None:
                      str(row.judged), str(row.refused))
                 )  # fmt: skip
         out(table(("family", "runs", "asked for", "false alarms", "judged", "refused"), body))
+
+
+def _tails(families: Path | None) -> None:
+    if families is None:
+        return
+    out("\nP-values of the project's tests on real seeds: percent at or below a level\n")
+    body = [
+        (rule, kind, str(count), *(f"{100 * share:.2f}" for share in shares))
+        for rule, kind, count, shares in tails.tails(families, 4)
+    ]
+    head = ("test", "comparisons", "number", *(f"{100 * level:g} %" for level in tails.LEVELS))
+    out(table(head, body))
 
 
 def _fleet(seed: int) -> None:
