@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -170,7 +171,9 @@ def rules() -> str:
 
 def number(value: float) -> str:
     """A number as one writes it."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "no limit" if math.isinf(value) else f"{value:g}"
 
 
 def presets(rule: str, parameter: str) -> str:

@@ -47,7 +47,7 @@ def test_a_gate_is_proposed_with_its_rates_and_the_lines_to_copy(good):
     assert status == 0, text
     assert "gate for ips: at least 4" in text
     assert "at most 1 % of good runs" in text
-    assert "with 80% probability" in text
+    assert "with 80 % probability" in text
     assert "half of that with" in text
     assert "no sign" in text
     assert 'rules = [{ name = "gate", at_least = 4' in text

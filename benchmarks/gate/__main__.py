@@ -25,11 +25,25 @@ def main() -> None:
     parser.add_argument("--logs", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    _choice(10 * given.draws, given.seed)
     _simulated(list(simulated.measured(given.draws, given.seed)))
     _tests(given.draws, given.seed)
     _real(given.families, given.logs, given.seed)
     _tails(given.families)
     _fleet(given.seed)
+
+
+def _choice(draws: int, seed: int) -> None:
+    out("\nQuantiles of the limits over those that are needed, by rate\n")
+    rows = list(simulated.choice(draws, seed))
+    head = ("runs", *(f"{100 * rate:g} %" for rate in simulated.CHOSEN_AT))
+    out(table(head, [(str(n), *(f"{x:.2f}" for x in ours)) for n, ours, _ in rows]))
+    out("\nFalse alarms of the interval for normal values at 1 %, in percent\n")
+    cells = [
+        (str(n), *(f"{a:.2f} ({b:.2f})" for a, b in zip(p[::2], p[1::2], strict=True)))
+        for n, _, p in rows
+    ]
+    out(table(("runs", *(f"{name}: after the test (all)" for name in simulated.CHOSEN_ON)), cells))
 
 
 def _simulated(rows: list[simulated.Measured]) -> None:

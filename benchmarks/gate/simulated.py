@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from harness.gate.checks import FEWEST, check, normality, order_tests, outliers
+from harness.gate.checks import FEWEST, NORMAL, check, normality, order_tests, outliers
 from harness.gate.figures import History
-from harness.gate.limits import Limits
+from harness.gate.limits import Limits, quantile
 from harness.gate.propose import propose
 from harness.gate.worse import Worse
 
@@ -120,6 +120,40 @@ def _noticed(limits: Limits, distribution: Any, worse: Worse) -> tuple[float, ..
     if worse is Worse.BOTH:
         return tuple(min(pair) for pair in zip(below, above, strict=True))
     return tuple(below if worse is Worse.LOWER else above)
+
+
+CHOSEN_AT = (0.1, 0.05, 0.01, 0.001)
+NEW = 300
+"""New values of each history from which quantiles are taken."""
+
+
+def choice(draws: int, seed: int) -> Iterator[tuple[int, tuple[float, ...], tuple[float, ...]]]:
+    """Yields why the limits are as they are, for each number of runs.
+
+    First the quantiles of `student` over those that the distributions it was chosen on need, in
+    the worst direction, at the rates `CHOSEN_AT`. Then the rate of a gate for normal values at 1 %
+    whose history passed the test of normality at 5 %, over that of all gates: for each
+    distribution, both in units of 1 %.
+    """
+    for n in (5, 7, 10, 20, 50):
+        needed = np.zeros(len(CHOSEN_AT))
+        pretested: list[float] = []
+        for name, distribution in CHOSEN_ON.items():
+            rng = np.random.default_rng([seed, n, len(name), 2])
+            drawn = np.asarray(distribution.rvs(size=(draws, n + NEW), random_state=rng))
+            histories, new = drawn[:, :n], drawn[:, n:]
+            spread = histories.std(axis=1, ddof=1) * (1 + 1 / n) ** 0.5
+            t = (new - histories.mean(axis=1)[:, None]) / spread[:, None]
+            p_values = np.array([normality(values) for values in histories])
+            for side in (t, -t):
+                kept = side[p_values > NORMAL].ravel()
+                needed = np.maximum(needed, np.quantile(kept, 1 - np.array(CHOSEN_AT)))
+            limit = stats.t.ppf(0.99, n - 1)
+            pretested += [
+                100 * float((t[p_values > level] > limit).mean()) for level in (0.05, 0.0)
+            ]
+        ours = [quantile(n, 1 - rate) for rate in CHOSEN_AT]
+        yield n, tuple((np.array(ours) / needed).tolist()), tuple(pretested)
 
 
 def sizes_of_tests(draws: int, seed: int) -> Iterator[tuple[str, int, float, float, float]]:

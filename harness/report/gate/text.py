@@ -32,9 +32,8 @@ def headline(proposal: Proposal) -> str:
     """Returns the gate in one sentence, or that there is none."""
     limits, history = proposal.limits, proposal.history
     if limits is None:
-        return (
-            f"no gate for {history.metric}: {counted(len(history.names), 'run')} do not support one"
-        )
+        count = counted(len(history.names), "run")
+        return f"no gate for {history.metric}: the history of {count} does not support it"
     of = f" of the mean of {proposal.runs} runs" if proposal.runs > 1 else ""
     return f"gate for {history.metric}{of}: {_limits(limits, relative=history.relative)}"
 
@@ -49,7 +48,7 @@ def _rows(proposal: Proposal) -> Iterator[tuple[str, str]]:
     if limits is not None:
         yield "false alarms", _alarms(limits)
         if limits.own_rate is not None:
-            bound = f"at most {percent(limits.own_rate)}, with {CONFIDENCE:.0%} confidence"
+            bound = f"at most {percent(limits.own_rate)}, with {percent(CONFIDENCE)} confidence"
             yield "if the limits are kept", bound
         yield "regression noticed", _noticed(proposal, limits)
         yield "half of that with", _halved(proposal)
@@ -67,7 +66,7 @@ def _alarms(limits: Limits) -> str:
 
 def _noticed(proposal: Proposal, limits: Limits) -> str:
     return ", ".join(
-        f"{_size(size, proposal, limits)} with {power:.0%} probability"
+        f"{_size(size, proposal, limits)} with {percent(power)} probability"
         for power, size in limits.notices
     )
 
