@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from loglines import decaying, run
+from loglines import decaying, header, records, run
 from portresults import broken, result
+from typer.testing import CliRunner
 
+from harness.cli.main import app
 from harness.comparison.fleet import controlled, expected_alarms, warning
 from harness.comparison.judge import Policy
 from harness.comparison.pipeline import compare
@@ -69,6 +71,13 @@ def test_a_pass_stays_a_pass_and_the_order_is_kept():
     after = controlled(ports, 0.05)
     assert [r.port for r in after] == [r.port for r in ports]
     assert [r.verdict for r in after[:4]] == ["pass", "fail", "inconclusive", "pass"]
+
+
+def test_a_small_p_value_that_failed_no_port_keeps_no_other_failure():
+    # a rule may ask for more than a small p-value, such as a material difference
+    others = [port(f"o{i}", 1e-9, verdict="inconclusive") for i in range(50)]
+    lost, *_ = controlled([port("a", 0.009), *others], 0.05)
+    assert lost.verdict == "inconclusive"
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -1.0, float("nan")])
@@ -153,3 +162,43 @@ def test_runs_that_are_not_independent_give_no_p_value():
                                 Policy(rules=("seed-variation",))))  # fmt: skip
     assert any("not independent" in rule.reason for rule in found.rules)
     assert found.p_value is None
+
+
+# The command
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """A port that tests fail: its loss is 30 % higher than that of six seeds."""
+    for i in range(6):
+        lines = header(seed=i) + records(decaying(200, seed=i, noise=0.2))
+        (tmp_path / f"seed_{i}.log").write_text(lines)
+    (tmp_path / "port.log").write_text(
+        header(seed=9, backend="tccl") + records(1.3 * decaying(200, seed=9, noise=0.2))
+    )
+    path = tmp_path / "ports.toml"
+    path.write_text(
+        '[[port]]\nname = "p"\nbaseline = "seed_*.log"\ncandidate = "port.log"\n'
+        'rules = ["moderated"]\n'
+    )
+    return path
+
+
+def check(*argv):
+    done = CliRunner().invoke(app, ["check", *map(str, argv)])
+    return done.exit_code, done.output
+
+
+def test_a_check_corrects_its_failures_if_asked(manifest, tmp_path):
+    junit = tmp_path / "junit.xml"
+    assert check(manifest)[0] == 1
+    assert check(manifest, "--false-discoveries", 0.9)[0] == 1
+    status, text = check(manifest, "--false-discoveries", 1e-12, "--junit", junit)
+    assert status == 3, text
+    assert "but not among 1 tested port" in text
+    assert "Benjamini-Hochberg" in junit.read_text()
+
+
+def test_a_share_out_of_range_ends_the_command_before_any_port_is_judged(manifest):
+    done = CliRunner().invoke(app, ["check", str(manifest), "--false-discoveries", "5"])
+    assert isinstance(done.exception, PolicyError)
