@@ -10,6 +10,7 @@ are not given.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -91,7 +92,7 @@ def _tests(draws: int, seed: int) -> None:
     out(table(("distribution", "runs", "drift (5 %)", "outlier (5 %)", "not normal (1 %)"), body))
     out("\nHistories that drift: refused, and false alarms at the next run, in percent\n")
     drifts = [
-        (name, str(n), f"{100 * noticed:.0f}", f"{100 * alarms:.1f}")
+        (name, str(n), f"{100 * noticed:.0f}", "-" if math.isnan(alarms) else f"{100 * alarms:.1f}")
         for name, n, noticed, alarms in simulated.drifting(draws, seed)
     ]
     out(table(("history", "runs", "refused", "alarms of the others (1 %)"), drifts))
