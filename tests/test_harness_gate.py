@@ -265,8 +265,8 @@ def test_without_enough_runs_nothing_is_tested():
 # Figures
 
 
-def runs(count=6, *, steps=40, **facts):
-    curves = [np.linspace(2, 1, steps) + 0.01 * i for i in range(count)]
+def runs(count=6, *, steps=40, first=0, **facts):
+    curves = [np.linspace(2, 1, steps) + 0.01 * i for i in range(first, first + count)]
     return [run(c, source=f"run_{i}.log", **facts) for i, c in enumerate(curves)]
 
 
@@ -280,7 +280,7 @@ def test_a_figure_is_the_mean_of_the_last_records():
 
 
 def test_runs_of_different_lengths_are_reduced_at_the_same_steps():
-    short = run(np.linspace(2, 1, 40)[:30], source="short.log")
+    short = run(1.5 + np.linspace(2, 1, 40)[:30], source="short.log")
     found = history_of_runs([*runs(), short], metric="loss", last=5)
     assert found.steps == (25, 29)
     assert "short.log ended before the others" in found.notes[0]
@@ -295,10 +295,19 @@ def test_a_copy_counts_once():
     assert "copies of other logs, not counted: copy.log" in found.notes[0]
 
 
+def test_a_log_with_the_values_of_another_is_a_copy_unless_they_are_few_or_constant():
+    made = [*runs(), run(np.linspace(2, 1, 40), source="header_edited.log")]
+    assert "header_edited.log" in history_of_runs(made, metric="loss").notes[0]
+    few = [run([0.7, 0.71], source=f"{i}") for i in range(6)]
+    constant = [run(np.full(40, 8192.0), source=f"{i}") for i in range(6)]
+    for honest in (few, constant):
+        assert len(history_of_runs(honest, metric="loss").names) == 6
+
+
 def test_a_mixture_of_recipes_is_refused_unless_it_is_allowed():
-    mixed = [*runs(3, batch_per_device=2), *runs(3, batch_per_device=4)]
+    mixed = [*runs(3, batch_per_device=2), *runs(3, first=3, batch_per_device=4)]
     refusals = propose(history_of_runs(mixed, metric="loss")).refusals
-    assert any("batch_per_device is 2 or 4" in refusal for refusal in refusals)
+    assert any("batch_per_device is 2 in run_0.log and 4" in refusal for refusal in refusals)
     allowed = propose(history_of_runs(mixed, metric="loss", allow=["batch_per_device"])).refusals
     assert not any("recipe" in refusal for refusal in allowed)
 
@@ -313,3 +322,16 @@ def test_a_check_of_the_same_logs_counts_once():
     assert found.names == ("a", "b", "d")
     assert "1 check repeated" in found.notes[0]
     assert found.relative
+
+
+@pytest.mark.shared
+def test_the_promised_rate_holds_on_seeds_that_no_choice_has_seen(shared_data):
+    from benchmarks.gate.real import of_families, rates
+
+    found = [
+        f for f in of_families(shared_data / "seed_families", last=None) if f.family == "flux1"
+    ]
+    for row in rates(found, 0.05, seed=1):
+        assert row.judged > 140
+        assert row.low <= 0.05
+        assert row.share <= 0.08

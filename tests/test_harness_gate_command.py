@@ -165,6 +165,12 @@ def test_the_history_of_a_port_gives_limits_on_its_relative_difference(tmp_path)
     jsonschema.validate(document, json.loads(SCHEMA.read_text()))
 
 
+def test_options_for_logs_do_not_go_with_a_stored_history(tmp_path):
+    place = stored(tmp_path, [0.001] * 6)
+    done = CliRunner().invoke(app, ["gate", "p", "--history", str(place), "--last", "5"])
+    assert "--last with --history" in str(done.exception)
+
+
 def test_checks_that_did_not_pass_are_no_history(tmp_path):
     place = stored(tmp_path, [0.001] * 6, verdict="fail")
     done = CliRunner().invoke(app, ["gate", "p", "--history", str(place)])

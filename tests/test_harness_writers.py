@@ -215,7 +215,7 @@ def gate(h, *, runs=8):
     """A proposal whose metric and runs are named `h`, and its lines; refused for few runs."""
     values = 2 + 0.1 * np.array([3, 1, 7, 4, 0, 6, 2, 5])[:runs]
     made = History(metric=h, names=(h,) * runs, values=values, last=1, steps=(0, 0), notes=(h,),
-                   mixed=(h,) if runs < 5 else ())  # fmt: skip
+                   mixed=h if runs < 5 else "")  # fmt: skip
     proposal = propose(made)
     return proposal, gate_manifest.lines(proposal, name=h, baseline=h, candidate=h)
 

@@ -10,7 +10,7 @@ import typer
 
 from harness.cli.baseline import SHELF, Baselines
 from harness.cli.options import JsonTo, Pattern
-from harness.errors import HistoryError
+from harness.errors import HistoryError, PolicyError
 from harness.gate.worse import Worse
 from harness.report import verdicts
 
@@ -94,6 +94,8 @@ def gate(
     from harness.system.whole import write_text
 
     if stored:
+        _only_differences(metric=metric != "loss", rank=rank > 0, last=last is not None,
+                          allow=bool(allow), pattern=pattern is not None)  # fmt: skip
         values = _of_checks(history, stored)
     else:
         allowed = tuple(name.strip() for name in allow.split(",") if name.strip())
@@ -129,6 +131,21 @@ def _of_logs(
     if "," not in spec:  # names that were listed are in the order of the list
         runs = tuple(sorted(runs, key=lambda run: natural(run.source)))
     return history_of_runs(runs, metric=metric, rank=rank, last=last, allow=allow)
+
+
+def _only_differences(**given: bool) -> None:
+    """Refuses options that choose figures of logs, if the history has differences alone.
+
+    Raises:
+        PolicyError: such an option is given.
+    """
+    options = ", ".join(f"--{name}" for name, asked in given.items() if asked)
+    if options:
+        msg = (
+            f"{options} with --history: a stored check has its relative difference only; leave the "
+            "option out, or name logs instead of a port"
+        )
+        raise PolicyError(msg)
 
 
 def _of_checks(port: str, where: str) -> History:

@@ -9,17 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.align.aligned import Curves, curves
-from harness.align.comparable import blocking, compare_facts
+from harness.align.comparable import check_allow
 from harness.align.measure import figure_of_runs
 from harness.errors import PolicyError
 from harness.log.arrays import Floats
 from harness.log.run import Run
 from harness.log.wording import counted
+from harness.quality.runset import mixed
 
 VALIDATION = "val."
 LAST_SHARE = 0.35
 """Share of the common records that a figure covers by default: the last stretch of `moderated`."""
 NAMED = 3
+FEWEST_RECORDS = 5
+"""Records from which on two runs with equal values are copies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,8 +30,8 @@ class History:
     """The figures of good runs, in the order of the runs. `values` has shape (n,).
 
     `last` is the number of records behind each figure, and `steps` the first and the last of their
-    steps; both are None for a history of relative differences. `mixed` says in words in which facts
-    the runs differ although repetitions must not.
+    steps; both are None for a history of relative differences. `mixed` says in words why the runs
+    do not repeat one recipe; it is empty if they do.
     """
 
     metric: str
@@ -37,7 +40,7 @@ class History:
     last: int | None = None
     steps: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
-    mixed: tuple[str, ...] = ()
+    mixed: str = ""
 
     def __post_init__(self) -> None:
         values = np.array(self.values, dtype=np.float64)
@@ -93,13 +96,12 @@ def history_of_runs(
         AlignmentError: a run lacks the series, or the runs share no step.
         PolicyError: `allow` names no fact.
     """
-    distinct, copies = _distinct(runs)
-    facts = [run.facts for run in distinct]
-    mixed = tuple(
-        f"{row.fact} is {' or '.join(map(str, _values(row.baseline)))}"
-        for row in blocking(compare_facts(facts, facts, allow=allow))
-    )
-    series = curves(distinct, distinct, metric=metric, rank=rank)
+    check_allow(allow)
+    series = curves(runs, runs[:1], metric=metric, rank=rank)
+    distinct, copies = _distinct(runs, series.baseline)
+    if copies:
+        series = curves(distinct, distinct[:1], metric=metric, rank=rank)
+    other = mixed(distinct, allow=allow)
     count = min(last or default_last(metric, series.steps.size), series.steps.size)
     return History(
         metric=metric,
@@ -108,7 +110,7 @@ def history_of_runs(
         last=count,
         steps=(int(series.steps[-count]), int(series.steps[-1])),
         notes=(*copies, *_ends(distinct, series), *_fewer(last, count)),
-        mixed=mixed,
+        mixed=other,
     )
 
 
@@ -169,14 +171,20 @@ def _of(history: History, kept: Sequence[int], note: str) -> History:
     )
 
 
-def _distinct(runs: Sequence[Run]) -> tuple[list[Run], tuple[str, ...]]:
-    """Returns the runs without later copies of the same bytes, and a note that names the copies."""
-    first: dict[str, Run] = {}
+def _distinct(runs: Sequence[Run], values: Floats) -> tuple[list[Run], tuple[str, ...]]:
+    """Returns the runs without later copies, and a note that names the copies.
+
+    A copy has the same bytes, or the same values (R, n) at every step; a few values, or a constant,
+    may agree by chance.
+    """
+    seen: set[str | bytes] = set()
     kept: list[Run] = []
     copies: list[Run] = []
-    for run in runs:
-        known = first.setdefault(run.sha256 or f"{id(run)}", run)
-        (kept if known is run else copies).append(run)
+    for run, row in zip(runs, values, strict=True):
+        telling = row.size >= FEWEST_RECORDS and np.ptp(row) > 0
+        keys = {key for key in (run.sha256, row.tobytes() if telling else b"") if key}
+        (copies if keys & seen else kept).append(run)
+        seen |= keys
     names = listed([run.source for run in copies])
     return kept, (f"copies of other logs, not counted: {names}",) if copies else ()
 
@@ -197,7 +205,3 @@ def _fewer(asked: int | None, count: int) -> tuple[str, ...]:
     if asked is None or asked <= count:
         return ()
     return (f"the runs share {counted(count, 'record')}, fewer than the {asked} asked for",)
-
-
-def _values(side: object) -> tuple[object, ...]:
-    return side if isinstance(side, tuple) else (side,)

@@ -147,8 +147,8 @@ def _refusals(
         return
     if history.mixed:
         yield (
-            f"the runs do not repeat one recipe: {'; '.join(history.mixed[:3])}; take the runs of "
-            "one recipe, or allow the difference with --allow FACT"
+            f"the runs do not repeat one recipe: {history.mixed}; take the runs of one recipe, or "
+            "allow the difference with --allow FACT"
         )
     if n < needed:
         yield (
