@@ -152,9 +152,13 @@ def natural(name: str) -> tuple[tuple[int, str], ...]:
 def listed(names: Sequence[str]) -> str:
     """Returns names separated by commas; after three names, the number of the others.
 
-    >>> listed(["a", "b"]), listed(["a", "b", "c", "d"])
-    ('a, b', 'a, b, c and 1 more')
+    Folders are left out if the names differ without them.
+
+    >>> listed(["runs/a", "runs/b"]), listed(["a/run", "b/run"]), listed(["a", "b", "c", "d"])
+    ('a, b', 'a/run, b/run', 'a, b, c and 1 more')
     """
+    ends = [name.replace("\\", "/").rsplit("/", 1)[-1] for name in names]
+    names = ends if len(set(ends)) == len(set(names)) and all(ends) else names
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
