@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Quiet, Where, with_outputs
+from harness.cli.options import FalseDiscoveries, Quiet, Where, with_outputs
 
 Outputs = Mapping[str, Path]
 
@@ -44,15 +44,7 @@ def check(
             metavar="SECONDS",
         ),
     ] = None,
-    false_discoveries: Annotated[
-        float | None,
-        typer.Option(
-            help="Largest expected share of good ports among the ports that tests fail. Failures "
-            "that do not survive this correction for many ports (Benjamini-Hochberg) are "
-            "inconclusive.",
-            metavar="SHARE",
-        ),
-    ] = None,
+    false_discoveries: FalseDiscoveries = None,
     outputs: Outputs = MappingProxyType({}),
     history: Where = "",
     quiet: Quiet = False,

@@ -15,7 +15,7 @@ from harness.report.table import Table
 
 
 def write(proposal: Proposal, lines: Sequence[str], to: Console) -> None:
-    """Prints the proposal, or why there is none, and the lines of ports.toml."""
+    """Prints the proposal or the refusals, and the lines of ports.toml."""
     to.print(words(headline(proposal), style="bold"), soft_wrap=True)
     for refusal in proposal.refusals:
         to.print(words(f"- {refusal}"), soft_wrap=True)
@@ -29,7 +29,7 @@ def write(proposal: Proposal, lines: Sequence[str], to: Console) -> None:
 
 
 def headline(proposal: Proposal) -> str:
-    """Returns the gate in one sentence, or that there is none."""
+    """Returns in one sentence the gate, or that the history does not support it."""
     limits, history = proposal.limits, proposal.history
     if limits is None:
         count = counted(len(history.names), "run")
