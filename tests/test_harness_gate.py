@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from gatehistories import normal
 from loglines import run
 from scipy import stats
 
@@ -18,18 +19,6 @@ from harness.gate.worse import Worse
 def history(values, **given):
     names = tuple(f"run_{i}" for i in range(len(values)))
     return History(metric="val.mIoU", names=names, values=values, last=1, steps=(9, 9), **given)
-
-
-def normal(n, *, seed=0, mean=0.7, spread=0.01):
-    """Figures at the expected places of a normal sample, in random order: no drift, no outlier."""
-    ranked = stats.norm.ppf((np.arange(n) + 0.5) / n)
-    ranked = mean + spread * ranked / ranked.std(ddof=1)
-    for attempt in range(100):
-        values = np.random.default_rng([seed, attempt]).permutation(ranked)
-        _, trend, wander = order_tests(values)
-        if trend > 0.2 and 0.2 < wander < 0.8:
-            return values
-    raise AssertionError
 
 
 # Limits

@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from gatehistories import normal
 from portresults import entries
-from test_harness_gate import normal
 from typer.testing import CliRunner
 
 from harness.cli.main import app
