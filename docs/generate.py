@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 SCHEMA = ROOT / "docs" / "comparison.schema.json"
 LOCATED = ROOT / "docs" / "locate.schema.json"
+GATE = ROOT / "docs" / "gate.schema.json"
 ASKED = re.compile(r"<!-- generated: (?P<name>[\w-]+) -->.*?<!-- end -->", re.DOTALL)
 TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
@@ -169,7 +171,9 @@ def rules() -> str:
 
 def number(value: float) -> str:
     """A number as one writes it."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "no limit" if math.isinf(value) else f"{value:g}"
 
 
 def presets(rule: str, parameter: str) -> str:
@@ -366,6 +370,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "gitlab": lambda: quoted("examples/ci/gitlab-ci.yml"),
     "json": lambda: schema_keys(SCHEMA),
     "json-located": lambda: schema_keys(LOCATED),
+    "json-gate": lambda: schema_keys(GATE),
     "manifest": manifest_keys,
     "python": python_names,
     "rules": rules,

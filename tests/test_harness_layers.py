@@ -18,6 +18,7 @@ STAGES = [
     "rules",
     "quality",
     "comparison",
+    "gate",
     "locate",
     "report",
     "system",
@@ -38,7 +39,7 @@ INSIDE = {
         {"finish", "offering"},
         {"reading"},
     ],
-    "report": [{"comparison", "locate", "ports"}],
+    "report": [{"comparison", "gate", "locate", "ports"}],
 }
 """The order inside a stage: the modules that are not named, then these, one set after another."""
 SHELLS = {"system", "golden", "storage", "ports", "cli", "pytest_plugin", "__main__", "capture"}

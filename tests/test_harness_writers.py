@@ -36,6 +36,8 @@ from harness.comparison.error_rates import Row
 from harness.comparison.judge import Judgement
 from harness.comparison.result import RuleResult, judged
 from harness.comparison.trend import Change
+from harness.gate.figures import History
+from harness.gate.propose import propose
 from harness.log.facts import RunFacts
 from harness.log.run import Run, Series, Skipped
 from harness.report import (
@@ -52,6 +54,9 @@ from harness.report import (
     screen,
 )
 from harness.report.comparison import diagnosis, failure, html, json, markdown, plot, repeat, text
+from harness.report.gate import json as gate_json
+from harness.report.gate import manifest as gate_manifest
+from harness.report.gate import text as gate_text
 from harness.report.ports import (
     check_table,
     comment,
@@ -206,6 +211,15 @@ def floor(h):
     return NoiseFloor(metric=h, runs=3, phases=(phase,))
 
 
+def gate(h, *, runs=8):
+    """A proposal whose metric and runs are named `h`, and its lines; refused for few runs."""
+    values = 2 + 0.1 * np.array([3, 1, 7, 4, 0, 6, 2, 5])[:runs]
+    made = History(metric=h, names=(h,) * runs, values=values, last=1, steps=(0, 0), notes=(h,),
+                   mixed=h if runs < 5 else "")  # fmt: skip
+    proposal = propose(made)
+    return proposal, gate_manifest.lines(proposal, name=h, baseline=h, candidate=h)
+
+
 def start(h):
     """A start whose judged series is named `h`."""
     series = Series(name=h, rank=0, steps=np.arange(12), values=np.linspace(3, 2, 12) ** 0.5)
@@ -233,6 +247,7 @@ def screens(h):
         ),
         "noise": lambda to: to.print(screen.lay_out(noise.table(floor(h)))),
         "error_rates": lambda to: to.print(screen.lay_out(error_rates.table(rows(h)), wide=True)),
+        "manifest": lambda to: [gate_text.write(*gate(h, runs=n), to) for n in (8, 3)],
         "trend": lambda to: to.print(*map(screen.words, trend.describe(*past(h)))),
     }
 
@@ -266,6 +281,8 @@ MARKDOWN = {
 }
 JSON = {
     "json": lambda h: json.render(infected(h)),
+    "json, gate": lambda h: gate_json.render(*gate(h)),
+    "json, gate refused": lambda h: gate_json.render(*gate(h, runs=3)),
     "run": lambda h: run.render_json(*infected(h).baseline),
     "gitlab": lambda h: gitlab.render(ports(h)),
 }

@@ -47,6 +47,16 @@ class Measures:
     nonfinite_candidate: int
 
 
+def figure_of_runs(curves: Floats) -> Floats:
+    """Returns the figure of each run (R,), the mean of its curve (R, n) over the judged steps.
+
+    A proposed gate and the rule that judges it share this reduction.
+    """
+    with np.errstate(all="ignore"):
+        figures: Floats = curves.mean(axis=1)
+    return figures
+
+
 def measure(aligned: Aligned, *, last: int = 50) -> Measures:
     """Returns the errors of the mean curves: overall, in thirds, and in the last `last` steps.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Quiet, Where, with_outputs
+from harness.cli.options import FalseDiscoveries, Quiet, Where, with_outputs
 
 Outputs = Mapping[str, Path]
 
@@ -44,6 +44,7 @@ def check(
             metavar="SECONDS",
         ),
     ] = None,
+    false_discoveries: FalseDiscoveries = None,
     outputs: Outputs = MappingProxyType({}),
     history: Where = "",
     quiet: Quiet = False,
@@ -59,15 +60,17 @@ def check(
     """
     import os
 
+    from harness.comparison import fleet
     from harness.errors import HarnessError, PolicyError
     from harness.ports.check import Task
     from harness.ports.journal import Journal
     from harness.ports.manifest import entry_lines, read_manifest
     from harness.ports.publish import publish
     from harness.report import verdicts
-    from harness.report.ports import check_table, oneline
-    from harness.report.screen import console
+    from harness.report.ports import oneline
 
+    if false_discoveries is not None:
+        fleet.controlled((), false_discoveries)  # refuses a share out of range before any work
     ports = read_manifest(manifest).port
     for output in outputs.values():
         if output.resolve() == manifest.resolve():
@@ -82,6 +85,8 @@ def check(
             typer.echo(f"note: results cannot be kept for --resume: {journal.unwritable}", err=True)
         results = _judge(tasks, journal, report=report, limit_s=limit)
     journal.finish()
+    if false_discoveries is not None:
+        results = fleet.controlled(results, false_discoveries)
     errors = []
     try:
         publish(results, outputs=outputs, history=history, environ=os.environ)
@@ -95,12 +100,24 @@ def check(
     if quiet:
         typer.echo(oneline.summary_line(results))
     else:
-        check_table.write(results, console())
-        if report is not None:
-            typer.echo(f"reports: {report / 'index.html'}")
+        _show(results, report, corrected=false_discoveries is not None)
     if errors:
         raise errors[0]
     raise typer.Exit(verdicts.row(verdicts.worst(result.verdict for result in results)).exit_status)
+
+
+def _show(results: Sequence[PortResult], report: Path | None, *, corrected: bool) -> None:
+    """Prints the table, what chance alone explains, and where the reports are."""
+    from harness.comparison import fleet
+    from harness.report.ports import check_table
+    from harness.report.screen import console
+
+    check_table.write(results, console())
+    note = "" if corrected else fleet.warning(results)
+    if note:
+        typer.echo(f"note: {note}")
+    if report is not None:
+        typer.echo(f"reports: {report / 'index.html'}")
 
 
 def _write_index(results: Sequence[PortResult], report: Path, history: str) -> None:

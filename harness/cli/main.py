@@ -12,6 +12,7 @@ from harness.cli.baseline import SHELF, Baselines, baseline_app
 from harness.cli.calibrate import calibrate
 from harness.cli.check import check
 from harness.cli.explain import explain
+from harness.cli.gate import gate
 from harness.cli.history import history as show_history
 from harness.cli.locate import Locate, locate
 from harness.cli.options import Baseline, JsonTo, Pattern, Quiet
@@ -239,6 +240,7 @@ app.add_typer(baseline_app, name="baseline")
 app.command()(explain)
 app.command(cls=Locate)(locate)
 app.command()(calibrate)
+app.command()(gate)
 
 
 @app.command()

@@ -34,6 +34,14 @@ Quiet = Annotated[
         "--quiet", "-q", help="Print one line: verdict, relative difference, main reason."
     ),
 ]
+FalseDiscoveries = Annotated[
+    float | None,
+    typer.Option(
+        help="Largest expected share of good ports among the ports that tests fail. Failures that "
+        "do not survive this correction for many ports (Benjamini-Hochberg) are inconclusive.",
+        metavar="SHARE",
+    ),
+]
 Where = Annotated[
     str,
     typer.Option(

@@ -296,11 +296,11 @@ def _more(aligned: Aligned, needed: int) -> str:
 
 
 def _undecided(finding: Finding) -> Finding:
-    """Returns the finding of a test as inconclusive; other findings are unchanged."""
+    """Returns the finding of a test as inconclusive and without a p-value, others unchanged."""
     if finding.p_value is None:
         return finding
     reason = f"{finding.reason}; but the runs are not independent"
-    return replace(finding, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    return replace(finding, verdict=Verdict.INCONCLUSIVE, reason=reason, p_value=None, level=None)
 
 
 def _reasons(findings: Sequence[Finding]) -> tuple[str, ...]:

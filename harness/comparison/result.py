@@ -48,7 +48,9 @@ class PortResult:
     `candidate_curve` have the same length, at most 80: means over equal stretches of the common
     steps, None for a stretch with NaN or infinity. `line` is the line of the port in `manifest`.
     `started` is ISO 8601 in UTC. `qualifier` says what limits a pass, see the function of that
-    name.
+    name. `p_value` is the smallest level at which the tests among the rules would fail the port,
+    and `level` the level at which they do; both are None if no test ran, or if something else than
+    a test failed the port.
     """
 
     port: str
@@ -68,6 +70,8 @@ class PortResult:
     elapsed_s: float = 0.0
     tool_version: str = ""
     qualifier: str = ""
+    p_value: float | None = None
+    level: float | None = None
 
     @property
     def marked(self) -> str:
@@ -125,6 +129,8 @@ def _misfits(result: PortResult) -> Iterator[str]:
     figures = (
         result.coverage,
         result.relative_difference,
+        result.p_value,
+        result.level,
         *(v for curve in curves for v in _tuple(curve)),
     )
     # `isinstance` would accept JSON's true as a count; a database column has 64 bits.
@@ -148,6 +154,7 @@ def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
     """Returns the result of a comparison. `where` sets further fields, such as the manifest."""
     aligned, whole = comparison.aligned, comparison.whole
     steps, base, cand = _thinned(whole.steps, whole.baseline_mean, whole.candidate_mean)
+    p_value, level = _of_tests(comparison)
     return PortResult(
         port=port,
         verdict=str(comparison.verdict),
@@ -158,11 +165,30 @@ def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
         coverage=whole.coverage,
         relative_difference=relative_difference(aligned.baseline_mean, aligned.candidate_mean),
         qualifier=qualifier(comparison),
+        p_value=p_value,
+        level=level,
         curve_steps=steps,
         baseline_curve=base,
         candidate_curve=cand,
         **where,
     )
+
+
+def _of_tests(comparison: Comparison) -> tuple[float | None, float | None]:
+    """Returns the p-value and the level of the tests among the rules together; None without them.
+
+    With k tests, Holm's method fails the port if a p-value is at most 1/k of its level. The
+    probability of that is at most the mean of the levels, which makes k times the smallest ratio
+    of p-value to level, times this mean, a p-value.
+    """
+    findings = comparison.judgement.findings
+    tests = [(f.p_value, f.level) for f in findings if f.p_value is not None and f.level]
+    other = any(f.verdict is Verdict.FAIL for f in findings if f.p_value is None or not f.level)
+    if not tests or other or comparison.judgement.failures:
+        return None, None
+    level = sum(level for _, level in tests) / len(tests)
+    least = min(p / level for p, level in tests)
+    return min(1.0, len(tests) * least * level), level
 
 
 def qualifier(comparison: Comparison) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from inspect import getdoc, getmodule
 
 from rich.console import Console
@@ -35,4 +36,5 @@ def _print(console: Console, name: str, *, origin: str) -> None:
     console.print(Text.assemble((name, "bold"), terminal(f"{origin}: {about}")), soft_wrap=True)
     for key, value in default_parameters(name).items():
         names = ", ".join(f"{k} {v:g}" for k, v in PRESETS.get((name, key), {}).items())
-        console.print(Text(f"    {key}={value:g}" + (f"  ({names})" if names else ""), style="dim"))
+        given = "(no limit)" if math.isinf(value) else f"{value:g}"
+        console.print(Text(f"    {key}={given}" + (f"  ({names})" if names else ""), style="dim"))

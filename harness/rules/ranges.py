@@ -21,8 +21,17 @@ SHARES = frozenset({"outside", "resolution"})
 """Parameters that are fractions from 0 to 1."""
 PROBABILITIES = frozenset({"level", "confidence"})
 """Parameters between 0 and 1."""
+LIMITS = frozenset({"at_least", "at_most", "change_at_least", "change_at_most"})
+"""Parameters that are any finite number, because a figure may be negative."""
+CHANGES = frozenset({"change_at_least", "change_at_most"})
+"""Limits that are relative differences and may be written in percent."""
 WHOLE: Mapping[str, tuple[int, int]] = MappingProxyType(
-    {"window": (2, 1_000_000), "permutations": (1, 1_000_000), "seed": (1, 2**32 - 1)}
+    {
+        "window": (2, 1_000_000),
+        "permutations": (1, 1_000_000),
+        "seed": (1, 2**32 - 1),
+        "runs": (1, 10_000),
+    }
 )
 """Parameters that are whole numbers, each with its smallest and largest value."""
 
@@ -48,6 +57,9 @@ def checked(rule: str, key: str, value: object, *, whole: bool) -> float:
     elif key in PROBABILITIES:
         expected = "a number between 0 and 1"
         fits = 0 < number < 1
+    elif key in LIMITS:
+        expected = "a finite number"
+        fits = math.isfinite(number)
     else:
         expected = "a finite number of at least 0"
         fits = 0 <= number < math.inf
@@ -60,7 +72,7 @@ def checked(rule: str, key: str, value: object, *, whole: bool) -> float:
 
 
 def _fractions() -> frozenset[str]:
-    return DEVIATIONS | SHARES | PROBABILITIES
+    return DEVIATIONS | SHARES | PROBABILITIES | CHANGES
 
 
 def _meant(number: float) -> str:

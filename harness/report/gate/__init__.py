@@ -1,0 +1,1 @@
+"""A proposed gate as text, as JSON, and as lines for ports.toml."""
