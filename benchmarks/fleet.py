@@ -129,10 +129,8 @@ def project(ports: int) -> Iterator[None]:
         os.environ["XDG_CACHE_HOME"] = folder
         for name in ("on_ray.py", "on_dask.py"):
             shutil.copy(ROOT / "examples" / "clusters" / name, folder)
-        sys.path.append(folder)
         write(ports)
         yield
-        sys.path.remove(folder)
 
 
 def main() -> int:
