@@ -47,7 +47,7 @@ class Jobs(Executor):
 class Lost(Executor):
     def submit(self, *_):
         future = Future()
-        future.set_exception(OSError("no package harness"))
+        future.set_exception(OSError("\\x1b[36mno package\\x1b[0m harness"))
         return future
 
 class Stopped(ThreadPoolExecutor):
@@ -150,7 +150,9 @@ def test_a_limit_is_refused_because_the_workers_are_not_ours(here):
 def test_an_executor_that_runs_nothing_ends_the_check(here):
     write_fleet(here, HOPELESS)
     message = refused("check", "--executor", "my_cluster:Lost")
-    assert message.startswith(f"the executor ran none of the first {HOPELESS} ports: OSError: no p")
+    assert message.startswith(
+        f"the executor ran none of the first {HOPELESS} ports: OSError: no package h"
+    )
     write_fleet(here, HOPELESS - 1)
     status, table = call("check", "--executor", "my_cluster:Lost")
     assert status == 2

@@ -143,6 +143,8 @@ def test_outputs_of_the_whole_check_are_refused_in_a_shard(here):
     message = refused("check", "--shard", "1/2", "--comment", "c.md")
     assert message == "--comment with --shard; give that option to `harness merge`"
     assert not Path("shards").exists()
+    message = refused("check", "--shards", "1/2")  # a slip that would judge every port
+    assert message == "--shards 1/2 without --shard I/N; name the shard to judge"
 
 
 # What merge refuses

@@ -87,6 +87,9 @@ def check(
     if part is not None and outputs:
         msg = f"--{next(iter(outputs))} with --shard; give that option to `harness merge`"
         raise PolicyError(msg)
+    if part is None and shards != SHARDS:
+        msg = f"--shards {shards} without --shard I/N; name the shard to judge"
+        raise PolicyError(msg)
     judge = _judge(executor, limit)
     every = _tasks(manifest, report)
     refuse_overwriting([manifest], outputs, kind="the manifest")

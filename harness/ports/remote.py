@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.ports.check import Checked, Task, check_port, failed
-from harness.system.executors import Make, each
+from harness.system.executors import Make, each, line_of
 from harness.version import tool_version
 
 HOPELESS = 20
@@ -68,7 +68,7 @@ def check_by_executor(tasks: Sequence[Task], make: Make) -> Generator[Checked, N
             if isinstance(outcome, str):
                 raise HarnessError(outcome)
             errors += 1
-            lost = f"{type(outcome).__name__}: {' '.join(str(outcome).split())[:300]}"
+            lost = line_of(outcome)
             if errors >= HOPELESS and not judged:
                 msg = (
                     f"the executor ran none of the first {errors} ports: {lost}; check that "

@@ -7,6 +7,7 @@ runs functions on other machines.
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -25,6 +26,9 @@ WIDTH = 1024
 """Things that an executor has at a time: enough to keep some hundred workers busy."""
 NARROWER = 8
 """The factor by which `WIDTH` shrinks when all workers are lost at once; see `each`."""
+LONGEST = 300
+"""Characters of an exception that a message repeats."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 EXPECTED = "expected MODULE:CALLABLE, such as concurrent.futures:ProcessPoolExecutor"
 
 
@@ -48,7 +52,7 @@ def load(text: str) -> Make:
     try:
         found: Any = importlib.import_module(name)
     except Exception as error:
-        msg = f"--executor {text}: {name} cannot be imported: {_line(error)}"
+        msg = f"--executor {text}: {name} cannot be imported: {line_of(error)}"
         raise PolicyError(msg) from error
     for part in path.split("."):
         found = getattr(found, part, None)
@@ -62,7 +66,7 @@ def _made(make: Callable[[], object], text: str) -> Executor:
     try:
         executor = make()
     except Exception as error:
-        msg = f"--executor {text}: the call failed: {_line(error)}"
+        msg = f"--executor {text}: the call failed: {line_of(error)}"
         raise PolicyError(msg) from error
     if not isinstance(executor, Executor):
         msg = (
@@ -154,5 +158,7 @@ def _future(given: object) -> Any:
     raise PolicyError(msg)
 
 
-def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+def line_of(error: BaseException) -> str:
+    """Returns an exception of an executor as one line, without the colours that Ray adds."""
+    text = " ".join(_COLOUR.sub("", str(error)).split())
+    return f"{type(error).__name__}: {text[:LONGEST]}"
