@@ -140,7 +140,7 @@ def main() -> int:
     parser.add_argument("--on", nargs="*", choices=WAYS, default=list(WAYS))
     asked = parser.parse_args()
     seen: dict[int, set[str]] = {}
-    print("way        ports     whole   a port: whole   judging   overhead")
+    print("way        ports     whole   a port: whole   judging   overhead   results")
     for name in asked.on:
         for ports in asked.ports:
             with project(ports):
@@ -148,12 +148,13 @@ def main() -> int:
                 workers = WAYS[name]()
                 seconds = time.perf_counter() - begun
                 judged = results()
-            seen.setdefault(ports, set()).add(untimed(judged))
+            digest = untimed(judged)
+            seen.setdefault(ports, set()).add(digest)
             whole = 1e3 * seconds * workers / ports
             judging = 1e3 * sum(result.elapsed_s for result in judged) / ports
             print(
                 f"{name:8s} {ports:7,d} {seconds:7.1f} s {whole:12.2f} ms {judging:6.2f} ms "
-                f"{whole - judging:7.2f} ms",
+                f"{whole - judging:7.2f} ms   {digest[:8]}",
                 flush=True,
             )
     same = all(len(digests) == 1 for digests in seen.values())

@@ -32,7 +32,7 @@ START = {
     "ray": "import ray\nhere = ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)\n"
     "address = here.address_info['gcs_address']\n",
     "dask": "from distributed import LocalCluster\nhere = LocalCluster(n_workers=2, "
-    "threads_per_worker=1, dashboard_address=None)\naddress = here.scheduler_address\n",
+    "threads_per_worker=1, dashboard_address=':0')\naddress = here.scheduler_address\n",
 }
 RAY_TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 """The token of the cluster that the test starts; a driver must present it."""

@@ -15,5 +15,5 @@ def make_executor() -> Executor:
     """Returns an executor on the cluster of DASK_SCHEDULER_ADDRESS, or on this machine."""
     # Judging is Python code, which runs in one thread of a process at a time.
     given = dask.config.get("scheduler-address", None)
-    workers = {} if given else {"threads_per_worker": 1, "dashboard_address": None}
+    workers = {} if given else {"threads_per_worker": 1, "dashboard_address": ":0"}
     return Client(set_as_default=False, **workers).get_executor(pure=False)
