@@ -363,17 +363,23 @@ def evaluations() -> str:
 PARTS: dict[str, Callable[[], str]] = {
     "changelog": changelog,
     "command-line": command_line,
+    "dask": lambda: quoted("examples/clusters/on_dask.py", "python"),
     "evaluations": evaluations,
     "facts": fact_tables,
     "formats": formats,
     "github": lambda: quoted("examples/ci/github.yml"),
+    "github-shards": lambda: quoted("examples/ci/github-shards.yml"),
     "gitlab": lambda: quoted("examples/ci/gitlab-ci.yml"),
     "json": lambda: schema_keys(SCHEMA),
     "json-located": lambda: schema_keys(LOCATED),
     "json-gate": lambda: schema_keys(GATE),
+    "kubernetes": lambda: quoted("examples/clusters/kubernetes.yaml"),
     "manifest": manifest_keys,
     "python": python_names,
+    "ray": lambda: quoted("examples/clusters/on_ray.py", "python"),
     "rules": rules,
+    "slurm": lambda: quoted("examples/clusters/slurm.sh", "bash"),
+    "submitit": lambda: quoted("examples/clusters/on_submitit.py", "python"),
 }
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 PACKAGE = "ccnet-port-harness"
 
 
+@cache  # reading the metadata takes a millisecond, and a check asks three times a port
 def tool_version() -> str:
     """The installed version of the package, `unknown` in a bare source tree."""
     from importlib.metadata import (  # noqa: PLC0415  (15 ms, most commands ask late or never)

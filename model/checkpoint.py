@@ -112,6 +112,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ) from error
     except Exception as error:  # torch's unpickler raises whatever a damaged byte leads it to
         reason = str(error).partition("\n")[0]
+        if not any(character.isalpha() for character in reason):  # the key of a KeyError
+            reason = f"not a checkpoint of torch: {type(error).__name__} {reason}".rstrip()
         raise CheckpointError(f"{path}: damaged ({reason})") from error
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f"{path}: holds a {type(checkpoint).__name__}; expected a dict")

@@ -108,12 +108,26 @@ def check_config(args: argparse.Namespace) -> None:
     args.config = given[0]
 
 
+class _CfgOptions(DictAction):  # type: ignore[misc]
+    """KEY=VALUE as mmengine reads it; what it cannot read is bad usage."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> None:
+        """Reads the pairs."""
+        try:
+            super().__call__(parser, *args, **kwargs)
+        except (RecursionError, ValueError, AssertionError, IndexError) as error:
+            parser.error(
+                f"--cfg-options: {type(error).__name__} in {args[1]}; expected KEY=VALUE with a "
+                "number, a word or a list; set the keys of a dict one by one, as in KEY.type=NAME"
+            )
+
+
 def add_cfg_options(command: argparse.ArgumentParser, *, example: str) -> None:
     """Adds `--cfg-options`, whose help shows an example of KEY=VALUE."""
     command.add_argument(
         "--cfg-options",
         nargs="+",
-        action=DictAction,
+        action=_CfgOptions,
         default={},
         metavar="KEY=VALUE",
         help=f"change values of the config, as in {example}",

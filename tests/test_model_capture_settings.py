@@ -83,3 +83,34 @@ def test_a_changed_program_is_named_though_bfloat16_hides_it(candidate, place, s
 def test_the_same_program_has_no_difference():
     found = located(Net())
     assert (found.outcome, found.culprits) == ("pass", ())
+
+
+class Branches(nn.Module):
+    """One tensor given to three layers, in an order."""
+
+    def __init__(self, order):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Linear(16, 16)
+        self.branches = nn.ModuleDict({name: nn.Linear(16, 16) for name in "qkv"})
+        self.order = order
+
+    def forward(self, x):
+        x = self.first(x)
+        found = {name: self.branches[name](x) for name in self.order}
+        return found["q"] * found["k"] + found["v"]
+
+
+def step_of(order, **options):
+    net = Branches(order)
+    x = torch.randn(32, 16, generator=torch.Generator().manual_seed(5))
+    with Recorder(net, **options) as recorder:
+        net(x).square().mean().backward()
+    return recorder.capture()
+
+
+@pytest.mark.parametrize("order", ["kvq", "vqk", "kqv"])
+def test_gradients_that_are_added_in_another_order_are_no_difference(order):
+    twins = [step_of("qkv", twin=k) for k in (1, 2)]
+    found = compare_captures(step_of("qkv"), step_of(order), baseline_twins=twins)
+    assert (found.outcome, found.culprits) == ("pass", ())

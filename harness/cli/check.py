@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from harness.cli.finish import Outputs
 from harness.cli.options import FalseDiscoveries, Quiet, Where, with_outputs
-
-Outputs = Mapping[str, Path]
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.cli.judging import Judge
     from harness.comparison.result import PortResult
     from harness.ports.check import Task
-    from harness.ports.journal import Journal
+    from harness.ports.shards import Shard
+
+SHARDS = Path("shards")
 
 
 @with_outputs
@@ -45,6 +45,25 @@ def check(
         ),
     ] = None,
     false_discoveries: FalseDiscoveries = None,
+    shard: Annotated[
+        str,
+        typer.Option(
+            help="Judge part I of N only, with I from 1 to N, and write its results for `harness "
+            "merge`, which writes the other outputs and the history.",
+            metavar="I/N",
+        ),
+    ] = "",
+    shards: Annotated[
+        Path, typer.Option(help="The folder for the results of a shard.", metavar="DIR")
+    ] = SHARDS,
+    executor: Annotated[
+        str,
+        typer.Option(
+            help="Judge ports by an executor: the import path of a callable that returns a "
+            "concurrent.futures.Executor, such as my_cluster:make_executor.",
+            metavar="MODULE:CALLABLE",
+        ),
+    ] = "",
     outputs: Outputs = MappingProxyType({}),
     history: Where = "",
     quiet: Quiet = False,
@@ -53,163 +72,127 @@ def check(
 
     Ports are judged in parallel, one process per core. A port whose logs cannot be read is an
     error; the others are judged all the same. --resume continues an interrupted check: ports whose
-    entry and logs did not change are not judged again. On GitHub Actions (GITHUB_ACTIONS is set),
-    annotations and a step summary are written too.
+    entry and logs did not change are not judged again. --shard judges a part of the ports, so that
+    several machines can share a check; `harness merge` joins the results. On GitHub Actions
+    (GITHUB_ACTIONS is set), annotations and a step summary are written too.
 
     Example: harness check ports.toml --report reports --junit junit.xml
     """
-    import os
-
-    from harness.comparison import fleet
-    from harness.errors import HarnessError, PolicyError
-    from harness.ports.check import Task
+    from harness.cli.finish import check_share, finish, refuse_overwriting
+    from harness.cli.judging import judge_all, remove_left
+    from harness.errors import PolicyError
     from harness.ports.journal import Journal
-    from harness.ports.manifest import entry_lines, read_manifest
-    from harness.ports.publish import publish
-    from harness.report import verdicts
-    from harness.report.ports import oneline
+    from harness.ports.shards import deal, parse_shard
 
-    if false_discoveries is not None:
-        fleet.controlled((), false_discoveries)  # refuses a share out of range before any work
+    part = parse_shard(shard) if shard else None
+    if part is not None and outputs:
+        msg = f"--{next(iter(outputs))} with --shard; give that option to `harness merge`"
+        raise PolicyError(msg)
+    if part is not None and false_discoveries is not None:
+        msg = "--false-discoveries with --shard; give that option to `harness merge`"
+        raise PolicyError(msg)
+    check_share(false_discoveries)
+    if part is None and shards != SHARDS:
+        msg = f"--shards {shards} without --shard I/N; name the shard to judge"
+        raise PolicyError(msg)
+    judge = _judge(executor, limit)
+    every = _tasks(manifest, report)
+    refuse_overwriting([manifest], outputs, kind="the manifest")
+    tasks = every
+    if part is not None:
+        tasks = [every[place] for place in deal([task.port.name for task in every], part)]
+        _remove_results(shards / part.file_name)
+    if report is not None:
+        remove_left(every, report)
+    name = part.file_name.removesuffix(".jsonl") if part else ""
+    with Journal(manifest, resume=resume, part=name) as journal:
+        if journal.unwritable and resume:
+            typer.echo(f"note: results cannot be kept for --resume: {journal.unwritable}", err=True)
+        results = judge_all(tasks, judge, journal, index=None if part else report)
+    if part is not None:
+        _write_results(every, results, part, shards / part.file_name)
+    journal.finish()
+    if part is not None:
+        _end_shard(results, part, len(every), quiet=quiet)
+    finish(
+        results,
+        report=report,
+        outputs=outputs,
+        history=history,
+        quiet=quiet,
+        false_discoveries=false_discoveries,
+    )
+
+
+def _judge(executor: str, limit: float | None) -> Judge:
+    """Returns what judges ports: worker processes of this machine, or an executor."""
+    from functools import partial
+
+    from harness.errors import PolicyError
+    from harness.ports.check import check_tasks
+    from harness.ports.remote import check_by_executor
+    from harness.system.executors import load
+
+    if not executor:
+        return partial(check_tasks, limit_s=limit)
+    if limit is not None:
+        msg = "--limit with --executor, whose workers are not ours to end; limit them there"
+        raise PolicyError(msg)
+    return partial(check_by_executor, make=load(executor))
+
+
+def _tasks(manifest: Path, report: Path | None) -> list[Task]:
+    """Returns a task for every port of a manifest."""
+    from harness.ports.check import Task
+    from harness.ports.manifest import entry_lines, read_manifest
+
     ports = read_manifest(manifest).port
-    for output in outputs.values():
-        if output.resolve() == manifest.resolve():
-            msg = "is the manifest, and the output would overwrite it; choose another file"
-            raise PolicyError(msg, source=str(output))
-    tasks = [
+    return [
         Task(port=p, manifest=manifest, line=n, report=report / p.name if report else None)
         for p, n in zip(ports, entry_lines(manifest, len(ports)), strict=True)
     ]
-    with Journal(manifest, resume=resume) as journal:
-        if journal.unwritable and resume:
-            typer.echo(f"note: results cannot be kept for --resume: {journal.unwritable}", err=True)
-        results = _judge(tasks, journal, report=report, limit_s=limit)
-    journal.finish()
-    if false_discoveries is not None:
-        results = fleet.controlled(results, false_discoveries)
-    errors = []
-    try:
-        publish(results, outputs=outputs, history=history, environ=os.environ)
-    except HarnessError as error:
-        errors.append(error)
-    if report is not None:
-        try:
-            _write_index(results, report, history)
-        except HarnessError as error:
-            errors.append(error)
-    if quiet:
-        typer.echo(oneline.summary_line(results))
-    else:
-        _show(results, report, corrected=false_discoveries is not None)
-    if errors:
-        raise errors[0]
-    raise typer.Exit(verdicts.row(verdicts.worst(result.verdict for result in results)).exit_status)
 
 
-def _show(results: Sequence[PortResult], report: Path | None, *, corrected: bool) -> None:
-    """Prints the table, what chance alone explains, and where the reports are."""
-    from harness.comparison import fleet
-    from harness.report.ports import check_table
-    from harness.report.screen import console
+def _remove_results(path: Path) -> None:
+    """Removes the results of an earlier check, so that a shard that is killed leaves none."""
+    from harness.system.whole import guarded, stays_inside
 
-    check_table.write(results, console())
-    note = "" if corrected else fleet.warning(results)
-    if note:
-        typer.echo(f"note: {note}")
-    if report is not None:
-        typer.echo(f"reports: {report / 'index.html'}")
+    stays_inside(path.parent)
+    guarded(path, lambda file: file.unlink(missing_ok=True))
 
 
-def _write_index(results: Sequence[PortResult], report: Path, history: str) -> None:
-    """Writes the page that lists the reports, with the trend of each port if there is a history."""
-    from harness.report.ports.site import render_index
-    from harness.system.whole import write_text
+def _write_results(
+    every: Sequence[Task], results: Sequence[PortResult], part: Shard, path: Path
+) -> None:
+    import os
 
-    histories = {}
-    if history:
-        from harness.ports.history.store import open_history
+    from harness.ports.files import data_hash
+    from harness.ports.publish import commit_of
+    from harness.ports.shard_files import Placed, ShardResults, check_of, write_shard
 
-        with open_history(history) as store:
-            histories = {result.port: store.read(result.port) for result in results}
-    write_text(report / "index.html", render_index(results, histories=histories))
-
-
-def _judge(
-    tasks: Sequence[Task], journal: Journal, *, report: Path | None, limit_s: float | None
-) -> list[PortResult]:
-    """Returns the results in the order of the manifest.
-
-    Control-C ends the process; the results so far stay in the journal.
-    """
-    from contextlib import closing
-
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
+    places = {task.port.name: place for place, task in enumerate(every)}
+    commit = commit_of(os.environ, folder=every[0].manifest.parent)
+    placed = [(places[result.port], result) for result in results]
+    write_shard(
+        path,
+        ShardResults(
+            check=check_of(every, commit=commit, environ=os.environ),
+            shard=part,
+            results=tuple(
+                Placed(place=n, report=data_hash(r) if (r := every[n].report) else "", result=found)
+                for n, found in placed
+            ),
+        ),
     )
 
-    from harness.ports.check import check_tasks, failed
-    from harness.system.running import EXIT_INTERRUPTED
 
-    kept = {task.port.name: journal.done(task) for task in tasks}
-    results = {name: result for name, result in kept.items() if result is not None}
+def _end_shard(results: Sequence[PortResult], part: Shard, ports: int, *, quiet: bool) -> NoReturn:
+    """Prints the results of a shard, and exits with the status of its worst port."""
+    from harness.cli.finish import leave, show
+    from harness.log.wording import counted
+
     if results:
-        typer.echo(f"{len(results)} of {len(tasks)} ports were already judged", err=True)
-    afresh = [task for task in tasks if task.port.name not in results]
-    if report is not None:
-        _remove_old(tasks, afresh, report)
-    columns = (
-        TextColumn("checking ports"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    screen = Console(stderr=True)
-    try:
-        with Progress(
-            *columns, console=screen, transient=True, disable=not screen.is_terminal
-        ) as bar:
-            shown = bar.add_task("", total=len(tasks), completed=len(results))
-            with closing(check_tasks(afresh, limit_s=limit_s)) as stream:
-                for checked in stream:
-                    results[checked.task.port.name] = checked.result
-                    journal.add(checked.task, checked.result, checked.seen)
-                    bar.advance(shown)
-    except KeyboardInterrupt:
-        done = f"interrupted: {len(results)} of {len(tasks)} ports are judged"
-        keep = "" if journal.unwritable else "; continue with --resume"
-        typer.echo(done + keep, err=True)
-        if report is not None:
-            rest = (
-                results.get(t.port.name) or failed(t, "the check was interrupted") for t in tasks
-            )
-            _write_index(list(rest), report, "")
-        sys.exit(EXIT_INTERRUPTED)
-    return [results[task.port.name] for task in tasks]
-
-
-def _remove_old(tasks: Sequence[Task], afresh: Sequence[Task], report: Path) -> None:
-    """Removes the index, and the reports of ports that are judged now or left the manifest.
-
-    Otherwise a check that is killed would leave a page that says `pass` for yesterday's logs.
-    """
-    from harness.errors import HarnessError
-    from harness.ports.check import owner_of
-    from harness.ports.files import remove_report, reports_of
-    from harness.system.whole import guarded
-
-    guarded(report / "index.html", lambda page: page.unlink(missing_ok=True))
-    current = {task.report for task in tasks}
-    left = [folder for folder in reports_of(owner_of(tasks[0]), report) if folder not in current]
-    for folder in (*left, *(task.report for task in afresh if task.report is not None)):
-        try:
-            remove_report(folder)
-        except HarnessError:  # a link, or another user's folder: judging the port reports it
-            continue
+        show(results, quiet=quiet)
+    else:
+        typer.echo(f"shard {part} has no port, because the manifest has {counted(ports, 'port')}")
+    leave(results)

@@ -15,6 +15,7 @@ from harness.cli.explain import explain
 from harness.cli.gate import gate
 from harness.cli.history import history as show_history
 from harness.cli.locate import Locate, locate
+from harness.cli.merge import merge
 from harness.cli.options import Baseline, JsonTo, Pattern, Quiet
 from harness.report import verdicts
 
@@ -235,6 +236,7 @@ def parse(
 
 
 app.command()(check)
+app.command()(merge)
 app.command("history")(show_history)
 app.add_typer(baseline_app, name="baseline")
 app.command()(explain)

@@ -40,6 +40,7 @@ def match(ours: Capture, theirs: Capture) -> Matched:
     """Returns which records of two captures are the same tensor."""
     mine, others = ours.records, theirs.records
     pairs = _operators(ours, theirs) + _named(mine, others) + _changed(mine, others)
+    pairs = _without_partial_sums(ours, theirs, pairs)
     ordered = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
     met = {int(i) for i in ordered[:, 0]}, {int(j) for j in ordered[:, 1]}
     return Matched(
@@ -53,6 +54,27 @@ def _named(ours: Sequence[Record], theirs: Sequence[Record]) -> Pairs:
     """Returns the pairs of the records that are not operators; equal names meet in order."""
     mine, others = (_grouped(enumerate(records), _name_of) for records in (ours, theirs))
     return [pair for key in mine for pair in zip(mine[key], others.get(key, []), strict=False)]
+
+
+def _without_partial_sums(ours: Capture, theirs: Capture, pairs: Pairs) -> Pairs:
+    """Returns the pairs without sums of gradients that were made from other gradients.
+
+    Autograd adds the gradients of a tensor with several uses in the order of these uses. In another
+    order the sum is the same, and its parts are not.
+    """
+    partner = dict(pairs)
+    return [pair for pair in pairs if not _adds_others(ours, theirs, pair, partner)]
+
+
+def _adds_others(
+    ours: Capture, theirs: Capture, pair: tuple[int, int], partner: dict[int, int]
+) -> bool:
+    mine, other = ours.records[pair[0]], theirs.records[pair[1]]
+    if mine.phase != "backward" or mine.kind != "operator" or names.canonical(mine.name) != "add":
+        return False
+    met = {partner.get(n) for n in mine.made_from}
+    added = {*other.made_from}
+    return bool(met - added) and bool(added - met) and None not in met
 
 
 def _changed(ours: Sequence[Record], theirs: Sequence[Record]) -> Pairs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,6 +117,14 @@ def remove_report(folder: Path) -> None:
             path.rmdir()
 
     guarded(folder, remove)
+
+
+def data_hash(folder: Path) -> str:
+    """Returns the SHA-256 of the data of a report; empty if the folder has no report."""
+    try:
+        return hashlib.sha256((folder / DATA).read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def reports_of(owner: str, folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from harness.comparison.result import ERROR, PortResult
 from harness.errors import HarnessError
 from harness.ports.check import Task
 from harness.ports.evidence import Content, content
-from harness.ports.files import DATA
+from harness.ports.files import data_hash
 from harness.version import PACKAGE, tool_version
 
 
@@ -37,10 +37,14 @@ def cache_folder() -> Path:
     return Path.home() / where / PACKAGE
 
 
-def journal_path(manifest: Path) -> Path:
-    """Returns the file for the unfinished check of a manifest."""
+def journal_path(manifest: Path, part: str = "") -> Path:
+    """Returns the file for the unfinished check of a manifest, or of a part of it.
+
+    Machines that share a home folder judge different parts at the same time, so each part has a
+    file.
+    """
     name = hashlib.sha256(os.fsencode(manifest.resolve())).hexdigest()[:32]
-    return cache_folder() / f"check-{name}.jsonl"
+    return cache_folder() / f"check-{'-'.join(filter(None, (name, part)))}.jsonl"
 
 
 class Journal:
@@ -51,11 +55,11 @@ class Journal:
     is not writable, nothing is kept, and `unwritable` holds the reason.
     """
 
-    def __init__(self, manifest: Path, *, resume: bool) -> None:
+    def __init__(self, manifest: Path, *, resume: bool, part: str = "") -> None:
         self.unwritable = ""
         self._done: dict[str, dict[str, Any]] = {}
         try:
-            self._path = journal_path(manifest)
+            self._path = journal_path(manifest, part)
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if resume:
                 self._done = dict(self._read())
@@ -134,9 +138,4 @@ def _key(task: Task) -> str:
 
 def _report(task: Task) -> str:
     """Returns the hash of a port's report; empty if no report was asked for."""
-    if task.report is None:
-        return ""
-    try:
-        return hashlib.sha256((task.report / DATA).read_bytes()).hexdigest()
-    except OSError:
-        return "none"
+    return "" if task.report is None else data_hash(task.report) or "none"

@@ -29,11 +29,13 @@ def publish(
     outputs: Mapping[str, Path],
     history: str,
     environ: Mapping[str, str],
+    commit: str | None = None,
 ) -> None:
     """Writes the requested files, the history and, on GitHub Actions, annotations and a summary.
 
-    An output that cannot be written does not stop the others. Standard output comes last, because
-    its reader may be gone.
+    `commit` is the commit of merged shards; otherwise it is that of the manifest's folder. An
+    output that cannot be written does not stop the others. Standard output comes last, because its
+    reader may be gone.
 
     Raises:
         HarnessError: the first error, after all outputs were tried.
@@ -45,7 +47,7 @@ def publish(
         if output.name in outputs
     ]
     if history:
-        jobs.append(lambda: _append(results, history, environ))
+        jobs.append(lambda: _append(results, history, environ, commit))
     if environ.get("GITHUB_ACTIONS"):
         jobs += [lambda: _summary(placed, environ), lambda: _annotate(placed)]
     errors = [error for job in jobs if (error := _attempt(job)) is not None]
@@ -110,10 +112,13 @@ def _summary(results: Sequence[PortResult], environ: Mapping[str, str]) -> None:
         append_text(Path(summary), comments.render(results, pictures=pictures, shown=SUMMARY_PORTS))
 
 
-def _append(results: Sequence[PortResult], where: str, environ: Mapping[str, str]) -> None:
+def _append(
+    results: Sequence[PortResult], where: str, environ: Mapping[str, str], commit: str | None
+) -> None:
     from harness.ports.history.store import open_history  # noqa: PLC0415  (an extra)
 
-    folder = Path(results[0].manifest).parent if results else Path()
-    commit = commit_of(environ, folder=folder)
+    if commit is None:
+        folder = Path(results[0].manifest).parent if results else Path()
+        commit = commit_of(environ, folder=folder)
     with open_history(where) as history:
         history.append(results, commit=commit, when=datetime.now(UTC))

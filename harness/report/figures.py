@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import warnings
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from harness.log.quiet import without_warnings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,9 +23,10 @@ def own_style() -> Iterator[None]:
     """
     matplotlib = _matplotlib()
     defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
-    with matplotlib.rc_context(rc=defaults), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        warnings.filterwarnings("ignore", message=".*layout not applied")
+    defaults["svg.hashsalt"] = "harness"  # otherwise the names in an SVG are random
+    glyphs, layout = "Glyph .* missing from font", ".*layout not applied"
+    # The context of the warnings comes first: it lets one thread in, and the style is global too.
+    with without_warnings(glyphs, layout), matplotlib.rc_context(rc=defaults):
         yield
 
 
@@ -40,7 +43,7 @@ def _matplotlib() -> Any:
     The import reads that file of the current folder: it fails if the file is not text, and hangs if
     the file never ends.
     """
-    stray = os.path.lexists("matplotlibrc")
+    stray = "matplotlib" not in sys.modules and os.path.lexists("matplotlibrc")
     with contextlib.chdir(Path(__file__).parent) if stray else contextlib.nullcontext():
         import matplotlib  # noqa: PLC0415  (half a second, only plots need it)
     return matplotlib

@@ -27,6 +27,8 @@ class OHEMPixelSampler:
     """
 
     def __init__(self, *, thresh: float | None = None, min_kept: int = 100000) -> None:
+        if thresh is not None and not isinstance(thresh, (int, float)):
+            raise TypeError(f"thresh is {thresh!r}; expected a number, or None for the losses")
         if min_kept <= 1:
             raise ValueError(f"min_kept is {min_kept}; expected at least 2 pixels an image")
         self.thresh = thresh

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from typing import Any
 
 from harness.log.fact_table import aliases
 from harness.log.facts import CONFIG, FactValue
+from harness.log.quiet import without_warnings
 from harness.parse.collect import Collector
 from harness.parse.line import Line
 
@@ -85,8 +85,7 @@ def read_config(text: str) -> dict[str, FactValue]:
         ValueError: the text is not a sequence of assignments (a block that was cut off, say).
     """
     try:
-        with warnings.catch_warnings():  # of odd escapes in the text of the log
-            warnings.simplefilter("ignore")
+        with without_warnings():  # of odd escapes in the text of the log
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
