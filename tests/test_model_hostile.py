@@ -264,6 +264,21 @@ def test_a_misspelt_key_is_answered_with_the_right_one(option, message, capfd):
     assert message in is_one_line(capfd.readouterr().err)
 
 
+def test_a_dict_after_cfg_options_is_bad_usage(capfd):
+    option = "model.decode_head.sampler=dict(type='OHEMPixelSampler', thresh=0.7)"
+    with pytest.raises(SystemExit) as ended:
+        main(["--config", DEMO, "--cfg-options", option])
+    assert ended.value.code == 2
+    assert "set the keys of a dict one by one" in capfd.readouterr().err
+
+
+def test_a_file_that_is_no_checkpoint_is_said_to_be_none(tmp_path, capfd):
+    (tmp_path / "junk.pth").write_text("junk\n")
+    option = f"load_from={tmp_path / 'junk.pth'}"
+    assert main(["--config", DEMO, "--cfg-options", option]) == 2
+    assert "not a checkpoint of torch" in is_one_line(capfd.readouterr().err)
+
+
 @pytest.mark.parametrize(
     "option",
     [

@@ -114,6 +114,8 @@ def test_half_precision_scores_are_judged_in_float32(dtype):
 def test_arguments_that_cannot_work_are_refused():
     with pytest.raises(ValueError, match="min_kept is 1; expected at least 2"):
         OHEMPixelSampler(min_kept=1)
+    with pytest.raises(TypeError, match="thresh is 'abc'; expected a number"):
+        OHEMPixelSampler(thresh="abc")
     losses = [{"type": "CrossEntropyLoss"}, {"type": "DiceLoss"}]
     with pytest.raises(ValueError, match="DiceLoss has no loss for each pixel"):
         FCNHead(
