@@ -108,7 +108,7 @@ def check_config(args: argparse.Namespace) -> None:
     args.config = given[0]
 
 
-class _CfgOptions(DictAction):  # type: ignore[misc]
+class _CfgOptions(DictAction):
     """KEY=VALUE as mmengine reads it; what it cannot read is bad usage."""
 
     def __call__(self, parser: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> None:
