@@ -400,3 +400,23 @@ def test_every_module_that_registers_something_is_imported_with_the_package():
     assert {
         name for name in registering if f"from model.data.{name} import" not in package
     } == set()
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: RandomFlip(prob="x"), "prob is 'x'; expected a number"),
+        (lambda: RandomFlip(prob=True), "prob is True; expected a number"),
+        (lambda: RandomResize(scale=(64, 32), ratio_range=0.5), "ratio_range is 0.5; expected two"),
+        (lambda: RandomResize(scale="64", ratio_range=(0.5, 2.0)), "scale is '64'; expected two"),
+        (lambda: RandomCrop(crop_size=(32,)), r"crop_size is \(32,\); expected two numbers"),
+        (lambda: RandomCrop(crop_size=32, cat_max_ratio="y"), "cat_max_ratio is 'y'"),
+        (lambda: Resize(scale_factor="z"), "scale_factor is 'z'; expected a number"),
+        (lambda: Resize(scale=(64, "a")), "scale is 'a'; expected a number"),
+        (lambda: PhotoMetricDistortion(hue_delta=None), "hue_delta is None; expected a number"),
+        (lambda: PhotoMetricDistortion(contrast_range=1), "contrast_range is 1; expected two"),
+    ],
+)
+def test_a_transform_refuses_what_is_no_number_when_it_is_made(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()

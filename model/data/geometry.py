@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.numbers import number, numbers
 from model.data.stream import rng_of
 from model.registry import TRANSFORMS
 
@@ -35,8 +36,10 @@ class Resize:
     ) -> None:
         if (scale is None) == (scale_factor is None):
             raise ValueError("Resize takes either scale=(width, height) or scale_factor")
+        if scale is not None:
+            numbers("scale", scale)
         self.scale = None if scale is None else (int(scale[0]), int(scale[1]))
-        self.scale_factor = scale_factor
+        self.scale_factor = None if scale_factor is None else number("scale_factor", scale_factor)
         self.keep_ratio = keep_ratio
 
     def __call__(self, results: Results) -> Results:
@@ -79,8 +82,8 @@ class RandomResize:
     ) -> None:
         if resize_type != "Resize":
             raise ValueError(f"resize_type is {resize_type!r}; only 'Resize' is known")
-        self.scale = scale
-        self.ratio_range = ratio_range
+        self.scale = numbers("scale", scale)
+        self.ratio_range = numbers("ratio_range", ratio_range)
         self.keep_ratio = keep_ratio
 
     def __call__(self, results: Results) -> Results:
@@ -108,9 +111,10 @@ class RandomCrop:
         cat_max_ratio: float = 1.0,
         ignore_index: int = 255,
     ) -> None:
-        pair = (crop_size, crop_size) if isinstance(crop_size, int) else tuple(crop_size)
+        pair = (crop_size, crop_size) if isinstance(crop_size, int) else crop_size
+        numbers("crop_size", pair)
         self.crop_size = (int(pair[0]), int(pair[1]))
-        self.cat_max_ratio = cat_max_ratio
+        self.cat_max_ratio = number("cat_max_ratio", cat_max_ratio)
         self.ignore_index = ignore_index
 
     def __call__(self, results: Results) -> Results:
@@ -159,7 +163,7 @@ class RandomFlip:
     def __init__(self, *, prob: float = 0.5, direction: str = "horizontal") -> None:
         if direction not in self.AXIS:
             raise ValueError(f"direction is {direction!r}; expected one of {sorted(self.AXIS)}")
-        self.prob = prob
+        self.prob = number("prob", prob)
         self.direction = direction
 
     def __call__(self, results: Results) -> Results:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.numbers import number, numbers
 from model.data.stream import rng_of
 from model.registry import TRANSFORMS
 
@@ -28,10 +29,10 @@ class PhotoMetricDistortion:
         saturation_range: tuple[float, float] = (0.5, 1.5),
         hue_delta: int = 18,
     ) -> None:
-        self.brightness_delta = brightness_delta
-        self.contrast_range = contrast_range
-        self.saturation_range = saturation_range
-        self.hue_delta = hue_delta
+        self.brightness_delta = number("brightness_delta", brightness_delta)
+        self.contrast_range = numbers("contrast_range", contrast_range)
+        self.saturation_range = numbers("saturation_range", saturation_range)
+        self.hue_delta = int(number("hue_delta", hue_delta))
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Distorts `img`."""

@@ -1,0 +1,20 @@
+"""Checks of the numbers that a config gives to a transform, when the transform is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def number(name: str, value: Any) -> float:
+    """Returns a value as it is. Raises ValueError unless it is a number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{name} is {value!r}; expected a number")
+    return value
+
+
+def numbers(name: str, value: Any) -> tuple[float, float]:
+    """Returns a pair of numbers. Raises ValueError unless it is one."""
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
+        raise ValueError(f"{name} is {value!r}; expected two numbers")
+    return number(name, value[0]), number(name, value[1])
