@@ -13,6 +13,7 @@ from syntheticcaptures import Device, F, baseline
 from harness.locate.capture import Capture, Record
 from harness.locate.compare import compare_captures
 from harness.locate.settings import unlike
+from harness.report.locate.tables import culprits_table
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,7 @@ def test_other_operators_that_rounding_may_hide_leave_it_open_and_are_named(gpu1
     assert (first.module, first.evidence, first.state) == ("block0.norm", "operators", "unjudged")
     assert "the baseline alone ran aten::cudnn_batch_norm" in first.note
     assert first.module in found.headline
+    assert culprits_table(found).rows[0][3:6] == ("-", "-", "-")  # no figure was compared
     assert any("float32" in note for note in found.notes)
 
 

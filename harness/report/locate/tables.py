@@ -44,9 +44,7 @@ def culprits_table(located: Located, *, top: int = TOP) -> Table:
             str(place),
             title(row) if row.kind in {"operator", "module"} else f"{row.kind} {title(row)}",
             where(row),
-            figure(row.error),
-            figure(row.limit),
-            times(row.ratio),
+            *_figures(row),
             row.source or "-",
             "; ".join(part for part in (row.note, row.bundle and f"bundle: {row.bundle}") if part)
             or "-",
@@ -59,6 +57,13 @@ def culprits_table(located: Located, *, top: int = TOP) -> Table:
         head=("", "tensor", "where", "error", "limit", "error / limit", "line", "remark"),
         rows=rows,
     )
+
+
+def _figures(row: Row) -> tuple[str, str, str]:
+    """Returns error, limit and their ratio; one side alone has no error."""
+    if row.evidence == "operators":
+        return "-", "-", "-"
+    return figure(row.error), figure(row.limit), times(row.ratio)
 
 
 def stages_table(located: Located) -> Table:
