@@ -114,3 +114,12 @@ def test_gradients_that_are_added_in_another_order_are_no_difference(order):
     twins = [step_of("qkv", twin=k) for k in (1, 2)]
     found = compare_captures(step_of("qkv"), step_of(order), baseline_twins=twins)
     assert (found.outcome, found.culprits) == ("pass", ())
+
+
+def test_an_operator_that_replaced_another_is_said_to_be_another():
+    twins = [recorded(Net(), twin=k) for k in (1, 2)]
+    found = compare_captures(recorded(Net()), recorded(Net(functional.gelu)), baseline_twins=twins)
+    assert found.outcome == "fail"
+    assert found.headline.startswith("the sides run other operators, and differ behind them")
+    assert "aten::gelu" in found.headline
+    assert "the baseline ran aten::relu" in found.headline

@@ -183,7 +183,7 @@ _CALLED = {
     "buffer_update": "the update of ",
     "weight": "the weight ",
     "buffer": "the buffer ",
-    "input": "the input ",
+    "input": "",
     "operator": "",
     "module": "",
     "loss": "the ",

@@ -72,12 +72,12 @@ def argument(name: str) -> str:
     A path begins with 0 and the place of an argument, or with 1 and its keyword.
 
     >>> argument("0.0"), argument("0.1.3.image"), argument("1.scale"), argument("images")
-    ('argument 1', '3.image of argument 2', 'argument scale', 'images')
+    ('argument 1', '3.image of argument 2', 'argument scale', 'input images')
     """
     kind, _, rest = name.partition(".")
     head, _, inside = rest.partition(".")
     if kind == "0" and head.isdigit():
         head = str(int(head) + 1)
     elif kind != "1" or not head:
-        return name
+        return f"input {name}"
     return f"{inside} of argument {head}" if inside else f"argument {head}"

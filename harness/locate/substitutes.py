@@ -120,4 +120,5 @@ def _row(record: Record, culprit: Row, replaced: Sequence[Record]) -> Row:
         culprit, kind="operator", operator=record.name, module=names.path(record.module),
         phase=record.phase, call=record.call, order=record.order, output=record.output,
         dtype=record.dtype, shape=record.shape, source=record.source, note=note,
+        evidence="figures" if math.isinf(culprit.error) else "operators",
     )  # fmt: skip

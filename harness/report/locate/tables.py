@@ -61,7 +61,7 @@ def culprits_table(located: Located, *, top: int = TOP) -> Table:
 
 def _figures(row: Row) -> tuple[str, str, str]:
     """Returns error, limit and their ratio; one side alone has no error."""
-    if row.evidence == "operators":
+    if row.evidence == "operators" and not row.limit:
         return "-", "-", "-"
     return figure(row.error), figure(row.limit), times(row.ratio)
 
