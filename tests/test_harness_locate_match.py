@@ -123,6 +123,8 @@ def test_equal_counts_meet_whatever_the_tensors_hold_and_others_only_if_close():
     assert aligned("abc", "axc", far) == [(0, 0), (2, 2)]
     assert aligned("aab", "ab", far) == [(2, 1)]
     assert aligned("aab", "ab", lambda i, j: 0.0 if i == 1 else 1.0) == [(1, 0), (2, 1)]
+    assert aligned("aa", "a", lambda i, j: 0.2) == []  # a sum over a part of the batch
+    assert aligned("aa", "a", lambda i, j: 0.02 if i else 0.04) == [(1, 0)]
 
 
 def test_long_sequences_meet_by_count():
