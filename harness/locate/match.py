@@ -62,19 +62,33 @@ def _without_partial_sums(ours: Capture, theirs: Capture, pairs: Pairs) -> Pairs
     Autograd adds the gradients of a tensor with several uses in the order of these uses. In another
     order the sum is the same, and its parts are not.
     """
-    partner = dict(pairs)
-    return [pair for pair in pairs if not _adds_others(ours, theirs, pair, partner)]
+    sums = {pair for pair in pairs if _adds_gradients(ours.records[pair[0]])}
+    met = [pair for pair in pairs if pair not in sums]
+    sides = [{pair[side]: n for n, pair in enumerate(met)} for side in (0, 1)]
+    return [
+        pair
+        for pair in pairs
+        if pair not in sums
+        or _summed(ours, pair[0], sides[0]) == _summed(theirs, pair[1], sides[1])
+    ]
 
 
-def _adds_others(
-    ours: Capture, theirs: Capture, pair: tuple[int, int], partner: dict[int, int]
-) -> bool:
-    mine, other = ours.records[pair[0]], theirs.records[pair[1]]
-    if mine.phase != "backward" or mine.kind != "operator" or names.canonical(mine.name) != "add":
-        return False
-    met = {partner.get(n) for n in mine.made_from}
-    added = {*other.made_from}
-    return bool(met - added) and bool(added - met) and None not in met
+def _adds_gradients(record: Record) -> bool:
+    backward = record.phase == "backward" and record.kind == "operator"
+    return backward and names.canonical(record.name) == "add"
+
+
+def _summed(capture: Capture, i: int, number_of: dict[int, int]) -> set[int]:
+    """Returns the pairs that a sum was made from, through other sums of gradients."""
+    found: set[int] = set()
+    ahead = [*capture.records[i].made_from]
+    while ahead:
+        n = ahead.pop()
+        if n in number_of:
+            found.add(number_of[n])
+        elif _adds_gradients(capture.records[n]):
+            ahead.extend(capture.records[n].made_from)
+    return found
 
 
 def _changed(ours: Sequence[Record], theirs: Sequence[Record]) -> Pairs:
