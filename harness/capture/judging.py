@@ -80,7 +80,7 @@ def _floating(call: Call, n: int, exact: Tensor) -> Compared:
     if cpu is None or cpu.dtype != call.seen[n].dtype:
         form = "nothing" if cpu is None else str(cpu.dtype).removeprefix("torch.")
         return _unjudged(call, n, f"the CPU returns {form}")
-    return _against_healthy(call, n, _real(cpu), exact)
+    return _against_healthy(call, n, _real(cpu), exact, finite=measured is not None)
 
 
 def _against_floor(call: Call, n: int, exact: Tensor) -> Measured | None:
@@ -95,10 +95,15 @@ def _against_floor(call: Call, n: int, exact: Tensor) -> Measured | None:
     return measured if finite else None
 
 
-def _against_healthy(call: Call, n: int, healthy: Tensor, exact: Tensor) -> Compared:
-    """Returns the row of a result that is not finite, or farther off than the floor."""
+def _against_healthy(
+    call: Call, n: int, healthy: Tensor, exact: Tensor, *, finite: bool
+) -> Compared:
+    """Returns the row of a result that is not finite, or farther off than the floor.
+
+    `finite` says that the device's result and the exact one are known to be.
+    """
     seen = _real(call.seen[n])
-    mask = finite_in_all(seen, healthy, exact)
+    mask = finite_in_all(*([healthy] if finite else [seen, healthy, exact]))
     makes = False
     if mask is not None:
         finite_before = _all_finite(call)
