@@ -111,7 +111,8 @@ class Meter:
         before = held()
         run()
         self.synchronize()
-        return float(self.module.max_memory_allocated() - before) / 2**20
+        peak = accelerator.peak_memory(self.device.type)
+        return None if peak is None else (peak - before) / 2**20
 
 
 def attention(meter: Meter, shape: list[int], precision: str, rounds: int) -> Iterator[Figure]:

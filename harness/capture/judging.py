@@ -23,7 +23,7 @@ from harness.capture.places import free
 from harness.capture.renamed import OTHER_NAMES
 from harness.capture.runs import Call
 from harness.capture.trees import leaves, tensors
-from harness.locate.limits import SHORT_EPS, Errors, Judged, Measured, judge
+from harness.locate.limits import Errors, Judged, Measured, judge, may_have_bias
 from harness.locate.result import Row, State
 
 
@@ -184,7 +184,7 @@ def _with_moved(
 
 def _may_bias(call: Call, n: int) -> bool:
     """Returns whether a bias of an output is judged, as in formats of 16 bits."""
-    return torch.finfo(call.seen[n].dtype).eps > SHORT_EPS
+    return may_have_bias(torch.finfo(call.seen[n].dtype).eps)
 
 
 def _note(judged: Judged, seen: Tensor, exact: Tensor, mask: Tensor | None) -> str:

@@ -84,6 +84,11 @@ class Judged:
         return not self.error <= self.limit
 
 
+def may_have_bias(eps: float) -> bool:
+    """Returns whether a bias is judged in the format with this eps: one of 16 bits or fewer."""
+    return eps > SHORT_EPS
+
+
 def judge(measured: Measured) -> Judged:
     """Returns the worst of the three distances, as a fraction of the exact result.
 
@@ -94,7 +99,7 @@ def judge(measured: Measured) -> Judged:
         _ratio("l2", measured, measured.exact_l2, L2_FLOOR),
         _ratio("largest", measured, measured.exact_largest, MAX_FLOOR),
     ]
-    if measured.eps > SHORT_EPS and measured.count >= BIAS_FROM and not measured.selects:
+    if may_have_bias(measured.eps) and measured.count >= BIAS_FROM and not measured.selects:
         found.append(_ratio("bias", measured, measured.exact_l2, BIAS_FLOOR))
     return max(found, key=_excess)
 

@@ -18,15 +18,13 @@ from harness.locate.capture import START, Capture, Record
 from harness.locate.distance import Distances
 from harness.locate.match import Matched
 from harness.locate.result import Row
-from harness.locate.rows import NEAR, worst_input
+from harness.locate.rows import NEAR, listed, lone_row, worst_input
 from harness.log.wording import counted
 
 COARSE = 3e-3
 """Relative limit from which on rounding may hide a fault; that of float16 is the smallest above."""
 CLEAR = 3.0
 """Times the limit from which on a difference is not what an operator before it left."""
-NAMED = 3
-"""Operators of a side that a remark names."""
 MOVING = frozenset(
     {
         *("to", "copy", "clone", "contiguous", "detach", "alias", "slice_backward"),
@@ -153,7 +151,7 @@ def _row(ours: Capture, theirs: Capture, mine: Sequence[int], others: Sequence[i
     """Returns the row of what one call of a module runs on one side alone."""
     record = theirs.records[others[0]] if others else ours.records[mine[0]]
     here, there = (
-        _words([capture.records[n] for n in numbers])
+        listed([capture.records[n].name for n in numbers])
         for capture, numbers in ((ours, mine), (theirs, others))
     )
     note = f"the baseline alone ran {here}" if here else "the baseline ran no such operator here"
@@ -161,14 +159,4 @@ def _row(ours: Capture, theirs: Capture, mine: Sequence[int], others: Sequence[i
         note = "the candidate ran no such operator here"
     elif len(others) > 1:
         note = f"the candidate alone ran {there}; {note}"
-    return Row(
-        kind="operator", operator=record.name, module=names.path(record.module),
-        phase=record.phase, step=record.step, call=record.call, order=record.order,
-        output=record.output, dtype=record.dtype, shape=record.shape, source=record.source,
-        state="unjudged", note=note, evidence="operators",
-    )  # fmt: skip
-
-
-def _words(records: Sequence[Record]) -> str:
-    every = [*dict.fromkeys(r.name for r in records)]
-    return ", ".join(every[:NAMED]) + (" and others" if len(every) > NAMED else "")
+    return lone_row(record, note=note)

@@ -19,6 +19,8 @@ NEAR = 0.5
 PASSED_ON = 10.0
 """Times by which an operator may enlarge a difference, in limits. Behind a wrong operator, a tensor
 that exceeds its inputs by less passes the difference on, even if they are within their limits."""
+NAMED = 3
+"""Operators of a side that a remark names."""
 NO_TWIN = "no twin shows how far rounding goes here"
 TIES = "differs in few elements only, as a rounding of its inputs can cause"
 NOT_STEADY = "repetitions of one side are not finite in the same places"
@@ -129,6 +131,26 @@ def _inherits(record: Record, bad_steps: set[int], *, known: bool) -> bool:
         return False
     before = any(step < record.step for step in bad_steps)
     return before or (not known and record.step in bad_steps)
+
+
+def lone_row(record: Record, *, note: str) -> Row:
+    """Returns the row of an operator that one side alone ran: it has no error."""
+    return Row(
+        kind="operator", operator=record.name, module=names.path(record.module),
+        phase=record.phase, step=record.step, call=record.call, order=record.order,
+        output=record.output, dtype=record.dtype, shape=record.shape, source=record.source,
+        state="unjudged", note=note, evidence="operators",
+    )  # fmt: skip
+
+
+def listed(every: Sequence[str], *, most: int = NAMED) -> str:
+    """Returns the different names of operators, with "and others" behind the first ones.
+
+    >>> listed(["relu", "mul", "relu"]), listed(["a", "b", "c", "d"])
+    ('relu, mul', 'a, b, c and others')
+    """
+    different = [*dict.fromkeys(every)]
+    return ", ".join(different[:most]) + (" and others" if len(different) > most else "")
 
 
 def _row(mine: Record, other: Record, figures: Distances, states: Sequence[State], p: int) -> Row:

@@ -23,9 +23,8 @@ from harness.locate.capture import Capture, Record
 from harness.locate.distance import apart
 from harness.locate.match import Matched
 from harness.locate.result import Row
+from harness.locate.rows import listed, lone_row
 
-NAMED = 3
-"""Operators of the baseline that a note names."""
 ROUNDED = 1e-3
 """Least relative distance from which on two tensors are not one: float32 rounds less."""
 
@@ -111,14 +110,15 @@ def _one_for_one(replaced: Sequence[Record], others: Sequence[Record]) -> bool:
 
 def _row(record: Record, culprit: Row, replaced: Sequence[Record]) -> Row:
     """Returns the row of an operator without a partner, with the error of what it went into."""
-    every = dict.fromkeys(f"{r.name} ({r.dtype})" for r in replaced)
-    ran = ", ".join([*every][:NAMED]) + (" and others" if len(every) > NAMED else "")
+    ran = listed([f"{r.name} ({r.dtype})" for r in replaced])
     note = f"stored in {record.dtype}; " + (
         f"the baseline ran {ran} here" if ran else "the baseline has no such operator here"
     )
     return replace(
-        culprit, kind="operator", operator=record.name, module=names.path(record.module),
-        phase=record.phase, call=record.call, order=record.order, output=record.output,
-        dtype=record.dtype, shape=record.shape, source=record.source, note=note,
+        lone_row(record, note=note),
+        step=culprit.step,
+        error=culprit.error,
+        limit=culprit.limit,
+        state=culprit.state,
         evidence="figures" if math.isinf(culprit.error) else "operators",
-    )  # fmt: skip
+    )
