@@ -272,10 +272,10 @@ def test_a_dict_after_cfg_options_is_bad_usage(capfd):
     assert "set the keys of a dict one by one" in capfd.readouterr().err
 
 
-def test_a_file_that_is_no_checkpoint_is_said_to_be_none(tmp_path, capfd):
+def test_a_file_that_is_no_checkpoint_is_said_to_be_none(scenes, tmp_path, capfd):
     (tmp_path / "junk.pth").write_text("junk\n")
-    option = f"load_from={tmp_path / 'junk.pth'}"
-    assert main(["--config", DEMO, "--cfg-options", option]) == 2
+    given = [*options(scenes, steps=1), f"load_from={tmp_path / 'junk.pth'}"]
+    assert main(["--config", DEMO, "--cfg-options", *given]) == 2
     assert "not a checkpoint of torch" in is_one_line(capfd.readouterr().err)
 
 
