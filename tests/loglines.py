@@ -1,12 +1,15 @@
 """Writes small logs in the field's formats; the oracle of the parsers is what was written."""
 
+import sys
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pytest
 
 from harness.log.facts import RunFacts
 from harness.log.run import Run, Series
 
+ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 READ = ("facts", "formats", "lines", "skipped", "notes", "by_order", "dropped", "dropped_count")
 """What two readings of one log share beside the series, by the attributes of a run."""
 
@@ -90,3 +93,8 @@ def decaying(n: int, *, seed=0, noise=0.02, scale=1.0) -> np.ndarray:
     """A loss curve (n,) that falls from 4 towards 1 with relative noise."""
     rng = np.random.default_rng(seed)
     return scale * (1 + 3 * np.exp(-np.arange(n) / 40)) * (1 + noise * rng.standard_normal(n))
+
+
+def to_zst(data: bytes) -> bytes:
+    """Returns packed data; skips the test where nothing can pack it."""
+    return pytest.importorskip(ZSTD, reason="needs the extra [zstd]").compress(data)

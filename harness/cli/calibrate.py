@@ -49,9 +49,11 @@ def calibrate(
 
     from harness.comparison.error_rates import comparisons, error_rates
     from harness.report import error_rates as writer
+    from harness.report import figures
     from harness.report.screen import console, lay_out
     from harness.system.whole import fill_folder, guarded
 
+    no_picture = figures.missing()
     screen = Console(stderr=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as progress:
         ensembles = _ensembles(folder, progress)
@@ -67,10 +69,16 @@ def calibrate(
     if report is not None:
         guarded(report, lambda folder: folder.mkdir(parents=True, exist_ok=True))
         guarded(report, lambda folder: fill_folder(folder, partial(writer.save, rows)))
+        if no_picture:
+            (report / writer.PICTURE).unlink(missing_ok=True)
     out = console()
     out.print(lay_out(writer.table(rows), wide=True))
     if report is not None:
-        typer.echo(f"table and picture: {report}/calibration.csv, {report}/calibration.png")
+        table, picture = report / writer.TABLE, report / writer.PICTURE
+        if no_picture:
+            typer.echo(f"table: {table}; {no_picture}")
+        else:
+            typer.echo(f"table and picture: {table}, {picture}")
 
 
 def _ensembles(folder: Path, progress: Progress) -> list[Ensemble]:

@@ -113,7 +113,7 @@ def check(
         _write_results(every, results, part, shards / part.file_name)
     journal.finish()
     if part is not None:
-        _end_shard(results, part, len(every), quiet=quiet)
+        _end_shard(results, part, len(every), report=report, quiet=quiet)
     finish(
         results,
         report=report,
@@ -186,13 +186,18 @@ def _write_results(
     )
 
 
-def _end_shard(results: Sequence[PortResult], part: Shard, ports: int, *, quiet: bool) -> NoReturn:
+def _end_shard(
+    results: Sequence[PortResult], part: Shard, ports: int, *, report: Path | None, quiet: bool
+) -> NoReturn:
     """Prints the results of a shard, and exits with the status of its worst port."""
-    from harness.cli.finish import leave, show
+    from harness.cli.finish import leave, missing_pictures, show
     from harness.log.wording import counted
 
     if results:
         show(results, quiet=quiet)
     else:
         typer.echo(f"shard {part} has no port, because the manifest has {counted(ports, 'port')}")
+    no_picture = missing_pictures(results, report)
+    if no_picture and not quiet:
+        typer.echo(f"note: {no_picture}")
     leave(results)

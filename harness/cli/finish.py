@@ -32,8 +32,6 @@ def finish(
     Raises:
         HarnessError: the first output that could not be written, after the table was printed.
     """
-    import os
-
     from harness.comparison import fleet
     from harness.errors import HarnessError
     from harness.ports.publish import publish
@@ -41,8 +39,10 @@ def finish(
     if false_discoveries is not None:
         results = fleet.controlled(results, false_discoveries)
     errors = []
+    no_picture = missing_pictures(results, report)
+    environ = _environ(pictures=not no_picture)
     try:
-        publish(results, outputs=outputs, history=history, environ=os.environ, commit=commit)
+        publish(results, outputs=outputs, history=history, environ=environ, commit=commit)
     except HarnessError as error:
         errors.append(error)
     if report is not None:
@@ -55,10 +55,29 @@ def finish(
     if note and not quiet:
         typer.echo(f"note: {note}")
     if report is not None and not quiet:
-        typer.echo(f"reports: {report / 'index.html'}")
+        typer.echo(f"reports: {report / 'index.html'}{no_picture and f'; {no_picture}'}")
     if errors:
         raise errors[0]
     leave(results)
+
+
+def missing_pictures(results: Sequence[PortResult], report: Path | None) -> str:
+    """Returns why reports of these results have no picture; empty if all have theirs."""
+    from harness.ports.files import lack_pictures
+    from harness.report.figures import NO_PICTURE
+
+    if report is None:
+        return ""
+    return NO_PICTURE if lack_pictures(report / result.port for result in results) else ""
+
+
+def _environ(*, pictures: bool) -> Mapping[str, str]:
+    """Returns the environment. Without `pictures`, it names no address of pictures to link."""
+    import os
+
+    from harness.ports.outputs import PICTURES
+
+    return {name: value for name, value in os.environ.items() if pictures or name != PICTURES}
 
 
 def check_share(false_discoveries: float | None) -> None:

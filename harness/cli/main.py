@@ -183,8 +183,8 @@ def compare(
         _print_line(comparison)
     else:
         _print_report(comparison)
-        if report is not None:
-            typer.echo(f"report: {report / 'report.html'}, picture: {report / 'comparison.png'}")
+    if report is not None:
+        _say_where(report, aside=bool(quiet or json_to == "-"))
     raise typer.Exit(verdicts.row(comparison.verdict).exit_status)
 
 
@@ -227,7 +227,7 @@ def parse(
     if json_to not in {"", "-"}:
         write_text(Path(json_to), text)
     if csv is not None:
-        write_text(csv, writer.table(runs).to_csv(index=False, na_rep="nan"))
+        write_text(csv, writer.to_csv(runs))
     if json_to == "-":
         sys.stdout.write(text)
         return
@@ -284,6 +284,7 @@ def loss(
     Example: harness loss --sdaa-log port.log --cuda-log gpu.log
     """
     from harness.align.aligned import select
+    from harness.report import figures
     from harness.report import published as writer
     from harness.rules.modelzoo import published
     from harness.storage.logs import read_run
@@ -292,16 +293,33 @@ def loss(
     cuda = select(read_run(cuda_log), "loss", 0)[0]
     sdaa = select(read_run(sdaa_log), "loss", 0)[0]
     result = published(cuda.values, sdaa.values)
-    picture = Path("loss.jpg")
-    guarded(
-        picture,
-        lambda path: fill_folder(
-            path.parent, lambda folder: writer.plot(cuda, sdaa, folder / path.name)
-        ),
-    )
+    picture, no_picture = Path("loss.jpg"), figures.missing()
+    if no_picture:
+        guarded(picture, lambda path: path.unlink(missing_ok=True))  # of an earlier pair
+        typer.echo(f"note: {no_picture}", err=True)
+    else:
+        guarded(
+            picture,
+            lambda path: fill_folder(
+                path.parent, lambda folder: writer.plot(cuda, sdaa, folder / path.name)
+            ),
+        )
     for line in writer.lines(result):
         typer.echo(line)
     raise typer.Exit(verdicts.row("pass" if result.passes else "fail").exit_status)
+
+
+def _say_where(report: Path, *, aside: bool) -> None:
+    """Prints where the report is. `aside` if standard output is for the verdict alone."""
+    from harness.ports.files import PAGE, PICTURE
+    from harness.report import figures
+
+    no_picture = figures.missing()
+    if not aside:
+        picture = f"; {no_picture}" if no_picture else f", picture: {report / PICTURE}"
+        typer.echo(f"report: {report / PAGE}{picture}")
+    elif no_picture:
+        typer.echo(f"note: {no_picture}", err=True)
 
 
 def _both_sides(log: str, pattern: str | None) -> tuple[tuple[Run, ...], tuple[Run, ...]]:

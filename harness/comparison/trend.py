@@ -16,6 +16,7 @@ import numpy as np
 
 from harness.comparison.result import PortResult
 from harness.errors import HistoryError
+from harness.extras import needs
 
 MIN_RUNS = 3
 """Checks that a level needs: a change is reported when the third check confirms it."""
@@ -90,7 +91,7 @@ def _bounds(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[int]:
     try:
         import ruptures  # noqa: PLC0415  (an extra, and a second to load)
     except ImportError as error:
-        msg = "change points need ruptures: install the harness with its extra, '.[history]'"
+        msg = f"the search for change points {needs('ruptures')}"
         raise HistoryError(msg) from error
     ranks = rankdata(values)
     scaled = (ranks - ranks.mean()) / ranks.std()

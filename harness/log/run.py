@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.extras import require
 from harness.log.facts import RunFacts
 from harness.log.shown import printable, shown
 
@@ -139,8 +140,13 @@ class Run:
         return tuple(sorted({s.rank for s in self.series}))
 
     def frame(self) -> pd.DataFrame:
-        """Returns all records as a tidy table with columns rank, step, name, value."""
-        import pandas as pd  # noqa: PLC0415  (takes 0.5 s, and most commands need no table)
+        """Returns all records as a tidy table with columns rank, step, name, value.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        require("pandas", "a table of the records")
+        import pandas as pd  # noqa: PLC0415  (an extra; takes 0.5 s, and no command needs it)
 
         parts = [
             pd.DataFrame({"rank": s.rank, "step": s.steps, "name": s.key, "value": s.values})

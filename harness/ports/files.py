@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,13 @@ if TYPE_CHECKING:
 
 DATA, PAGE = "comparison.json", "report.html"
 LOCATED, LOCATED_PAGE = "locate.json", "locate.html"
-PICTURE = "comparison.png"
+PICTURES = ("comparison.png", "comparison.svg")
+PICTURE = PICTURES[0]
 OWNER = ".harness-port"
 """A file in the report folder of a port, with the path of the manifest whose check wrote it."""
 MAX_PAGE = 64 << 20
 """Largest page that gets a link; the page of a comparison has a few hundred kB."""
-REPORT_FILES = frozenset(
-    {DATA, PAGE, LOCATED, LOCATED_PAGE, "report.md", PICTURE, "comparison.svg", OWNER}
-)
+REPORT_FILES = frozenset({DATA, PAGE, LOCATED, LOCATED_PAGE, "report.md", *PICTURES, OWNER})
 
 
 def save_report(
@@ -33,17 +33,23 @@ def save_report(
     All files are made first and moved into place at the end, so that a full disk leaves the old
     report. `command` is the command that repeats the comparison. `owner` is the manifest of a
     check; with it, the folder must not be a symbolic link. A located fault in the folder belongs to
-    the old report and is removed.
+    the old report and is removed. Without matplotlib the pictures are left out, old ones are
+    removed, and `report.md` says so.
 
     Raises:
         HarnessError: the report cannot be written there.
     """
-    from harness.report.comparison import html, json, markdown, plot  # noqa: PLC0415  (matplotlib takes a while)
+    from harness.report import figures  # noqa: PLC0415
+    from harness.report.comparison import html, json, markdown, plot  # noqa: PLC0415  (jinja2 takes a while)
+
+    no_picture = figures.missing()
 
     def make(new: Path) -> None:
         write_text(new / PAGE, html.render(comparison, command=command))
-        plot.save(comparison, new)
-        write_text(new / "report.md", markdown.render(comparison, picture=PICTURE))
+        if not no_picture:
+            plot.save(comparison, new)
+        text = markdown.render(comparison, picture=PICTURE, no_picture=no_picture)
+        write_text(new / "report.md", text)
         if owner is not None:
             write_text(new / OWNER, owner)
         write_text(new / DATA, json.render(comparison))
@@ -54,7 +60,7 @@ def save_report(
         else:
             real_folder(path)
         fill_folder(path, make, last=DATA)
-        for name in (LOCATED, LOCATED_PAGE):
+        for name in (LOCATED, LOCATED_PAGE, *(PICTURES if no_picture else ())):
             (path / name).unlink(missing_ok=True)
 
     guarded(folder, write)
@@ -117,6 +123,11 @@ def remove_report(folder: Path) -> None:
             path.rmdir()
 
     guarded(folder, remove)
+
+
+def lack_pictures(reports: Iterable[Path]) -> bool:
+    """Returns whether a report in one of these folders was written without a picture."""
+    return any((r / DATA).is_file() and not (r / PICTURE).is_file() for r in reports)
 
 
 def data_hash(folder: Path) -> str:

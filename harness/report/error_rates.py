@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = ("rule", "kind", "comparisons", "failed", "passed", "open", "failed_share")
+TABLE, PICTURE = "calibration.csv", "calibration.png"
 FIRST = (HALVES, SINGLES, SAME)
 
 
@@ -101,9 +102,15 @@ def _drawn(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def save(rows: Sequence[Row], folder: Path) -> tuple[Path, Path]:
-    """Writes `calibration.csv` and `calibration.png` into a folder that exists."""
-    paths = (folder / "calibration.csv", folder / "calibration.png")
+def save(rows: Sequence[Row], folder: Path) -> tuple[Path, ...]:
+    """Writes `calibration.csv` and, with matplotlib, `calibration.png` into a folder that exists.
+
+    Returns:
+        The files that were written.
+    """
+    paths = (folder / TABLE, folder / PICTURE)
     paths[0].write_text(to_csv(rows), encoding="utf-8")
+    if figures.missing():
+        return paths[:1]
     figures.save(draw(rows), paths[1], dpi=90)
     return paths

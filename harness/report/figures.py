@@ -9,10 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.extras import is_installed, needs, require
 from harness.log.quiet import without_warnings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+NO_PICTURE = f"no picture was drawn, because that {needs('matplotlib')}"
+
+
+def missing() -> str:
+    """Returns why no picture can be drawn, for the user; empty if pictures can be drawn."""
+    return "" if is_installed("matplotlib") else NO_PICTURE
 
 
 @contextlib.contextmanager
@@ -20,7 +29,11 @@ def own_style() -> Iterator[None]:
     """Returns a context in which figures are drawn and saved with matplotlib's defaults.
 
     It suppresses the warnings on letters that the font lacks and on labels that do not fit.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
     """
+    require("matplotlib", "a picture")
     matplotlib = _matplotlib()
     defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
     defaults["svg.hashsalt"] = "harness"  # otherwise the names in an SVG are random

@@ -1,7 +1,9 @@
-"""The content of a log, on a screen and as JSON."""
+"""The content of a log: on a screen, as JSON, and as a table in CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,6 @@ from harness.report.table import listed
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
 
 SHOWN = 10
@@ -203,27 +204,22 @@ def _first(lines: list[str], rest: str) -> list[str]:
     return [*lines[:SHOWN], *more]
 
 
-def table(runs: Sequence[Run]) -> pd.DataFrame:
+def to_csv(runs: Sequence[Run]) -> str:
     """Returns all records as a tidy table: rank, step, name, value, and the run if several.
 
-    Names are escaped for CSV: a name that a spreadsheet would read as a formula gets a leading
-    apostrophe.
+    Floats are written by `repr`, which keeps all bits. Names are escaped for CSV: a name that a
+    spreadsheet would read as a formula gets a leading apostrophe.
     """
-    whole = _together(runs)
-    names = whole["name"].unique()
-    return whole.assign(name=whole["name"].map({name: escape.csv_cell(name) for name in names}))
-
-
-def _together(runs: Sequence[Run]) -> pd.DataFrame:
-    if len(runs) == 1:
-        return runs[0].frame()
-    import pandas as pd  # noqa: PLC0415  (half a second, and most commands need no table)
-
-    return pd.concat(
-        [run.frame().assign(run=i)[["run", "rank", "step", "name", "value"]]
-         for i, run in enumerate(runs)],
-        ignore_index=True,
-    )  # fmt: skip
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    several = len(runs) > 1
+    table.writerow([*(["run"] if several else []), "rank", "step", "name", "value"])
+    for index, run in enumerate(runs):
+        for s in run.series:
+            which, name = ([index] if several else []), escape.csv_cell(s.key)
+            pairs = zip(s.steps.tolist(), s.values.tolist(), strict=True)
+            table.writerows([*which, s.rank, step, name, repr(value)] for step, value in pairs)
+    return out.getvalue()
 
 
 def render_json(*runs: Run) -> str:

@@ -24,8 +24,8 @@ from harness.system.plugins import installed_formats
 __all__ = ["expand", "read_run", "read_runs"]
 
 FOREIGN = frozenset(
-    {"_lzma", "lzma", "zlib", "zstandard", "_zstd", "aiohttp", "botocore", "s3fs", "gcsfs"}
-    | {"adlfs", "azure", "google", "requests", "urllib3"}
+    {"_lzma", "lzma", "zlib", "backports", "compression", "zstd", "zstandard", "_zstd"}
+    | {"adlfs", "aiohttp", "azure", "botocore", "gcsfs", "google", "requests", "s3fs", "urllib3"}
 )
 """Packages whose exceptions mean a damaged archive or an unreachable place."""
 BLOCK_BYTES = 1 << 22

@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness.errors import BaselineError
 from harness.log.facts import CONFIG, FACTS, RunFacts
 from harness.log.run import Run, Series
 from harness.log.shown import shown
+from harness.storage.series_table import COLUMNS, Block, read_blocks
 
 FORMAT_VERSION = 1
 TOML = "baseline.toml"
@@ -31,7 +30,6 @@ SEAL = "seal"
 SERIES_NAME = re.compile(r"series(?:-[0-9a-f]{16})?\.csv(?:\.xz)?")
 """The name of a file of figures. `record` adds a part of the hash if `series.csv` is in use."""
 _HASH = re.compile(r"[0-9a-f]{64}")
-COLUMNS = ["run", "rank", "step", "name", "value"]
 RESTORE = "Restore it from version control, or record it again."
 
 
@@ -205,50 +203,36 @@ def runs_of(recording: Recording, figures: bytes) -> tuple[Run, ...]:
     """
     source = str(recording.series_path)
     try:
-        return _runs_of(recording, figures)
-    except BaselineError:
-        raise
-    except Exception as error:  # pandas and numpy raise many types for a damaged table
+        blocks = read_blocks(figures)
+        _check_runs(recording, blocks)
+        return tuple(
+            _run(recording, entry, [block for block in blocks if block.run == index])
+            for index, entry in enumerate(recording.meta["runs"])
+        )
+    except (ValueError, OverflowError, csv.Error) as error:
         msg = f"is not a table of the recorded runs: {error!s:.200}. {RESTORE}"
         raise BaselineError(msg, source=source) from error
 
 
-def _runs_of(recording: Recording, figures: bytes) -> tuple[Run, ...]:
-    import pandas as pd  # noqa: PLC0415  (takes 0.5 s, and only recordings need it)
-
-    kinds = {"run": np.int64, "rank": np.int64, "step": np.int64, "value": str, "name": str}
-    table = pd.read_csv(io.BytesIO(figures), dtype=kinds, keep_default_na=False)
-    if list(table.columns) != COLUMNS:
-        msg = f"has the columns {list(table.columns)!r:.100}; expected {COLUMNS}. {RESTORE}"
-        raise BaselineError(msg, source=str(recording.series_path))
-    table["value"] = [float(text) for text in table["value"]]  # pandas' parser may round wrongly
-    entries = recording.meta["runs"]
-    numbers = set(table["run"].unique().tolist())
-    if numbers != set(range(len(entries))) or (table["rank"] < 0).any():
+def _check_runs(recording: Recording, blocks: Sequence[Block]) -> None:
+    numbers, entries = {block.run for block in blocks}, recording.meta["runs"]
+    if numbers != set(range(len(entries))) or any(block.rank < 0 for block in blocks):
         msg = f"holds {len(numbers)} runs, {TOML} has {len(entries)}, or a rank below 0. {RESTORE}"
         raise BaselineError(msg, source=str(recording.series_path))
+
+
+def _run(recording: Recording, entry: Mapping[str, Any], blocks: Sequence[Block]) -> Run:
     units = recording.meta.get("units", {})
-    runs = []
-    for index, entry in enumerate(entries):
-        rows = table[table["run"] == index]
-        groups: Any = rows.groupby(["rank", "name"], sort=False)
-        series = tuple(
-            _series(str(key), int(rank), part["step"].to_numpy(), part["value"], units)
-            for (rank, key), part in groups
-        )
-        config = {CONFIG + key: value for key, value in entry.get("config", {}).items()}
-        runs.append(
-            Run(
-                source="/".join(filter(None, (recording.name, entry.get("folder"), entry["log"]))),
-                series=series,
-                facts=RunFacts(values_by_name={**entry.get("facts", {}), **config}),
-                formats=tuple(entry.get("formats", ())),
-                by_order=tuple(entry.get("by_order", ())),
-                sha256=entry["sha256"],
-                size_bytes=entry["size_bytes"],
-            )
-        )
-    return tuple(runs)
+    config = {CONFIG + key: value for key, value in entry.get("config", {}).items()}
+    return Run(
+        source="/".join(filter(None, (recording.name, entry.get("folder"), entry["log"]))),
+        series=tuple(_series(block, units) for block in blocks),
+        facts=RunFacts(values_by_name={**entry.get("facts", {}), **config}),
+        formats=tuple(entry.get("formats", ())),
+        by_order=tuple(entry.get("by_order", ())),
+        sha256=entry["sha256"],
+        size_bytes=entry["size_bytes"],
+    )
 
 
 def _column(series: Series) -> str:
@@ -262,13 +246,13 @@ def _from_column(text: str) -> tuple[str, int]:
     return (name, int(window)) if name and window.isdecimal() else (text, 1)
 
 
-def _series(key: str, rank: int, steps: Any, values: Any, units: Mapping[str, str]) -> Series:
-    name, window = _from_column(key)
+def _series(block: Block, units: Mapping[str, str]) -> Series:
+    name, window = _from_column(block.name)
     return Series(
         name=name,
-        rank=rank,
+        rank=block.rank,
         window=window,
-        unit=units.get(key, ""),
-        steps=steps,
-        values=np.asarray(values, dtype=np.float64),
+        unit=units.get(block.name, ""),
+        steps=block.steps,
+        values=block.values,
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from typing import IO, Any
 
 from harness.errors import ParseError
+from harness.extras import needs
 from harness.storage.bounded import Stream, full, size
 
 FLOOR_BYTES = 64 << 20
@@ -16,6 +17,8 @@ RATIO = 100
 """Largest ratio of decompression beyond that size. The text of logs compresses by 5 to 30."""
 AHEAD_BYTES = 1 << 16
 """Compressed bytes that are read ahead; few, so that the ratio is measured on the bytes in use."""
+ZSTD = "backports.zstd"
+"""Reads .zst before Python 3.14, whose standard library does. Other kinds need no package."""
 PATIENCE_S = 60.0
 """Seconds of decompression within which a line must end."""
 
@@ -35,8 +38,8 @@ def unpacked(
     from fsspec.utils import infer_compression  # noqa: PLC0415
 
     name = infer_compression(f"a{kind}")
-    if name not in compr:
-        msg = f"no decompressor for {kind} is installed; install zstandard"
+    if name is None:  # fsspec registers the kinds whose decompressor is installed
+        msg = f"a log packed as {kind}, which {needs(ZSTD)}"
         raise ParseError(msg, source=source)
     packed = _Packed(raw, seen, source)
     buffered = io.BufferedReader(packed, min(block, AHEAD_BYTES))

@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING
 from harness.comparison.result import PortResult
 from harness.comparison.trend import Entry
 from harness.errors import HarnessError, HistoryError
+from harness.extras import needs
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Row, Select
 
 WAIT_S = 30
 """Seconds that a check waits for another one that is writing to the same SQLite file."""
-EXTRA = "the history needs SQLAlchemy: install the harness with its extra, pip install '.[history]'"
-DRIVER = (
-    "PostgreSQL needs psycopg: install the harness with its extras, "
-    "pip install '.[history,postgres]'"
-)
+EXTRA = f"the history {needs('sqlalchemy')}"
+DRIVER = f"a history on PostgreSQL {needs('psycopg')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

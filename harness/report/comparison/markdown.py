@@ -10,8 +10,11 @@ from harness.report.escape import markdown, markdown_cell, markdown_line
 from harness.report.table import Table
 
 
-def render(comparison: Comparison, *, picture: str | None = None) -> str:
-    """Returns the report as Markdown; `picture` is the path of the plot, relative to the file."""
+def render(comparison: Comparison, *, picture: str | None = None, no_picture: str = "") -> str:
+    """Returns the report as Markdown; `picture` is the path of the plot, relative to the file.
+
+    If `no_picture` says why there is no plot, that sentence takes its place.
+    """
     verdict = str(comparison.verdict)
     lines = [
         f"# Port verdict: {verdict}",
@@ -20,7 +23,9 @@ def render(comparison: Comparison, *, picture: str | None = None) -> str:
         "",
     ]
     lines += _bullets(tables.reasons(comparison))
-    if picture:
+    if no_picture:
+        lines += [f"{markdown(no_picture[0].upper() + no_picture[1:])}.", ""]
+    elif picture:
         lines += [f"![loss curves, their relative error and the judged window]({picture})", ""]
     if comparison.judgement.findings:
         lines += _table(tables.rules_table(comparison))
