@@ -290,3 +290,28 @@ def test_a_series_that_is_spread_over_the_table_is_one_block():
 def test_a_damaged_table_of_figures_is_refused(bad):
     with pytest.raises((ValueError, OverflowError, csv.Error)):
         read_blocks(bad)
+
+
+def documented() -> dict[str, set[str]]:
+    """The extras of each dependency in the table of the page on the architecture."""
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    section = page.split("## Dependencies", 1)[1].split("\n## ", 1)[0]
+    rows = re.findall(r"^\| ([\w.-]+) \| (core|`[^|]+`) \| [^|]+ \| \S[^|]* \|$", section, re.M)
+    return {name: set(re.findall(r"[\w-]+", where)) for name, where in rows}
+
+
+def test_every_dependency_has_its_reason_in_the_documentation():
+    optional = PROJECT["optional-dependencies"]
+    stated: dict[str, set[str]] = {}
+    for where, wanted in [("core", PROJECT["dependencies"]), *optional.items()]:
+        if where not in {"all", "dev"}:
+            for requirement in wanted:
+                stated.setdefault(Requirement(requirement).name, set()).add(where)
+    assert documented() == stated
+
+
+def test_the_extra_all_names_every_extra_that_needs_no_torch():
+    optional = PROJECT["optional-dependencies"]
+    (whole,) = map(Requirement, optional["all"])
+    with_torch = {name for name, wanted in optional.items() if any("torch" in r for r in wanted)}
+    assert whole.extras == set(optional) - with_torch - {"all", "dev"}

@@ -33,7 +33,9 @@ def calibrate(
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Write calibration.csv and calibration.png into this folder.", metavar="DIR"
+            help="Write calibration.csv, and calibration.png with the extra plots, into this "
+            "folder.",
+            metavar="DIR",
         ),
     ] = None,
 ) -> None:
