@@ -1,15 +1,16 @@
 """What an installation costs: `python -m benchmarks.install [EXTRA ...] [--with pip|uv]`.
 
 Builds the wheel of this clone, installs it with the extras into a fresh virtual environment and
-prints the seconds and the size of each distribution. The first installation fills the cache of
-downloads, the second, into another fresh environment, is timed. `--with uv` needs uv on the path;
-it writes no compiled files, so its sizes are smaller.
+prints the size of each distribution, and the wall and processor seconds. The first installation
+fills the cache of downloads, the second, into another fresh environment, is timed. `--with uv`
+needs uv on the path; it writes no compiled files, so its sizes are smaller.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -31,17 +32,18 @@ def wheel(folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def installed(what: str, place: Path, *, tool: str) -> float:
-    """Returns the seconds in which `pip` or `uv` installs `what` into a new environment."""
+def installed(what: str, place: Path, *, tool: str) -> tuple[float, float]:
+    """Returns wall and processor seconds in which a tool installs `what` in a new environment."""
     subprocess.run((sys.executable, "-m", "venv", str(place)), check=True)
     python = str(place / "bin" / "python")
     commands = {
         "pip": (python, "-m", "pip", "install", "-q", "--disable-pip-version-check", what),
         "uv": ("uv", "pip", "install", "-q", "--python", python, what),
     }
-    begun = time.perf_counter()
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(commands[tool], check=True)
-    return time.perf_counter() - begun
+    wall_s, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def sizes(place: Path) -> dict[str, float]:
@@ -74,11 +76,12 @@ def main(words: list[str] | None = None) -> None:
         folder = Path(name)
         what = f"{wheel(folder)}{extras}"
         installed(what, folder / "first", tool=asked.tool)
-        seconds = installed(what, folder / "second", tool=asked.tool)
+        wall_s, cpu_s = installed(what, folder / "second", tool=asked.tool)
         table = sizes(folder / "second")
     for name, size in table.items():
         print(f"{size:8.1f} MB  {name}")
-    print(f"{sum(table.values()):8.1f} MB  in all; {asked.tool} took {seconds:.1f} s")
+    whole = f"{sum(table.values()):8.1f} MB  in all"
+    print(f"{whole}; {asked.tool} took {wall_s:.1f} s, {cpu_s:.1f} s of them on a processor")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import cli
+from benchmarks import cli, install
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = sorted(
@@ -43,3 +43,14 @@ def test_a_pair_that_is_not_judged_is_not_timed():
     (pair,) = [timed for timed in cli.TABLE if timed.statuses == cli.INCOMPARABLE]
     with pytest.raises(SystemExit, match=r"status 4, expected 0 or 1 or 3"):
         cli.once(cli.Timed(name="pair", command=pair.command))
+
+
+def test_the_size_of_a_distribution_is_that_of_its_files(tmp_path):
+    packages = tmp_path / "lib" / "python3.11" / "site-packages"
+    for name, size in (("Small_One", 3_000), ("large", 2_000_000), ("pip", 9_000)):
+        about = packages / f"{name}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (packages / f"{name}.py").write_bytes(b"#" * size)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (about / "RECORD").write_text(f"{name}.py,,\nabsent.py,,\n")
+    assert install.sizes(tmp_path) == {"large": 2.0, "small-one": 0.003}

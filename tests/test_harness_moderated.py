@@ -203,6 +203,7 @@ def test_the_level_is_a_probability():
 
 
 @pytest.mark.shared
+@pytest.mark.usefixtures("shared_data")
 def test_the_constants_and_the_rates_are_those_of_the_documentation():
     from benchmarks.few_runs import chosen, groups, healthy, measured, priors, share, wrong
     from harness.stats.seed_prior import PRIOR
