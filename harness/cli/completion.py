@@ -35,7 +35,7 @@ def completion(
 
     Example: harness completion bash
     """
-    from typer.completion import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     typer.echo(get_completion_script(prog_name="harness", complete_var=VARIABLE, shell=shell.value))
 
@@ -46,6 +46,6 @@ def answer_shells() -> None:
     Typer does so only for commands with its own options --install-completion, which change the
     user's start-up files.
     """
-    from typer.completion import completion_init
+    from typer.completion import completion_init  # type: ignore[attr-defined]
 
     completion_init()
