@@ -20,6 +20,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
+import schemas
 import typer.main
 
 import harness
@@ -39,6 +40,8 @@ REFERENCE = ROOT / "docs" / "reference"
 SCHEMA = ROOT / "docs" / "comparison.schema.json"
 LOCATED = ROOT / "docs" / "locate.schema.json"
 GATE = ROOT / "docs" / "gate.schema.json"
+PARSED = ROOT / "docs" / "parse.schema.json"
+HISTORY = ROOT / "docs" / "history.schema.json"
 ASKED = re.compile(r"<!-- generated: (?P<name>[\w-]+) -->.*?<!-- end -->", re.DOTALL)
 TYPES = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
@@ -61,7 +64,9 @@ def written(markdown: str) -> str:
 
 
 def main() -> None:
-    """Writes every page of the reference that the code has outgrown."""
+    """Writes the schemas, and every page of the reference that the code has outgrown."""
+    for schema in (schemas.ports(key_texts()), schemas.history()):
+        schemas.write(schema)
     for path in sorted(REFERENCE.glob("*.md")):
         before = path.read_text(encoding="utf-8")
         after = written(before)
@@ -302,10 +307,11 @@ def docstring(thing: Any) -> str:
     return re.sub(r"^(Args|Attributes|Raises|Returns):$", r"**\1**\n", text, flags=re.MULTILINE)
 
 
-def schema_keys(path: Path) -> str:
-    """The keys of a JSON document, nested ones with dots."""
+def schema_keys(path: Path, of: str = "") -> str:
+    """The keys of a JSON document, nested ones with dots; or those of a definition."""
     schema = json.loads(path.read_text(encoding="utf-8"))
-    rows = [(code(path), text) for path, text in walk(schema, schema, "")]
+    whole = schema["definitions"][of] if of else schema
+    rows = [(code(path), text) for path, text in walk(whole, schema, "")]
     return table(("key", "value"), rows)
 
 
@@ -323,8 +329,8 @@ def walk(node: dict[str, Any], schema: dict[str, Any], path: str) -> Iterator[tu
 
 def resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     """The definition that a node refers to, or itself."""
-    name = node.get("$ref", "").removeprefix("#/$defs/")
-    return {**schema["$defs"][name], **node} if name else node
+    home, _, name = node.get("$ref", "").removeprefix("#/").partition("/")
+    return {**schema[home][name], **node} if name else node
 
 
 def holds(node: dict[str, Any]) -> str:
@@ -373,6 +379,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "json": lambda: schema_keys(SCHEMA),
     "json-located": lambda: schema_keys(LOCATED),
     "json-gate": lambda: schema_keys(GATE),
+    "json-history": lambda: schema_keys(HISTORY),
+    "json-parse": lambda: schema_keys(PARSED, "run"),
     "kubernetes": lambda: quoted("examples/clusters/kubernetes.yaml"),
     "manifest": manifest_keys,
     "python": python_names,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -9,7 +10,11 @@ from harness.system.running import run
 
 
 def _load() -> Callable[..., object]:
+    from harness.cli.completion import VARIABLE, answer_shells  # noqa: PLC0415
     from harness.cli.main import app  # noqa: PLC0415  (a broken dependency is an error of ours, too)
+
+    if VARIABLE in os.environ:
+        answer_shells()
 
     return app
 

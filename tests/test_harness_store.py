@@ -21,10 +21,10 @@ from harness.storage.baselines import (
     load_runs,
     open_recording,
     record,
-    recording_folders,
 )
 from harness.storage.inputs import load
 from harness.storage.logs import expand, read_run, read_runs
+from harness.storage.shelf import recording_folders
 from harness.storage.verifying import verify
 
 TEXT = header(seed=5) + records(decaying(60))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.completing import baseline_names
 from harness.errors import BaselineError, HarnessError, PolicyError
 from harness.log.wording import counted
 from harness.system.filenames import shortened, unfit
@@ -67,7 +68,8 @@ def baseline_add(
     from harness.storage.baselines import record
     from harness.storage.inputs import one_side
     from harness.storage.logs import expand, read_runs
-    from harness.storage.recording import SERIES_NAME, TOML
+    from harness.storage.recording import SERIES_NAME
+    from harness.storage.shelf import TOML
 
     reason = unfit(name)
     if reason:
@@ -114,7 +116,9 @@ def _in_list(recording: Recording) -> str:
 
 @baseline_app.command("show")
 def baseline_show(
-    name: Annotated[str, typer.Argument(help="Name of the baseline.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of the baseline.", autocompletion=baseline_names)
+    ],
     *,
     whole: Annotated[
         bool, typer.Option("--all", help="Show the facts and series of every run.")
@@ -181,7 +185,10 @@ def _noise_floor(recording: Recording) -> None:
 @baseline_app.command("verify")
 def baseline_verify(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Names of baselines. Default: all of them.")
+        list[str] | None,
+        typer.Argument(
+            help="Names of baselines. Default: all of them.", autocompletion=baseline_names
+        ),
     ] = None,
     *,
     logs: Annotated[
@@ -205,7 +212,9 @@ def baseline_verify(
 
 @baseline_app.command("seal")
 def baseline_seal(
-    name: Annotated[str, typer.Argument(help="Name of the baseline.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of the baseline.", autocompletion=baseline_names)
+    ],
     *,
     baselines: Baselines = SHELF,
 ) -> None:
@@ -233,7 +242,8 @@ def _each(
         HarnessError: the first error, after all baselines were visited.
     """
     from harness.report.escape import terminal
-    from harness.storage.baselines import open_recording, recording_folders
+    from harness.storage.baselines import open_recording
+    from harness.storage.shelf import recording_folders
 
     folders = [shelf / name for name in names] or recording_folders(shelf)
     errors: list[HarnessError] = []

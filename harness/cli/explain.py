@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.baseline import SHELF, Baselines
+from harness.cli.completing import fact_names
 from harness.cli.options import Baseline, Candidate, Pattern
 from harness.report import verdicts
 
@@ -23,7 +24,11 @@ def explain(
     rank: Annotated[int, typer.Option(min=0, help="Rank whose series is compared.")] = 0,
     allow: Annotated[
         str,
-        typer.Option(help="Facts that may differ, separated by commas, or all.", metavar="FACT,.."),
+        typer.Option(
+            help="Facts that may differ, separated by commas, or all.",
+            metavar="FACT,..",
+            autocompletion=fact_names,
+        ),
     ] = "",
     pattern: Pattern = None,
     baselines: Baselines = SHELF,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.baseline import SHELF, Baselines
+from harness.cli.completing import baseline_names, fact_names
 from harness.cli.options import JsonTo, Pattern
 from harness.errors import HistoryError, PolicyError
 from harness.gate.worse import Worse
@@ -26,7 +27,8 @@ def gate(
         str,
         typer.Argument(
             help="Good runs: a folder of logs, a quoted glob, logs separated by commas, or the "
-            "name of a recorded baseline. With --history, the name of a port."
+            "name of a recorded baseline. With --history, the name of a port.",
+            autocompletion=baseline_names,
         ),
     ],
     *,
@@ -64,6 +66,7 @@ def gate(
         typer.Option(
             help="Facts in which the runs may differ, separated by commas, or all.",
             metavar="FACT,..",
+            autocompletion=fact_names,
         ),
     ] = "",
     stored: Annotated[

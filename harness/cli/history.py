@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.completing import port_names
 from harness.cli.options import JsonTo, Where
 from harness.errors import HistoryError
 
@@ -24,7 +25,10 @@ LOOKED_AT = 200
 
 def history(
     port: Annotated[
-        str, typer.Argument(help="Name of the port. Default: all ports, one line each.")
+        str,
+        typer.Argument(
+            help="Name of the port. Default: all ports, one line each.", autocompletion=port_names
+        ),
     ] = "",
     *,
     where: Where = DEFAULT,

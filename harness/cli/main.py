@@ -11,6 +11,8 @@ import typer
 from harness.cli.baseline import SHELF, Baselines, baseline_app
 from harness.cli.calibrate import calibrate
 from harness.cli.check import check
+from harness.cli.completing import baseline_names, fact_names, rule_names
+from harness.cli.completion import completion
 from harness.cli.explain import explain
 from harness.cli.gate import gate
 from harness.cli.history import history as show_history
@@ -76,6 +78,7 @@ def compare(
             help="The port's runs, named in the same ways. Leave it out if BASELINE is a file that "
             "holds both sides (two blocks of losses, `=== CUDA ===` and `=== SDAA ===`).",
             show_default=False,
+            autocompletion=baseline_names,
         ),
     ] = None,
     *,
@@ -93,7 +96,8 @@ def compare(
             "to require more rules. `harness rules` lists them. Default: same-start if "
             "all logs state the same start; otherwise seed-variation if the baseline has 5 seeds "
             "or more (equivalence must not fail either if the candidate has 5 runs or more), "
-            "otherwise moderated."
+            "otherwise moderated.",
+            autocompletion=rule_names,
         ),
     ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Judge the last N common steps.")] = None,
@@ -125,6 +129,7 @@ def compare(
             help="Facts that may differ, separated by commas, or all. series.NAME and ranks waive "
             "series and ranks that the candidate does not log.",
             metavar="FACT,..",
+            autocompletion=fact_names,
         ),
     ] = "",
     json_to: JsonTo = "",
@@ -243,6 +248,7 @@ app.command()(explain)
 app.command(cls=Locate)(locate)
 app.command()(calibrate)
 app.command()(gate)
+app.command()(completion)
 
 
 @app.command()

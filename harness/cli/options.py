@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.cli.completing import baseline_names
 from harness.ports.outputs import OUTPUTS
 
 Baseline = Annotated[
@@ -17,12 +18,13 @@ Baseline = Annotated[
     typer.Argument(
         help="The GPU's runs: a log, logs separated by commas, a quoted glob, a folder with one "
         "log per seed, the name of a recorded baseline, - for standard input, or a URL (at most "
-        "120 s and 8 GiB; 10 s for each answer)."
+        "120 s and 8 GiB; 10 s for each answer).",
+        autocompletion=baseline_names,
     ),
 ]
 Candidate = Annotated[
     str,
-    typer.Argument(help="The port's runs, named in the same ways."),
+    typer.Argument(help="The port's runs, named in the same ways.", autocompletion=baseline_names),
 ]
 JsonTo = Annotated[
     str,

@@ -16,7 +16,7 @@ from harness.storage.event_files import NAME
 from harness.storage.inputs import BASELINES
 from harness.storage.logs import expand
 from harness.storage.places import is_url, parts_of
-from harness.storage.recording import TOML
+from harness.storage.shelf import TOML
 
 Content = tuple[tuple[str, str], ...]
 """Paths, each with the SHA-256 of its content."""

@@ -1,4 +1,4 @@
-"""Opens, lists, reads and writes recorded baselines.
+"""Opens, reads and writes recorded baselines.
 
 A recording is written atomically. The figures and `baseline.toml` are first written beside their
 place and synced to disk. The new figures get a file name that is not in use, so the old recording
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import os
 import shutil
 import stat
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,6 @@ from harness.storage.recording import (
     RESTORE,
     SEAL,
     SERIES_NAME,
-    TOML,
     Recording,
     check_meta,
     entries_of,
@@ -36,6 +34,7 @@ from harness.storage.recording import (
     seal_of,
     units_of,
 )
+from harness.storage.shelf import TOML, recording_folders
 from harness.system.toml_text import BASELINE_BYTES, TomlError, loads, read_toml
 from harness.system.whole import guarded, move, replace_with, stays_inside, write_beside
 
@@ -93,19 +92,6 @@ def open_unsealed(folder: Path) -> Recording:
         raise BaselineError(msg, source=str(path)) from error
     check_meta(meta, source=str(path))
     return Recording(folder=folder, meta=meta)
-
-
-def recording_folders(folder: Path) -> list[Path]:
-    """Returns the folders of the recordings in a folder, sorted by name, damaged ones included."""
-    try:
-        inner = sorted(folder.iterdir())
-    except OSError:
-        return []
-    return [
-        path
-        for path in inner
-        if not path.name.startswith(".") and os.path.lexists(path / TOML)  # even a broken link
-    ]
 
 
 def record(

@@ -23,9 +23,9 @@ from harness.log.facts import CONFIG, FACTS, RunFacts
 from harness.log.run import Run, Series
 from harness.log.shown import shown
 from harness.storage.series_table import COLUMNS, Block, read_blocks
+from harness.storage.shelf import TOML
 
 FORMAT_VERSION = 1
-TOML = "baseline.toml"
 SEAL = "seal"
 SERIES_NAME = re.compile(r"series(?:-[0-9a-f]{16})?\.csv(?:\.xz)?")
 """The name of a file of figures. `record` adds a part of the hash if `series.csv` is in use."""

@@ -16,7 +16,8 @@ from harness.storage.baselines import (
     spread_of,
 )
 from harness.storage.logs import expand, read_runs
-from harness.storage.recording import TOML, Recording
+from harness.storage.recording import Recording
+from harness.storage.shelf import TOML
 
 RUN = " [run "
 """Separates the name of a table from the label of a run in it."""
