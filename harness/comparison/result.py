@@ -203,6 +203,7 @@ def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
         qualifier=qualifier(comparison),
         p_value=p_value,
         level=level,
+        better=comparison.better.short if comparison.better else "",
         curve_steps=steps,
         baseline_curve=base,
         candidate_curve=cand,
