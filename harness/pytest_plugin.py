@@ -2,7 +2,8 @@
 
 pytest collects a test per port and rule from a file named ports.toml, and from another .toml file
 with a [[port]] if the command line names it. Any verdict other than `pass` fails the test; its text
-is the finding's table.
+is the finding's table. Of a port with several attempts, each must pass. A port in quarantine does
+not fail: pytest reports it as an expected failure.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.comparison.pipeline import Comparison
+    from harness.comparison.quarantine import Quarantine
     from harness.ports.manifest import Port
 
 MANIFEST = "ports.toml"
@@ -83,18 +85,31 @@ class ManifestFile(pytest.File):
 
 
 class SharedComparison:
-    """The comparison of a port, made once for all its rules."""
+    """The comparisons of a port, one per attempt, made once for all its rules."""
 
     def __init__(self, port: Port, root: Path) -> None:
-        self._port = port
+        self.port = port
         self._root = root
 
     @cached_property
-    def comparison(self) -> Comparison:
-        """The comparison. Raises HarnessError if the logs cannot be read or aligned."""
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """The comparisons. Raises HarnessError if the logs cannot be read or aligned."""
         from harness.ports.manifest import compare_port
 
-        return compare_port(self._port, self._root)
+        return tuple(compare_port(attempt, self._root) for attempt in self.port.tries())
+
+    @cached_property
+    def terms(self) -> Quarantine | None:
+        """The quarantine of the port, with the day of the test; None without a quarantine."""
+        import os
+        from dataclasses import replace
+
+        from harness.system.today import today
+
+        entry = self.port.quarantine
+        if entry is None:
+            return None
+        return replace(entry.terms(), checked=today(os.environ).isoformat())
 
 
 class PortFailedError(Exception):
@@ -112,12 +127,33 @@ class PortItem(pytest.Item):
 
     def runtest(self) -> None:
         """Fails unless the port is comparable, the data suffice, and the rule passes."""
+        from harness.comparison.quarantine import sentence
+
+        terms = self._shared.terms
+        if terms is None:
+            self._judge()
+            return
+        try:
+            self._judge()
+        except (PortFailedError, HarnessError) as error:
+            said = sentence(terms, "fail")
+            if terms.active:
+                pytest.xfail(f"{said}; {str(error).splitlines()[0]}")
+            msg = f"{said}\n{error}"
+            raise PortFailedError(msg) from error
+        self.add_report_section("call", "quarantine", sentence(terms, "pass"))
+
+    def _judge(self) -> None:
+        """Raises PortFailedError if an attempt does not pass; its text says how many do not."""
         from harness.report.comparison import failure
 
-        comparison = self._shared.comparison
-        message = failure.of_rule(comparison, self._index)
-        if message:
-            raise PortFailedError(message)
+        messages = [failure.of_rule(c, self._index) for c in self._shared.comparisons]
+        failed = [message for message in messages if message]
+        if not failed:
+            return
+        several = len(messages) > 1
+        head = f"{len(failed)} of {len(messages)} attempts do not pass\n" if several else ""
+        raise PortFailedError(head + failed[0])
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """Returns the finding's table, or the one-line message of a user's error."""

@@ -128,7 +128,8 @@ def baseline_show(
     """Show a baseline's provenance, noise floor, facts, and differences between its runs.
 
     Of a start (`baseline add --same-start`), shows the envelope of rounding by step and the
-    smallest deviation that it notices.
+    smallest deviation that it notices. Of a baseline that `harness accept` recorded, shows what it
+    replaces and why, back to the first.
 
     Example: harness baseline show ccnet_gpu
     """
@@ -137,10 +138,12 @@ def baseline_show(
     from harness.report.escape import terminal
     from harness.report.screen import console
     from harness.storage.baselines import load_runs, open_recording
+    from harness.storage.replaced import told
 
     recording = open_recording(baselines / name)
     for line in (f"{recording.name}: {recording.meta.get('description', '')}",
-                 f"origin: {recording.meta.get('origin', '')}"):  # fmt: skip
+                 f"origin: {recording.meta.get('origin', '')}",
+                 *told(recording)):  # fmt: skip
         typer.echo(terminal(line))
     runs = load_runs(recording)
     _floor(recording, runs)

@@ -13,6 +13,7 @@ from harness.cli.options import FalseDiscoveries, Quiet, Where, with_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from harness.cli.judging import Judge
     from harness.comparison.result import PortResult
@@ -78,11 +79,14 @@ def check(
 
     Example: harness check ports.toml --report reports --junit junit.xml
     """
+    import os
+
     from harness.cli.finish import check_share, finish, refuse_overwriting
     from harness.cli.judging import judge_all, remove_left
     from harness.errors import PolicyError
     from harness.ports.journal import Journal
     from harness.ports.shards import deal, parse_shard
+    from harness.system.today import today
 
     part = parse_shard(shard) if shard else None
     if part is not None and outputs:
@@ -95,8 +99,9 @@ def check(
     if part is None and shards != SHARDS:
         msg = f"--shards {shards} without --shard I/N; name the shard to judge"
         raise PolicyError(msg)
+    day = today(os.environ)
     judge = _judge(executor, limit)
-    every = _tasks(manifest, report)
+    every = _tasks(manifest, report, day)
     refuse_overwriting([manifest], outputs, kind="the manifest")
     tasks = every
     if part is not None:
@@ -110,10 +115,10 @@ def check(
             typer.echo(f"note: results cannot be kept for --resume: {journal.unwritable}", err=True)
         results = judge_all(tasks, judge, journal, index=None if part else report)
     if part is not None:
-        _write_results(every, results, part, shards / part.file_name)
+        _write_results(every, results, part, shards / part.file_name, day)
     journal.finish()
     if part is not None:
-        _end_shard(results, part, len(every), report=report, quiet=quiet)
+        _end_shard(results, part, len(every), day, report=report, quiet=quiet)
     finish(
         results,
         report=report,
@@ -121,6 +126,7 @@ def check(
         history=history,
         quiet=quiet,
         false_discoveries=false_discoveries,
+        today=day,
     )
 
 
@@ -141,12 +147,12 @@ def _judge(executor: str, limit: float | None) -> Judge:
     return partial(check_by_executor, make=load(executor))
 
 
-def _tasks(manifest: Path, report: Path | None) -> list[Task]:
+def _tasks(manifest: Path, report: Path | None, day: date) -> list[Task]:
     """Returns a task for every port of a manifest."""
     from harness.ports.check import Task
     from harness.ports.manifest import entry_lines, read_manifest
 
-    ports = read_manifest(manifest).port
+    ports = read_manifest(manifest, today=day).port
     return [
         Task(port=p, manifest=manifest, line=n, report=report / p.name if report else None)
         for p, n in zip(ports, entry_lines(manifest, len(ports)), strict=True)
@@ -162,7 +168,7 @@ def _remove_results(path: Path) -> None:
 
 
 def _write_results(
-    every: Sequence[Task], results: Sequence[PortResult], part: Shard, path: Path
+    every: Sequence[Task], results: Sequence[PortResult], part: Shard, path: Path, day: date
 ) -> None:
     import os
 
@@ -178,6 +184,7 @@ def _write_results(
         ShardResults(
             check=check_of(every, commit=commit, environ=os.environ),
             shard=part,
+            date=day.isoformat(),
             results=tuple(
                 Placed(place=n, report=data_hash(r) if (r := every[n].report) else "", result=found)
                 for n, found in placed
@@ -187,12 +194,20 @@ def _write_results(
 
 
 def _end_shard(
-    results: Sequence[PortResult], part: Shard, ports: int, *, report: Path | None, quiet: bool
+    results: Sequence[PortResult],
+    part: Shard,
+    ports: int,
+    day: date,
+    *,
+    report: Path | None,
+    quiet: bool,
 ) -> NoReturn:
     """Prints the results of a shard, and exits with the status of its worst port."""
     from harness.cli.finish import leave, missing_pictures, show
+    from harness.comparison.standing import dated
     from harness.log.wording import counted
 
+    results = dated(results, day)
     if results:
         show(results, quiet=quiet)
     else:

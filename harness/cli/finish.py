@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from harness.comparison.result import PortResult
+    from harness.comparison.trend import Entry
 
 Outputs = Mapping[str, Path]
 
@@ -21,11 +24,13 @@ def finish(
     outputs: Outputs,
     history: str,
     quiet: bool,
+    today: date,
     false_discoveries: float | None = None,
     commit: str | None = None,
 ) -> NoReturn:
     """Writes the outputs, the history and the index, prints the table, and exits.
 
+    `today` is the day of the check, which decides which quarantines are active.
     `false_discoveries` is the share of the failures that may be due to chance; None leaves all.
     `commit` is that of merged shards; otherwise it is that of the manifest's folder.
 
@@ -33,16 +38,22 @@ def finish(
         HarnessError: the first output that could not be written, after the table was printed.
     """
     from harness.comparison import fleet
+    from harness.comparison.flaky import with_earlier
+    from harness.comparison.standing import dated
     from harness.errors import HarnessError
-    from harness.ports.publish import publish
+    from harness.ports.publish import commit_of_check, publish
 
     if false_discoveries is not None:
         results = fleet.controlled(results, false_discoveries)
-    errors = []
+    own = dated(results, today)  # the history keeps what this check saw, and not its repetitions
     no_picture = missing_pictures(results, report)
     environ = _environ(pictures=not no_picture)
+    if history and commit is None:
+        commit = commit_of_check(own, environ)
+    results = with_earlier(own, earlier_checks(history, commit or ""), commit or "")
+    errors = []
     try:
-        publish(results, outputs=outputs, history=history, environ=environ, commit=commit)
+        publish(results, own=own, outputs=outputs, history=history, environ=environ, commit=commit)
     except HarnessError as error:
         errors.append(error)
     if report is not None:
@@ -80,6 +91,24 @@ def _environ(*, pictures: bool) -> Mapping[str, str]:
     return {name: value for name, value in os.environ.items() if pictures or name != PICTURES}
 
 
+def earlier_checks(history: str, commit: str) -> Mapping[str, Sequence[Entry]]:
+    """Returns the earlier checks of a commit by port; empty if the history cannot be read.
+
+    The check reports an unreadable history when it appends its results.
+    """
+    from harness.comparison.flaky import is_clean
+    from harness.errors import HarnessError
+    from harness.ports.history.store import open_history
+
+    if not history or not is_clean(commit):
+        return {}
+    try:
+        with open_history(history) as store:
+            return store.of_commit(commit)
+    except HarnessError:
+        return {}
+
+
 def check_share(false_discoveries: float | None) -> None:
     """Refuses a share of false failures that is out of range, before any work.
 
@@ -104,10 +133,11 @@ def show(results: Sequence[PortResult], *, quiet: bool) -> None:
 
 
 def leave(results: Sequence[PortResult]) -> NoReturn:
-    """Exits with the status of the worst port; with 0 if there is no port."""
+    """Exits with the status of the worst port that is not in quarantine; with 0 without any."""
+    from harness.comparison.standing import deciding
     from harness.report import verdicts
 
-    worst = verdicts.worst(result.verdict for result in results) if results else "pass"
+    worst = verdicts.worst(deciding(results)) if results else "pass"
     raise typer.Exit(verdicts.row(worst).exit_status)
 
 

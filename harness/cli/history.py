@@ -117,8 +117,12 @@ def _document(
     name: str, entries: Sequence[Entry], changes: Sequence[Change], last: int
 ) -> dict[str, Any]:
     """Returns a port's last N checks and its changes, each with the time and commit of a check."""
+    from harness.comparison.flaky import flakiness
+
+    known = flakiness(entries)
     return {
         "port": name,
+        "flaky": {"commits": known.commits, "flaky": known.flaky, "rate": known.rate},
         "runs": [
             {"when": e.when, "commit": e.commit, **dataclasses.asdict(e.result)}
             for e in entries[-last:]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.accept import accept
 from harness.cli.baseline import SHELF, Baselines, baseline_app
 from harness.cli.calibrate import calibrate
 from harness.cli.check import check
@@ -242,6 +243,7 @@ def parse(
 
 app.command()(check)
 app.command()(merge)
+app.command()(accept)
 app.command("history")(show_history)
 app.add_typer(baseline_app, name="baseline")
 app.command()(explain)

@@ -43,6 +43,8 @@ def merge(
 
     Example: harness merge shards --report reports --junit junit.xml
     """
+    from datetime import date
+
     from harness.cli.finish import check_share, finish, refuse_overwriting
     from harness.ports.merge import merge as merged
     from harness.ports.merge import shard_paths
@@ -59,4 +61,5 @@ def merge(
         quiet=quiet,
         false_discoveries=false_discoveries,
         commit=whole.commit,
+        today=date.fromisoformat(whole.date),
     )

@@ -11,6 +11,7 @@ from harness.align.comparable import Comparability, check_allow, compare_facts
 from harness.align.measure import Measures, measure
 from harness.align.start import parted, start_of, stated
 from harness.align.windows import interval
+from harness.comparison.better import Better, better_than_baseline
 from harness.comparison.judge import Evidence, Judgement, Policy, judge
 from harness.comparison.notes import notes_on, without_start
 from harness.errors import AlignmentError, PolicyError
@@ -33,7 +34,8 @@ class Comparison:
     `aligned` has the judged steps, `whole` all common steps. `notes` are remarks without influence
     on the verdict. `waived_schedules` are the differing schedules that the policy allows.
     `perturbed` are the perturbed runs of a given start, of the baseline and of the candidate; they
-    are in neither `baseline` nor `candidate`.
+    are in neither `baseline` nor `candidate`. `better` says by how much a failing candidate is
+    better than the baseline; None if it is not.
     """
 
     baseline: tuple[Run, ...]
@@ -47,6 +49,7 @@ class Comparison:
     notes: tuple[str, ...]
     waived_schedules: tuple[str, ...] = ()
     perturbed: tuple[tuple[Run, ...], tuple[Run, ...]] = ((), ())
+    better: Better | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -116,6 +119,11 @@ def compare(
         placing=BY_ORDER if aligned.by_order else "",
         advice=_name_the_rule(base, cand) if whole.start is None else (),
     )
+    judged = without_schedules(aligned)
+    judgement = judge(judged, rows, policy, evidence, scope=_scope(aligned, base))
+    better = better_than_baseline(judged, judgement)
+    if better is not None:
+        judgement = replace(judgement, reasons=(*judgement.reasons, better.sentence))
     return Comparison(
         baseline=base,
         candidate=cand,
@@ -124,9 +132,8 @@ def compare(
         aligned=aligned,
         whole=whole,
         measures=measure(aligned),
-        judgement=judge(
-            without_schedules(aligned), rows, policy, evidence, scope=_scope(aligned, base)
-        ),
+        judgement=judgement,
+        better=better,
         waived_schedules=schedules.waived,
         perturbed=(ours, theirs),
         notes=(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from harness.align.measure import relative_difference as measured_difference
 from harness.align.thinning import stretches
 from harness.comparison.pipeline import Comparison
+from harness.comparison.quarantine import Quarantine
 from harness.errors import HarnessError
 from harness.log.shown import shown
 from harness.log.wording import counted
@@ -39,6 +40,16 @@ class RuleResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """The result of an attempt of a port. `name` is its logs, or the earlier check that made it."""
+
+    name: str
+    verdict: str
+    reason: str = ""
+    relative_difference: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PortResult:
     """The result of a port. JSON keeps it bit for bit.
 
@@ -50,7 +61,9 @@ class PortResult:
     `started` is ISO 8601 in UTC. `qualifier` says what limits a pass, see the function of that
     name. `p_value` is the smallest level at which the tests among the rules would fail the port,
     and `level` the level at which they do; both are None if no test ran, or if something else than
-    a test failed the port.
+    a test failed the port. `attempts` are all attempts if there are several; the other fields are
+    then those of the worst. `quarantine` has its terms and the day of the check. `better` says by
+    how much a failing candidate is better than the baseline; empty if it is not.
     """
 
     port: str
@@ -72,11 +85,26 @@ class PortResult:
     qualifier: str = ""
     p_value: float | None = None
     level: float | None = None
+    attempts: tuple[Attempt, ...] = ()
+    quarantine: Quarantine | None = None
+    better: str = ""
+
+    @property
+    def flaky(self) -> bool:
+        """Whether an attempt failed and another passed."""
+        return {Verdict.FAIL, Verdict.PASS} <= {attempt.verdict for attempt in self.attempts}
+
+    @property
+    def held(self) -> bool:
+        """Whether a quarantine keeps the verdict from deciding the exit status."""
+        quarantined = self.quarantine is not None and self.quarantine.active
+        return quarantined and self.verdict != Verdict.PASS
 
     @property
     def marked(self) -> str:
-        """The verdict for tables, with a star if it is qualified."""
-        return f"{self.verdict} *" if self.qualifier else self.verdict
+        """The verdict for tables: with a star if it is qualified, and what the port is besides."""
+        star = f"{self.verdict} *" if self.qualifier else self.verdict
+        return ", ".join((star, *(["flaky"] * self.flaky), *(["quarantined"] * self.held)))
 
     def to_json(self) -> str:
         """Returns the result as one line of JSON."""
@@ -92,6 +120,9 @@ class PortResult:
         try:
             entry = json.loads(text)
             rules = tuple(_rule_of(rule) for rule in entry["rules"])
+            attempts = tuple(Attempt(**attempt) for attempt in entry.get("attempts", ()))
+            terms = entry.get("quarantine")
+            quarantine = None if terms is None else Quarantine.from_entry(terms)
             known = {field.name: field for field in dataclasses.fields(cls)}
             if "effect" in entry:  # the name that earlier versions stored
                 entry.setdefault("relative_difference", entry["effect"])
@@ -100,7 +131,8 @@ class PortResult:
                 for name, value in entry.items()
                 if name in known  # a newer version may have added fields
             }
-            result = cls(**(given | {"rules": rules}))
+            nested = {"rules": rules, "attempts": attempts, "quarantine": quarantine}
+            result = cls(**(given | nested))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             msg = f"not the result of a port: {type(error).__name__} {error!s:.100}".rstrip()
             raise HarnessError(msg) from error
@@ -118,10 +150,13 @@ def _rule_of(entry: Any) -> RuleResult:
 def _misfits(result: PortResult) -> Iterator[str]:
     """Yields the fields that have another type than they should."""
     rules = [text for rule in result.rules for text in (rule.rule, rule.verdict, rule.reason)]
-    texts = (result.port, result.metric, result.manifest, result.started, result.tool_version)
+    rules += [text for a in result.attempts for text in (a.name, a.verdict, a.reason)]
+    texts = [result.port, result.metric, result.manifest, result.started, result.tool_version]
+    texts.append(result.better)
     if not all(isinstance(text, str) for text in (*texts, *rules, *_tuple(result.reasons))):
         yield "a text field is not text"
     words = {result.verdict, *(rule.verdict for rule in result.rules)}
+    words |= {attempt.verdict for attempt in result.attempts}
     if unknown := words - {*Verdict, ERROR}:
         yield f"unknown verdict {sorted(unknown)[0]!r:.40}"
     curves = (result.baseline_curve, result.candidate_curve)
@@ -131,6 +166,7 @@ def _misfits(result: PortResult) -> Iterator[str]:
         result.relative_difference,
         result.p_value,
         result.level,
+        *(attempt.relative_difference for attempt in result.attempts),
         *(v for curve in curves for v in _tuple(curve)),
     )
     # `isinstance` would accept JSON's true as a count; a database column has 64 bits.
@@ -167,6 +203,7 @@ def judged(port: str, comparison: Comparison, **where: Any) -> PortResult:
         qualifier=qualifier(comparison),
         p_value=p_value,
         level=level,
+        better=comparison.better.short if comparison.better else "",
         curve_steps=steps,
         baseline_curve=base,
         candidate_curve=cand,

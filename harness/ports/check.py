@@ -16,6 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.comparison.flaky import joined
+from harness.comparison.pipeline import Comparison
+from harness.comparison.quarantine import Quarantine
 from harness.comparison.result import ERROR, PortResult, RuleResult, judged
 from harness.errors import HarnessError
 from harness.ports.evidence import Content, judged_on, recorded
@@ -59,25 +62,68 @@ def check_port(task: Task) -> Checked:
     """Returns the result of one port. Any error is a result with the verdict `error`."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
     begun = time.monotonic()
+    tries = [_attempt(replace(task, port=port)) for port in task.port.tries()]
+    names = [port.candidate for port in task.port.tries()]
+    result = joined(names, [tried.result for tried in tries])
+    worst = next((t for t in tries if t.result.verdict == result.verdict), tries[0])
+    if task.report is not None and worst.comparison is not None:
+        result = _reported(task, task.report, worst.comparison, result)
+    elapsed = round(time.monotonic() - begun, 3)
+    where: dict[str, Any] = {
+        "manifest": str(task.manifest),
+        "line": task.line,
+        "quarantine": _terms(task.port),
+    }
+    version = tool_version()
+    result = replace(result, **where, started=started, elapsed_s=elapsed, tool_version=version)
+    return Checked(task=task, result=result, seen=_seen(tries))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tried:
+    """An attempt with its result; `comparison` is None, and `seen` too, if it is an error."""
+
+    result: PortResult
+    comparison: Comparison | None = None
     seen: Content | None = None
+
+
+def _seen(tries: Sequence[_Tried]) -> Content | None:
+    """Returns the content of all attempts; None if that of any is uncertain."""
+    parts = [tried.seen for tried in tries]
+    return None if None in parts else tuple(pair for part in parts for pair in part or ())
+
+
+def _attempt(task: Task) -> _Tried:
     root = task.manifest.parent
     try:
         before = recorded(task.port, root)
         comparison = compare_port(task.port, root)
-        seen = judged_on(comparison, task.port, root, before)
-        result = judged(task.port.name, comparison)
-        if task.report is not None:
-            command = f"harness check {shlex.quote(str(task.manifest))}"
-            save_report(comparison, task.report, command=command, owner=owner_of(task))
+        return _Tried(
+            result=judged(task.port.name, comparison),
+            comparison=comparison,
+            seen=judged_on(comparison, task.port, root, before),
+        )
     except HarnessError as error:
-        result = failed(task, str(error))
+        return _Tried(result=failed(task, str(error)))
     except Exception as error:  # a bug of this program must not hide the other ports' verdicts
-        result = failed(task, internal(error))
-    elapsed = round(time.monotonic() - begun, 3)
-    where: dict[str, Any] = {"manifest": str(task.manifest), "line": task.line}
-    version = tool_version()
-    result = replace(result, **where, started=started, elapsed_s=elapsed, tool_version=version)
-    return Checked(task=task, result=result, seen=seen)
+        return _Tried(result=failed(task, internal(error)))
+
+
+def _reported(task: Task, folder: Path, comparison: Comparison, result: PortResult) -> PortResult:
+    """Writes the report of a port, and returns its result, or the error of writing."""
+    command = f"harness check {shlex.quote(str(task.manifest))}"
+    try:
+        save_report(comparison, folder, command=command, owner=owner_of(task))
+    except HarnessError as error:
+        return failed(task, str(error))
+    except Exception as error:  # as above
+        return failed(task, internal(error))
+    return result
+
+
+def _terms(port: Port) -> Quarantine | None:
+    return port.quarantine.terms() if port.quarantine is not None else None
 
 
 def owner_of(task: Task) -> str:
@@ -103,6 +149,7 @@ def failed(task: Task, message: str) -> PortResult:
         manifest=str(task.manifest),
         line=task.line,
         tool_version=tool_version(),
+        quarantine=_terms(task.port),
     )
 
 

@@ -27,7 +27,9 @@ def content(port: Port, root: Path) -> Content | None:
 
     None if the content may differ at the next reading (a URL, a pipe), or if a file is absent.
     """
-    return _absolute(_content(port, root, {}))
+    parts = [_absolute(_content(attempt, root, {})) for attempt in port.tries()]
+    whole = [pair for part in parts if part is not None for pair in part]
+    return None if None in parts else tuple(whole)
 
 
 def _absolute(pairs: Content | None) -> Content | None:

@@ -11,8 +11,10 @@ reason = "why these facts may differ"
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,9 +26,11 @@ from harness.comparison.pipeline import Comparison, compare
 from harness.errors import HarnessError, PolicyError
 from harness.parse.formats.pattern import compiled
 from harness.ports.manifest_words import of_document, of_entry, together
+from harness.ports.quarantine_entry import QuarantineEntry
 from harness.rules import RuleCall, parse_rule, rule_call
 from harness.storage.inputs import load_sides
 from harness.system.filenames import alike, shortened, unfit
+from harness.system.today import today as present_day
 from harness.system.toml_text import MANIFEST_BYTES, TomlError, read_toml
 
 LARGEST = 2**53
@@ -79,6 +83,12 @@ class Port(BaseModel):
             a pass; default 50, or 1 for a validation metric
         max_missing: fraction of the common steps that may be missing on one side
         pattern: your own log format, as a regular expression with named groups
+        attempts: further attempts of the candidate, such as repeated trainings of one commit, each
+            named as the candidate is. Every attempt is judged separately, and the worst verdict is
+            the port's. A port that fails in one attempt and passes in another is flaky
+        quarantine: a table with `owner`, `issue`, `until` (a date without quotes, at most 90 days
+            ahead) and `reason`; until that day the port is judged and reported, but does not decide
+            the exit status
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -98,6 +108,14 @@ class Port(BaseModel):
     last: Positive | None = None
     min_steps: Positive | None = None
     max_missing: Annotated[float, Field(ge=0, le=1)] = 0.0
+    attempts: Annotated[tuple[Place, ...], BeforeValidator(_tupled)] = ()
+    quarantine: QuarantineEntry | None = None
+
+    def tries(self) -> tuple[Port, ...]:
+        """Returns the port once for every attempt; the first is the candidate."""
+        update: dict[str, Any] = {"attempts": ()}
+        places = (self.candidate, *self.attempts)
+        return tuple(self.model_copy(update=update | {"candidate": place}) for place in places)
 
     def policy(self) -> Policy:
         """Returns the policy of this entry.
@@ -136,14 +154,17 @@ class Manifest(BaseModel):
     port: Annotated[tuple[Port, ...], Field(min_length=1)]
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, *, today: date | None = None) -> Manifest:
     """Returns the manifest in a file, with every policy checked.
+
+    `today` is the day of the check; by default it is that of the clock.
 
     Raises:
         PolicyError: the file cannot be read, is not TOML, or has an invalid entry. The message
             names the entry and the key, and lists up to ten mistakes.
     """
     source = str(path)
+    today = today or present_day(os.environ)
     content, text = _read(path)
     wrong = of_document(content)
     if wrong:
@@ -155,7 +176,7 @@ def read_manifest(path: Path) -> Manifest:
     for number, (entry, line) in enumerate(zip(entries, lines, strict=True), 1):
         try:
             port = Port.model_validate(dict(entry))
-            port.policy()
+            _check(port, today)
             ports.append(port)
         except ValidationError as error:
             mistakes += [(line, f"{_called(entry, number)}: {w}") for w in of_entry(error)]
@@ -166,6 +187,16 @@ def read_manifest(path: Path) -> Manifest:
         raise PolicyError(message, source=source, line=at)
     _check_names([port.name for port in ports], source)
     return Manifest.model_construct(port=tuple(ports))
+
+
+def _check(port: Port, today: date) -> None:
+    port.policy()
+    twice = [place for place, n in Counter((port.candidate, *port.attempts)).items() if n > 1]
+    if twice:
+        msg = f"names the attempt {shortened(twice[0])!r} twice; name each attempt once"
+        raise PolicyError(msg)
+    if port.quarantine is not None:
+        port.quarantine.check(today)
 
 
 def _check_names(names: Sequence[str], source: str) -> None:

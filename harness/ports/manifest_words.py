@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness.ports.quarantine_entry import of_quarantine
 from harness.system.filenames import shortened, unfit
 
 EXPECTED: Mapping[str, str] = MappingProxyType(
@@ -26,10 +27,12 @@ EXPECTED: Mapping[str, str] = MappingProxyType(
         "last": "a whole number of at least 1, such as last = 500",
         "min_steps": "a whole number of at least 1, such as min_steps = 20",
         "max_missing": "a fraction from 0 to 1, such as max_missing = 0.05",
+        "attempts": 'a list of logs, globs or folders, such as attempts = ["logs/again.log"]',
+        "quarantine": "a table [port.quarantine] with owner, issue, until and reason",
     }
 )
 """The kind of value that each key expects."""
-LISTS = ("rules", "allow")
+LISTS = ("rules", "allow", "attempts")
 SHOWN = 60
 """Longest value that a message quotes, in characters."""
 MOST = 10
@@ -42,6 +45,11 @@ def of_entry(error: ValidationError) -> list[str]:
     for detail in error.errors(include_url=False):
         place = detail["loc"]
         key = str(place[0]) if place else "entry"
+        if key == "quarantine":
+            part = str(place[1]) if len(place) > 1 else ""
+            said = of_quarantine(part, detail["type"], detail["input"])
+            messages.setdefault(f"{key}.{part}", said)
+            continue
         kind = detail["type"] if len(place) == 1 else "part"  # "part": inside the key's value
         messages.setdefault(key, _of_key(key, kind, detail["input"]))
     return list(messages.values())

@@ -30,10 +30,14 @@ CALLED = {"entries": "entries with SHA-256", "ports": "number of ports", "versio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """The results of a whole check in the order of the manifest, with the commit, if known."""
+    """The results of a whole check in the order of the manifest, with the commit, if known.
+
+    `date` is the newest day of a shard, so that a shard that is judged late extends no quarantine.
+    """
 
     results: tuple[PortResult, ...]
     commit: str
+    date: str = ""
 
 
 def shard_paths(places: Sequence[Path]) -> list[Path]:
@@ -69,7 +73,9 @@ def merge(paths: Iterable[Path], *, report: Path | None = None) -> Merged:
         for found, part in placed.values():
             _same_report(found.result, found.report, part, report)
     ordered = (placed[place][0].result for place in range(check.ports))
-    return Merged(results=tuple(ordered), commit=check.commit)
+    return Merged(
+        results=tuple(ordered), commit=check.commit, date=max(part.date for part in parts)
+    )
 
 
 def _same_check(parts: Sequence[ShardResults]) -> None:

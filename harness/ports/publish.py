@@ -30,10 +30,12 @@ def publish(
     history: str,
     environ: Mapping[str, str],
     commit: str | None = None,
+    own: Sequence[PortResult] | None = None,
 ) -> None:
     """Writes the requested files, the history and, on GitHub Actions, annotations and a summary.
 
-    `commit` is the commit of merged shards; otherwise it is that of the manifest's folder. An
+    `commit` is the commit of merged shards; otherwise it is that of the manifest's folder. `own`
+    are the results for the history, if earlier checks of the commit changed `results`. An
     output that cannot be written does not stop the others. Standard output comes last, because its
     reader may be gone.
 
@@ -47,7 +49,8 @@ def publish(
         if output.name in outputs
     ]
     if history:
-        jobs.append(lambda: _append(results, history, environ, commit))
+        kept = results if own is None else own
+        jobs.append(lambda: _append(kept, history, environ, commit))
     if environ.get("GITHUB_ACTIONS"):
         jobs += [lambda: _summary(placed, environ), lambda: _annotate(placed)]
     errors = [error for job in jobs if (error := _attempt(job)) is not None]
@@ -68,6 +71,12 @@ def commit_of(environ: Mapping[str, str], *, folder: Path) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
+
+
+def commit_of_check(results: Sequence[PortResult], environ: Mapping[str, str]) -> str:
+    """Returns the commit of a check, which is that of its manifest's folder."""
+    folder = Path(results[0].manifest).parent if results else Path()
+    return commit_of(environ, folder=folder)
 
 
 def _write(
@@ -118,7 +127,6 @@ def _append(
     from harness.ports.history.store import open_history  # noqa: PLC0415  (an extra)
 
     if commit is None:
-        folder = Path(results[0].manifest).parent if results else Path()
-        commit = commit_of(environ, folder=folder)
+        commit = commit_of_check(results, environ)
     with open_history(where) as history:
         history.append(results, commit=commit, when=datetime.now(UTC))

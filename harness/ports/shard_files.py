@@ -65,11 +65,15 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardResults:
-    """The results of a shard, in the order of the manifest. `source` is the path of its file."""
+    """The results of a shard, in the order of the manifest.
+
+    `date` is the day of the check (YYYY-MM-DD, UTC), `source` the path of the file.
+    """
 
     check: Check
     shard: Shard
     results: tuple[Placed, ...]
+    date: str = ""
     source: str = ""
 
 
@@ -94,7 +98,7 @@ def write_shard(path: Path, part: ShardResults) -> None:
     Raises:
         HarnessError: the file cannot be written.
     """
-    head = {"format": FORMAT, **asdict(part.check), **asdict(part.shard)}
+    head = {"format": FORMAT, **asdict(part.check), **asdict(part.shard), "date": part.date}
     entries: list[dict[str, object]] = [
         {"place": p.place, "report": p.report, "result": p.result.to_json()} for p in part.results
     ]
@@ -134,7 +138,8 @@ def _read(head: dict[str, Any], entries: Sequence[dict[str, Any]], source: str) 
         raise ParseError(msg, source=source)
     known = Check(**{name: head[name] for name in Check.__dataclass_fields__})
     shard = Shard(index=head["index"], count=head["count"])
-    texts = (known.manifest, known.entries, known.commit, known.run, known.version)
+    day = head.get("date", "")
+    texts = (known.manifest, known.entries, known.commit, known.run, known.version, day)
     counts = (known.ports, shard.index, shard.count)
     if not all(isinstance(text, str) for text in texts) or not all(type(n) is int for n in counts):
         raise _damaged("its head has a field of another type", source)
@@ -149,7 +154,7 @@ def _read(head: dict[str, Any], entries: Sequence[dict[str, Any]], source: str) 
         raise _damaged(error.message, source) from error
     if not all(type(r.place) is int and 0 <= r.place < known.ports for r in results):
         raise _damaged(f"it has a place beyond the {known.ports} ports of its manifest", source)
-    return ShardResults(check=known, shard=shard, results=results, source=source)
+    return ShardResults(check=known, shard=shard, results=results, date=day, source=source)
 
 
 def _digest(lines: Iterable[str]) -> str:

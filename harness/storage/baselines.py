@@ -95,9 +95,17 @@ def open_unsealed(folder: Path) -> Recording:
 
 
 def record(
-    folder: Path, runs: Sequence[Run], *, origin: str, description: str, replace: bool = False
+    folder: Path,
+    runs: Sequence[Run],
+    *,
+    origin: str,
+    description: str,
+    replace: bool = False,
+    replaces: Mapping[str, Any] | None = None,
 ) -> Recording:
     """Records runs in a folder, and returns the recording.
+
+    `replaces` is the table on the recording that this one replaces; see `harness/storage/replaced`.
 
     Raises:
         BaselineError: the folder holds a recording and `replace` is not set, there is no run, a
@@ -123,6 +131,7 @@ def record(
         "series": "series.csv.xz" if len(text) > PACK_ABOVE_BYTES else "series.csv",
         "series_sha256": hashlib.sha256(text).hexdigest(),
         "units": units_of(runs),
+        **({"replaces": dict(replaces)} if replaces else {}),
         **({"noise_floor": to_meta(floor)} if floor else {}),
         "runs": entries_of(runs),
     }

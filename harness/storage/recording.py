@@ -30,6 +30,17 @@ SEAL = "seal"
 SERIES_NAME = re.compile(r"series(?:-[0-9a-f]{16})?\.csv(?:\.xz)?")
 """The name of a file of figures. `record` adds a part of the hash if `series.csv` is in use."""
 _HASH = re.compile(r"[0-9a-f]{64}")
+TEXT: tuple[type, ...] = (str,)
+NUMBER: tuple[type, ...] = (int, float)
+COUNT: tuple[type, ...] = (int,)
+EXPECTED = {TEXT: "text", NUMBER: "a number", COUNT: "a whole number"}
+REPLACES = {
+    **dict.fromkeys(("baseline", "by", "on", "reason", "verdict", "why", "metric"), TEXT),
+    **dict.fromkeys(("old_mean", "new_mean"), NUMBER),
+    **dict.fromkeys(("old_runs", "new_runs"), COUNT),
+}
+"""The keys of the table `replaces`, with the type of each. It also has the `seal` of a replaced
+recording, or the list `sha256` of the replaced logs."""
 RESTORE = "Restore it from version control, or record it again."
 
 
@@ -101,10 +112,29 @@ def _top(meta: Mapping[str, Any]) -> Iterator[str]:
         yield f"series_sha256 is {meta['series_sha256']!r:.40}; expected 64 hexadecimal digits"
     if not isinstance(units, dict) or not all(isinstance(u, str) for u in units.values()):
         yield "units is not a table of names and units"
+    yield from _link(meta.get("replaces"))
     if not isinstance(meta.get("noise_floor", {}), dict):
         yield "noise_floor is not a table"
     if not isinstance(runs, list) or not runs or not all(isinstance(run, dict) for run in runs):
         yield "runs is not a list of entries [[runs]]"
+
+
+def _link(link: object) -> Iterator[str]:
+    """Yields mistakes of the table on the recording that this one replaces, if there is one."""
+    if link is None:
+        return
+    if not isinstance(link, dict):
+        yield "replaces is not a table"
+        return
+    for key, kinds in REPLACES.items():
+        value = link.get(key)
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            yield f"replaces.{key} is {value!r:.40}; expected {EXPECTED[kinds]}"
+    if "seal" in link and not _is_hash(link["seal"]):
+        yield f"replaces.seal is {link['seal']!r:.40}; expected 64 hexadecimal digits"
+    hashes = link.get("sha256", [])
+    if not isinstance(hashes, list) or not all(map(_is_hash, hashes)):
+        yield f"replaces.sha256 is {hashes!r:.40}; expected a list of hashes"
 
 
 def _entry(run: Mapping[str, Any], which: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ from harness.storage.baselines import (
 )
 from harness.storage.logs import expand, read_runs
 from harness.storage.recording import Recording
+from harness.storage.replaced import chain_lines
 from harness.storage.shelf import TOML
 
 RUN = " [run "
@@ -28,7 +29,8 @@ def verify(recording: Recording, *, logs: Path | None = None) -> list[str]:
 
     Each source log in `logs`, by default the recording's folder, is read again: its hash, series
     and facts must equal the recorded ones. A log in the recording's folder that is not recorded is
-    an error, because an entry was removed.
+    an error, because an entry was removed. Of a recording that replaces others, the seals of those
+    beside it are checked.
 
     Raises:
         BaselineError: something differs from the recording.
@@ -50,6 +52,7 @@ def verify(recording: Recording, *, logs: Path | None = None) -> list[str]:
             continue
         _check_log(path, recorded)
         lines.append(f"{recording.name}: {log} is the log that was recorded")
+    lines += chain_lines(recording)
     if logs is None:
         _check_none_is_cut(recording, by_log)
     return lines

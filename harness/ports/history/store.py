@@ -70,6 +70,19 @@ class History:
             found.setdefault(entry.result.port, []).append(entry)
         return {port: tuple(found[port]) for port in sorted(found)}
 
+    def of_commit(self, commit: str) -> dict[str, tuple[Entry, ...]]:
+        """The entries of every port that was checked at a commit, the oldest first."""
+        from harness.ports.history.schema import entries  # noqa: PLC0415
+
+        found: dict[str, list[Entry]] = {}
+        for entry in self._fetch(
+            entries.select()
+            .where(entries.c.commit == _plain(commit))
+            .order_by(entries.c.moment, entries.c.id)
+        ):
+            found.setdefault(entry.result.port, []).append(entry)
+        return {port: tuple(of_port) for port, of_port in found.items()}
+
     def close(self) -> None:
         """Closes the connections."""
         self.engine.dispose()

@@ -30,6 +30,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
         "tool": {"name": "ccnet-port-harness", "version": tool_version()},
         "verdict": str(comparison.verdict),
         "reasons": list(judgement.reasons),
+        "better": comparison.better and dataclasses.asdict(comparison.better),
         "metric": comparison.policy.metric,
         "baseline": _side(comparison.baseline, comparison.perturbed[0]),
         "candidate": _side(comparison.candidate, comparison.perturbed[1]),

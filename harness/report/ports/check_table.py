@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.comparison.result import ERROR, PortResult
+from harness.comparison.standing import remark
 from harness.report import sparkline, verdicts
 from harness.report.ports.oneline import counts, percent
 from harness.report.screen import words
@@ -48,10 +49,12 @@ def write(results: Sequence[PortResult], console: Console) -> None:
 
 def reasons(result: PortResult) -> tuple[str, ...]:
     """Returns why a port did not pass, the headline first, or what limits its pass."""
+    terms = remark(result)
+    first = (terms,) if terms else ()
     if result.verdict == Verdict.PASS:
-        return (f"pass, but {result.qualifier}",) if result.qualifier else ()
+        return (*first, *([f"pass, but {result.qualifier}"] if result.qualifier else []))
     headline = verdicts.row(result.verdict).headline
-    return (headline, *result.reasons) if headline else result.reasons
+    return (*first, *([headline] if headline else []), *result.reasons)
 
 
 def _cells(result: PortResult, marks: str) -> dict[str, Text]:

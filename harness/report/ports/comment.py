@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from harness.align.thinning import stretches
 from harness.comparison.result import PortResult
+from harness.comparison.standing import deciding, remark
 from harness.report import sparkline, verdicts
 from harness.report.escape import markdown, mermaid
 from harness.report.ports.oneline import counts, main_reason, percent, worst_first
@@ -29,7 +30,7 @@ def render(results: Sequence[PortResult], *, pictures: str = "", shown: int = SH
     """
     lines = [
         MARK,
-        f"### Ports: {verdicts.worst(r.verdict for r in results) if results else 'none'}",
+        f"### Ports: {verdicts.worst(deciding(results)) if results else 'none'}",
         "",
         counts(results),
         "",
@@ -53,17 +54,21 @@ def _row(result: PortResult) -> str:
     curves = sparkline.sparklines(result.baseline_curve, result.candidate_curve, width=CURVE)
     # Markdown collapses plain spaces, which are the gaps of a curve.
     drawn = "<br>".join(curve.replace(" ", "\N{FIGURE SPACE}") for curve in curves)
-    reason = main_reason(result)
+    reason = "; ".join(part for part in (remark(result), main_reason(result)) if part)
     reason = reason if len(reason) <= REASON else reason[: REASON - 1] + "…"
     but = f", but {markdown(result.qualifier)}" if result.qualifier else ""
     cells = (
         markdown(result.port),
-        f"**{result.verdict}**{but}",
+        f"**{result.verdict}**{_besides(result)}{but}",
         percent(result.relative_difference),
         drawn,
         markdown(reason),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _besides(result: PortResult) -> str:
+    return ", flaky" * result.flaky + ", quarantined" * result.held
 
 
 def _link(result: PortResult, pictures: str) -> list[str]:

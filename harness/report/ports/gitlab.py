@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from harness.comparison.result import PortResult
+from harness.comparison.standing import remark
 from harness.log.shown import masked
 from harness.report import verdicts
 from harness.report.escape import json, terminal
-from harness.report.ports.junit import cases
+from harness.report.ports.junit import Case, cases
 from harness.report.ports.oneline import percent
+from harness.rules import Verdict
+
+INFO = "info"
+"""The severity of a port in quarantine."""
+QUARANTINE = "quarantine"
+"""The name of the check that says that a quarantine hides nothing."""
 
 
 def render(results: Sequence[PortResult]) -> str:
@@ -28,17 +35,32 @@ def _issues(result: PortResult) -> list[dict[str, object]]:
         if result.relative_difference is not None
         else ""
     )
+    terms = remark(result)
+    said = f"{terms}: " if terms else ""
+    if terms and result.verdict == Verdict.PASS:
+        passing = Case(port=result.port, name=QUARANTINE, verdict=result.verdict, message=terms)
+        return [_issue(passing, f"{result.port}: {terms}", INFO, path, result.line)]
     return [
-        {
-            "description": _line(f"{result.port}: {case.verdict}{difference}: {case.message}"),
-            "check_name": terminal(case.name),
-            "fingerprint": _fingerprint(path, case.port, case.name, case.verdict),
-            "severity": verdicts.row(case.verdict).gitlab,
-            "location": {"path": path, "lines": {"begin": result.line}},
-        }
+        _issue(
+            case,
+            f"{result.port}: {said}{case.verdict}{difference}: {case.message}",
+            INFO if result.held else verdicts.row(case.verdict).gitlab,
+            path,
+            result.line,
+        )
         for case in cases(result)
         if verdicts.row(case.verdict).gitlab
     ]
+
+
+def _issue(case: Case, text: str, severity: str, path: str, line: int) -> dict[str, object]:
+    return {
+        "description": _line(text),
+        "check_name": terminal(case.name),
+        "fingerprint": _fingerprint(path, case.port, case.name, case.verdict),
+        "severity": severity,
+        "location": {"path": path, "lines": {"begin": line}},
+    }
 
 
 def _line(text: str) -> str:

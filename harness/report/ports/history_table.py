@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from harness.comparison.flaky import flakiness
 from harness.comparison.trend import Change, Entry
+from harness.log.wording import counted
 from harness.report import sparkline
 from harness.report.ports.oneline import percent
 from harness.report.ports.trend import short
@@ -12,6 +14,7 @@ from harness.report.table import Table
 
 DROPPED_FIRST = (
     "tool",
+    "flaky",
     "rules",
     "time",
     "coverage",
@@ -45,6 +48,7 @@ def overview(
     """Returns a row per port: newest result, trend of the last checks, and newest change."""
     rows = []
     for port, history in histories.items():
+        flaky = flakiness(history)
         result = history[-1].result
         differences = [entry.result.relative_difference for entry in history[-last:]]
         (line,) = sparkline.sparklines(differences, width=CURVE, marks=marks)
@@ -61,10 +65,11 @@ def overview(
                 line,
                 str(len(history)),
                 when,
+                f"{flaky.flaky} of {counted(flaky.commits, 'commit')}" if flaky.flaky else "-",
                 *(changed or ["-"]),
             )
         )
-    head = ("port", "verdict", "difference", "trend", "checks", "last check", "changed")
+    head = ("port", "verdict", "difference", "trend", "checks", "last check", "flaky", "changed")
     return Table(title="Ports over time (UTC)", head=head, rows=tuple(rows))
 
 

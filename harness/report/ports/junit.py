@@ -2,7 +2,8 @@
 
 `docs/junit.xsd` describes the part of the format that is used. A failing, inconclusive or
 incomparable rule is a `failure` whose type is the verdict. A port whose logs cannot be read is an
-`error`.
+`error`. A port in quarantine is `skipped`, with its verdict as the type. Of a port with several
+attempts, every failing attempt after the first is a `rerunFailure`, as Maven Surefire writes it.
 """
 
 from __future__ import annotations
@@ -10,20 +11,28 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from harness.comparison.result import PortResult
+from harness.comparison.result import Attempt, PortResult
+from harness.comparison.standing import remark
 from harness.log.wording import counted
 from harness.report import verdicts
 from harness.report.escape import lines, xml
 from harness.report.ports.oneline import percent
+from harness.rules import Verdict
 
+SKIPPED, RERUN = "skipped", "rerunFailure"
 WHOLE = "comparison"
 """The name of the test case of a port for which no rule ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A test case: the result of a rule of a port. `text` is the body of the failure."""
+    """A test case: the result of a rule of a port. `text` is the body of the failure.
+
+    `terms` are those of the port's quarantine in words, `held` whether it is active. `reruns` are
+    the failing attempts after the first.
+    """
 
     port: str
     name: str
@@ -31,6 +40,15 @@ class Case:
     message: str = ""
     text: str = ""
     elapsed_s: float = 0.0
+    terms: str = ""
+    held: bool = False
+    reruns: tuple[Attempt, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The element inside the test case; empty for a pass."""
+        kind = verdicts.row(self.verdict).junit
+        return SKIPPED if kind and self.held else kind
 
 
 def cases(result: PortResult) -> tuple[Case, ...]:
@@ -44,6 +62,8 @@ def cases(result: PortResult) -> tuple[Case, ...]:
             f"difference {percent(result.relative_difference)}, {counted(result.steps, 'step')}",
         )
     )
+    terms, failed = remark(result), [a for a in result.attempts if a.verdict == Verdict.FAIL]
+    common: dict[str, Any] = {"terms": terms, "held": result.held, "reruns": tuple(failed[1:])}
     if not result.rules:
         message = result.reasons[0] if result.reasons else result.verdict
         whole = Case(
@@ -53,6 +73,7 @@ def cases(result: PortResult) -> tuple[Case, ...]:
             message=message,
             text=text,
             elapsed_s=result.elapsed_s,
+            **common,
         )
         return (whole,)
     share = result.elapsed_s / len(result.rules)
@@ -64,6 +85,7 @@ def cases(result: PortResult) -> tuple[Case, ...]:
             message=rule.reason,
             text=text,
             elapsed_s=share,
+            **common,
         )
         for rule in result.rules
     )
@@ -83,14 +105,14 @@ def render(results: Sequence[PortResult]) -> str:
 
 def _suite(manifest: str, ports: Sequence[PortResult]) -> ET.Element:
     tested = [case for port in ports for case in cases(port)]
-    kinds = [verdicts.row(case.verdict).junit for case in tested]
+    kinds = [case.kind for case in tested]
     suite = ET.Element(
         "testsuite",
         name=xml(manifest),
         tests=str(len(tested)),
         failures=str(kinds.count("failure")),
         errors=str(kinds.count("error")),
-        skipped="0",
+        skipped=str(kinds.count(SKIPPED)),
         time=f"{sum(port.elapsed_s for port in ports):.3f}",
     )
     started = min((port.started for port in ports if port.started), default="")
@@ -107,7 +129,13 @@ def _element(case: Case) -> ET.Element:
         name=xml(case.name),
         time=f"{case.elapsed_s:.3f}",
     )
-    if kind := verdicts.row(case.verdict).junit:
-        body = ET.SubElement(element, kind, type=xml(case.verdict), message=xml(case.message))
+    if case.kind:
+        message = "; ".join(part for part in (case.terms, case.message) if part)
+        body = ET.SubElement(element, case.kind, type=xml(case.verdict), message=xml(message))
         body.text = lines(case.text, xml)
+        for attempt in case.reruns if case.verdict == Verdict.FAIL else ():
+            again = f"{attempt.name}: {attempt.reason}"
+            ET.SubElement(element, RERUN, type=xml(attempt.verdict), message=xml(again))
+    elif case.terms:
+        ET.SubElement(element, "system-out").text = lines(case.terms, xml)
     return element

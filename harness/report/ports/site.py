@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from harness.align.measure import relative_error
 from harness.comparison.result import ERROR, LARGE, PortResult
+from harness.comparison.standing import besides, deciding, remark
 from harness.comparison.trend import Entry, find_changes
 from harness.report import verdicts
 from harness.report.page import render_page
@@ -46,7 +47,7 @@ def render_index(
         "index.html.j2",
         styles=("page.css", "index.css"),
         scripts=("index.js",),
-        verdict=verdicts.worst(r.verdict for r in results) if results else ERROR,
+        verdict=verdicts.worst(deciding(results)) if results else ERROR,
         title=f"{title}: {_counts(results)}",
         heading=title,
         counts=_counts(results),
@@ -60,7 +61,9 @@ def render_index(
 
 def _counts(results: Sequence[PortResult]) -> str:
     counts = {row.word: sum(r.verdict == row.word for r in results) for row in verdicts.TABLE}
-    return ", ".join(f"{n} {word}" for word, n in counts.items() if n) or "none"
+    words = ", ".join(f"{n} {word}" for word, n in counts.items() if n) or "none"
+    more = besides(results)
+    return f"{words} ({more})" if more else words
 
 
 def _row(result: PortResult) -> dict[str, Any]:
@@ -72,6 +75,7 @@ def _row(result: PortResult) -> dict[str, Any]:
         else f"./{quote(result.port, safe='', errors='backslashreplace')}/report.html",
         "verdict": result.verdict,
         "qualifier": result.qualifier,
+        "remarks": [text for text in (*_besides(result), remark(result)) if text],
         "rank": verdicts.rank(result.verdict),
         "difference": ""
         if result.relative_difference is None
@@ -90,12 +94,17 @@ def _row(result: PortResult) -> dict[str, Any]:
     }
 
 
+def _besides(result: PortResult) -> tuple[str, ...]:
+    return ("flaky" * result.flaky, "quarantined" * result.held, result.better)
+
+
 def _trend(history: Sequence[Entry]) -> dict[str, Any] | None:
     """Returns the trend as a picture and its changes in words; None without a history."""
     if not history:
         return None
     changes = find_changes(history)
-    words = describe(history, changes)[1:] if changes else ()
+    said = describe(history, changes)[1:]
+    words = said if changes else said[1:]  # the first says that there is no change
     return {"picture": Markup(trend_svg(history, changes)), "changes": words}  # noqa: S704
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from harness.comparison.flaky import flakiness
 from harness.comparison.trend import Change, Entry
 from harness.log.wording import counted
 from harness.report import verdicts
@@ -50,7 +51,19 @@ def describe(history: Sequence[Entry], changes: Sequence[Change]) -> tuple[str, 
         f"difference {percent(last.result.relative_difference)}"
     )
     changed = [f"{change} at the check {name_of(history[change.at])}" for change in changes]
-    return (words, *(changed or ["no change found"]))
+    return (words, *(changed or ["no change found"]), *_flaky(history))
+
+
+def _flaky(history: Sequence[Entry]) -> tuple[str, ...]:
+    """Returns how often the port was flaky; empty if it never was."""
+    known = flakiness(history)
+    if not known.flaky:
+        return ()
+    last = f", the last {short(known.last)}" if known.last else ""
+    return (
+        f"flaky (failed and passed) at {known.flaky} of {counted(known.commits, 'commit')} "
+        f"({known.rate:.0%}){last}",
+    )
 
 
 def name_of(entry: Entry) -> str:
