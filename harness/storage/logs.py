@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, ParseError
+from harness.errors import HarnessError, ParseError, PolicyError
 from harness.log.run import Run, place_text
 from harness.parse import parse_logs
 from harness.storage.bounded import Stream, full
 from harness.storage.event_files import read_events
+from harness.storage.fetching import fetch, fetched_ahead, is_remote, supplied
 from harness.storage.listing import event_files, expand, unreadable
 from harness.storage.local import open_path
 from harness.storage.places import Place, place_of
@@ -63,6 +65,51 @@ def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
         )
         raise ParseError(msg, source=str(path))
     return first
+
+
+def read_each(
+    paths: Iterable[str], *, pattern: str | None = None
+) -> Generator[tuple[str, tuple[Run, ...] | HarnessError], None, None]:
+    """Yields each log with its runs or its error, in the order of `paths`.
+
+    Logs in stores and on servers are fetched ahead, many at the same time.
+
+    Raises:
+        PolicyError: the pattern is invalid.
+    """
+    ahead, again = tee(paths)
+    with closing(fetched_ahead(path for path in again if is_remote(path))) as fetched:
+        for path in ahead:
+            ready = next(fetched)[1] if is_remote(path) else None
+            if isinstance(ready, HarnessError):
+                yield path, ready
+                continue
+            with supplied({path: ready}) if ready is not None else nullcontext():
+                yield path, _or_error(path, pattern)
+
+
+def _or_error(path: str, pattern: str | None) -> tuple[Run, ...] | HarnessError:
+    try:
+        return read_runs(path, pattern=pattern)
+    except PolicyError:
+        raise
+    except HarnessError as error:
+        return error
+
+
+def read_all(
+    paths: Sequence[str], *, pattern: str | None = None
+) -> Iterator[tuple[str, tuple[Run, ...]]]:
+    """Yields each log with its runs, as `read_each`.
+
+    Raises:
+        ParseError, PolicyError: a log cannot be read; see `read_runs`.
+    """
+    with closing(read_each(paths, pattern=pattern)) as each:
+        for path, runs in each:
+            if isinstance(runs, HarnessError):
+                raise runs
+            yield path, runs
 
 
 def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...]:
@@ -155,15 +202,9 @@ def _blocks(raw: Stream, seen: _Seen) -> Generator[bytes, None, None]:
 def _open(place: Place, source: str) -> Stream:
     if place.kind in {"file", "stdin"}:
         return open_path(place.name)
+    fetched = fetch(place.name)
+    if fetched is not None:
+        return fetched.stream()
     from harness.storage.remote import HttpLog, StoreLog  # noqa: PLC0415  (only URLs need it)
 
-    if place.kind == "http":
-        return HttpLog(place.name)
-    try:
-        return StoreLog(place.name)
-    except (
-        OSError,
-        ImportError,
-        ValueError,
-    ) as error:  # ImportError: the store's package is absent
-        raise unreadable(source, error) from error
+    return HttpLog(place.name) if place.kind == "http" else StoreLog(place.name)
