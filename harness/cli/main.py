@@ -11,6 +11,7 @@ import typer
 from harness.cli.baseline import SHELF, Baselines, baseline_app
 from harness.cli.calibrate import calibrate
 from harness.cli.check import check
+from harness.cli.collect import collect
 from harness.cli.explain import explain
 from harness.cli.gate import gate
 from harness.cli.history import history as show_history
@@ -236,6 +237,7 @@ def parse(
 
 
 app.command()(check)
+app.command()(collect)
 app.command()(merge)
 app.command("history")(show_history)
 app.add_typer(baseline_app, name="baseline")

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import HarnessError, ParseError
 from harness.storage.event_files import NAME, is_event_file
 from harness.storage.places import LOG_SUFFIXES, STDIN, is_log_name, place_of
+from harness.storage.table.names import table_of
 
 MAX_LOGS = 1000
 """Largest number of logs that one name may give."""
@@ -32,6 +33,9 @@ def expand(spec: str, *, root: Path | None = None, most: int = MAX_LOGS) -> list
             logs, or a sub-folder with more than one log.
     """
     place = place_of(spec)
+    whole = spec if root is None or place.kind != "file" else f"{root}/{place.name}"
+    if table_of(whole) is not None:
+        return [whole]
     if place.kind == "store":
         from harness.storage.store_listing import found_in_store  # noqa: PLC0415
 

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from dataclasses import replace
-from itertools import tee
+from itertools import chain, tee
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from harness.storage.fetching import fetch, fetched_ahead, is_remote, supplied
 from harness.storage.listing import event_files, expand, unreadable
 from harness.storage.local import open_path
 from harness.storage.places import Place, place_of
+from harness.storage.table.names import table_of
 from harness.storage.unpack import unpacked
 from harness.system.plugins import installed_formats
 
@@ -120,7 +121,8 @@ def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...
     `path` may be a file, compressed or not, `-` for standard input, or a URL of file, http, https,
     s3, gs or az. The `sha256` of a run in a table is a hash of the file's hash and the run's label,
     so that such runs are not taken for copies of one log. A run's `source` is `path` without user,
-    password and query values.
+    password and query values. A folder of `harness collect`, or `TABLE#RUN`, gives the runs of the
+    table, and a Parquet file of anybody is read as a CSV table is.
 
     Raises:
         ParseError: the log cannot be read, exceeds a bound of time or size, or has no training
@@ -130,6 +132,11 @@ def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...
     source = str(path)
     place = place_of(source)
     try:
+        table = table_of(source)
+        if table is not None:
+            from harness.storage.table.reading import read_table  # noqa: PLC0415
+
+            return read_table(*table)
         events = event_files(place.name) if place.kind == "file" else []
         if events:
             return (_read_events(events, source),)
@@ -146,7 +153,7 @@ def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...
 
 def _read_log(place: Place, source: str, pattern: str | None) -> tuple[Run, ...]:
     seen = _Seen()
-    with closing(_open(place, source)) as raw:
+    with closing(_open(place)) as raw:
         packed = place.packed or getattr(raw, "encoding", "")
         blocks = (
             unpacked(raw, packed, seen=seen.add, source=source, block=BLOCK_BYTES)
@@ -154,7 +161,8 @@ def _read_log(place: Place, source: str, pattern: str | None) -> tuple[Run, ...]
             else _blocks(raw, seen)
         )
         with closing(blocks):
-            runs = parse_logs(blocks, source=source, pattern=pattern, formats=installed_formats())
+            text = _text(blocks, source)
+            runs = parse_logs(text, source=source, pattern=pattern, formats=installed_formats())
         remark = str(getattr(raw, "note", ""))
     whole = seen.sha256.hexdigest()
     notes = (remark,) if remark else ()
@@ -167,6 +175,17 @@ def _read_log(place: Place, source: str, pattern: str | None) -> tuple[Run, ...]
         )
         for run in runs
     )
+
+
+def _text(blocks: Iterator[bytes], source: str) -> Iterator[bytes]:
+    """Returns the blocks of a log as text: those of a Parquet file as a table, others unchanged."""
+    first = next(blocks, b"")
+    whole = chain([first] if first else [], blocks)
+    if not first.startswith(b"PAR1"):
+        return whole
+    from harness.storage.table.foreign import csv_of  # noqa: PLC0415  (only Parquet needs it)
+
+    return csv_of(whole, source=source)
 
 
 def _hash(whole: str, run: Run, source: str) -> str:
@@ -199,7 +218,7 @@ def _blocks(raw: Stream, seen: _Seen) -> Generator[bytes, None, None]:
             hashed.result()
 
 
-def _open(place: Place, source: str) -> Stream:
+def _open(place: Place) -> Stream:
     if place.kind in {"file", "stdin"}:
         return open_path(place.name)
     fetched = fetch(place.name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import glob
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import ParseError
@@ -23,10 +23,14 @@ MAX_OBJECTS = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A log that a name gives. `stamp` changes with its content; empty if that is unknown."""
+    """A log that a name gives. `stamp` changes with its content; empty if that is unknown.
+
+    `size_bytes` is 0 if it is unknown.
+    """
 
     name: str
     stamp: str = ""
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class _Entry:
     path: str
     is_folder: bool
     stamp: str
+    size_bytes: int
 
     @property
     def name(self) -> str:
@@ -64,12 +69,24 @@ def found_in_store(url: str, *, most: int) -> list[Found]:
     if len(entries) > most:
         msg = f"{len(entries)} logs; expected at most {most}. Use a pattern that matches fewer."
         raise ParseError(msg, source=url)
-    return [Found(name=f"{base}/{entry.path}", stamp=entry.stamp) for entry in entries]
+    return [
+        Found(name=f"{base}/{entry.path}", stamp=entry.stamp, size_bytes=entry.size_bytes)
+        for entry in entries
+    ]
 
 
-def stamp_of(url: str) -> str:
-    """Returns what changes with an object's content; empty if the store states nothing."""
-    return on_store(url, lambda files, path: _stamp(files.info(path)))
+def stamped(url: str) -> Found:
+    """Returns an object with what changes with its content.
+
+    Raises:
+        ParseError: the store cannot be read, or has no such object.
+    """
+
+    def found(files: Any, path: str) -> Found:
+        info = files.info(path)
+        return Found(name=url, stamp=_stamp(info), size_bytes=info.get("size") or 0)
+
+    return on_store(url, found)
 
 
 def _is_object(url: str) -> bool:
@@ -100,6 +117,7 @@ def _entries(url: str, *, deep: bool) -> list[_Entry]:
                 path=str(info["name"])[len(start) :].rstrip("/"),
                 is_folder=info["type"] == "directory",
                 stamp=_stamp(info),
+                size_bytes=info.get("size") or 0,
             )
             for info in infos
             if str(info["name"]).startswith(start) and len(str(info["name"])) > len(start)
@@ -149,7 +167,7 @@ def _perturbed(url: str, inner: Sequence[_Entry], names: set[str]) -> list[_Entr
     logs = []
     for folder in sorted(numbers, key=lambda path: numbers[path]):
         below = [e for e in _logs(_entries(f"{url}/{folder}", deep=False)) if e.name in names]
-        logs += [_Entry(path=f"{folder}/{e.path}", is_folder=False, stamp=e.stamp) for e in below]
+        logs += [replace(entry, path=f"{folder}/{entry.path}") for entry in below]
     return logs
 
 

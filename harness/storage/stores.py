@@ -128,7 +128,7 @@ def is_lost(error: BaseException) -> bool:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Returns whether a store's error may not occur again: it was busy, or a connection was lost."""
+    """Returns whether an error of a store may not occur again, because it was busy or silent."""
     return is_lost(error) or any(
         isinstance(one, TimeoutError)
         or (isinstance(one, OSError) and one.errno in _BUSY_ERRNO)
