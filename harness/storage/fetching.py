@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +125,7 @@ def fetched_ahead(
     pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="fetch")
     try:
         for url in urls:
-            waiting.append((url, pool.submit(_tried, url)))
+            waiting.append((url, pool.submit(copy_context().run, _tried, url)))
             if len(waiting) >= IN_FLIGHT:
                 first, result = waiting.popleft()
                 yield first, result.result()
@@ -148,8 +148,3 @@ def _tried(url: str) -> Fetched | HarnessError | None:
 def is_remote(spec: str) -> bool:
     """Returns whether a name is a URL of a store or a server."""
     return "://" in spec and place_of(spec).kind in {"http", "store"}
-
-
-def several_remote(paths: Sequence[str]) -> bool:
-    """Returns whether fetching ahead saves time: two or more names are remote."""
-    return sum(map(is_remote, paths)) > 1

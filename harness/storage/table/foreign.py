@@ -85,11 +85,13 @@ def _is_kept(pl: Any, column: Any, known: str, *, long: bool) -> bool:
     `known` is its name in this project. A text in which no cell is a number, such as a note or a
     host, says nothing about the curve.
     """
-    if column.dtype.is_nested() or column.dtype.is_temporal() or column.dtype == pl.Binary:
+    if column.dtype.is_nested() or column.dtype.is_temporal():
+        return False
+    if column.dtype in {pl.Binary, pl.Boolean}:
         return False
     if known in {"run", "name", "value"} or known.lower() in PHASES:
         return True
-    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
+    if column.dtype.is_numeric():
         return True
     numbers = column.cast(pl.String).cast(pl.Float64, strict=False)
     return not long and bool(numbers.is_not_null().any())
