@@ -67,7 +67,7 @@ def baseline_add(
     from harness.quality.runset import mixed
     from harness.storage.baselines import record
     from harness.storage.inputs import one_side
-    from harness.storage.logs import expand, read_runs
+    from harness.storage.logs import expand, read_all
     from harness.storage.recording import SERIES_NAME
     from harness.storage.shelf import TOML
 
@@ -81,7 +81,7 @@ def baseline_add(
         for path in expand(spec)
         if not (SERIES_NAME.fullmatch(Path(path).name) and Path(path).with_name(TOML).is_file())
     ]  # series.csv of a recording in the same folder is not a log
-    runs = [run for path in paths for run in one_side(read_runs(path), path)]
+    runs = [run for path, read in read_all(paths) for run in one_side(read, path)]
     if same_start:
         runs = list(declared(runs, metric="loss"))
     mixture = mixed(runs, allow=("precision",) if same_start else ())

@@ -12,6 +12,7 @@ from harness.cli.accept import accept
 from harness.cli.baseline import SHELF, Baselines, baseline_app
 from harness.cli.calibrate import calibrate
 from harness.cli.check import check
+from harness.cli.collect import collect
 from harness.cli.completing import baseline_names, fact_names, rule_names
 from harness.cli.completion import completion
 from harness.cli.explain import explain
@@ -242,6 +243,7 @@ def parse(
 
 
 app.command()(check)
+app.command()(collect)
 app.command()(merge)
 app.command()(accept)
 app.command("history")(show_history)

@@ -24,8 +24,11 @@ from harness.errors import HarnessError
 from harness.ports.evidence import Content, judged_on, recorded
 from harness.ports.files import save_report
 from harness.ports.manifest import Port, compare_port
+from harness.ports.supply import Supply, fetched_ahead
+from harness.storage.fetching import supplied
 from harness.system.running import internal
 from harness.system.workers import Lost, each
+from harness.system.workers import cores as _cores
 from harness.version import tool_version
 
 ALONE_BELOW = 4
@@ -126,6 +129,11 @@ def _terms(port: Port) -> Quarantine | None:
     return port.quarantine.terms() if port.quarantine is not None else None
 
 
+def _check_supplied(supply: Supply[Task]) -> Checked:
+    with supplied(supply.logs):
+        return check_port(supply.task)
+
+
 def owner_of(task: Task) -> str:
     """Returns the manifest's path relative to the report folder, since both may move together."""
     try:
@@ -175,15 +183,14 @@ def check_tasks(
         yield from map(check_port, tasks)
         return
     limit_s = limit_s or LIMIT_S
-    with closing(each(check_port, tasks, workers=workers, limit_s=limit_s)) as stream:
-        for task, checked in stream:
+    with (
+        closing(fetched_ahead(tasks)) as supplies,
+        closing(each(_check_supplied, supplies, workers=workers, limit_s=limit_s)) as stream,
+    ):
+        for supply, checked in stream:
             if isinstance(checked, Checked):
                 yield checked
                 continue
+            task = supply.task
             reason = DIED if checked is Lost.DIED else LATE.format(limit_s=limit_s)
             yield Checked(task=task, result=failed(task, reason))
-
-
-def _cores() -> int:
-    """Returns the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

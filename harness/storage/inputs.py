@@ -11,7 +11,8 @@ from harness.log.wording import counted
 from harness.parse.formats.pattern import Pattern
 from harness.parse.formats.sides import both_sides
 from harness.storage.baselines import is_recording, load_runs, open_recording
-from harness.storage.logs import expand, read_runs
+from harness.storage.fetching import is_remote
+from harness.storage.logs import expand, read_all, read_runs
 from harness.storage.places import STDIN, is_url, parts_of, place_of
 
 BASELINES = "baselines"
@@ -43,11 +44,18 @@ def load(
         if not is_url(spec) and is_recording(folder):
             return load_runs(open_recording(folder))
     parts = parts_of(spec, is_file=not is_url(spec) and os.path.lexists(here / spec))
+    if len(parts) > 1 and all(map(is_remote, parts)):
+        paths = [path for part in parts for path in expand(part, root=root)]
+        return _runs(paths, pattern)
     if len(parts) > 1:
         options = {"root": root, "baselines": baselines}
         return tuple(run for part in parts for run in load(part, **options, pattern=pattern))
-    paths = expand(spec, root=root)
-    return tuple(run for path in paths for run in one_side(read_runs(path, pattern=pattern), path))
+    return _runs(expand(spec, root=root), pattern)
+
+
+def _runs(paths: list[str], pattern: str | None) -> tuple[Run, ...]:
+    logs = read_all(paths, pattern=pattern)
+    return tuple(run for path, runs in logs for run in one_side(runs, path))
 
 
 def one_side(runs: tuple[Run, ...], path: str | Path) -> tuple[Run, ...]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from harness.errors import HarnessError, ParseError
 from harness.storage.event_files import NAME, is_event_file
-from harness.storage.places import PACKED_SUFFIXES, STDIN, place_of
+from harness.storage.places import LOG_SUFFIXES, STDIN, is_log_name, place_of
+from harness.storage.table.names import table_of
 
-LOG_SUFFIXES = (".log", ".txt", ".out", ".json", ".jsonl", ".csv", ".tsv")
 MAX_LOGS = 1000
 """Largest number of logs that one name may give."""
 HEAD_BYTES = 64
@@ -20,18 +20,26 @@ MAX_MATCHES = 100_000
 """Largest number of files that a pattern may match."""
 
 
-def expand(spec: str, *, root: Path | None = None) -> list[str]:
+def expand(spec: str, *, root: Path | None = None, most: int = MAX_LOGS) -> list[str]:
     """Returns the logs that a path, a URL, a glob or a folder of seeds names, sorted by name.
 
     A folder gives the logs directly in it, with those of the same name in its sub-folders
     `perturbed_1`, `perturbed_2`, ...; if it has none, the log in each of its sub-folders. In a
-    pattern, `**` follows no symbolic links. A URL and `-` are returned unchanged.
+    pattern, `**` follows no symbolic links. The same holds for a folder or a pattern in an object
+    store, such as `s3://bucket/runs/`. A URL of a server and `-` are returned unchanged.
 
     Raises:
-        ParseError: there is no such log, no permission, an unsupported protocol, more than 1000
+        ParseError: there is no such log, no permission, an unsupported protocol, more than `most`
             logs, or a sub-folder with more than one log.
     """
     place = place_of(spec)
+    whole = spec if root is None or place.kind != "file" else f"{root}/{place.name}"
+    if table_of(whole) is not None:
+        return [whole]
+    if place.kind == "store":
+        from harness.storage.store_listing import found_in_store  # noqa: PLC0415
+
+        return [log.name for log in found_in_store(place.name, most=most)]
     if place.kind != "file":
         return [spec]
     base = Path() if root is None else root
@@ -39,8 +47,8 @@ def expand(spec: str, *, root: Path | None = None) -> list[str]:
         logs = _expanded(base, place.name, spec)
     except (OSError, RecursionError) as error:
         raise unreadable(spec, error) from error
-    if len(logs) > MAX_LOGS:
-        msg = f"{len(logs)} logs; expected at most {MAX_LOGS}. Use a pattern that matches fewer."
+    if len(logs) > most:
+        msg = f"{len(logs)} logs; expected at most {most}. Use a pattern that matches fewer."
         raise ParseError(msg, source=spec)
     return [f"./{name}" if name == STDIN else name for name in logs]
 
@@ -109,13 +117,7 @@ def _perturbed(path: Path, direct: list[Path]) -> list[Path]:
 
 
 def _logs(folder: Path) -> list[Path]:
-    def is_log(path: Path) -> bool:
-        name = path.name
-        for suffix in PACKED_SUFFIXES:
-            name = name.removesuffix(suffix)
-        return name.endswith(LOG_SUFFIXES) and not name.startswith(".") and path.is_file()
-
-    return sorted(path for path in folder.iterdir() if is_log(path))
+    return sorted(p for p in folder.iterdir() if is_log_name(p.name) and p.is_file())
 
 
 def event_files(name: str) -> list[Path]:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
+from itertools import chain, tee
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, ParseError
+from harness.errors import HarnessError, ParseError, PolicyError
 from harness.log.run import Run, place_text
 from harness.parse import parse_logs
 from harness.storage.bounded import Stream, full
 from harness.storage.event_files import read_events
+from harness.storage.fetching import fetch, fetched_ahead, is_remote, supplied
 from harness.storage.listing import event_files, expand, unreadable
 from harness.storage.local import open_path
 from harness.storage.places import Place, place_of
+from harness.storage.table.names import table_of
 from harness.storage.unpack import unpacked
 from harness.system.plugins import installed_formats
 
@@ -65,6 +68,51 @@ def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
     return first
 
 
+def read_each(
+    paths: Iterable[str], *, pattern: str | None = None
+) -> Generator[tuple[str, tuple[Run, ...] | HarnessError], None, None]:
+    """Yields each log with its runs or its error, in the order of `paths`.
+
+    Logs in stores and on servers are fetched ahead, many at the same time.
+
+    Raises:
+        PolicyError: the pattern is invalid.
+    """
+    ahead, again = tee(paths)
+    with closing(fetched_ahead(path for path in again if is_remote(path))) as fetched:
+        for path in ahead:
+            ready = next(fetched)[1] if is_remote(path) else None
+            if isinstance(ready, HarnessError):
+                yield path, ready
+                continue
+            with supplied({path: ready}) if ready is not None else nullcontext():
+                yield path, _or_error(path, pattern)
+
+
+def _or_error(path: str, pattern: str | None) -> tuple[Run, ...] | HarnessError:
+    try:
+        return read_runs(path, pattern=pattern)
+    except PolicyError:
+        raise
+    except HarnessError as error:
+        return error
+
+
+def read_all(
+    paths: Sequence[str], *, pattern: str | None = None
+) -> Iterator[tuple[str, tuple[Run, ...]]]:
+    """Yields each log with its runs, as `read_each`.
+
+    Raises:
+        ParseError, PolicyError: a log cannot be read; see `read_runs`.
+    """
+    with closing(read_each(paths, pattern=pattern)) as each:
+        for path, runs in each:
+            if isinstance(runs, HarnessError):
+                raise runs
+            yield path, runs
+
+
 def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...]:
     """Returns the runs that a log describes: mostly one.
 
@@ -73,7 +121,8 @@ def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...
     `path` may be a file, compressed or not, `-` for standard input, or a URL of file, http, https,
     s3, gs or az. The `sha256` of a run in a table is a hash of the file's hash and the run's label,
     so that such runs are not taken for copies of one log. A run's `source` is `path` without user,
-    password and query values.
+    password and query values. A folder of `harness collect`, or `TABLE#RUN`, gives the runs of the
+    table, and a Parquet file of anybody is read as a CSV table is.
 
     Raises:
         ParseError: the log cannot be read, exceeds a bound of time or size, or has no training
@@ -83,6 +132,11 @@ def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...
     source = str(path)
     place = place_of(source)
     try:
+        table = table_of(source)
+        if table is not None:
+            from harness.storage.table.reading import read_table  # noqa: PLC0415
+
+            return read_table(*table)
         events = event_files(place.name) if place.kind == "file" else []
         if events:
             return (_read_events(events, source),)
@@ -99,7 +153,7 @@ def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...
 
 def _read_log(place: Place, source: str, pattern: str | None) -> tuple[Run, ...]:
     seen = _Seen()
-    with closing(_open(place, source)) as raw:
+    with closing(_open(place)) as raw:
         packed = place.packed or getattr(raw, "encoding", "")
         blocks = (
             unpacked(raw, packed, seen=seen.add, source=source, block=BLOCK_BYTES)
@@ -107,7 +161,8 @@ def _read_log(place: Place, source: str, pattern: str | None) -> tuple[Run, ...]
             else _blocks(raw, seen)
         )
         with closing(blocks):
-            runs = parse_logs(blocks, source=source, pattern=pattern, formats=installed_formats())
+            text = _text(blocks, source)
+            runs = parse_logs(text, source=source, pattern=pattern, formats=installed_formats())
         remark = str(getattr(raw, "note", ""))
     whole = seen.sha256.hexdigest()
     notes = (remark,) if remark else ()
@@ -120,6 +175,17 @@ def _read_log(place: Place, source: str, pattern: str | None) -> tuple[Run, ...]
         )
         for run in runs
     )
+
+
+def _text(blocks: Iterator[bytes], source: str) -> Iterator[bytes]:
+    """Returns the blocks of a log as text: those of a Parquet file as a table, others unchanged."""
+    first = next(blocks, b"")
+    whole = chain([first] if first else [], blocks)
+    if not first.startswith(b"PAR1"):
+        return whole
+    from harness.storage.table.foreign import csv_of  # noqa: PLC0415  (only Parquet needs it)
+
+    return csv_of(whole, source=source)
 
 
 def _hash(whole: str, run: Run, source: str) -> str:
@@ -152,18 +218,12 @@ def _blocks(raw: Stream, seen: _Seen) -> Generator[bytes, None, None]:
             hashed.result()
 
 
-def _open(place: Place, source: str) -> Stream:
+def _open(place: Place) -> Stream:
     if place.kind in {"file", "stdin"}:
         return open_path(place.name)
+    fetched = fetch(place.name)
+    if fetched is not None:
+        return fetched.stream()
     from harness.storage.remote import HttpLog, StoreLog  # noqa: PLC0415  (only URLs need it)
 
-    if place.kind == "http":
-        return HttpLog(place.name)
-    try:
-        return StoreLog(place.name)
-    except (
-        OSError,
-        ImportError,
-        ValueError,
-    ) as error:  # ImportError: the store's package is absent
-        raise unreadable(source, error) from error
+    return HttpLog(place.name) if place.kind == "http" else StoreLog(place.name)

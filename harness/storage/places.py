@@ -18,6 +18,8 @@ HTTP = ("http", "https")
 STORES = ("s3", "gs", "gcs", "az", "abfs", "memory")
 """Object stores that fsspec reads; `memory` is for tests."""
 PACKED_SUFFIXES = (".gz", ".xz", ".zst", ".bz2")
+LOG_SUFFIXES = (".log", ".txt", ".out", ".json", ".jsonl", ".csv", ".tsv", ".parquet")
+"""Endings by which a file in a folder counts as a log, before the suffix of a compression."""
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
 
@@ -97,6 +99,17 @@ def _check_host(spec: str) -> None:
     if not known:
         msg = "a URL without a host, or with an invalid port; expected http://host:port/path"
         raise ParseError(msg, source=spec)
+
+
+def is_log_name(name: str) -> bool:
+    """Returns whether a file of this name in a folder counts as a log.
+
+    >>> is_log_name("a.log.gz"), is_log_name("a.pth"), is_log_name(".a.log")
+    (True, False, False)
+    """
+    for suffix in PACKED_SUFFIXES:
+        name = name.removesuffix(suffix)
+    return name.endswith(LOG_SUFFIXES) and not name.startswith(".")
 
 
 def is_url(spec: str) -> bool:

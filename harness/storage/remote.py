@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsp
 from harness.errors import ParseError
 from harness.storage import bounded
 from harness.storage.bounded import Bounded, size
+from harness.storage.stores import BUSY_STATUS, on_store
 
 WAIT_S = 10.0
 """Seconds to wait for a connection, and for each further byte."""
@@ -93,10 +94,13 @@ class HttpLog(Bounded):
         if response.status != http.HTTPStatus.OK:
             response.close()
             reason = f"{response.status} {response.reason}"[:80].strip()
-            raise ParseError(
+            error = ParseError(
                 f"the server answers {reason}; check the URL and your access to it",
                 source=self.source,
             )
+            if response.status in BUSY_STATUS:  # the caller may ask again; see `is_passing`
+                raise error from ConnectionError(reason)
+            raise error
         return response
 
     def _next_place(self, now: SplitResult, response: http.client.HTTPResponse) -> SplitResult:
@@ -139,8 +143,8 @@ class HttpLog(Bounded):
         try:
             yield
         except (OSError, ValueError, http.client.HTTPException) as error:
-            if self._watch.expired:
-                raise self.too_long() from error
+            if self._watch.expired:  # `from error` would look like a lost connection
+                raise self.too_long() from None
             raise self.error(_words(error)) from error
 
 
@@ -268,9 +272,7 @@ class StoreLog(Bounded):
 
     def __init__(self, url: str) -> None:
         super().__init__(url, total_s=TOTAL_S, advice=ADVICE)
-        import fsspec  # noqa: PLC0415  (only object stores need it)
-
-        self._file: IO[bytes] = fsspec.open(url, "rb").open()
+        self._file: IO[bytes] = on_store(url, lambda files, path: files.open(path, "rb"))
 
     def close(self) -> None:
         """Closes the object."""

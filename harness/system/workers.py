@@ -34,6 +34,11 @@ class Lost(Enum):
     LATE = "late"
 
 
+def cores() -> int:
+    """Returns the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(slots=True, eq=False)
 class _Worker(Generic[Thing]):
     """A process, the pipe to it, the thing that it works on, and when it began (monotonic)."""

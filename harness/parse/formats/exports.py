@@ -3,6 +3,7 @@
 "Step","run a - train/loss","run a - train/loss__MIN","run b - train/loss"     (Weights & Biases)
 run_id,key,value,step,timestamp                                                (MLflow)
 run,tag,step,value                                                             (TensorBoard)
+run,series,step,value        run,variable,step,value        (`harness collect`, `pandas.melt`)
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from typing import NamedTuple
 
 _RUN = {"run id": "run", "run_id": "run", "run name": "run", "run_name": "run", "run": "run"}
 _IDENTIFIERS = ("run id", "run_id")
-_TIDY = {**_RUN, "tag": "name", "key": "name", "metric": "name", "value": "value"}
+_TIDY = {
+    **_RUN,
+    **dict.fromkeys(("tag", "key", "metric", "series", "variable"), "name"),
+    "value": "value",
+}
 """Columns of tables with a value a row, in small letters, by the tracker's names."""
 BESIDE = ("__MIN", "__MAX")
 """Ends of the columns that hold the range over which Weights & Biases took a mean."""

@@ -1,0 +1,109 @@
+"""The command `harness collect`, which reads many logs once into a table of Parquet files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import Pattern
+from harness.report import verdicts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.storage.store_listing import Found
+    from harness.storage.table.collecting import Collect
+
+SHOWN = 20
+"""Errors that are listed; more are counted."""
+
+
+def collect(
+    logs: Annotated[
+        list[str],
+        typer.Argument(
+            help="The logs: paths, quoted globs, folders, or URLs of objects, folders and patterns "
+            "in a store, such as 's3://bucket/runs/**/*.log'."
+        ),
+    ],
+    *,
+    to: Annotated[
+        str,
+        typer.Option("--to", help="Folder of the table: a path or a URL of a store.", metavar="TO"),
+    ],
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that read logs. Default: one per core."),
+    ] = None,
+    pattern: Pattern = None,
+) -> None:
+    """Read many logs once into a table of Parquet files, which every command reads.
+
+    Name the table instead of the logs: `TABLE`, or `TABLE#RUN` for some of its runs. The verdict is
+    the same as from the logs. Logs that did not change since are not read again, a changed log is
+    replaced, and a collect that was stopped goes on. A log that cannot be read stops no other; the
+    exit status is then 2.
+
+    Example: harness collect 's3://bucket/runs/**/*.log' --to runs.table
+    """
+    from harness.log.wording import counted
+    from harness.storage.table import collecting
+    from harness.storage.table.found import logs_of
+    from harness.system.workers import cores
+
+    named = collecting.stamped(logs_of(logs), pattern=pattern)
+    begun = collecting.begin(to)
+    unread = collecting.to_read(begun, named)
+    errors = _read(begun, unread, pattern=pattern, workers=workers or cores())
+    table = collecting.publish(begun)
+    typer.echo(
+        f"{to}: {counted(table.runs, 'run')} in {counted(len(table.parts), 'part')}; "
+        f"{len(unread) - len(errors)} of {counted(len(named), 'log')} read, "
+        f"{len(named) - len(unread)} unchanged"
+    )
+    for error in errors[:SHOWN]:
+        typer.echo(f"error: {error}", err=True)
+    if errors:
+        more = f", of which {SHOWN} are listed" if len(errors) > SHOWN else ""
+        typer.echo(f"error: {counted(len(errors), 'log')} could not be read{more}", err=True)
+        raise typer.Exit(verdicts.row("error").exit_status)
+
+
+def _read(
+    begun: Collect, unread: Sequence[Found], *, pattern: str | None, workers: int
+) -> list[str]:
+    """Reads logs behind a progress bar, and returns the errors."""
+    from contextlib import closing
+
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from harness.storage.table.collecting import read_into
+
+    columns = (
+        TextColumn("reading logs"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    screen, errors = Console(stderr=True), []
+    with (
+        Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar,
+        closing(read_into(begun, unread, pattern=pattern, workers=workers)) as stream,
+    ):
+        shown = bar.add_task("", total=len(unread))
+        for read in stream:
+            if read.error:
+                errors.append(read.error)
+            bar.advance(shown)
+    return sorted(errors)

@@ -1,0 +1,24 @@
+"""Loads polars, which reads and writes Parquet, when a command needs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.errors import ParseError
+
+
+def polars(source: str) -> Any:
+    """Returns the module polars, which reads and writes Parquet.
+
+    Raises:
+        ParseError: it is not installed.
+    """
+    try:
+        import polars as pl  # noqa: PLC0415  (an extra, and only Parquet needs it)
+    except ImportError as error:
+        msg = (
+            "Parquet, which polars reads and writes, and polars is not installed; install it "
+            "with: pip install 'ccnet-port-harness[parquet]'"
+        )
+        raise ParseError(msg, source=source) from error
+    return pl
