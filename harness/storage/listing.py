@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import HarnessError, ParseError
 from harness.storage.event_files import NAME, is_event_file
 from harness.storage.places import PACKED_SUFFIXES, STDIN, place_of
+from harness.trackers.registry import from_folder
 
 LOG_SUFFIXES = (".log", ".txt", ".out", ".json", ".jsonl", ".csv", ".tsv")
 MAX_LOGS = 1000
@@ -25,16 +26,19 @@ def expand(spec: str, *, root: Path | None = None) -> list[str]:
 
     A folder gives the logs directly in it, with those of the same name in its sub-folders
     `perturbed_1`, `perturbed_2`, ...; if it has none, the log in each of its sub-folders. In a
-    pattern, `**` follows no symbolic links. A URL and `-` are returned unchanged.
+    pattern, `**` follows no symbolic links. A URL and `-` are returned unchanged; a path in the
+    name of a tracker's run starts from `root`.
 
     Raises:
         ParseError: there is no such log, no permission, an unsupported protocol, more than 1000
             logs, or a sub-folder with more than one log.
     """
-    place = place_of(spec)
+    base = Path() if root is None else root
+    place = place_of(spec, folder=base)
+    if place.kind == "tracker":
+        return [from_folder(spec, base)]
     if place.kind != "file":
         return [spec]
-    base = Path() if root is None else root
     try:
         logs = _expanded(base, place.name, spec)
     except (OSError, RecursionError) as error:
