@@ -24,6 +24,7 @@ STAGES = [
     "report",
     "system",
     "golden",
+    "trackers",
     "storage",
     "ports",
     "cli",
@@ -43,7 +44,8 @@ INSIDE = {
     "report": [{"comparison", "gate", "locate", "ports"}],
 }
 """The order inside a stage: the modules that are not named, then these, one set after another."""
-SHELLS = {"system", "golden", "storage", "ports", "cli", "pytest_plugin", "__main__", "capture"}
+SHELLS = {"system", "golden", "trackers", "storage", "ports", "cli", "pytest_plugin", "__main__"}
+SHELLS |= {"capture"}
 """They may touch files, clocks and the screen; `golden` is the pytest plugin's."""
 
 

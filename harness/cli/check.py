@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from harness.cli.finish import Outputs
-from harness.cli.options import FalseDiscoveries, Quiet, Where, with_outputs
+from harness.cli.options import FalseDiscoveries, Quiet, To, Where, with_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +67,7 @@ def check(
     ] = "",
     outputs: Outputs = MappingProxyType({}),
     history: Where = "",
+    to: To = None,
     quiet: Quiet = False,
 ) -> None:
     """Judge every port of a manifest. The exit status is that of the worst port.
@@ -87,6 +88,7 @@ def check(
     from harness.ports.journal import Journal
     from harness.ports.shards import deal, parse_shard
     from harness.system.today import today
+    from harness.trackers.publish import check_names
 
     part = parse_shard(shard) if shard else None
     if part is not None and outputs:
@@ -95,7 +97,11 @@ def check(
     if part is not None and false_discoveries is not None:
         msg = "--false-discoveries with --shard; give that option to `harness merge`"
         raise PolicyError(msg)
+    if part is not None and to:
+        msg = "--to with --shard; give that option to `harness merge`"
+        raise PolicyError(msg)
     check_share(false_discoveries)
+    check_names(to or ())
     if part is None and shards != SHARDS:
         msg = f"--shards {shards} without --shard I/N; name the shard to judge"
         raise PolicyError(msg)
@@ -127,6 +133,7 @@ def check(
         quiet=quiet,
         false_discoveries=false_discoveries,
         today=day,
+        to=to or (),
     )
 
 

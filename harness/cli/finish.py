@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from harness.comparison.result import PortResult
     from harness.comparison.trend import Entry
+    from harness.trackers.publish import Publication
 
 Outputs = Mapping[str, Path]
 
@@ -27,10 +28,13 @@ def finish(
     today: date,
     false_discoveries: float | None = None,
     commit: str | None = None,
+    to: Sequence[str] = (),
 ) -> NoReturn:
     """Writes the outputs, the history and the index, prints the table, and exits.
 
     `today` is the day of the check, which decides which quarantines are active.
+    `to` are trackers that get the verdicts; one that fails changes nothing else.
+
     `false_discoveries` is the share of the failures that may be due to chance; None leaves all.
     `commit` is that of merged shards; otherwise it is that of the manifest's folder.
 
@@ -66,47 +70,18 @@ def finish(
     if note and not quiet:
         typer.echo(f"note: {note}")
     if report is not None and not quiet:
-        typer.echo(f"reports: {report / 'index.html'}{no_picture and f'; {no_picture}'}")
+    `today` is the day of the check, which decides which quarantines are active.
+    `to` are trackers that get the verdicts; a tracker that fails changes nothing else.
     if errors:
         raise errors[0]
     leave(results)
 
 
-def missing_pictures(results: Sequence[PortResult], report: Path | None) -> str:
-    """Returns why reports of these results have no picture; empty if all have theirs."""
-    from harness.ports.files import lack_pictures
-    from harness.report.figures import NO_PICTURE
+        typer.echo(f"reports: {report / 'index.html'}{no_picture and f'; {no_picture}'}")
+    if to:
+        from harness.ports.publications import publications
 
-    if report is None:
-        return ""
-    return NO_PICTURE if lack_pictures(report / result.port for result in results) else ""
-
-
-def _environ(*, pictures: bool) -> Mapping[str, str]:
-    """Returns the environment. Without `pictures`, it names no address of pictures to link."""
-    import os
-
-    from harness.ports.outputs import PICTURES
-
-    return {name: value for name, value in os.environ.items() if pictures or name != PICTURES}
-
-
-def earlier_checks(history: str, commit: str) -> Mapping[str, Sequence[Entry]]:
-    """Returns the earlier checks of a commit by port; empty if the history cannot be read.
-
-    The check reports an unreadable history when it appends its results.
-    """
-    from harness.comparison.flaky import is_clean
-    from harness.errors import HarnessError
-    from harness.ports.history.store import open_history
-
-    if not history or not is_clean(commit):
-        return {}
-    try:
-        with open_history(history) as store:
-            return store.of_commit(commit)
-    except HarnessError:
-        return {}
+        write_to(to, publications(results, report))
 
 
 def check_share(false_discoveries: float | None) -> None:

@@ -20,7 +20,7 @@ from harness.cli.gate import gate
 from harness.cli.history import history as show_history
 from harness.cli.locate import Locate, locate
 from harness.cli.merge import merge
-from harness.cli.options import Baseline, JsonTo, Pattern, Quiet
+from harness.cli.options import Baseline, JsonTo, Pattern, Quiet, To
 from harness.report import verdicts
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def compare(
         ),
     ] = None,
     pattern: Pattern = None,
+    to: To = None,
     quiet: Quiet = False,
     baselines: Baselines = SHELF,
 ) -> None:
@@ -161,6 +162,10 @@ def compare(
     from harness.storage.inputs import load_sides
     from harness.system.whole import write_text
 
+    if to:
+        from harness.trackers.publish import check_names
+
+        check_names(to)
     policy = Policy(
         metric=metric,
         rank=rank,
@@ -192,6 +197,11 @@ def compare(
         _print_report(comparison)
     if report is not None:
         _say_where(report, aside=bool(quiet or json_to == "-"))
+    if to:
+        from harness.cli.finish import write_to
+        from harness.ports.publications import publication
+
+        write_to(to, [publication(comparison, candidate or baseline, report)])
     raise typer.Exit(verdicts.row(comparison.verdict).exit_status)
 
 

@@ -103,6 +103,7 @@ class Run:
     the last line that looked like a record but is not; None if a record follows it. `read` holds
     the part of each format, in the order of asking; it is empty for a recording. `dropped_count`
     lines behind the first record state figures in no known form; `dropped` holds the first ones.
+    `unfinished` says why the run may not be whole, if a tracker knows that it did not finish.
 
     All texts are printable. `source` and `notes` contain no user, password or query value of a URL.
     """
@@ -123,10 +124,12 @@ class Run:
     read: tuple[Read, ...] = ()
     dropped: tuple[Skipped, ...] = ()
     dropped_count: int = 0
+    unfinished: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", place_text(self.source))
         object.__setattr__(self, "notes", tuple(map(printable, self.notes)))
+        object.__setattr__(self, "unfinished", printable(self.unfinished))
         object.__setattr__(self, "by_order", tuple(map(printable, self.by_order)))
 
     def find(self, name: str, rank: int) -> tuple[Series, ...]:

@@ -40,6 +40,7 @@ def incomplete(
     return (
         *_ends(candidate, judged),
         *_unread(candidate, judged),
+        *_unfinished(candidate, judged),
         *_stops(baseline, candidate, judged),
         *_short_siblings("baseline", baseline, judged.baseline_series, judged),
         *_silent("baseline", baseline, judged, allow),
@@ -83,6 +84,17 @@ def _unread(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
                 f"{run.source}:{end.line}: the last record cannot be read ({end.reason}), so the "
                 "end of the run is unknown"
             )
+
+
+def _unfinished(candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:
+    """Yields candidate runs that did not finish, as their tracker says, if the end is judged."""
+    if judged.part is None:
+        for run in candidate:
+            if run.unfinished:
+                yield (
+                    f"{run.source}: {run.unfinished}, so the end of the run is unknown. Let it "
+                    "finish, or judge a part on purpose with --until STEP"
+                )
 
 
 def _stops(baseline: Sequence[Run], candidate: Sequence[Run], judged: Aligned) -> Iterator[str]:

@@ -11,6 +11,7 @@ from harness.errors import HarnessError, ParseError
 from harness.storage.event_files import NAME, is_event_file
 from harness.storage.places import LOG_SUFFIXES, STDIN, is_log_name, place_of
 from harness.storage.table.names import table_of
+from harness.trackers.registry import from_folder
 
 MAX_LOGS = 1000
 """Largest number of logs that one name may give."""
@@ -26,13 +27,17 @@ def expand(spec: str, *, root: Path | None = None, most: int = MAX_LOGS) -> list
     A folder gives the logs directly in it, with those of the same name in its sub-folders
     `perturbed_1`, `perturbed_2`, ...; if it has none, the log in each of its sub-folders. In a
     pattern, `**` follows no symbolic links. The same holds for a folder or a pattern in an object
-    store, such as `s3://bucket/runs/`. A URL of a server and `-` are returned unchanged.
+    store, such as `s3://bucket/runs/`. A URL of a server and `-` are returned unchanged; a path in
+    the name of a tracker's run starts from `root`.
 
     Raises:
         ParseError: there is no such log, no permission, an unsupported protocol, more than `most`
             logs, or a sub-folder with more than one log.
     """
-    place = place_of(spec)
+    base = Path() if root is None else root
+    place = place_of(spec, folder=base)
+    if place.kind == "tracker":
+        return [from_folder(spec, base)]
     whole = spec if root is None or place.kind != "file" else f"{root}/{place.name}"
     if table_of(whole) is not None:
         return [whole]
@@ -42,7 +47,6 @@ def expand(spec: str, *, root: Path | None = None, most: int = MAX_LOGS) -> list
         return [log.name for log in found_in_store(place.name, most=most)]
     if place.kind != "file":
         return [spec]
-    base = Path() if root is None else root
     try:
         logs = _expanded(base, place.name, spec)
     except (OSError, RecursionError) as error:

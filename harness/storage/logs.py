@@ -23,6 +23,7 @@ from harness.storage.places import Place, place_of
 from harness.storage.table.names import table_of
 from harness.storage.unpack import unpacked
 from harness.system.plugins import installed_formats
+from harness.trackers.registry import read_tracker
 
 __all__ = ["expand", "read_run", "read_runs"]
 
@@ -60,9 +61,9 @@ def read_run(path: str | Path, *, pattern: str | None = None) -> Run:
     first, *others = read_runs(path, pattern=pattern)
     if others:
         msg = (
-            f"holds {len(others) + 1} runs (by its column `run`, or its blocks of losses); "
-            "expected one run. Pass the file to `harness compare`, which accepts more; or split it "
-            "into a file per run."
+            f"holds {len(others) + 1} runs (by its column `run`, its blocks of losses, or as an "
+            "experiment); expected one run. Pass it to `harness compare`, which accepts more; or "
+            "name one run, in a file per run."
         )
         raise ParseError(msg, source=str(path))
     return first
@@ -116,13 +117,15 @@ def read_all(
 def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...]:
     """Returns the runs that a log describes: mostly one.
 
-    A table with a column `run` may describe many, and a file with both sides of a comparison two.
+    A table with a column `run` and a tracker's experiment may describe many, and a file with both
+    sides of a comparison two.
 
-    `path` may be a file, compressed or not, `-` for standard input, or a URL of file, http, https,
-    s3, gs or az. The `sha256` of a run in a table is a hash of the file's hash and the run's label,
-    so that such runs are not taken for copies of one log. A run's `source` is `path` without user,
-    password and query values. A folder of `harness collect`, or `TABLE#RUN`, gives the runs of the
-    table, and a Parquet file of anybody is read as a CSV table is.
+    `path` may be a file, compressed or not, `-` for standard input, a URL of file, http, https,
+    s3, gs or az, or the name of a tracker's run. The `sha256` of a run in a table is a hash of the
+    file's hash and the run's label, so that such runs are not taken for copies of one log. A run's
+    `source` is `path` without user, password and query values. A folder of `harness collect`, or
+    `TABLE#RUN`, gives the runs of the table, and a Parquet file of anybody is read as a CSV table
+    is.
 
     Raises:
         ParseError: the log cannot be read, exceeds a bound of time or size, or has no training
@@ -132,6 +135,8 @@ def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...
     source = str(path)
     place = place_of(source)
     try:
+        if place.kind == "tracker":
+            return read_tracker(source)
         table = table_of(source)
         if table is not None:
             from harness.storage.table.reading import read_table  # noqa: PLC0415

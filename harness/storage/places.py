@@ -1,4 +1,4 @@
-"""Parses the names of logs: a path, `-` for standard input, or a URL of a supported protocol.
+"""Parses the names of logs: a path, `-` for standard input, a URL, or a run of a tracker.
 
 Other protocols never reach a library: some execute code from the file that they name
 (`reference://`), others chain protocols (`zip://`, `a::b`).
@@ -6,12 +6,15 @@ Other protocols never reach a library: some execute code from the file that they
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from harness.errors import ParseError
+from harness.trackers.registry import tracker_of
 
 STDIN = "-"
 HTTP = ("http", "https")
@@ -26,9 +29,9 @@ _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.D
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The place of a log. `name` is a path, or the whole URL, credentials included."""
+    """The place of a log. `name` is a path, or the whole URL or name, credentials included."""
 
-    kind: Literal["file", "stdin", "http", "store"]
+    kind: Literal["file", "stdin", "http", "store", "tracker"]
     name: str
 
     @property
@@ -38,8 +41,10 @@ class Place:
         return next((suffix for suffix in PACKED_SUFFIXES if path.endswith(suffix)), "")
 
 
-def place_of(spec: str) -> Place:
+def place_of(spec: str, *, folder: Path | None = None) -> Place:
     """Returns the place that a text names.
+
+    A file in `folder` that has the name of a tracker's run is taken for the file.
 
     >>> place_of("runs/a.log").kind, place_of("file:///runs/a%20b.log").name
     ('file', '/runs/a b.log')
@@ -58,6 +63,8 @@ def place_of(spec: str) -> Place:
         raise ParseError(msg, source=spec)
     if spec == STDIN:
         return Place(kind="stdin", name=spec)
+    if is_tracker(spec, folder=folder):
+        return Place(kind="tracker", name=spec)
     if "://" not in spec:
         return Place(kind="file", name=spec)
     url = _SCHEME.fullmatch(spec)
@@ -113,8 +120,13 @@ def is_log_name(name: str) -> bool:
 
 
 def is_url(spec: str) -> bool:
-    """Returns whether a text is a URL, of any protocol."""
-    return "://" in spec
+    """Returns whether a text is a URL of any protocol, or the name of a tracker's run."""
+    return "://" in spec or is_tracker(spec)
+
+
+def is_tracker(spec: str, *, folder: Path | None = None) -> bool:
+    """Returns whether a text names a run of a tracker, and no file in `folder`."""
+    return bool(tracker_of(spec)) and not os.path.lexists((folder or Path()) / spec)
 
 
 def parts_of(spec: str, *, is_file: bool = False) -> list[str]:

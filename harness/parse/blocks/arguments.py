@@ -90,16 +90,25 @@ class Arguments:
 
     def _pairs(self, line: int, text: str, into: Collector, *, of: re.Pattern[str] = _PAIR) -> None:
         for pair in of.finditer(text[:MAX_TEXT]):
-            value = argument_value(pair["value"])
-            name = _NAMED.get(pair["name"])
-            if name is None or value is None or not fits(name, value):
-                if value is not None:
-                    into.fact(ARGUMENTS + pair["name"], value, line=line)
-            else:
-                into.fact(name, value, line=line)
-            if pair["name"] in {"fp16", "bf16"} and value is True:
-                kind = "float16" if pair["name"] == "fp16" else "bfloat16"
-                into.fact("precision", f"amp-{kind}", line=line)
+            state(pair["name"], pair["value"], into, line=line)
+
+
+def state(name: str, given: FactValue, into: Collector, *, line: int | None = None) -> None:
+    """States an argument: as a fact of the vocabulary if it is one, otherwise as a setting.
+
+    `given` is its value, or the text of its value; `None` and an empty text state nothing.
+    """
+    value = argument_value(given) if isinstance(given, str) and given else given
+    if value is None or value == "":
+        return
+    fact = _NAMED.get(name)
+    if fact is not None and fits(fact, value):
+        into.fact(fact, value, line=line)
+    else:
+        into.fact(ARGUMENTS + name, value, line=line)
+    if name in {"fp16", "bf16"} and value is True:
+        kind = "float16" if name == "fp16" else "bfloat16"
+        into.fact("precision", f"amp-{kind}", line=line)
 
 
 def argument_value(text: str) -> FactValue | None:

@@ -1,0 +1,1 @@
+"""Reads runs from experiment trackers, and writes verdicts back to them."""
