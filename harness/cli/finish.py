@@ -32,9 +32,8 @@ def finish(
 ) -> NoReturn:
     """Writes the outputs, the history and the index, prints the table, and exits.
 
-    `today` is the day of the check, which decides which quarantines are active.
-    `to` are trackers that get the verdicts; one that fails changes nothing else.
-
+    `today` is the day of the check, which decides which quarantines are active. `to` are trackers
+    that get the verdicts; a tracker that fails changes nothing else.
     `false_discoveries` is the share of the failures that may be due to chance; None leaves all.
     `commit` is that of merged shards; otherwise it is that of the manifest's folder.
 
@@ -70,18 +69,60 @@ def finish(
     if note and not quiet:
         typer.echo(f"note: {note}")
     if report is not None and not quiet:
-    `today` is the day of the check, which decides which quarantines are active.
-    `to` are trackers that get the verdicts; a tracker that fails changes nothing else.
-    if errors:
-        raise errors[0]
-    leave(results)
-
-
         typer.echo(f"reports: {report / 'index.html'}{no_picture and f'; {no_picture}'}")
     if to:
         from harness.ports.publications import publications
 
         write_to(to, publications(results, report))
+    if errors:
+        raise errors[0]
+    leave(results)
+
+
+def missing_pictures(results: Sequence[PortResult], report: Path | None) -> str:
+    """Returns why reports of these results have no picture; empty if all have theirs."""
+    from harness.ports.files import lack_pictures
+    from harness.report.figures import NO_PICTURE
+
+    if report is None:
+        return ""
+    return NO_PICTURE if lack_pictures(report / result.port for result in results) else ""
+
+
+def _environ(*, pictures: bool) -> Mapping[str, str]:
+    """Returns the environment. Without `pictures`, it names no address of pictures to link."""
+    import os
+
+    from harness.ports.outputs import PICTURES
+
+    return {name: value for name, value in os.environ.items() if pictures or name != PICTURES}
+
+
+def earlier_checks(history: str, commit: str) -> Mapping[str, Sequence[Entry]]:
+    """Returns the earlier checks of a commit by port; empty if the history cannot be read.
+
+    The check reports an unreadable history when it appends its results.
+    """
+    from harness.comparison.flaky import is_clean
+    from harness.errors import HarnessError
+    from harness.ports.history.store import open_history
+
+    if not history or not is_clean(commit):
+        return {}
+    try:
+        with open_history(history) as store:
+            return store.of_commit(commit)
+    except HarnessError:
+        return {}
+
+
+def write_to(trackers: Sequence[str], verdicts: Sequence[Publication]) -> None:
+    """Writes verdicts to trackers, and says on standard error what was written and what not."""
+    from harness.report.escape import terminal
+    from harness.trackers.publish import publish_all
+
+    for line in publish_all(trackers, verdicts):
+        typer.echo(terminal(line), err=True)
 
 
 def check_share(false_discoveries: float | None) -> None:

@@ -15,7 +15,12 @@ from harness.comparison.result import PortResult
 from harness.errors import HarnessError, PolicyError
 from harness.log.shown import shown
 
-PUBLISHERS: Mapping[str, str] = MappingProxyType({"mlflow": "harness.trackers.publish_mlflow"})
+PUBLISHERS: Mapping[str, str] = MappingProxyType(
+    {
+        "mlflow": "harness.trackers.publish_mlflow",
+        "wandb": "harness.trackers.publish_wandb",
+    }
+)
 """The module that writes to each tracker, by the name that `--to` takes.
 
 A module has `publish(verdict)`, which writes a `Publication` and returns the name of the run it

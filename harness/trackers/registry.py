@@ -1,6 +1,7 @@
 """The trackers whose runs have names: `SCHEME:REST`, wherever a log may be named.
 
 mlflow:port/seed_1        mlflow:runs/mlflow.db!port        (an experiment gives all its runs)
+tensorboard:runs          wandb:wandb/latest-run            (a log folder, or a folder of runs)
 """
 
 from __future__ import annotations
@@ -14,13 +15,19 @@ from harness.errors import ParseError
 from harness.log.run import Run
 from harness.trackers.gathering import sealed
 
-TRACKERS: Mapping[str, str] = MappingProxyType({"mlflow": "harness.trackers.mlflow"})
+TRACKERS: Mapping[str, str] = MappingProxyType(
+    {
+        "mlflow": "harness.trackers.mlflow",
+        "tensorboard": "harness.trackers.tensorboard",
+        "wandb": "harness.trackers.wandb",
+    }
+)
 """The module of each tracker by its scheme.
 
 A module has `read(where, *, source)`, which returns the runs that the text behind the scheme names,
 in a defined order. `source` is the whole name, for messages and for `Run.source`.
 """
-NAMED_BY_PATH: frozenset[str] = frozenset()
+NAMED_BY_PATH: frozenset[str] = frozenset({"tensorboard", "wandb"})
 """Trackers whose names are paths; in those of the others, a path ends with `!`."""
 INSIDE = "!"
 """Separates the path of a store from the name of a run in it."""
