@@ -14,13 +14,19 @@ from harness.errors import ParseError
 from harness.log.run import Run
 from harness.trackers.gathering import sealed
 
-TRACKERS: Mapping[str, str] = MappingProxyType({"mlflow": "harness.trackers.mlflow"})
+TRACKERS: Mapping[str, str] = MappingProxyType(
+    {
+        "mlflow": "harness.trackers.mlflow",
+        "swanlab": "harness.trackers.swanlab",
+        "trackio": "harness.trackers.trackio",
+    }
+)
 """The module of each tracker by its scheme.
 
 A module has `read(where, *, source)`, which returns the runs that the text behind the scheme names,
 in a defined order. `source` is the whole name, for messages and for `Run.source`.
 """
-NAMED_BY_PATH: frozenset[str] = frozenset()
+NAMED_BY_PATH: frozenset[str] = frozenset({"swanlab"})
 """Trackers whose names are paths; in those of the others, a path ends with `!`."""
 INSIDE = "!"
 """Separates the path of a store from the name of a run in it."""
