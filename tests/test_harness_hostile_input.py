@@ -27,10 +27,10 @@ from harness.log.facts import RunFacts
 from harness.log.run import Run, Skipped
 from harness.parse import parse_log
 from harness.storage import bounded, local, remote, unpack
-from harness.storage import event_files as events
 from harness.storage.inputs import load, load_sides
 from harness.storage.logs import expand, read_run
 from harness.storage.places import parts_of, place_of
+from harness.trackers import tfrecords as events
 
 TEXT = header(seed=5) + records(decaying(60))
 SECRET = "S3cretTok"

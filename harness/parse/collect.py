@@ -93,6 +93,10 @@ class Collector:
         """Takes the last value of a series back: what follows shows that it was torn apart."""
         self.waiting.append(partial(self._retract, (self.reader, name, rank, 1)))
 
+    def purge(self, step: int) -> None:
+        """Sets the records of the present reader from a step on aside: the run goes on from it."""
+        self.waiting.append(partial(self._purge, self.reader, step))
+
     def write(self) -> None:
         """Adds what is waiting to the series."""
         for add in self.waiting:
@@ -133,6 +137,11 @@ class Collector:
         track = self.tracks.by_key.get(key)
         if track is not None:
             track.retract()
+
+    def _purge(self, reader: str, step: int) -> None:
+        for key, track in self.tracks.by_key.items():
+            if key[0] == reader:
+                track.purge(step)
 
     def learn(self, names: Collection[str]) -> None:
         """Says that the present reader has series of these names, whose records it holds."""

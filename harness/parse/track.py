@@ -50,6 +50,8 @@ class Track:
     - It falls to where it began: the run was started again. The older attempt is set aside, unless
       the counter does so at the same place every time; then those are epochs.
     - It falls less: the run was resumed, and the later record of a step counts.
+    - The log says that the run goes on from a step (`purge`): older records from it on are set
+      aside.
     """
 
     def __init__(self, unit: str = "") -> None:
@@ -69,6 +71,7 @@ class Track:
         self._high = -1
         self._stride = 1
         self._offsets: dict[float, int] = {}
+        self._purged: list[tuple[Steps, Floats]] = []
 
     def add(self, line: int, epoch: float, iteration: int, value: float, total: int = 0) -> int:
         """Takes one record, and returns its step. `total` is the counter's end, 0 if not stated."""
@@ -136,6 +139,24 @@ class Track:
             self.steps.pop()
             self.values.pop()
 
+    def purge(self, step: int) -> None:
+        """Sets this attempt's records from a step on aside: the log says that it went back."""
+        begun, steps, values = self.attempts[-1], self.steps.numbers(), self.values.numbers()
+        kept = steps < step
+        kept[:begun] = True
+        if kept.all():
+            return
+        self._purged.append((steps[~kept], values[~kept]))
+        rest, self.steps, self.values = steps[kept], Growing(np.int64), Growing(np.float64)
+        self.steps.more(rest.size)[:] = rest
+        self.values.more(rest.size)[:] = values[kept]
+        self._taken = rest.size
+        if rest.size > begun:
+            self._high, self._last = int(rest[begun:].max()), int(rest[-1]) - self._offset
+        else:
+            self._offset, self._first, self._high, self._last, self._stride = 0, -1, -1, -1, 1
+            self._offsets.clear()
+
     def _fall(self, epoch: float, iteration: int, total: int) -> None:
         """Settles what a counter that does not rise means."""
         finished = 0 < total <= self._last + self._stride
@@ -191,7 +212,8 @@ class Track:
                 )
             else:
                 steps = unrolled
-        older, older_values = steps[:start], values[:start]
+        older = np.concatenate([*(s for s, _ in self._purged), steps[:start]])
+        older_values = np.concatenate([*(v for _, v in self._purged), values[:start]])
         old_steps, old_values = _earliest(older, older_values)
         steps, values = steps[start:], values[start:]
         if steps.size < 2 or bool((steps[1:] > steps[:-1]).all()):

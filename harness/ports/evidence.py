@@ -12,11 +12,11 @@ from harness.comparison.pipeline import Comparison
 from harness.errors import HarnessError
 from harness.ports.manifest import Port
 from harness.storage.baselines import is_recording
-from harness.storage.event_files import NAME
 from harness.storage.inputs import BASELINES
 from harness.storage.logs import expand
 from harness.storage.places import is_url, parts_of
 from harness.storage.recording import TOML
+from harness.trackers.event_files import NAME
 
 Content = tuple[tuple[str, str], ...]
 """Paths, each with the SHA-256 of its content."""

@@ -8,15 +8,13 @@ from itertools import islice
 from pathlib import Path
 
 from harness.errors import HarnessError, ParseError
-from harness.storage.event_files import NAME, is_event_file
 from harness.storage.places import PACKED_SUFFIXES, STDIN, place_of
+from harness.trackers.event_files import event_files
 from harness.trackers.registry import from_folder
 
 LOG_SUFFIXES = (".log", ".txt", ".out", ".json", ".jsonl", ".csv", ".tsv")
 MAX_LOGS = 1000
 """Largest number of logs that one name may give."""
-HEAD_BYTES = 64
-"""Bytes at the start of a file by which an event file is recognised."""
 MAX_MATCHES = 100_000
 """Largest number of files that a pattern may match."""
 
@@ -120,21 +118,6 @@ def _logs(folder: Path) -> list[Path]:
         return name.endswith(LOG_SUFFIXES) and not name.startswith(".") and path.is_file()
 
     return sorted(path for path in folder.iterdir() if is_log(path))
-
-
-def event_files(name: str) -> list[Path]:
-    """Returns the TensorBoard event files that a path names: itself, or those in the folder."""
-    path = Path(name)
-    try:
-        if path.is_dir():
-            inner = (file for file in path.iterdir() if NAME in file.name)
-            return sorted(file for file in inner if file.is_file())
-        if not path.is_file() or path.stat().st_size < HEAD_BYTES:
-            return []  # reading the head of a pipe would lose it; a read from /proc may block
-        with path.open("rb") as file:
-            return [path] if is_event_file(file.read(HEAD_BYTES)) else []
-    except OSError:
-        return []  # opening the path as a log then reports the error
 
 
 def unreadable(source: str, error: Exception) -> HarnessError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -14,12 +14,12 @@ from harness.errors import HarnessError, ParseError
 from harness.log.run import Run, place_text
 from harness.parse import parse_logs
 from harness.storage.bounded import Stream, full
-from harness.storage.event_files import read_events
-from harness.storage.listing import event_files, expand, unreadable
+from harness.storage.listing import expand, unreadable
 from harness.storage.local import open_path
 from harness.storage.places import Place, place_of
 from harness.storage.unpack import unpacked
 from harness.system.plugins import installed_formats
+from harness.trackers.event_files import event_files, read_events
 from harness.trackers.registry import read_tracker
 
 __all__ = ["expand", "read_run", "read_runs"]
@@ -87,9 +87,8 @@ def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...
     try:
         if place.kind == "tracker":
             return read_tracker(source)
-        events = event_files(place.name) if place.kind == "file" else []
-        if events:
-            return (_read_events(events, source),)
+        if place.kind == "file" and event_files(place.name):
+            return (read_events(Path(place.name), source=source),)
         return _read_log(place, source, pattern)
     except HarnessError:
         raise
@@ -130,12 +129,6 @@ def _hash(whole: str, run: Run, source: str) -> str:
     """Returns the hash of a file's run, or of one run of a table."""
     label = run.source.removeprefix(place_text(source))
     return hashlib.sha256(f"{whole}{label}".encode()).hexdigest() if label else whole
-
-
-def _read_events(paths: Sequence[Path], source: str) -> Run:
-    seen = _Seen()
-    run = read_events(paths, source=source, seen=seen.add)
-    return replace(run, sha256=seen.sha256.hexdigest(), size_bytes=seen.count)
 
 
 def _blocks(raw: Stream, seen: _Seen) -> Generator[bytes, None, None]:

@@ -64,7 +64,9 @@ def gathered(stored: Stored, *, source: str, reader: str) -> Run:
     """
     into = Collector()
     into.reader = reader
-    _state(stored, into)
+    for name, fact in stored.facts.items():
+        into.fact(name, fact)
+    state_settings(stored.settings, into)
     _record(stored.metrics, into)
     into.write()
     for text in stored.notes:
@@ -75,11 +77,9 @@ def gathered(stored: Stored, *, source: str, reader: str) -> Run:
     return replace(run, unfinished=stored.unfinished)
 
 
-def _state(stored: Stored, into: Collector) -> None:
-    """States the facts, and the settings under the rules of printed arguments and configs."""
-    for name, fact in stored.facts.items():
-        into.fact(name, fact)
-    values = {name: value for name, value in stored.settings.items() if value is not None}
+def state_settings(settings: Mapping[str, object], into: Collector) -> None:
+    """States settings by name under the rules of printed arguments and configs."""
+    values = {name: value for name, value in settings.items() if value is not None}
     if any(name.startswith(MMENGINE) for name in values):
         config = config_facts({name: _value(given) for name, given in values.items()})
         for name, fact in config.items():

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ParseError
-from harness.trackers.leveldb_log import HEAD_BYTES, Records
-from harness.trackers.protobuf import DamageError, Value, double, inner, last_of, signed, text
+from harness.log.wording import counted
+from harness.parse.protobuf import double, fields, signed, text
 from harness.trackers.swanlab_points import FINISHED, Found
+from harness.trackers.wandb_log import HEAD, Log
 
 MARK = b":SWL\xd6\xe1"
 """The first bytes of such a file; the version follows."""
@@ -22,6 +23,7 @@ _SYSTEM = 2
 """The class of a column that SwanLab adds."""
 CRASHED = 2
 _STEP_AXES = {"", "_step", "step"}
+_Message = dict[int, int | bytes]
 
 
 def read_file(path: Path, *, source: str) -> Found:
@@ -34,21 +36,21 @@ def read_file(path: Path, *, source: str) -> Found:
     unread = 0
     try:
         with path.open("rb") as file:
-            if not file.read(HEAD_BYTES).startswith(MARK):
+            if not file.read(len(HEAD)).startswith(MARK):
                 msg = f"{path.name} is no file of SwanLab's; expected run-*/*.swanlab"
                 raise ParseError(msg, source=source)
-            records = Records(file)
-            for record in records:
-                unread += not _take(record, found)
+            file.seek(0)
+            log = Log(file, size=path.stat().st_size, seen=lambda _: None)
+            for record in log:
+                unread += record is None or not _take(record, found)
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}; check the path"
         raise ParseError(msg, source=source) from error
-    if records.cut:
-        found.notes.append(records.cut)
-    if records.damaged or unread:
-        lost = records.damaged or unread
-        what = "blocks of 32 KiB end" if records.damaged else "records are"
-        found.notes.append(f"{lost} {what} damaged, and what they held is not read")
+    if log.ended:
+        found.notes.append(f"{path.name} {log.ended}")
+    if unread:
+        lost = counted(unread, "damaged place")
+        found.notes.append(f"{path.name} has {lost}; the records there are not read")
     return found
 
 
@@ -58,30 +60,40 @@ def _take(record: bytes, found: Found) -> bool:
         if record[:1] == b"{":
             _take_json(json.loads(record), found)
         else:
-            _take_message(last_of(record), found)
-    except (DamageError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            _take_message(_message(record), found)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return False
     return True
 
 
-def _take_message(record: dict[int, Value], found: Found) -> None:
+def _take_message(record: _Message, found: Found) -> None:
     if _SCALAR in record:
-        scalar = inner(record[_SCALAR])
-        value = double(inner(scalar.get(5)).get(1))
-        found.raw.append((text(scalar.get(1)), signed(scalar.get(2)), value))
+        scalar = _message(record[_SCALAR])
+        value = _message(scalar.get(5, b""))
+        number = double(value[1]) if 1 in value else 0.0  # a default is not written
+        found.raw.append((text(scalar.get(1, b"")), _whole(scalar.get(2, 0)), number))
     elif _COLUMN in record:
-        column = inner(record[_COLUMN])
-        key, axis = text(column.get(3)), text(column.get(13))
+        column = _message(record[_COLUMN])
+        key, axis = text(column.get(3, b"")), text(column.get(13, b""))
         if column.get(1) == _SYSTEM:
             found.system.add(key)
         if axis not in _STEP_AXES:
             found.axes[key] = axis
     elif _START in record:
-        start = inner(record[_START])
-        found.name, found.id = text(start.get(4)), text(start.get(10))
+        start = _message(record[_START])
+        found.name, found.id = text(start.get(4, b"")), text(start.get(10, b""))
     elif _FINISH in record:
-        finish = inner(record[_FINISH])
-        found.end(signed(finish.get(1)), text(finish.get(2)))
+        finish = _message(record[_FINISH])
+        found.end(_whole(finish.get(1, 0)), text(finish.get(2, b"")))
+
+
+def _message(data: int | bytes) -> _Message:
+    """Returns the last value of each field of a message, which is the one that counts."""
+    return {number: value for number, _, value in fields(data if isinstance(data, bytes) else b"")}
+
+
+def _whole(value: int | bytes) -> int:
+    return signed(value) if isinstance(value, int) else 0
 
 
 def _take_json(record: dict[str, Any], found: Found) -> None:

@@ -1,17 +1,32 @@
-"""TensorBoard's event files: binary records of scalars by tag, read with tensorboard's own code.
+"""TensorBoard's event files: binary records of scalars by tag.
 
-events.out.tfevents.1732550000.host.123.0        (a file, or the folder of one run)
+events.out.tfevents.1732550000.host.123.0        (a file, the folder of a run, or a log folder)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
-from harness.errors import ParseError
+from harness.log.facts import FactValue
 from harness.parse.collect import Collector
+from harness.parse.formats.events import Value, event_of, plain, session_of
+from harness.parse.formats.tensors import scalar_of
 from harness.parse.line import Place
-from harness.parse.names import Names
+from harness.parse.names import Names, holds_figures
+from harness.parse.protobuf import single
+
+MAX_KNOWN = 20_000
+"""Tags that are remembered."""
+_START = 1
+"""The status of a session that begins."""
+_STEP_AT = 10
+"""The byte of the step in a record that begins with its time of 8 bytes, as writers have it."""
+_SHORT_STEP = 6
+"""Bytes of a step up to 4 * 10**12."""
+_MORE = 0x80
+"""The bit of a byte that says that the number goes on."""
+_NUMBER = 4
+HPARAMS = "hparams"
+_ENDED = {2: "failed", 3: "is still running"}
+"""The status of a session of the hparams plugin, where it did not succeed."""
 
 
 class TensorBoard:
@@ -21,66 +36,114 @@ class TensorBoard:
     example = "events.out.tfevents.* (tags become series: --metric train/loss)"
 
 
-def take(data: bytes | None, tools: Tools, names: Names, into: Collector) -> None:
-    """Takes the scalars of one record; None is one whose checksum is wrong."""
-    if data is None:
-        into.skip(into.line, f"record {into.line}", "its checksum is wrong: it was damaged")
-        return
-    try:
-        event = tools.event(data)
-    except tools.damage:
-        into.skip(into.line, f"record {into.line}", "it is no event of TensorBoard")
-        return
-    for value in event.summary.value:
-        number = _scalar(value, tools)
-        if number is not None:
-            into.claim(TensorBoard.name)
-            name = names.of(str(value.tag))
-            into.record(Place(int(event.step)), {name: number})
+class Events:
+    """Takes the events of one run in their order.
 
-
-class Tools(NamedTuple):
-    """What tensorboard reads with: bytes to an event, its error, a checksum, and an array."""
-
-    event: Callable[[bytes], Any]
-    damage: type[Exception]
-    checksum: Callable[[bytes], int]
-    array: Callable[[Any], Any]
-
-
-def tools_of(source: str) -> Tools:
-    """The functions of tensorboard.
-
-    Raises:
-        ParseError: tensorboard is not installed.
+    The restart of a session (`SummaryWriter(purge_step=N)`) sets what was logged from its step on
+    aside, as TensorBoard does.
     """
-    try:
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
-        from tensorboard.compat.proto.event_pb2 import Event  # noqa: PLC0415
-        from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import (  # noqa: PLC0415
-            masked_crc32c,
-        )
-        from tensorboard.util.tensor_util import make_ndarray  # noqa: PLC0415
-    except ImportError as error:
-        msg = (
-            "a TensorBoard event file, which tensorboard reads; install it with: "
-            "pip install 'ccnet-port-harness[tensorboard]'"
-        )
-        raise ParseError(msg, source=source) from error
-    return Tools(Event.FromString, DecodeError, masked_crc32c, make_ndarray)
 
+    def __init__(self, into: Collector) -> None:
+        self._into = into
+        self._names = Names()
+        self._plugins: dict[str, str] = {}
+        self._known: dict[bytes, str] = {}
+        self._high = -1
+        self.hparams: dict[str, FactValue] = {}
+        self.texts: dict[str, str] = {}
+        self.ended = ""
+        self._under = ""
+        self._settings_only = False
 
-def _scalar(value: Any, tools: Tools) -> float | None:
-    """The number in a summary value; None if it is a picture, a histogram or a text."""
-    plugin = value.metadata.plugin_data.plugin_name
-    if value.HasField("simple_value"):
-        return float(value.simple_value)
-    if plugin not in {"", "scalars"} or not value.HasField("tensor"):
-        return None
-    if any(dimension.size != 1 for dimension in value.tensor.tensor_shape.dim):
-        return None  # an array of the size that is stated would be made, whatever the record holds
-    try:
-        array = tools.array(value.tensor)
-        return float(array.item()) if array.size == 1 and array.dtype.kind in "fiu" else None
-    except (TypeError, ValueError, OverflowError):
-        return None
+    def enter(self, under: str, *, settings_only: bool) -> None:
+        """Goes on to other files: `under` precedes their tags, or they hold no curve."""
+        self._under, self._settings_only = under, settings_only
+        self._known.clear()
+        self._plugins.clear()
+
+    def take(self, data: bytes | None) -> None:
+        """Takes one record; None is one whose checksum is wrong."""
+        into = self._into
+        if data is None:
+            into.skip(into.line, f"record {into.line}", "its checksum is wrong: it was damaged")
+            return
+        if self._again(data):
+            return
+        try:
+            step, status, values = event_of(data)
+        except ValueError:
+            into.skip(into.line, f"record {into.line}", "it is no event of TensorBoard")
+            return
+        if status == _START:
+            self._restart(step)
+        for value in values:
+            self._take(step, value)
+
+    def _take(self, step: int, value: Value) -> None:
+        plugin = self._plugin(value)
+        if plugin in {"", "scalars"}:
+            number = scalar_of(value.tensor) if value.tensor else value.scalar
+            if isinstance(number, float):
+                self._record(step, value.tag, number)
+            begin = b"" if value.scalar is None else plain(value.tag)
+            if begin and len(self._known) < MAX_KNOWN:
+                self._known[begin] = value.tag
+        elif plugin == HPARAMS and value.content:
+            self._hparams(value.content)
+        elif plugin == "text" and value.tensor:
+            found = scalar_of(value.tensor)
+            if isinstance(found, str):
+                self.texts[value.tag.removesuffix("/text_summary")] = found
+
+    def _again(self, data: bytes) -> bool:
+        """Takes a record that holds a time, a step and the scalar of a known tag, as most do.
+
+        It is read by its bytes alone: a message means the same wherever its bytes are the same.
+        """
+        if data[:1] != b"\x09" or data[9:_STEP_AT] != b"\x10":
+            return False
+        step = end = 0
+        for end, byte in enumerate(data[_STEP_AT : _STEP_AT + _SHORT_STEP], _STEP_AT + 1):
+            step |= (byte & 0x7F) << (7 * (end - _STEP_AT - 1))
+            if byte < _MORE:
+                break
+        else:
+            return False
+        tag = self._known.get(data[end:-_NUMBER])
+        if tag is None:
+            return False
+        self._record(step, tag, single(data[-_NUMBER:]))
+        return True
+
+    def _record(self, step: int, tag: str, number: float) -> None:
+        if self._settings_only:
+            return
+        self._into.claim(TensorBoard.name)
+        self._high = max(self._high, step)
+        name = f"{self._under}/{tag}" if self._under else tag
+        if holds_figures(name):
+            self._into.record(Place(step), {self._names.of(name): number})
+
+    def _restart(self, step: int) -> None:
+        if step <= self._high:
+            self._into.purge(step)
+            self._into.note(
+                f"the run went back to step {step}; what was logged from that step on before is "
+                "set aside"
+            )
+            self._high = step - 1
+
+    def _plugin(self, value: Value) -> str:
+        """The plugin of a tag: only the first value of a tag must state it."""
+        if value.plugin and len(self._plugins) < MAX_KNOWN:
+            self._plugins.setdefault(value.tag, value.plugin)
+        return self._plugins.get(value.tag, value.plugin)
+
+    def _hparams(self, content: bytes) -> None:
+        try:
+            hparams, status = session_of(content)
+        except ValueError:
+            return
+        self.hparams |= hparams
+        if status in _ENDED:
+            self.ended = f"TensorBoard's hparams say that the run {_ENDED[status]}"
