@@ -153,7 +153,7 @@ def test_the_check_of_an_outcome_can_fail():
         ("short", r"the connection closed after \d+ of 99999 bytes"),
         ("negative", "states an invalid length"),
         ("absurd", "states more than 1 MiB"),
-        ("torn", "the connection closed within the log"),
+        ("torn", "the connection closed within the answer"),
         ("garbage", "the server's answer is not HTTP"),
         ("headers", "the server's answer is not HTTP"),
         ("brotli", "uses the encoding 'br'"),

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import base64
 import http.client
-import socket
-import ssl
-import threading
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from typing import IO
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
 from harness.errors import ParseError
 from harness.storage import bounded
 from harness.storage.bounded import Bounded, size
+from harness.system.connection import Watch, words
 
 WAIT_S = 10.0
 """Seconds to wait for a connection, and for each further byte."""
@@ -39,7 +36,7 @@ class HttpLog(Bounded):
 
     def __init__(self, url: str) -> None:
         super().__init__(url, total_s=TOTAL_S, advice=ADVICE)
-        self._watch = _Watch(TOTAL_S)
+        self._watch = Watch(TOTAL_S)
         self._response: http.client.HTTPResponse | None = None
         try:
             with self._explained():
@@ -141,28 +138,7 @@ class HttpLog(Bounded):
         except (OSError, ValueError, http.client.HTTPException) as error:
             if self._watch.expired:
                 raise self.too_long() from error
-            raise self.error(_words(error)) from error
-
-
-def _words(error: Exception) -> str:
-    """Returns the cause of an error of the connection."""
-    during = "send its next byte"
-    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
-        error, during = error.reason, "accept the connection"
-    match error:
-        case TimeoutError():
-            return f"the server took more than {WAIT_S:g} s to {during}"
-        case socket.gaierror():
-            return "the name of the server is unknown"
-        case ssl.SSLError():
-            why = getattr(error, "verify_message", "") or error.reason or type(error).__name__
-            return f"no secure connection to the server ({why})"
-        case http.client.IncompleteRead():
-            return "the connection closed within the log"
-        case http.client.HTTPException():
-            return f"the server's answer is not HTTP ({type(error).__name__}: {str(error)[:80]})"
-    why = getattr(error, "strerror", "") or str(error)[:200] or type(error).__name__
-    return f"cannot be read: {why}"
+            raise self.error(words(error, wait_s=WAIT_S)) from error
 
 
 def _request(now: SplitResult, given: SplitResult) -> urllib.request.Request:
@@ -189,74 +165,6 @@ def _same_host(now: SplitResult, given: SplitResult) -> bool:
     if now.scheme == given.scheme:
         return ports[0] == ports[1]
     return ports == [_PORTS["https"], _PORTS["http"]]
-
-
-class _Watch:
-    """A timer that shuts the sockets down, which ends a read that is blocked in them."""
-
-    def __init__(self, total_s: float) -> None:
-        self.expired = False
-        self.connections: list[http.client.HTTPConnection] = []
-        self.sockets: list[socket.socket] = []
-        self._timer = threading.Timer(total_s, self._expire)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def opener(self) -> urllib.request.OpenerDirector:
-        """Returns an opener for http and https only, which uses the environment's proxies."""
-        director = urllib.request.OpenerDirector()
-        director.add_handler(urllib.request.ProxyHandler())
-        director.add_handler(_Http(self))
-        director.add_handler(_Https(self))
-        return director
-
-    def hang_up(self) -> None:
-        """Closes the connections."""
-        sockets = [*self.sockets, *(c.sock for c in self.connections if c.sock is not None)]
-        for sock in sockets:
-            with suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-        self.sockets.clear()
-        self.connections.clear()
-
-    def end(self) -> None:
-        """Stops the timer and closes the connections."""
-        self._timer.cancel()
-        self.hang_up()
-
-    def _expire(self) -> None:
-        self.expired = True
-        self.hang_up()
-
-    def connect(self, kind: type[http.client.HTTPConnection]) -> Any:
-        """Returns a connection class whose sockets are registered with this timer."""
-        watch = self
-
-        class Watched(kind):  # type: ignore[misc, valid-type]
-            def connect(self) -> None:
-                watch.connections.append(self)
-                super().connect()
-                watch.sockets.append(self.sock)
-
-        return Watched
-
-
-class _Http(urllib.request.HTTPHandler):
-    def __init__(self, watch: _Watch) -> None:
-        super().__init__()
-        self._connection = watch.connect(http.client.HTTPConnection)
-
-    def http_open(self, req: urllib.request.Request) -> Any:
-        return self.do_open(self._connection, req)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    def __init__(self, watch: _Watch) -> None:
-        super().__init__()
-        self._connection = watch.connect(http.client.HTTPSConnection)
-
-    def https_open(self, req: urllib.request.Request) -> Any:
-        return self.do_open(self._connection, req, context=ssl.create_default_context())
 
 
 class StoreLog(Bounded):

@@ -11,6 +11,7 @@ import numpy as np
 from harness.log.arrays import Floats, Steps
 from harness.log.facts import FactValue
 from harness.log.run import Run
+from harness.log.wording import counted
 from harness.parse.blocks.arguments import argument_value, state
 from harness.parse.blocks.config_block import config_facts
 from harness.parse.collect import Collector
@@ -138,7 +139,8 @@ def _remark(name: str, label: str, metric: Metric, into: Collector) -> None:
         return
     negative = int(np.count_nonzero(metric.steps < 0))
     if negative:
-        into.note(f" has {negative} points at negative steps, which are left out", about=name)
+        points = counted(negative, "point")
+        into.note(f": {points} at negative steps, left out", about=name)
 
 
 def sealed(run: Run) -> Run:

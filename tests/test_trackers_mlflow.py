@@ -1,0 +1,148 @@
+"""Runs that MLflow's own client wrote, read back bit by bit from its database and its server."""
+
+import os
+import random
+import socket
+import struct
+import subprocess
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+
+from harness.storage.inputs import load
+
+mlflow = pytest.importorskip("mlflow", reason="needs mlflow (`tox -e trackers`)")
+
+from mlflow.entities import Metric, Param, RunTag  # noqa: E402
+from mlflow.tracking import MlflowClient  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of mlflow's own dependencies
+EXPERIMENT = "größe/übung 1"
+MANY = 100_000
+ODD = [float("nan"), float("inf"), -float("inf"), 5e-324, -2.5e-310, 0.1, 1 / 3, 1e300]
+
+
+def truth(seed):
+    """Points (name, time, step, value) as a training logs them, and what must be read.
+
+    Times rise by at least a millisecond where a step is logged again, as between two attempts.
+    """
+    rng = random.Random(seed)
+    points, expected, now = [], {}, 1_700_000_000_000
+    for name in ("train/loss", "val_acc", "größe_名前", "lr"):
+        kept, steps = {}, sorted(rng.sample(range(400), 120))  # with gaps
+        resumed = rng.randrange(40, 100)
+        plan = steps[:resumed] + steps[resumed - 20 :]  # 20 steps again, after a resumption
+        for i, step in enumerate(plan):
+            value = rng.choice(ODD) if i % 7 == 0 else struct.unpack("<d", struct.pack(
+                "<d", rng.gauss(0, 1) * 10 ** rng.randrange(-12, 12)))[0]  # fmt: skip
+            now += 1 + rng.randrange(3)
+            points.append((name, now, step, value))
+            kept[step] = value
+        points.append((name, now + 1, -5, 9.0))
+        expected[name] = sorted(kept.items())
+    return points, expected
+
+
+def write(client, name, points, **more):
+    run = client.create_run(more.pop("experiment"), run_name=name)
+    metrics = [Metric(key, value, at, step) for key, at, step, value in points]
+    for start in range(0, len(metrics), 1000):
+        client.log_batch(run.info.run_id, metrics=metrics[start : start + 1000])
+    client.log_batch(run.info.run_id, params=[Param("lr", "0.1"), Param("batch_size", "8")],
+                     tags=[RunTag("mlflow.source.git.commit", "abc123")])  # fmt: skip
+    client.set_terminated(run.info.run_id, **more)
+    return run.info.run_id
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A database with runs of known points."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    client = MlflowClient(uri)
+    experiment = client.create_experiment(EXPERIMENT, artifact_location=str(folder / "files"))
+    points = {name: truth(seed) for seed, name in enumerate(("seed_0", "seed_1"))}
+    for name, (given, _) in points.items():
+        write(client, name, given, experiment=experiment)
+    write(client, "died", points["seed_0"][0], experiment=experiment, status="FAILED")
+    gone = write(client, "gone", points["seed_0"][0], experiment=experiment)
+    client.delete_run(gone)
+    many = [("loss", 1_700_000_000_000 + i // 3, i, random.Random(i).random()) for i in range(MANY)]
+    write(client, "many", many, experiment=client.create_experiment("many"))
+    return folder / "mlflow.db", points, [value for *_, value in many]
+
+
+@pytest.fixture(scope="module")
+def server(store):
+    """The URL of MLflow's server on that database."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri",
+               f"sqlite:///{store[0]}", "--port", str(port), "--workers", "1"]  # fmt: skip
+    with (store[0].parent / "server.log").open("w") as log:
+        running = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{url}/health", timeout=2).close()
+                break
+            except OSError:
+                assert running.poll() is None, (store[0].parent / "server.log").read_text()
+                time.sleep(0.5)
+        yield url
+    finally:
+        os.killpg(running.pid, 15)
+        running.wait(20)
+
+
+@pytest.fixture(scope="module", params=["database", "server"])
+def place(request, store):
+    return str(store[0]) if request.param == "database" else request.getfixturevalue("server")
+
+
+def bits(values):
+    return np.array(values, dtype=np.float64).tobytes()
+
+
+def test_every_point_of_a_run_is_read_back_to_the_last_bit(place, store):
+    names = {"train/loss": "loss", "val_acc": "val.acc", "größe_名前": "größe_名前", "lr": "lr"}
+    for name, (_, expected) in store[1].items():
+        (run,) = load(f"mlflow:{place}!{EXPERIMENT}/{name}")
+        assert {series.name for series in run.series} == set(names.values())
+        for key, points in expected.items():
+            (series,) = run.find(names[key], 0)
+            assert series.steps.tolist() == [step for step, _ in points]
+            read = np.where(np.isnan(series.values), np.nan, series.values)
+            assert read.tobytes() == bits([value for _, value in points])
+        assert run.facts["learning_rate"] == 0.1
+        assert run.facts["batch_per_device"] == 8
+        assert run.facts["model_code"] == "abc123"
+        assert not run.unfinished
+
+
+def test_pages_of_points_are_joined(place, store):
+    (run,) = load(f"mlflow:{place}!many")
+    (series,) = run.series
+    assert series.steps.tolist() == list(range(MANY))
+    assert series.values.tobytes() == bits(store[2])
+
+
+def test_both_ways_give_the_same_run(store, server):
+    by_file, by_server = (load(f"mlflow:{place}!{EXPERIMENT}") for place in (store[0], server))
+    assert [run.source.rpartition("[run ")[2] for run in by_file] == ["seed_0]", "seed_1]", "died]"]
+    assert [run.sha256 for run in by_file] == [run.sha256 for run in by_server]
+    assert [bool(run.unfinished) for run in by_server] == [False, False, True]
+    assert "failed" in by_server[2].unfinished
+
+
+def test_the_variable_of_mlflow_names_the_store(place, store, monkeypatch):
+    uri = place if place.startswith("http") else f"sqlite:///{place}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    (run,) = load(f"mlflow:{EXPERIMENT}/seed_1")
+    assert len(run.find("loss", 0)[0]) == 120
