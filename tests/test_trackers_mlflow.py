@@ -146,3 +146,87 @@ def test_the_variable_of_mlflow_names_the_store(place, store, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     (run,) = load(f"mlflow:{EXPERIMENT}/seed_1")
     assert len(run.find("loss", 0)[0]) == 120
+
+
+@pytest.fixture
+def falling(store):
+    """A database with two experiments of six runs whose losses fall alike."""
+    uri = f"sqlite:///{store[0]}"
+    client = MlflowClient(uri)
+    ids = {}
+    for side in ("gpu", "port"):
+        known = client.get_experiment_by_name(side)
+        if known is None:
+            number = client.create_experiment(side, artifact_location=str(store[0].parent / side))
+            for seed in range(6):
+                rng = random.Random(f"{side} {seed}")
+                points = [("loss", 1_700_000_000_000 + i, i, 2 + 3 * 0.97**i + rng.gauss(0, 0.02))
+                          for i in range(200)]  # fmt: skip
+                write(client, f"seed_{seed}", points, experiment=number)
+    for side in ("gpu", "port"):
+        number = client.get_experiment_by_name(side).experiment_id
+        ids[side] = {run.info.run_name: run.info.run_id for run in client.search_runs([number])}
+    return client, ids
+
+
+def harness(*arguments, **environment):
+    return subprocess.run([sys.executable, "-m", "harness", *map(str, arguments)], text=True,
+                          capture_output=True, env={**os.environ, **environment},
+                          check=False)  # fmt: skip
+
+
+def test_a_verdict_is_written_to_the_candidates_own_run(place, store, falling, tmp_path):
+    client, ids = falling
+    name = f"mlflow:{place}!port/seed_0"
+    before = load(name)[0]
+    done = harness("compare", f"mlflow:{store[0]}!gpu", name, "--to", "mlflow",
+                   "--report", tmp_path / "report")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run_id = ids["port"]["seed_0"]
+    assert run_id in done.stderr
+    run = client.get_run(run_id)
+    assert run.data.tags["harness.verdict"] == "pass"
+    assert abs(run.data.metrics["harness.relative_difference"]) < 0.05
+    assert run.info.status == "FINISHED"
+    files = {file.path for file in client.list_artifacts(run_id, "harness")}
+    assert {"harness/report.html", "harness/comparison.json"} <= files
+    assert load(name)[0].sha256 == before.sha256  # the verdict is no figure of the training
+
+
+def test_a_verdict_on_several_runs_gets_a_run_in_their_experiment(store, falling):
+    client, _ = falling
+    name = f"mlflow:{store[0]}!port"
+    before = load(name)
+    done = harness("compare", f"mlflow:{store[0]}!gpu", name, "--to", "mlflow", "-q")
+    assert done.returncode == 0, done.stderr
+    number = client.get_experiment_by_name("port").experiment_id
+    (run,) = [r for r in client.search_runs([number]) if r.info.run_name == name]
+    assert run.data.tags["harness.verdict"] == "pass"
+    again = load(name)
+    assert [r.sha256 for r in again] == [r.sha256 for r in before]
+    assert not any("left out" in note for r in again for note in r.notes)
+
+
+def test_check_writes_every_port_and_a_dead_tracker_changes_no_verdict(store, falling, tmp_path):
+    client, _ = falling
+    ports = "".join(
+        f"""[[port]]\nname = "p{i}"\nbaseline = "mlflow:{store[0]}!gpu"\n"""
+        f"""candidate = "mlflow:{store[0]}!port/seed_{i}"\n"""
+        for i in (1, 2)
+    )
+    (tmp_path / "ports.toml").write_text(ports)
+    done = harness("check", tmp_path / "ports.toml", "--to", "mlflow", "--report", tmp_path / "r")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("written to mlflow:") == 2
+    number = client.get_experiment_by_name("port").experiment_id
+    tags = {run.info.run_name: run.data.tags for run in client.search_runs([number])}
+    assert [tags[f"seed_{i}"]["harness.port"] for i in (1, 2)] == ["p1", "p2"]
+    csv = tmp_path / "port.csv"
+    csv.write_text("step,loss\n" + "".join(f"{i},{9.0 - i / 100}\n" for i in range(200)))
+    dead = harness("compare", f"mlflow:{store[0]}!gpu", csv, "--to", "mlflow", "-q",
+                   MLFLOW_TRACKING_URI="http://127.0.0.1:9")  # fmt: skip
+    alone = harness("compare", f"mlflow:{store[0]}!gpu", csv, "-q")
+    assert dead.returncode == alone.returncode == 1
+    assert dead.stdout == alone.stdout
+    assert "warning: " in dead.stderr
+    assert dead.stderr.count("\n") == 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from harness.cli.finish import Outputs
-from harness.cli.options import FalseDiscoveries, Quiet, Where, with_outputs
+from harness.cli.options import FalseDiscoveries, Quiet, To, Where, with_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +66,7 @@ def check(
     ] = "",
     outputs: Outputs = MappingProxyType({}),
     history: Where = "",
+    to: To = None,
     quiet: Quiet = False,
 ) -> None:
     """Judge every port of a manifest. The exit status is that of the worst port.
@@ -83,6 +84,7 @@ def check(
     from harness.errors import PolicyError
     from harness.ports.journal import Journal
     from harness.ports.shards import deal, parse_shard
+    from harness.trackers.publish import check_names
 
     part = parse_shard(shard) if shard else None
     if part is not None and outputs:
@@ -91,7 +93,11 @@ def check(
     if part is not None and false_discoveries is not None:
         msg = "--false-discoveries with --shard; give that option to `harness merge`"
         raise PolicyError(msg)
+    if part is not None and to:
+        msg = "--to with --shard; give that option to `harness merge`"
+        raise PolicyError(msg)
     check_share(false_discoveries)
+    check_names(to or ())
     if part is None and shards != SHARDS:
         msg = f"--shards {shards} without --shard I/N; name the shard to judge"
         raise PolicyError(msg)
@@ -121,6 +127,7 @@ def check(
         history=history,
         quiet=quiet,
         false_discoveries=false_discoveries,
+        to=to or (),
     )
 
 

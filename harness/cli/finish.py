@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from harness.comparison.result import PortResult
+    from harness.trackers.publish import Publication
 
 Outputs = Mapping[str, Path]
 
@@ -23,8 +24,11 @@ def finish(
     quiet: bool,
     false_discoveries: float | None = None,
     commit: str | None = None,
+    to: Sequence[str] = (),
 ) -> NoReturn:
     """Writes the outputs, the history and the index, prints the table, and exits.
+
+    `to` are trackers that get the verdicts; one that fails changes nothing else.
 
     `false_discoveries` is the share of the failures that may be due to chance; None leaves all.
     `commit` is that of merged shards; otherwise it is that of the manifest's folder.
@@ -56,9 +60,22 @@ def finish(
         typer.echo(f"note: {note}")
     if report is not None and not quiet:
         typer.echo(f"reports: {report / 'index.html'}")
+    if to:
+        from harness.ports.publications import publications
+
+        write_to(to, publications(results, report))
     if errors:
         raise errors[0]
     leave(results)
+
+
+def write_to(trackers: Sequence[str], verdicts: Sequence[Publication]) -> None:
+    """Writes verdicts to trackers, and says on standard error what was written and what not."""
+    from harness.report.escape import terminal
+    from harness.trackers.publish import publish_all
+
+    for line in publish_all(trackers, verdicts):
+        typer.echo(terminal(line), err=True)
 
 
 def check_share(false_discoveries: float | None) -> None:

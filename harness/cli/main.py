@@ -16,7 +16,7 @@ from harness.cli.gate import gate
 from harness.cli.history import history as show_history
 from harness.cli.locate import Locate, locate
 from harness.cli.merge import merge
-from harness.cli.options import Baseline, JsonTo, Pattern, Quiet
+from harness.cli.options import Baseline, JsonTo, Pattern, Quiet, To
 from harness.report import verdicts
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def compare(
         ),
     ] = None,
     pattern: Pattern = None,
+    to: To = None,
     quiet: Quiet = False,
     baselines: Baselines = SHELF,
 ) -> None:
@@ -154,6 +155,10 @@ def compare(
     from harness.storage.inputs import load_sides
     from harness.system.whole import write_text
 
+    if to:
+        from harness.trackers.publish import check_names
+
+        check_names(to)
     policy = Policy(
         metric=metric,
         rank=rank,
@@ -185,6 +190,11 @@ def compare(
         _print_report(comparison)
         if report is not None:
             typer.echo(f"report: {report / 'report.html'}, picture: {report / 'comparison.png'}")
+    if to:
+        from harness.cli.finish import write_to
+        from harness.ports.publications import publication
+
+        write_to(to, [publication(comparison, candidate or baseline, report)])
     raise typer.Exit(verdicts.row(comparison.verdict).exit_status)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from harness.cli.check import SHARDS
 from harness.cli.finish import Outputs
-from harness.cli.options import FalseDiscoveries, Quiet, Where, with_outputs
+from harness.cli.options import FalseDiscoveries, Quiet, To, Where, with_outputs
 
 
 @with_outputs
@@ -33,6 +33,7 @@ def merge(
     false_discoveries: FalseDiscoveries = None,
     outputs: Outputs = MappingProxyType({}),
     history: Where = "",
+    to: To = None,
     quiet: Quiet = False,
 ) -> None:
     """Join the results of `harness check --shard`. The exit status is that of the worst port.
@@ -46,8 +47,10 @@ def merge(
     from harness.cli.finish import check_share, finish, refuse_overwriting
     from harness.ports.merge import merge as merged
     from harness.ports.merge import shard_paths
+    from harness.trackers.publish import check_names
 
     check_share(false_discoveries)
+    check_names(to or ())
     paths = shard_paths(shards or [SHARDS])
     refuse_overwriting(paths, outputs, kind="the file of a shard")
     whole = merged(paths, report=report)
@@ -59,4 +62,5 @@ def merge(
         quiet=quiet,
         false_discoveries=false_discoveries,
         commit=whole.commit,
+        to=to or (),
     )

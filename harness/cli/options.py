@@ -42,6 +42,16 @@ FalseDiscoveries = Annotated[
         metavar="SHARE",
     ),
 ]
+To = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--to",
+        help="Write verdicts, figures and reports to this tracker (mlflow): to the candidate's run "
+        "if it was named as a run of the tracker, otherwise to a new run of the port's name. "
+        "Repeat the option for more trackers. A tracker that fails changes no verdict.",
+        metavar="TRACKER",
+    ),
+]
 Where = Annotated[
     str,
     typer.Option(

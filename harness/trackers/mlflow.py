@@ -88,6 +88,11 @@ def named(name: str, store: Store, source: str) -> tuple[list[Row], bool]:
     return _of_name(run, rows, experiment, source)
 
 
+def experiment_of(name: str, store: Store) -> Experiment | None:
+    """Returns the experiment in which the runs of a name are; None if it names a run by its id."""
+    return next((experiment for experiment, _ in _experiments(name, store)), None)
+
+
 def _experiments(name: str, store: Store) -> list[tuple[Experiment, str]]:
     """Returns the experiments that a name begins with, each with the rest: the name of a run.
 

@@ -117,7 +117,8 @@ def state_of(row: Row) -> str:
 
 def without_points(runs: Sequence[Run], empty: Iterable[Row]) -> tuple[Run, ...]:
     """Returns the runs with a note on those that were left out because they have no metric."""
-    names = [f"{row.name or row.id} ({row.status.lower()})" for row in empty]
+    left = [row for row in empty if f"{PREFIX}verdict" not in row.tags]  # a verdict is no training
+    names = [f"{row.name or row.id} ({row.status.lower()})" for row in left]
     if not names:
         return tuple(runs)
     more = f", and {len(names) - 5} more" if len(names) > 5 else ""

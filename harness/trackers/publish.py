@@ -5,7 +5,7 @@ A tracker that cannot be reached changes no verdict: each failure is a line for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +21,7 @@ PUBLISHERS: Mapping[str, str] = MappingProxyType({"mlflow": "harness.trackers.pu
 A module has `publish(verdict)`, which writes a `Publication` and returns the name of the run it
 wrote to. It raises a HarnessError if its package is not installed or the tracker refuses.
 """
+MAX_FAILURES = 3
 PREFIX = "harness."
 """Prefix of the tags and the figures of a verdict, so that none of the user's is overwritten."""
 
@@ -84,22 +85,24 @@ def check_names(trackers: Iterable[str]) -> None:
             raise PolicyError(msg)
 
 
-def publish_all(trackers: Sequence[str], verdicts: Sequence[Publication]) -> tuple[list[str], int]:
-    """Writes the verdicts to the trackers, and returns a line for each, and how many lines failed.
+def publish_all(trackers: Sequence[str], verdicts: Sequence[Publication]) -> Iterator[str]:
+    """Writes the verdicts to the trackers, and yields a line for each that says where, or why not.
 
-    After a failure, a tracker gets no further verdict: one that is down would take its time limit
-    for every port.
+    After three failures in a row, a tracker gets no further verdict: one that is down would take
+    its time limit for every port.
     """
-    lines, failures = [], 0
-    for name in trackers:
+    for name in dict.fromkeys(trackers):
         module = import_module(PUBLISHERS[name])
+        failures = 0
         for verdict in verdicts:
+            port = shown(verdict.result.port)
             try:
-                lines.append(f"{verdict.result.port}: {verdict.result.verdict} written to "
-                             f"{shown(module.publish(verdict))}")  # fmt: skip
+                where = shown(module.publish(verdict))
             except HarnessError as error:
+                yield f"warning: {port}: the verdict was not written to {name}: {error}"
                 failures += 1
-                lines.append(f"{verdict.result.port}: the verdict was not written to {name}: "
-                             f"{error}")  # fmt: skip
-                break
-    return lines, failures
+                if failures == MAX_FAILURES:
+                    break
+                continue
+            failures = 0
+            yield f"{port}: {verdict.result.verdict} written to {where}"
