@@ -13,10 +13,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.errors import ParseError
 from harness.log.run import Run
+from harness.trackers.gathering import OWN as VERDICT
 from harness.trackers.gathering import Stored, gathered
 from harness.trackers.registry import INSIDE
 from harness.trackers.settings import flat
@@ -29,34 +30,77 @@ NAMED = 5
 """Runs or projects that a message names."""
 
 
-class _Named(NamedTuple):
+class Named(NamedTuple):
     """A run of a project: its identity, its name, and its entries in the order of logging."""
 
     key: str
     name: str
     entries: list[Entry]
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config that the run has, as Trackio stores it."""
+        config: dict[str, Any] = {}
+        for entry in self.entries:
+            config |= entry.config
+        return {name: value for name, value in config.items() if not name.startswith(OWN)}
+
+
+class Found(NamedTuple):
+    """What a name gives: all runs of a project, and the name of the one that it names, or "".
+
+    `folder` is empty for that in which Trackio itself looks; `start` begins the name of each run.
+    """
+
+    folder: str
+    project: str
+    start: str
+    one: str
+    runs: list[Named]
+
 
 def read(where: str, *, source: str) -> tuple[Run, ...]:
     """Returns the runs that `PROJECT`, `PROJECT/RUN` or `PATH!..` names, in the order they began.
 
     A name with slashes is read as a project and a run where a project of the first part exists.
-    `RUN` is a name, or an id where several runs share the name.
+    `RUN` is a name, or an id where several runs share the name. Of a project, runs without a figure
+    of their training are left out.
 
     Raises:
         ParseError: there is no such project or run, several runs have the name, the database
             cannot be read, or no run holds a number.
     """
+    found = find(where, source=source)
+    if found.one:
+        run = chosen(found.runs, found.one, source)
+        return (_run(_content(run), found.start + found.one),)
+    names = [run.name for run in found.runs]
+    labels = [run.name if names.count(run.name) == 1 else run.key for run in found.runs]
+    contents = [
+        (found.start + label, _content(run)) for label, run in zip(labels, found.runs, strict=True)
+    ]
+    kept = [(name, content) for name, content in contents if _trains(content)]
+    if not kept:
+        msg = "the project has no run with metrics; expected trackio:PROJECT/RUN"
+        raise ParseError(msg, source=source)
+    return tuple(_run(content, name) for name, content in kept)
+
+
+def find(where: str, *, source: str) -> Found:
+    """Returns what the text behind `trackio:` names.
+
+    Raises:
+        ParseError: there is no such project, or the database cannot be read.
+    """
     path, mark, inside = where.rpartition(INSIDE)
     file = Path(path) if mark else Path(where)
     if file.suffix == SUFFIX and (mark or file.is_file()):
         runs = _runs(entries(file, file.parent, file.stem, source=source))
-        return _read(runs, inside, f"trackio:{file}{INSIDE}", source)
+        return Found(str(file.parent), file.stem, f"trackio:{file}{INSIDE}", inside, runs)
     folder = Path(path) if mark else home()
     project, name = _split(inside, folder, source)
-    found = entries(folder / (file_name(project) + SUFFIX), folder, project, source=source)
-    start = f"trackio:{path}{mark}{project}/"
-    return _read(_runs(found), name, start, source)
+    runs = _runs(entries(folder / (file_name(project) + SUFFIX), folder, project, source=source))
+    return Found(path, project, f"trackio:{path}{mark}{project}/", name, runs)
 
 
 def home() -> Path:
@@ -84,27 +128,20 @@ def _split(text: str, folder: Path, source: str) -> tuple[str, str]:
     raise ParseError(msg, source=source)
 
 
-def _runs(found: Sequence[Entry]) -> list[_Named]:
+def _runs(found: Sequence[Entry]) -> list[Named]:
     """Returns the runs of a project in the order of their first entries."""
-    runs: dict[str, _Named] = {}
+    runs: dict[str, Named] = {}
     for entry in found:
-        runs.setdefault(entry.key, _Named(entry.key, entry.name, [])).entries.append(entry)
+        runs.setdefault(entry.key, Named(entry.key, entry.name, [])).entries.append(entry)
     return list(runs.values())
 
 
-def _read(runs: list[_Named], name: str, start: str, source: str) -> tuple[Run, ...]:
-    if not runs:
-        msg = "the project has no run with metrics; expected trackio:PROJECT/RUN"
-        raise ParseError(msg, source=source)
-    if name:
-        return (_run(_chosen(runs, name, source), start + name),)
-    names = [run.name for run in runs]
-    labels = [run.name if names.count(run.name) == 1 else run.key for run in runs]
-    return tuple(_run(run, start + label) for run, label in zip(runs, labels, strict=True))
+def chosen(runs: Sequence[Named], name: str, source: str) -> Named:
+    """Returns the run of this id or, if there is none, of this name.
 
-
-def _chosen(runs: list[_Named], name: str, source: str) -> _Named:
-    """Returns the run of this id or name."""
+    Raises:
+        ParseError: no run has it, or several have the name.
+    """
     named = [run for run in runs if run.key == name] or [run for run in runs if run.name == name]
     if len(named) == 1:
         return named[0]
@@ -116,14 +153,20 @@ def _chosen(runs: list[_Named], name: str, source: str) -> _Named:
     raise ParseError(msg, source=source)
 
 
-def _run(run: _Named, source: str) -> Run:
-    rows, settings = Rows(), dict[str, object]()
+def _content(run: Named) -> Stored:
+    rows = Rows()
     for at, entry in enumerate(run.entries):
         rows.add(at, entry.step, entry.metrics)
-        settings |= entry.config
-    settings = {name: value for name, value in settings.items() if not name.startswith(OWN)}
-    stored = Stored(metrics=rows.metrics(), settings=flat(settings), facts={}, notes=rows.notes())
-    return gathered(stored, source=source, reader="trackio")
+    return Stored(metrics=rows.metrics(), settings=flat(run.config), facts={}, notes=rows.notes())
+
+
+def _trains(content: Stored) -> bool:
+    """Whether a run has more than the verdicts that the harness wrote to it."""
+    return any(not name.startswith(VERDICT) for name in content.metrics)
+
+
+def _run(content: Stored, source: str) -> Run:
+    return gathered(content, source=source, reader="trackio")
 
 
 def _listed(names: Sequence[str]) -> str:
