@@ -20,6 +20,7 @@ PUBLISHERS: Mapping[str, str] = MappingProxyType(
     {
         "mlflow": "harness.trackers.publish_mlflow",
         "trackio": "harness.trackers.publish_trackio",
+        "wandb": "harness.trackers.publish_wandb",
     }
 )
 """The module that writes to each tracker, by the name that `--to` takes.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.errors import ParseError
 from harness.log.run import Run
+from harness.log.wording import counted
 from harness.trackers.gathering import gathered
 from harness.trackers.ordering import natural
 from harness.trackers.wandb_log import HEAD, Log
@@ -28,25 +29,42 @@ MAX_RUNS = 1000
 def read(where: str, *, source: str) -> tuple[Run, ...]:
     """Returns the runs in a file, a run's folder or a folder of runs, the oldest first.
 
-    Files of one run, which was resumed, are read in the order in which they were begun.
+    Files of one run, which was resumed, are read in the order in which they were begun. Runs that
+    logged nothing are left out beside others.
 
     Raises:
         ParseError: there is no such path or run, more than 1000 runs, or a file is no log of W&B or
             holds no number.
     """
+    runs = _found(where, source)
+    told = [run for run in runs if run.content.rows] or runs
+    if len(told) > MAX_RUNS:
+        msg = f"{len(told)} runs; expected at most {MAX_RUNS}. Name one: wandb:FOLDER!RUN."
+        raise ParseError(msg, source=source)
+    if len(told) < len(runs):
+        told[0].notes.append(f"{counted(len(runs) - len(told), 'run')} without history left out")
+    if len(told) == 1:
+        return (told[0].read(source),)
+    return tuple(run.read(f"{source} [run {run.label}]") for run in told)
+
+
+def contents(where: str, *, source: str) -> list[Content]:
+    """Returns what the logs of the runs say that `read` returns, those without history included.
+
+    Raises:
+        ParseError: as `read`.
+    """
+    return [run.content for run in _found(where, source)]
+
+
+def _found(where: str, source: str) -> list[_Files]:
     place, _, wanted = where.partition("!")
     try:
         files = _files(Path(place), source)
-        runs = _wanted(_by_run(files, source), wanted, source)
+        return _wanted(_by_run(files, source), wanted, source)
     except OSError as error:
         msg = f"cannot be read: {error.strerror or error}; check the path"
         raise ParseError(msg, source=source) from error
-    if len(runs) > MAX_RUNS:
-        msg = f"{len(runs)} runs; expected at most {MAX_RUNS}. Name one: wandb:FOLDER!RUN."
-        raise ParseError(msg, source=source)
-    if len(runs) == 1:
-        return (runs[0].read(source),)
-    return tuple(run.read(f"{source} [run {run.label}]") for run in runs)
 
 
 class _Files:
@@ -56,7 +74,7 @@ class _Files:
         self.content = Content()
         self.label = ""
         self._hash, self._size = hashlib.sha256(), 0
-        self._notes: list[str] = []
+        self.notes: list[str] = []
 
     def add(self, path: Path, source: str) -> None:
         """Reads one more file.
@@ -70,12 +88,15 @@ class _Files:
                 msg = f"{path.name} does not begin as a transaction log of W&B; name a run's folder"
                 raise ParseError(msg, source=source)
             file.seek(0)
-            log = Log(file, size=path.stat().st_size, seen=self._seen)
+            before = len(self.content.rows), self.content.ended
             self.content.ended = None
+            log = Log(file, size=path.stat().st_size, seen=self._seen)
             for record in log:
                 self.content.take(record)
             if log.ended:
-                self._notes.append(f"{path.name} {log.ended}")
+                self.notes.append(f"{path.name} {log.ended}")
+            if before[0] == len(self.content.rows) and before[0]:
+                self.content.ended = before[1]  # a file that only adds to the summary
         self.label = self.label or self.content.run_id or path.stem.removeprefix("run-")
 
     def _seen(self, data: bytes) -> None:
@@ -88,7 +109,7 @@ class _Files:
         Raises:
             ParseError: it holds no number.
         """
-        run = gathered(stored(self.content, notes=self._notes), source=source, reader="wandb")
+        run = gathered(stored(self.content, notes=self.notes), source=source, reader="wandb")
         return replace(run, sha256=self._hash.hexdigest(), size_bytes=self._size)
 
 

@@ -38,6 +38,8 @@ class Content:
     axes: dict[str, str] = field(default_factory=dict)
     begins: dict[str, str] = field(default_factory=dict)
     run_id: str = ""
+    project: str = ""
+    entity: str = ""
     name: str = ""
     gpu: str = ""
     python: str = ""
@@ -76,6 +78,7 @@ class Content:
     def _begin(self, data: bytes) -> None:
         stated = _texts(data, but=(4, 5))
         self.run_id, self.name = stated.get(1, self.run_id), stated.get(8, self.name)
+        self.entity, self.project = stated.get(2, self.entity), stated.get(3, self.project)
         self.ended, self.preempted = None, False
         for number_, wire, value in fields(data):
             if (number_, wire) == (4, BYTES) and isinstance(value, bytes):

@@ -3,7 +3,7 @@
 epoch,step,train_loss,val_loss
 0,49,2.1,
 run,rank,step,name,value               (this project's own tidy tables)
-"Step","run a - loss","run b - loss"   (exports of trackers, with several runs as columns)
+"Step","run a - loss","run b - loss"   (exports of trackers, with runs as columns)
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 
 from harness.parse.collect import MAX_PARTS, Collector
-from harness.parse.formats.exports import Column, by_run, renamed
+from harness.parse.formats.exports import Column, by_run, is_mean, renamed
 from harness.parse.line import Line, Place, records_of
 from harness.parse.names import (
     EPOCHS,
@@ -29,6 +29,10 @@ from harness.parse.tokens import instead
 
 DELIMITERS = (",", "\t", ";")
 MAX_HEADING = 65_536
+MEANS = (
+    "points of this export are means over several logged ones, as __MIN and __MAX show; export the "
+    "whole history (scan_history) to judge single steps"
+)
 _TIDY = {"name", "value"}
 
 
@@ -49,6 +53,7 @@ class CsvTable:
         self._delimiter = ""
         self._looked = False
         self._torn = False
+        self._means = False
         self._rows = {False: Rows(), True: Rows()}  # those of training, those of evaluations
         self._names = Names()
         self._named: set[str] = set()
@@ -68,7 +73,10 @@ class CsvTable:
         return True
 
     def close(self, into: Collector) -> None:
-        """Nothing stays open between lines."""
+        """Says what the range beside a value shows."""
+        if self._means:
+            for part in into.parts.values():
+                part.note(MEANS)
 
     def _heading(self, line: str) -> bool:
         if not line.endswith("\n") or len(line) > MAX_HEADING:
@@ -120,6 +128,7 @@ class CsvTable:
         cells: dict[str, dict[str, object]] = {}
         for name, (run, figure) in self._columns.items():
             if row[name] and holds_figures(figure):
+                self._means |= is_mean(row, name)
                 value = number(row[name])
                 cells.setdefault(run, {})[figure] = row[name] if value is None else value
         for run, figures in cells.items():

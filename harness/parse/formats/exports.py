@@ -7,7 +7,10 @@ run,tag,step,value                                                             (
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from harness.parse.number import number
 
 _RUN = {"run id": "run", "run_id": "run", "run name": "run", "run_name": "run", "run": "run"}
 _IDENTIFIERS = ("run id", "run_id")
@@ -45,12 +48,14 @@ def renamed(names: list[str]) -> list[str]:
 
 
 def by_run(names: list[str], step: str) -> dict[str, Column]:
-    """Returns the columns that are called `RUN - FIGURE`, if all but `step` are, of several runs.
+    """Returns the columns that are called `RUN - FIGURE`, if all but `step` are.
 
-    In a table of one run, columns keep their names.
+    In a table of one run, columns keep their names, unless some are called `RUN - FIGURE__MIN`.
 
     >>> by_run(["Step", "a - loss", "a - loss__MIN", "b - loss"], "Step")
     {'a - loss': Column(run='a', figure='loss'), 'b - loss': Column(run='b', figure='loss')}
+    >>> by_run(["Step", "a - loss"], "Step")
+    {}
     """
     others = [name for name in names if name != step]
     if not all(" - " in name for name in others):
@@ -60,4 +65,15 @@ def by_run(names: list[str], step: str) -> dict[str, Column]:
         run, _, figure = name.rpartition(" - ")
         if not name.endswith(BESIDE) and figure != "_step":
             columns[name] = Column(run, figure)
-    return columns if len({column.run for column in columns.values()}) > 1 else {}
+    several = len({column.run for column in columns.values()}) > 1
+    return columns if several or any(name.endswith(BESIDE) for name in others) else {}
+
+
+def is_mean(row: Mapping[str, str], name: str) -> bool:
+    """Returns whether a column's value is a mean over several points, as the range beside it says.
+
+    >>> is_mean({"a - loss": "2", "a - loss__MIN": "1", "a - loss__MAX": "3"}, "a - loss")
+    True
+    """
+    low, high = (number(row.get(f"{name}{end}", "")) for end in BESIDE)
+    return low is not None and high is not None and low < high

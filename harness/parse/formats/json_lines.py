@@ -133,8 +133,10 @@ def _place(flat: dict[str, Any], key: str | None) -> Place | None:
 
 
 def _parts(value: object) -> tuple[int | None, int | None]:
-    """The step and the number of steps that a counter states, `"5/60"` or 5."""
+    """The step and the number of steps that a counter states, `"5/60"`, 5 or, by pandas, 5.0."""
     if not isinstance(value, str):
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         return json_counter(value), None
     step, _, total = value.partition("/")
     return count(step), count(total)
