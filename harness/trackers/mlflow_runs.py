@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.log.run import Run
+from harness.log.wording import counted
 from harness.trackers.gathering import Metric, Stored
 from harness.trackers.publish import PREFIX
 
@@ -97,7 +98,7 @@ def stored(row: Row, points: Mapping[str, Sequence[Point]]) -> Stored:
     system = sorted(name for name in points if name.startswith(SYSTEM))
     notes = []
     if system:
-        notes.append(f"{len(system)} metrics of the machine are left out ({SYSTEM}...)")
+        notes.append(f"left out: {counted(len(system), 'metric')} of the machine ({SYSTEM}...)")
     commit = row.tags.get(_COMMIT)
     return Stored(
         metrics={name: metric_of(kept[name]) for name in sorted(kept)},
