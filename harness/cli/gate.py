@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,14 +20,17 @@ if TYPE_CHECKING:
 
 CANDIDATE = "logs/NEW.log"
 """Where the lines for a manifest expect the next run."""
+NEW = "NEW"
+"""What they call the next run of a tracker."""
 
 
 def gate(
     history: Annotated[
         str,
         typer.Argument(
-            help="Good runs: a folder of logs, a quoted glob, logs separated by commas, or the "
-            "name of a recorded baseline. With --history, the name of a port.",
+            help="Good runs: a folder of logs, a quoted glob, logs separated by commas, a "
+            "tracker's runs, or the name of a recorded baseline. With --history, the name of a "
+            "port.",
             autocompletion=baseline_names,
         ),
     ],
@@ -94,20 +97,23 @@ def gate(
     from harness.gate.propose import propose
     from harness.report.gate import json, manifest, text
     from harness.report.screen import console
+    from harness.storage.places import is_tracker
     from harness.system.whole import write_text
+    from harness.trackers.naming import run_in
 
     if stored:
         _only_differences(metric=metric != "loss", rank=rank > 0, last=last is not None,
                           allow=bool(allow), pattern=pattern is not None)  # fmt: skip
-        values = _of_checks(history, stored)
+        values = _of_checks(history, stored).without(without or ())
     else:
         allowed = tuple(name.strip() for name in allow.split(",") if name.strip())
-        values = _of_logs(
-            history, metric, rank=rank, last=last, allow=allowed, pattern=pattern, shelf=baselines
-        )
-    proposal = propose(values.without(without or ()), rate=rate, worse=worse, runs=runs)
+        choice = {"rank": rank, "last": last, "allow": allowed, "without": without or ()}
+        values = _of_logs(history, metric, choice, pattern=pattern, shelf=baselines)
+    proposal = propose(values, rate=rate, worse=worse, runs=runs)
     port = history if stored else name
-    lines = manifest.lines(proposal, name=port, baseline=history, candidate=CANDIDATE)
+    single = "," not in history and is_tracker(history)
+    candidate = run_in(history, NEW) if single else CANDIDATE
+    lines = manifest.lines(proposal, name=port, baseline=history, candidate=candidate)
     if json_to == "-":
         sys.stdout.write(json.render(proposal, lines))
     else:
@@ -118,22 +124,17 @@ def gate(
 
 
 def _of_logs(
-    spec: str,
-    metric: str,
-    *,
-    rank: int,
-    last: int | None,
-    allow: tuple[str, ...],
-    pattern: str | None,
-    shelf: Path,
+    spec: str, metric: str, choice: dict[str, Any], *, pattern: str | None, shelf: Path
 ) -> History:
     from harness.gate.figures import history_of_runs, natural
     from harness.storage.inputs import load
+    from harness.storage.places import is_tracker
 
     runs = load(spec, baselines=shelf, pattern=pattern)
-    if "," not in spec:  # names that were listed are in the order of the list
+    # Names that were listed are in the order of the list, a tracker's runs in that of their start.
+    if "," not in spec and not is_tracker(spec):
         runs = tuple(sorted(runs, key=lambda run: natural(run.source)))
-    return history_of_runs(runs, metric=metric, rank=rank, last=last, allow=allow)
+    return history_of_runs(runs, metric=metric, **choice)
 
 
 def _only_differences(**given: bool) -> None:

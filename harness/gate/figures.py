@@ -63,20 +63,8 @@ class History:
         Raises:
             PolicyError: no run has such a name.
         """
-        ends = [{name, name.replace("\\", "/").rsplit("/", 1)[-1]} for name in self.names]
-        for name in names:
-            if not any(name in end for end in ends):
-                msg = f"no run {name!r} in the history; its runs: {listed(self.names)}"
-                raise PolicyError(msg)
-        kept = [i for i, end in enumerate(ends) if not end & set(names)]
-        if len(kept) == len(self.names):
-            return self
-        left = [name for i, name in enumerate(self.names) if i not in kept]
-        note = (
-            f"left out on request: {listed(left)}. The rates hold only if these runs were faulty, "
-            "and not merely low or high"
-        )
-        return _of(self, kept, note)
+        kept, note = _left_out(self.names, names)
+        return _of(self, kept, note) if note else self
 
 
 def history_of_runs(
@@ -86,17 +74,20 @@ def history_of_runs(
     rank: int = 0,
     last: int | None = None,
     allow: Sequence[str] = (),
+    without: Sequence[str] = (),
 ) -> History:
     """Returns the figure of every run: the mean over the last `last` records that all runs share.
 
     By default a figure is the last record of a validation metric, and the mean over the last 35 %
-    of the records of another series. Copies of a log count once.
+    of the records of another series. Copies of a log count once. The runs named in `without` are
+    left out, and those that their tracker does not call finished.
 
     Raises:
         AlignmentError: a run lacks the series, or the runs share no step.
-        PolicyError: `allow` names no fact.
+        PolicyError: `allow` names no fact, `without` no run, or no run is left.
     """
     check_allow(allow)
+    runs, notes = _chosen(runs, without)
     series = curves(runs, runs[:1], metric=metric, rank=rank)
     distinct, copies = _distinct(runs, series.baseline)
     if copies:
@@ -109,7 +100,7 @@ def history_of_runs(
         values=figure_of_runs(series.baseline[:, -count:]),
         last=count,
         steps=(int(series.steps[-count]), int(series.steps[-1])),
-        notes=(*copies, *_ends(distinct, series), *_fewer(last, count)),
+        notes=(*notes, *copies, *_ends(distinct, series), *_fewer(last, count)),
         mixed=other,
     )
 
@@ -161,6 +152,52 @@ def listed(names: Sequence[str]) -> str:
     names = ends if len(set(ends)) == len(set(names)) and all(ends) else names
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
+
+
+def _chosen(runs: Sequence[Run], without: Sequence[str]) -> tuple[list[Run], list[str]]:
+    """Returns the runs that count, and notes that name the others."""
+    kept, note = _left_out([run.source for run in runs], without)
+    notes = [note] if note else []
+    left = [runs[i] for i in kept]
+    ended = [run for run in left if not run.unfinished]
+    open_ended = [run.source for run in left if run.unfinished]
+    if open_ended:
+        notes.append(f"left out, because they did not finish: {listed(open_ended)}")
+    if not ended:
+        msg = f"no run is left of {counted(len(runs), 'run')}"
+        raise PolicyError(f"{msg}: {'; '.join(notes)}. Name runs that finished.")
+    return ended, notes
+
+
+def _left_out(names: Sequence[str], without: Sequence[str]) -> tuple[list[int], str]:
+    """Returns the places of the names that stay, and a note on the others; empty if all stay.
+
+    Raises:
+        PolicyError: no name is as one of `without`.
+    """
+    called = [_called(name) for name in names]
+    for name in without:
+        if not any(name in one for one in called):
+            msg = f"no run {name!r} in the history; its runs: {listed(names)}"
+            raise PolicyError(msg)
+    kept = [i for i, one in enumerate(called) if not one & set(without)]
+    left = [name for i, name in enumerate(names) if i not in kept]
+    note = (
+        f"left out on request: {listed(left)}. The rates hold only if these runs were faulty, "
+        "and not merely low or high"
+    )
+    return kept, note if left else ""
+
+
+def _called(name: str) -> set[str]:
+    """Returns what a run may be called: its name, the part behind the last slash, its label.
+
+    >>> sorted(_called("mlflow:port [run a]")), sorted(_called("trackio:port.db!a"))
+    (['a', 'mlflow:port [run a]'], ['a', 'trackio:port.db!a'])
+    """
+    label = re.fullmatch(r".* \[run (?P<label>.*)\]", name)
+    file = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return {name, label["label"] if label else file, name.rpartition("!")[2]}
 
 
 def _of(history: History, kept: Sequence[int], note: str) -> History:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import ParseError, PolicyError
@@ -14,6 +15,8 @@ from harness.storage.baselines import is_recording, load_runs, open_recording
 from harness.storage.fetching import is_remote
 from harness.storage.logs import expand, read_all, read_runs
 from harness.storage.places import STDIN, is_url, parts_of, place_of
+from harness.trackers.naming import identity
+from harness.trackers.registry import tracker_of
 
 BASELINES = "baselines"
 
@@ -105,6 +108,9 @@ def load_sides(
 ) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
     """Returns the runs of both sides; see `load`.
 
+    If the candidate is one of the runs that a tracker's name gives for the baseline, it is left out
+    of the baseline: a good night's run is stored beside those it is judged by.
+
     Raises:
         ParseError, BaselineError: a log or a recording cannot be read.
         PolicyError: the pattern is invalid, or no line of either side matches it.
@@ -122,4 +128,20 @@ def load_sides(
             "`harness parse LOG --pattern ...`"
         )
         raise PolicyError(msg)
-    return sides[0], sides[1]
+    return _apart(sides[0], sides[1])
+
+
+def _apart(
+    baseline: tuple[Run, ...], candidate: tuple[Run, ...]
+) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+    """Returns both sides, the baseline without tracker's runs that are the candidate's as well."""
+    own = {identity(run.source) for run in candidate if tracker_of(run.source)}
+    others = tuple(run for run in baseline if identity(run.source) not in own)
+    if not others or len(others) == len(baseline):
+        return baseline, candidate
+    note = "the baseline's name gives this run as well, which is left out of the baseline"
+    told = tuple(
+        replace(run, notes=(*run.notes, note)) if identity(run.source) in own else run
+        for run in candidate
+    )
+    return others, told

@@ -16,6 +16,7 @@ from harness.log.run import Run, place_text
 from harness.parse import parse_logs
 from harness.storage.bounded import Stream, full
 from harness.storage.fetching import fetch, fetched_ahead, is_remote, supplied
+from harness.storage.hparams import with_settings
 from harness.storage.listing import expand, unreadable
 from harness.storage.local import open_path
 from harness.storage.places import Place, place_of
@@ -144,7 +145,10 @@ def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...
             return read_table(*table)
         if place.kind == "file" and event_files(place.name):
             return (read_events(Path(place.name), source=source),)
-        return _read_log(place, source, pattern)
+        runs = _read_log(place, source, pattern)
+        if place.kind == "file":
+            runs = tuple(with_settings(run, Path(place.name)) for run in runs)
+        return runs
     except HarnessError:
         raise
     except (OSError, EOFError) as error:

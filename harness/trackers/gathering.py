@@ -22,6 +22,9 @@ from harness.parse.several import refusals
 
 MMENGINE = "optim_wrapper."
 """Settings of a config of mmengine, which has names of its own for the facts."""
+OWN = "harness."
+"""How the tags and figures begin that the harness writes to a run; they are none of its training.
+"""
 
 _ONE_PROCESS = (
     "expected one loss a step. If several processes log into one run, let the first of them log, "
@@ -113,8 +116,12 @@ def _value(given: object) -> FactValue:
 def _record(metrics: Mapping[str, Metric], into: Collector) -> None:
     """Records all points in the order of time; those of equal times in the order of steps."""
     names = Names()
-    names.learn([name for name in metrics if holds_figures(name)])
-    kept = {name: metric for name, metric in metrics.items() if holds_figures(name)}
+    kept = {
+        name: metric
+        for name, metric in metrics.items()
+        if holds_figures(name) and not name.startswith(OWN)
+    }
+    names.learn(list(kept))
     labels = [names.of(name) for name in kept]
     for label, (name, metric) in zip(labels, kept.items(), strict=True):
         _remark(name, label, metric, into)

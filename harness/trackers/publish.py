@@ -14,10 +14,12 @@ from types import MappingProxyType
 from harness.comparison.result import PortResult
 from harness.errors import HarnessError, PolicyError
 from harness.log.shown import shown
+from harness.trackers.gathering import OWN
 
 PUBLISHERS: Mapping[str, str] = MappingProxyType(
     {
         "mlflow": "harness.trackers.publish_mlflow",
+        "trackio": "harness.trackers.publish_trackio",
         "wandb": "harness.trackers.publish_wandb",
     }
 )
@@ -27,7 +29,7 @@ A module has `publish(verdict)`, which writes a `Publication` and returns the na
 wrote to. It raises a HarnessError if its package is not installed or the tracker refuses.
 """
 MAX_FAILURES = 3
-PREFIX = "harness."
+PREFIX = OWN
 """Prefix of the tags and the figures of a verdict, so that none of the user's is overwritten."""
 
 

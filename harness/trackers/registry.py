@@ -2,6 +2,7 @@
 
 mlflow:port/seed_1        mlflow:runs/mlflow.db!port        (an experiment gives all its runs)
 tensorboard:runs          wandb:wandb/latest-run            (a log folder, or a folder of runs)
+trackio:port/seed_1       swanlab:swanlog                   (a project, a folder: all its runs)
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from harness.trackers.gathering import sealed
 TRACKERS: Mapping[str, str] = MappingProxyType(
     {
         "mlflow": "harness.trackers.mlflow",
+        "swanlab": "harness.trackers.swanlab",
         "tensorboard": "harness.trackers.tensorboard",
+        "trackio": "harness.trackers.trackio",
         "wandb": "harness.trackers.wandb",
     }
 )
@@ -27,7 +30,7 @@ TRACKERS: Mapping[str, str] = MappingProxyType(
 A module has `read(where, *, source)`, which returns the runs that the text behind the scheme names,
 in a defined order. `source` is the whole name, for messages and for `Run.source`.
 """
-NAMED_BY_PATH: frozenset[str] = frozenset({"tensorboard", "wandb"})
+NAMED_BY_PATH: frozenset[str] = frozenset({"swanlab", "tensorboard", "wandb"})
 """Trackers whose names are paths; in those of the others, a path ends with `!`."""
 INSIDE = "!"
 """Separates the path of a store from the name of a run in it."""

@@ -1,0 +1,118 @@
+"""Rows of a tracker, each a step and named values of JSON -> the points of each metric."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import nan
+
+import numpy as np
+
+from harness.log.wording import counted
+from harness.parse.number import json_number
+from harness.parse.tokens import instead, is_spelled
+from harness.trackers.gathering import Metric
+
+GLOBAL_STEPS = ("train/global_step", "trainer/global_step", "global_step")
+"""Metrics that state the optimizer step, where the tracker's own step counts the calls."""
+
+
+class Rows:
+    """Gathers rows in the order of logging.
+
+    A step under one of the names `global_steps` replaces that of the tracker; a later row of such a
+    run that states none belongs to the last step that was stated.
+    """
+
+    def __init__(self, *, global_steps: Sequence[str] = GLOBAL_STEPS) -> None:
+        self._global_steps = global_steps
+        self._points: dict[str, list[tuple[int, int, float]]] = {}
+        self._others: list[tuple[int, int, str, object]] = []
+        self._stated: tuple[str, int] | None = None
+        self._missing: Counter[str] = Counter()
+
+    def add(self, at: int, step: int, values: Mapping[str, object]) -> None:
+        """Takes a row; `at` counts the rows, and `values` may hold anything that JSON holds."""
+        step = self._step(step, values)
+        for name, value in _folded(values):
+            number = as_number(value)
+            if number is None:
+                self._others.append((at, step, name, value))
+            else:
+                self._points.setdefault(name, []).append((at, step, number))
+
+    def _step(self, step: int, values: Mapping[str, object]) -> int:
+        for name in self._global_steps:
+            stated = values.get(name)
+            if isinstance(stated, int | float) and float(stated).is_integer() and stated >= 0:
+                self._stated = name, int(stated)
+                return int(stated)
+        return step if self._stated is None else self._stated[1]
+
+    def metrics(self) -> dict[str, Metric]:
+        """Returns the points of each metric; what is no number among its numbers is NaN."""
+        for at, step, name, value in self._others:
+            if name in self._points and (value is None or isinstance(value, str)):
+                read = nan if value is None else instead(value)
+                if read is not None:
+                    self._points[name].append((at, step, read))
+                    self._missing[name] += 1
+        self._others.clear()
+        return {name: _metric(points) for name, points in self._points.items()}
+
+    def notes(self) -> tuple[str, ...]:
+        """Returns remarks on what was read in another way than it was stored; call it last."""
+        remarks = [
+            f"{name} has {counted(n, 'value')} without a number, read as NaN"
+            for name, n in self._missing.items()
+        ]
+        if self._stated is not None:
+            remarks.insert(0, f"steps are those of {self._stated[0]}")
+        return tuple(remarks)
+
+
+def as_number(value: object) -> float | None:
+    """Returns the number that a value of JSON is; trackers write NaN and infinity as text.
+
+    >>> as_number(0.5), as_number("-Infinity"), as_number(True), as_number("0.5"), as_number(None)
+    (0.5, -inf, 1.0, None, None)
+    """
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str):
+        return instead(value) if is_spelled(value) else None
+    return json_number(value)
+
+
+def _folded(values: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Returns the values by name, those of an inner object as `outer/inner`; no media."""
+    folded: list[tuple[str, object]] = []
+    for name, value in values.items():
+        if not isinstance(value, Mapping):
+            folded.append((name, value))
+        elif "_type" not in value:
+            folded += [(f"{name}/{inner}", item) for inner, item in value.items()]
+    return folded
+
+
+def _metric(points: list[tuple[int, int, float]]) -> Metric:
+    points = sorted(points, key=lambda point: point[0])
+    at, steps, values = zip(*points, strict=True)
+    return Metric(
+        times=np.array(at, dtype=np.int64),
+        steps=np.array(steps, dtype=np.int64),
+        values=np.array(values, dtype=np.float64),
+    )
+
+
+def points_of(
+    points: Iterable[tuple[str, int, object]], note: Callable[[str], None]
+) -> dict[str, Metric]:
+    """Returns the metrics of single points, each a name, a step and a value, in their order."""
+    rows = Rows(global_steps=())
+    for at, (name, step, value) in enumerate(points):
+        rows.add(at, step, {name: value})
+    metrics = rows.metrics()
+    for remark in rows.notes():
+        note(remark)
+    return metrics
