@@ -25,6 +25,7 @@ STAGES = [
     "golden",
     "storage",
     "ports",
+    "sweep",
     "cli",
     "pytest_plugin",
     "__main__",
@@ -42,7 +43,17 @@ INSIDE = {
     "report": [{"comparison", "gate", "locate", "ports"}],
 }
 """The order inside a stage: the modules that are not named, then these, one set after another."""
-SHELLS = {"system", "golden", "storage", "ports", "cli", "pytest_plugin", "__main__", "capture"}
+SHELLS = {
+    "system",
+    "golden",
+    "storage",
+    "ports",
+    "sweep",
+    "cli",
+    "pytest_plugin",
+    "__main__",
+    "capture",
+}
 """They may touch files, clocks and the screen; `golden` is the pytest plugin's."""
 
 
