@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import harness
 from harness.errors import HarnessError
-from harness.sweep.keep import Ended, Order, keep, signal_name
+from harness.sweep.holding import hold, result, start
+from harness.sweep.keep import Ended, Order
 from harness.sweep.plan import Planned, shown_command
 from harness.sweep.state import Driver, Store
 from harness.system.executors import Make, each, line_of
 
 POLL_S = 0.1
-_KEEPER = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from harness.sweep.keeper import main; main()"
-)
-"""Finds this harness, whatever lies in the folder of the sweep."""
-LONGEST = 200
-"""Characters of a keeper's error that a message repeats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +94,13 @@ def here(work: Work, store: Store, driver: Driver) -> Generator[Event, None, Non
             while not work.stop and len(busy) < work.jobs and (free := _next(waiting, busy, work)):
                 run, device = free
                 waiting.remove(run)
-                busy.append(_started(run, device, work, store, driver))
+                order = order_of(run, device, work, store, driver)
+                busy.append(_Kept(start(order), run, device))
                 yield Began(run=run, device=device)
             ended = [kept for kept in busy if kept.process.poll() is not None]
             for kept in ended:
                 busy.remove(kept)
-                yield _result(kept)
+                yield result(kept.process, kept.run.name)
             if not ended:
                 time.sleep(POLL_S)
                 yield Tick()
@@ -130,37 +123,6 @@ def _next(
     return None
 
 
-def _started(run: Planned, device: str, work: Work, store: Store, driver: Driver) -> _Kept:
-    process = subprocess.Popen(  # noqa: S603  (our own words)
-        [sys.executable, "-P", "-c", _KEEPER, str(Path(harness.__file__).parents[1])],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # Control-C is the driver's
-    )
-    order = order_of(run, device, work, store, driver)
-    try:
-        if process.stdin is not None:
-            process.stdin.write(json.dumps(asdict(order)).encode())
-            process.stdin.close()
-    except OSError:  # the keeper has ended; its result says why
-        pass
-    return _Kept(process, run, device)
-
-
-def _result(kept: _Kept) -> Ended:
-    with kept.process as process:
-        out = process.stdout.read() if process.stdout else b""
-        said = process.stderr.read().decode("utf-8", "replace") if process.stderr else ""
-    try:
-        return Ended(**json.loads(out))
-    except (ValueError, TypeError):
-        last = said.strip().splitlines()[-1:] or [""]
-        how = signal_name(process.returncode)
-        problem = f"its keeper ended with {how}{': ' if last[0] else ''}{last[0][:LONGEST]}"
-        return Ended(name=kept.run.name, status=None, seconds=0.0, problem=problem)
-
-
 def _end(busy: Sequence[_Kept]) -> None:
     """Asks keepers to end their runs, and waits for them; an interrupt meanwhile kills the runs."""
     for kept in busy:
@@ -174,7 +136,7 @@ def _end(busy: Sequence[_Kept]) -> None:
                 for other in busy:
                     if other.process.poll() is None:
                         other.process.terminate()
-        _result(kept)
+        result(kept.process, kept.run.name)
 
 
 def elsewhere(
@@ -186,7 +148,7 @@ def elsewhere(
     run trains.
     """
     orders = (order_of(run, run.device, work, store, driver) for run in work.runs if not work.stop)
-    with closing(each(keep, orders, make=make, width=work.jobs)) as stream:
+    with closing(each(hold, orders, make=make, width=work.jobs)) as stream:
         for order, outcome in stream:
             if isinstance(outcome, Ended):
                 yield outcome

@@ -25,6 +25,8 @@ from harness.system.whole import guarded
 POLL_S = 0.05
 LEASH_S = 0.5
 """Seconds between two looks at whether the driver lives."""
+WAIT_S = 5.0
+"""Seconds beyond the grace to wait for another process that trains the same run."""
 NOT_STARTED = 127
 """The status of a command that cannot be started, as shells give it."""
 
@@ -78,7 +80,9 @@ def _kept(order: Order, asked: Callable[[], bool]) -> Ended:
     if not drives(Path(order.driver), order.token):
         msg = "its driver has gone, or is not seen on this machine; workers must share the folder"
         raise HarnessError(msg, source=order.driver)
-    lock = take(Path(order.lock))
+    until = time.monotonic() + order.grace_s + WAIT_S
+    while (lock := take(Path(order.lock))) is None and time.monotonic() < until and not asked():
+        time.sleep(LEASH_S)  # a worker that was lost may still end its run
     if lock is None:
         msg = "another process trains this run; end it, and repeat the command"
         raise HarnessError(msg, source=order.folder)

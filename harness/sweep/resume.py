@@ -122,7 +122,13 @@ def _difference(record: Record, run: Planned) -> str:
             added += after[c:d]
     if not removed and not added:
         return "another log"
-    return f"{shlex.join(removed) or 'nothing'} is now {shlex.join(added) or 'removed'}"
+    if not removed:
+        return f"{shlex.join(added)} is new"
+    return (
+        f"{shlex.join(removed)} is now {shlex.join(added)}"
+        if added
+        else (f"{shlex.join(removed)} was removed")
+    )
 
 
 def _variables(env: dict[str, str]) -> list[str]:

@@ -15,7 +15,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from harness.errors import HarnessError
@@ -81,6 +81,16 @@ class Store:
             for path in folder.rglob("*.json")
             if not path.name.startswith(".")
         )
+
+    def reopen(self, name: str) -> None:
+        """Notes that a run whose command ended well is not finished, so that it is trained again.
+
+        Raises:
+            HarnessError: the record cannot be written.
+        """
+        record = self.read(name)
+        if record is not None and record.status == 0:
+            write_record(self.record_path(name), replace(record, status=None))
 
     def replace(self, name: str, folder: Path, log: Path) -> Path:
         """Moves the folder and the log of a run aside, and returns where they are.

@@ -131,6 +131,7 @@ def _trained(
     todo = [run for run in runs if run.name not in left.finished]
     resumed = {run.name for run in left.begun if run.resume and run.folder.exists()}
     for run in left.begun:
+        store.reopen(run.name)
         if run.name not in resumed:
             store.clear(run.folder, run.log)
     work = Work(
