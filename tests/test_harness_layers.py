@@ -27,6 +27,7 @@ STAGES = [
     "trackers",
     "storage",
     "ports",
+    "sweep",
     "cli",
     "pytest_plugin",
     "__main__",
@@ -44,8 +45,18 @@ INSIDE = {
     "report": [{"comparison", "gate", "locate", "ports"}],
 }
 """The order inside a stage: the modules that are not named, then these, one set after another."""
-SHELLS = {"system", "golden", "trackers", "storage", "ports", "cli", "pytest_plugin", "__main__"}
-SHELLS |= {"capture"}
+SHELLS = {
+    "system",
+    "golden",
+    "trackers",
+    "storage",
+    "ports",
+    "sweep",
+    "cli",
+    "pytest_plugin",
+    "__main__",
+    "capture",
+}
 """They may touch files, clocks and the screen; `golden` is the pytest plugin's."""
 
 

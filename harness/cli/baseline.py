@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.completing import baseline_names
-from harness.errors import BaselineError, HarnessError, PolicyError
+from harness.errors import BaselineError, HarnessError
 from harness.log.wording import counted
-from harness.system.filenames import shortened, unfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,31 +62,11 @@ def baseline_add(
 
     Example: harness baseline add ccnet_gpu gpu_seed_*.log --origin "GPU, our lab"
     """
-    from harness.align.start import declared
-    from harness.quality.runset import mixed
     from harness.storage.baselines import record
-    from harness.storage.inputs import one_side
-    from harness.storage.logs import expand, read_all
-    from harness.storage.recording import SERIES_NAME
-    from harness.storage.shelf import TOML
+    from harness.storage.gathering import check_name, gathered
 
-    reason = unfit(name)
-    if reason:
-        msg = f"{shortened(name)!r} cannot name a folder: it {reason}; use letters, digits, -, _"
-        raise PolicyError(msg)
-    paths = [
-        path
-        for spec in logs
-        for path in expand(spec)
-        if not (SERIES_NAME.fullmatch(Path(path).name) and Path(path).with_name(TOML).is_file())
-    ]  # series.csv of a recording in the same folder is not a log
-    runs = [run for path, read in read_all(paths) for run in one_side(read, path)]
-    if same_start:
-        runs = list(declared(runs, metric="loss"))
-    mixture = mixed(runs, allow=("precision",) if same_start else ())
-    if mixture:
-        msg = f"the runs are not one experiment: {mixture}; record each experiment separately"
-        raise PolicyError(msg)
+    check_name(name)
+    runs = gathered(logs, same_start=same_start)
     recording = record(
         baselines / name, runs, origin=origin, description=description, replace=replace
     )

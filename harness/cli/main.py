@@ -21,6 +21,7 @@ from harness.cli.history import history as show_history
 from harness.cli.locate import Locate, locate
 from harness.cli.merge import merge
 from harness.cli.options import Baseline, JsonTo, Pattern, Quiet, To
+from harness.cli.sweep import sweep
 from harness.report import verdicts
 
 if TYPE_CHECKING:
@@ -256,6 +257,7 @@ app.command()(check)
 app.command()(collect)
 app.command()(merge)
 app.command()(accept)
+app.command()(sweep)
 app.command("history")(show_history)
 app.add_typer(baseline_app, name="baseline")
 app.command()(explain)

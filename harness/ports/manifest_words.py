@@ -39,8 +39,8 @@ MOST = 10
 """Largest number of mistakes that a message lists; it counts the others."""
 
 
-def of_entry(error: ValidationError) -> list[str]:
-    """Returns the messages about an entry, one per key."""
+def of_entry(error: ValidationError, expected: Mapping[str, str] = EXPECTED) -> list[str]:
+    """Returns the messages about an entry, one per key; `expected` says what each key expects."""
     messages: dict[str, str] = {}
     for detail in error.errors(include_url=False):
         place = detail["loc"]
@@ -51,28 +51,28 @@ def of_entry(error: ValidationError) -> list[str]:
             messages.setdefault(f"{key}.{part}", said)
             continue
         kind = detail["type"] if len(place) == 1 else "part"  # "part": inside the key's value
-        messages.setdefault(key, _of_key(key, kind, detail["input"]))
+        messages.setdefault(key, _of_key(key, kind, detail["input"], expected))
     return list(messages.values())
 
 
-def _of_key(key: str, kind: str, value: Any) -> str:
+def _of_key(key: str, kind: str, value: Any, expected: Mapping[str, str]) -> str:
     if kind == "missing":
-        return f"lacks {key}; expected {EXPECTED[key]}"
-    if key not in EXPECTED:
-        return unknown_key(key)
+        return f"lacks {key}; expected {expected[key]}"
+    if key not in expected:
+        return unknown_key(key, expected)
     if key in LISTS and isinstance(value, str) and kind in {"tuple_type", "list_type"}:
         return f'{key} is {_value(value)}; write {key} = ["{value[:SHOWN]}"]'
-    if key == "name" and isinstance(value, str):
-        return f"name {shortened(value)!r} {unfit(value)}; expected {EXPECTED[key]}"
-    return f"{key} holds {_value(value)}; expected {EXPECTED[key]}"
+    if key == "name" and isinstance(value, str) and unfit(value):
+        return f"name {shortened(value)!r} {unfit(value)}; expected {expected[key]}"
+    return f"{key} holds {_value(value)}; expected {expected[key]}"
 
 
-def unknown_key(key: str) -> str:
+def unknown_key(key: str, expected: Mapping[str, str] = EXPECTED) -> str:
     """Returns the message about an unknown key, with the nearest known key if any is near."""
-    near = get_close_matches(key.lower(), EXPECTED, n=1)
+    near = get_close_matches(key.lower(), expected, n=1)
     if near:
         return f"unknown key {shortened(key)!r}; did you mean {near[0]!r}?"
-    return f"unknown key {shortened(key)!r}; known keys: {', '.join(EXPECTED)}"
+    return f"unknown key {shortened(key)!r}; known keys: {', '.join(expected)}"
 
 
 def of_document(content: Mapping[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""Trains the runs of a sweep, continues one that was interrupted, and judges its ensembles."""

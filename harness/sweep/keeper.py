@@ -1,0 +1,47 @@
+"""A keeper process, which gets an order as JSON on standard input.
+
+It prints how the run ended as JSON. A request to end (SIGTERM) ends the run, and so does the end of
+standard input; a second request ends it at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+from dataclasses import asdict
+from types import FrameType
+
+from harness.sweep.keep import Order, keep
+
+
+class _Twice(BaseException):
+    """A second request to end."""
+
+
+def main() -> None:
+    """Runs the order, and prints how it ended."""
+    asked = False
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise _Twice
+        asked = True
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides
+    order = Order(**json.loads(sys.stdin.buffer.readline()))
+    try:
+        ended = keep(order, asked=lambda: asked or _parent_has_gone())
+    except _Twice:
+        return
+    json.dump(asdict(ended), sys.stdout)
+
+
+def _parent_has_gone() -> bool:
+    """Returns whether the process that gave the order has closed the pipe, or has ended."""
+    ready, _, _ = select.select([0], [], [], 0)
+    return bool(ready) and not os.read(0, 1)

@@ -1,0 +1,80 @@
+"""Locks on files, which the system releases when their holder ends, however it ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_BUSY = {errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN}
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class FileLock:
+    """A lock on a file that this process holds; `descriptor` is that of the open file.
+
+    A child that inherits the descriptor keeps the lock until it ends too, unless `release` was
+    called before.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def release(self) -> None:
+        """Gives the lock back, also for children that inherited it."""
+        if self.descriptor < 0:
+            return
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+        os.close(self.descriptor)
+        self.descriptor = -1
+
+
+def take(path: Path) -> FileLock | None:
+    """Returns a lock on a file, which is made if absent; None if another holder has it.
+
+    Raises:
+        HarnessError: the file cannot be opened, or its file system has no locks.
+    """
+    return _locked(path, _FLAGS, exclusive=True)
+
+
+def is_held(path: Path) -> bool:
+    """Returns whether a file is locked at present; False if there is no such file.
+
+    Raises:
+        HarnessError: the file cannot be opened, or its file system has no locks.
+    """
+    if not path.exists():
+        return False
+    lock = _locked(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0), exclusive=False)
+    if lock is None:
+        return True
+    lock.release()
+    return False
+
+
+def _locked(path: Path, flags: int, *, exclusive: bool) -> FileLock | None:
+    if fcntl is None:
+        msg = "cannot be locked on this system; run sweeps on Linux or macOS"
+        raise HarnessError(msg, source=str(path))
+    try:
+        descriptor = os.open(path, flags, 0o666)
+    except OSError as error:
+        msg = f"cannot be opened: {error.strerror}; check the folder and its permissions"
+        raise HarnessError(msg, source=str(path)) from error
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in _BUSY:
+            return None
+        msg = f"cannot be locked: {error.strerror}; use a folder on a file system with locks"
+        raise HarnessError(msg, source=str(path)) from error
+    return FileLock(descriptor)
