@@ -13,9 +13,9 @@ from typing import Any
 
 from harness.errors import ParseError
 from harness.log.wording import counted
-from harness.storage.event_files import NAME
 from harness.storage.places import LOG_SUFFIXES, is_log_name
 from harness.storage.stores import on_store
+from harness.trackers.event_files import NAME
 
 MAX_OBJECTS = 1_000_000
 """Most objects below a folder or a pattern that are looked at."""

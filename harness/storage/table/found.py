@@ -8,11 +8,12 @@ from pathlib import Path
 
 from harness.errors import HarnessError, ParseError
 from harness.log.run import place_text
-from harness.storage.listing import event_files, expand
+from harness.storage.listing import expand
 from harness.storage.places import STDIN, place_of
 from harness.storage.store_listing import Found, found_in_store, stamped
 from harness.storage.stores import IN_FLIGHT
 from harness.storage.table.names import table_of
+from harness.trackers.event_files import event_files
 
 MOST_LOGS = 1_000_000
 """Most logs that one name may give to a collect."""
