@@ -90,7 +90,7 @@ def test_times_decide_and_not_the_order_of_the_rows(database):
 
 
 def test_a_metric_without_steps_is_numbered_and_said(database):
-    database.run("a", [("loss", v, t, 0, 0) for t, v in enumerate(FALLING)]
+    database.run("a", [("loss", v, t, 0, 0) for t, v in reversed([*enumerate(FALLING)])]
                  + [("val_mIoU", 0.7, 9, 0, 0)])  # fmt: skip
     (run,) = read(database, "port/a")
     assert run.by_order == ("loss",)
@@ -226,6 +226,10 @@ def test_the_database_is_not_changed(database):
     read(database, "port/a")
     assert database.path.read_bytes() == before
     assert [path.name for path in database.path.parent.iterdir()] == ["mlflow.db"]
+    store = mlflow_sqlite.SqliteStore(database.path, source="mlflow:a")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        store._data.execute("DELETE FROM runs")
+    store.close()
 
 
 @pytest.mark.parametrize(
