@@ -176,10 +176,12 @@ def test_attempts_of_a_manifest_are_judged_separately(here):
     assert call("check", "-q")[0] == 0
 
 
-def test_a_changed_attempt_is_judged_again_on_resume(here, monkeypatch):
+def test_a_changed_attempt_is_judged_again_on_resume_and_no_other(here, monkeypatch, capsys):
     entry('candidate = "good.log"\nattempts = ["now.log"]')
     monkeypatch.setattr("harness.ports.journal.Journal.finish", lambda _: None)
     assert call("check", "-q")[0] == 0
+    assert call("check", "-q", "--resume")[0] == 0
+    assert "1 of 1 ports were already judged" in capsys.readouterr().err
     Path("now.log").write_bytes(Path("bad.log").read_bytes())
     assert call("check", "-q", "--resume")[0] == 1
 
