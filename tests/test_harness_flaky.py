@@ -11,6 +11,7 @@ import xmlschema
 from fleets import call, stop_clocks
 from loglines import decaying, header, records
 from portresults import entries, result
+from test_harness_quarantine import everywhere, plain
 
 from harness.comparison.flaky import (
     WORST_FIRST,
@@ -68,10 +69,18 @@ def test_junit_lists_each_failing_attempt_after_the_first_as_surefire_does():
     text = junit.render([attempts("fail", "fail", "pass", "fail")])
     SCHEMA.validate(text)
     (case,) = ET.fromstring(text).iter("testcase")
+    assert case[0].get("message").startswith("flaky: 4 attempts: 3 fail")
     assert [part.tag for part in case] == ["failure", "rerunFailure", "rerunFailure"]
     assert [part.get("message")[:8] for part in case[1:]] == ["try1.log", "try3.log"]
     (case,) = ET.fromstring(junit.render([attempts("pass", "pass")])).iter("testcase")
     assert list(case) == []
+
+
+def test_every_output_says_flaky():
+    made = attempts("pass", "fail")
+    for name, text in everywhere([made]).items():
+        assert "flaky" in text, name
+        assert "1 fail (try1.log)" in plain(text), name
 
 
 def earlier(word, commit=COMMIT, **fields):
@@ -167,10 +176,12 @@ def test_attempts_of_a_manifest_are_judged_separately(here):
     assert call("check", "-q")[0] == 0
 
 
-def test_a_changed_attempt_is_judged_again_on_resume(here, monkeypatch):
+def test_a_changed_attempt_is_judged_again_on_resume_and_no_other(here, monkeypatch, capsys):
     entry('candidate = "good.log"\nattempts = ["now.log"]')
     monkeypatch.setattr("harness.ports.journal.Journal.finish", lambda _: None)
     assert call("check", "-q")[0] == 0
+    assert call("check", "-q", "--resume")[0] == 0
+    assert "1 of 1 ports were already judged" in capsys.readouterr().err
     Path("now.log").write_bytes(Path("bad.log").read_bytes())
     assert call("check", "-q", "--resume")[0] == 1
 

@@ -32,6 +32,12 @@ def remark(result: PortResult) -> str:
     return "" if result.quarantine is None else sentence(result.quarantine, result.verdict)
 
 
+def aside(result: PortResult) -> str:
+    """Returns what a writer says of a port beside the reason of each rule: terms and attempts."""
+    flaky = result.reasons[0] if result.flaky and result.reasons else ""
+    return "; ".join(part for part in (remark(result), flaky) if part)
+
+
 def besides(results: Sequence[PortResult]) -> str:
     """Returns how many ports are quarantined or flaky, or better; empty if none is."""
     kinds = {

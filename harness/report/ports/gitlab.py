@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from harness.comparison.result import PortResult
-from harness.comparison.standing import remark
+from harness.comparison.standing import aside, remark
 from harness.log.shown import masked
 from harness.report import verdicts
 from harness.report.escape import json, terminal
@@ -36,7 +36,8 @@ def _issues(result: PortResult) -> list[dict[str, object]]:
         else ""
     )
     terms = remark(result)
-    said = f"{terms}: " if terms else ""
+    beside = aside(result)
+    said = f"{beside}: " if beside else ""
     if terms and result.verdict == Verdict.PASS:
         passing = Case(port=result.port, name=QUARANTINE, verdict=result.verdict, message=terms)
         return [_issue(passing, f"{result.port}: {terms}", INFO, path, result.line)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.comparison.result import Attempt, PortResult
-from harness.comparison.standing import remark
+from harness.comparison.standing import aside
 from harness.log.wording import counted
 from harness.report import verdicts
 from harness.report.escape import lines, xml
@@ -30,8 +30,8 @@ WHOLE = "comparison"
 class Case:
     """A test case: the result of a rule of a port. `text` is the body of the failure.
 
-    `terms` are those of the port's quarantine in words, `held` whether it is active. `reruns` are
-    the failing attempts after the first.
+    `terms` are those of the port's quarantine in words, and its attempts if it is flaky; `held` is
+    whether the quarantine is active. `reruns` are the failing attempts after the first.
     """
 
     port: str
@@ -62,7 +62,7 @@ def cases(result: PortResult) -> tuple[Case, ...]:
             f"difference {percent(result.relative_difference)}, {counted(result.steps, 'step')}",
         )
     )
-    terms, failed = remark(result), [a for a in result.attempts if a.verdict == Verdict.FAIL]
+    terms, failed = aside(result), [a for a in result.attempts if a.verdict == Verdict.FAIL]
     common: dict[str, Any] = {"terms": terms, "held": result.held, "reruns": tuple(failed[1:])}
     if not result.rules:
         message = result.reasons[0] if result.reasons else result.verdict
@@ -130,7 +130,8 @@ def _element(case: Case) -> ET.Element:
         time=f"{case.elapsed_s:.3f}",
     )
     if case.kind:
-        message = "; ".join(part for part in (case.terms, case.message) if part)
+        known = case.message in case.terms  # of a port that failed before at the same commit
+        message = "; ".join(p for p in (case.terms, "" if known else case.message) if p)
         body = ET.SubElement(element, case.kind, type=xml(case.verdict), message=xml(message))
         body.text = lines(case.text, xml)
         for attempt in case.reruns if case.verdict == Verdict.FAIL else ():
