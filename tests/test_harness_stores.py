@@ -155,7 +155,7 @@ def test_a_log_without_a_byte_is_an_empty_log(store):
         read_run("memory://bucket/empty.log")
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """An error such as botocore raises."""
 
     def __init__(self, status):
@@ -171,7 +171,8 @@ def waits(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "error", [Busy(503), Busy(429), ConnectionResetError(), TimeoutError(), OSError(16, "busy")]
+    "error",
+    [BusyError(503), BusyError(429), ConnectionResetError(), TimeoutError(), OSError(16, "busy")],
 )
 def test_a_busy_store_is_asked_again_with_growing_waits(waits, error):
     answers = iter([error, error, "data"])
@@ -187,7 +188,9 @@ def test_a_busy_store_is_asked_again_with_growing_waits(waits, error):
     assert stores.FIRST_WAIT_S / 2 <= waits[0] <= stores.FIRST_WAIT_S <= waits[1] * 1.0001
 
 
-@pytest.mark.parametrize("error", [Busy(404), Busy(403), PermissionError(), FileNotFoundError()])
+@pytest.mark.parametrize(
+    "error", [BusyError(404), BusyError(403), PermissionError(), FileNotFoundError()]
+)
 def test_what_does_not_pass_is_not_tried_again(waits, error):
     def ask(files, path):
         raise error
@@ -199,7 +202,7 @@ def test_what_does_not_pass_is_not_tried_again(waits, error):
 
 def test_a_store_that_stays_busy_is_one_line(waits):
     def ask(files, path):
-        raise Busy(503)
+        raise BusyError(503)
 
     with pytest.raises(ParseError, match=r"did not answer in 5 tries \(status 503\); try again"):
         stores.on_store("memory://bucket/a", ask)
