@@ -20,10 +20,9 @@ from pathlib import Path
 
 from benchmarks.store_server import BUCKET, log_bytes, log_name
 
-SEQUENTIAL = 30
+SEQUENTIAL = 100
 """Logs that are read one after another; their rate does not depend on the number."""
-PORTS = 1000
-SEEDS = 5
+PORTS = 300
 ROOT = Path(__file__).resolve().parents[1]
 
 

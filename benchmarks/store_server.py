@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 BUCKET = "bench"
-STEPS = 60
+STEPS = 24
 PAGE = 1000
 REFUSED = 100
 """One of so many logs is refused at the first request."""
@@ -29,12 +29,13 @@ def log_name(number: int) -> str:
 
 
 def log_bytes(number: int) -> bytes:
-    """Returns a log of about 3 kB: 60 records with a loss and a learning rate."""
+    """Returns a log of about 3 kB, as mmengine writes it: 24 records of four figures."""
     rng = Random(number)
     lines = [
-        f"2026-01-01 00:{i // 60:02d}:{i % 60:02d} step {i} loss: "
-        f"{2 / (1 + i / 20) + rng.gauss(0, 0.02):.6f} lr: 0.0100"
-        for i in range(STEPS)
+        f"2026/01/01 00:00:{i:02d} - mmengine - INFO - Iter(train) [{10 * i:>3}/240]  "
+        f"lr: 1.0000e-02  eta: 0:00:{24 - i:02d}  time: 0.1000  data_time: 0.0010  "
+        f"loss: {2 / (1 + i / 8) + rng.gauss(0, 0.02):.4f}"
+        for i in range(1, STEPS + 1)
     ]
     return ("\n".join(lines) + "\n").encode()
 
@@ -45,6 +46,7 @@ class Store:
     def __init__(self, logs: int, latency_s: float) -> None:
         self.logs = logs
         self.latency_s = latency_s
+        self.names = [log_name(n) for n in range(logs)]
         self.kept: dict[str, bytes] = {}
         self.refused: set[int] = set()
 
@@ -71,7 +73,7 @@ class Store:
         prefix = query.get("prefix", [""])[0]
         after = query.get("continuation-token", [""])[0]
         delimiter = query.get("delimiter", [""])[0]
-        keys = sorted([*self.kept, *(log_name(n) for n in range(self.logs))])
+        keys = sorted([*self.kept, *self.names])
         keys = [key for key in keys if key.startswith(prefix)]
         folders: set[str] = set()
         if delimiter:
