@@ -43,7 +43,7 @@ def series(name="loss", values=(1.0,), **named):
 
 def full_run():
     """A run in which no field has its default."""
-    nan = struct.unpack("<d", bytes.fromhex("2301000000000cff"[:16].rjust(16, "0")))[0]
+    nan = struct.unpack("<d", bytes.fromhex("230100000000f87f"))[0]  # with a payload
     skipped = Skipped(line=4, text="step 4 loss: ?", reason="not a number")
     return Run(
         source="runs/a.log",
