@@ -90,7 +90,7 @@ def test_times_decide_and_not_the_order_of_the_rows(database):
 
 
 def test_a_metric_without_steps_is_numbered_and_said(database):
-    database.run("a", [("loss", v, t, 0, 0) for t, v in enumerate(FALLING)]
+    database.run("a", [("loss", v, t, 0, 0) for t, v in reversed([*enumerate(FALLING)])]
                  + [("val_mIoU", 0.7, 9, 0, 0)])  # fmt: skip
     (run,) = read(database, "port/a")
     assert run.by_order == ("loss",)
@@ -133,6 +133,17 @@ def test_parameters_and_the_commit_become_facts(database):
     assert facts["config.args.nested.depth"] == 50
 
 
+def test_names_of_autolog_become_facts_and_the_loss_of_each_step_is_the_loss(database):
+    steps = losses([*FALLING, 2.5], "train_loss_step")
+    epochs = losses([4.5, 3.2], "train_loss")
+    params = {"opt_name": "SGD", "opt_learning_rate": "0.5", "opt_momentum": "True"}
+    database.run("a", steps + epochs, params=params)
+    (run,) = read(database, "port/a")
+    assert (run.facts["optimizer"], run.facts["learning_rate"]) == ("SGD", 0.5)
+    assert "momentum" not in run.facts
+    assert len(run.find("loss", 0)[0]) == 5
+
+
 def test_an_experiment_gives_its_runs_in_the_order_in_which_they_began(database):
     database.run("late", losses(), start=9)
     database.run("early", losses(), start=1, status="FAILED")
@@ -171,6 +182,7 @@ def test_names_may_have_slashes_and_runs_may_be_named_by_id_or_pattern(database)
         ("port/mute", "1 run without a metric of a training"),
         ("a/b/c", "fits 2 experiments: 'a' .id 3., 'a/b' .id 4."),
         ("f" * 32, "has no experiment 'ffff"),
+        ("port/\udc80", "not UTF-8; name the run by its id"),
     ],
 )
 def test_a_name_that_fits_nothing_or_several_is_refused(database, name, message):
@@ -214,6 +226,10 @@ def test_the_database_is_not_changed(database):
     read(database, "port/a")
     assert database.path.read_bytes() == before
     assert [path.name for path in database.path.parent.iterdir()] == ["mlflow.db"]
+    store = mlflow_sqlite.SqliteStore(database.path, source="mlflow:a")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        store._data.execute("DELETE FROM runs")
+    store.close()
 
 
 @pytest.mark.parametrize(
@@ -223,6 +239,8 @@ def test_the_database_is_not_changed(database):
         ("ALTER TABLE metrics DROP COLUMN is_nan", "too old .*run `mlflow db upgrade`"),
         ("UPDATE metrics SET value = 'x'", "a point of the run 0+1 is not a number"),
         ("UPDATE metrics SET step = NULL", "a point of the run 0+1 is not a number"),
+        ("UPDATE metrics SET step = 9e999", "a point of the run 0+1 is not a number"),
+        ("UPDATE runs SET start_time = 'x'", "holds something that MLflow does not write"),
     ],
 )
 def test_a_database_that_is_something_else_is_refused(database, change, message):

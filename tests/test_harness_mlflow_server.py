@@ -129,13 +129,22 @@ def test_credentials_are_sent_and_never_shown(server, monkeypatch):
         ("runs/search", (200, b"[" * 100_000), "not JSON; check that the URL"),
         ("runs/search", (200, {"runs": [{}]}), "an answer without 'info'"),
         ("metrics/get-history", (404, MISSING), "was removed while it was read"),
-        ("metrics/get-history", (200, {"metrics": [{"value": "x"}]}), "is not a number"),
+        ("metrics/get-history", (200, {"metrics": [{"value": "x"}]}), "does not write .ValueError"),
+        ("metrics/get-history", (200, {"metrics": [{"step": 1}]}), "does not write .KeyError"),
+        ("metrics/get-history", (200, {"metrics": 5}), "does not write .TypeError"),
+        ("metrics/get-history", (200, {"metrics": [{"value": 1, "step": 1e400}]}), "OverflowErr"),
+        ("metrics/get-history", (200, {"metrics": [{"value": 1, "step": 1 << 64}]}), "64 bits"),
+        ("runs/search", (200, {"runs": [5]}), "does not write .AttributeError"),
+        ("runs/search", (200, {"runs": [{"info": {"start_time": "x"}}]}), "does not write .Value"),
+        ("experiments/search", (200, {"experiments": 5}), None),
         ("metrics/get-history", (200, {"metrics": POINTS, "next_page_token": "1"}), "repeats a"),
         ("experiments/get-by-name", (404, MISSING), r"has no experiment 'port/seed'.*: 'port'"),
     ],
 )
 def test_what_a_server_answers_instead_is_an_error_of_one_line(server, path, answer, message):
     server.answers[path] = lambda _: answer
+    if message is None:
+        message, server.answers["experiments/get-by-name"] = "TypeError", lambda _: (404, MISSING)
     with pytest.raises(ParseError, match=message) as raised:
         load(f"mlflow:{server.url.replace('//', '//ann:secret@')}!port/seed")
     assert "\n" not in str(raised.value)

@@ -58,6 +58,24 @@ def write(client, name, points, **more):
     return run.info.run_id
 
 
+def fluent(uri):
+    """Writes a run as a script does, with a child, a logged model and metrics without a step."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment("fluent")
+    model = mlflow.initialize_logged_model(name="net")
+    data = mlflow.data.from_numpy(np.zeros((2, 2)), name="scenes")
+    with mlflow.start_run(run_name="parent"), mlflow.start_run(run_name="child", nested=True):
+        mlflow.log_params({"lr": 0.5, "nothing": None, "deep": {"a": [1]}})
+        for step, value in enumerate([3.0, -0.0, 2.0]):
+            mlflow.log_metric("loss", value, step=step, model_id=model.model_id, dataset=data)
+        for value in (5.0, 4.0):
+            mlflow.log_metric("no_step", value)
+            time.sleep(0.002)
+        mlflow.log_metric("system/cpu_utilization_percentage", 9.0, step=0)
+    mlflow.set_tracking_uri(before)
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """A database with runs of known points."""
@@ -71,6 +89,7 @@ def store(tmp_path_factory):
     write(client, "died", points["seed_0"][0], experiment=experiment, status="FAILED")
     gone = write(client, "gone", points["seed_0"][0], experiment=experiment)
     client.delete_run(gone)
+    fluent(uri)
     many = [("loss", 1_700_000_000_000 + i // 3, i, random.Random(i).random()) for i in range(MANY)]
     write(client, "many", many, experiment=client.create_experiment("many"))
     return folder / "mlflow.db", points, [value for *_, value in many]
@@ -131,6 +150,19 @@ def test_pages_of_points_are_joined(place, store):
     (series,) = run.series
     assert series.steps.tolist() == list(range(MANY))
     assert series.values.tobytes() == bits(store[2])
+
+
+def test_a_script_with_nested_runs_models_and_metrics_without_steps(place, store):
+    (run,) = load(f"mlflow:{place}!fluent")
+    assert run.source.endswith("[run child]")
+    assert run.find("loss", 0)[0].values.tolist() == [3.0, 0.0, 2.0]
+    assert run.find("no_step", 0)[0].values.tolist() == [5.0, 4.0]
+    assert run.by_order == ("no_step",)
+    assert {series.name for series in run.series} == {"loss", "no_step"}
+    assert run.facts["learning_rate"] == 0.5
+    assert "config.args.nothing" not in run.facts
+    assert any("parent (finished)" in note for note in run.notes)
+    assert any("1 metric of the machine" in note for note in run.notes)
 
 
 def test_both_ways_give_the_same_run(store, server):

@@ -203,7 +203,8 @@ def parse(
     log: Annotated[
         str,
         typer.Argument(
-            help="The log to read: a path, - for standard input, or a URL (at most 120 s and "
+            help="The log to read: a path, a run of a tracker (mlflow:EXPERIMENT/RUN), - for "
+            "standard input, or a URL (at most 120 s and "
             "8 GiB; 10 s for each answer)."
         ),
     ],

@@ -15,7 +15,8 @@ from harness.ports.outputs import OUTPUTS
 Baseline = Annotated[
     str,
     typer.Argument(
-        help="The GPU's runs: a log, logs separated by commas, a quoted glob, a folder with one "
+        help="The GPU's runs: a log, a run of a tracker (mlflow:EXPERIMENT/RUN), logs or runs "
+        "separated by commas, a quoted glob, a folder with one "
         "log per seed, the name of a recorded baseline, - for standard input, or a URL (at most "
         "120 s and 8 GiB; 10 s for each answer)."
     ),
