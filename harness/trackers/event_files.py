@@ -27,6 +27,8 @@ MARK = b"brain.Event:"
 NAME = ".tfevents."
 HEAD_BYTES = 64
 """Bytes at the start of a file by which an event file is recognised."""
+WAITING = 1000
+"""Records that wait until they are written together."""
 GLANCE = 1000
 """Records by which the folder that a writer made inside a run's folder is recognised."""
 
@@ -159,7 +161,9 @@ def _read_file(path: Path, events: Events, into: Collector, seen: Callable[[byte
         for data in records:
             into.line += 1
             events.take(data)
-            into.write()
+            if len(into.waiting) > WAITING:
+                into.write()
+        into.write()
         if records.ended:
             into.note(records.ended, about=path.name)
 
