@@ -114,6 +114,7 @@ TABLE: tuple[Fact, ...] = (
         mmcv="optimizer.type",
         arguments=("optim", "optimizer"),
         mllog="opt_name",
+        mlflow=("optimizer_name", "opt_name"),
         megatron_arguments="optimizer",
     ),
     _must_match(
@@ -123,6 +124,7 @@ TABLE: tuple[Fact, ...] = (
         mmcv="optimizer.lr",
         arguments=("lr", "learning_rate"),
         mllog="opt_base_learning_rate",
+        mlflow="opt_learning_rate",
         megatron_arguments="lr",
     ),
     _must_match(
@@ -131,6 +133,7 @@ TABLE: tuple[Fact, ...] = (
         mmengine=f"{_OPTIMIZER}momentum",
         mmcv="optimizer.momentum",
         arguments="momentum",
+        mlflow="opt_momentum",
     ),
     _must_match(
         "weight_decay",
@@ -139,6 +142,7 @@ TABLE: tuple[Fact, ...] = (
         mmcv="optimizer.weight_decay",
         arguments="weight_decay",
         mllog=("opt_adamw_weight_decay", "opt_weight_decay"),
+        mlflow="opt_weight_decay",
         megatron_arguments="weight_decay",
     ),
     _must_match(

@@ -32,10 +32,11 @@ OBJECTIVES = frozenset(
 
 LOSSES = (
     "loss",
+    "train/loss_step",
+    "train_loss_step",
     "train/loss",
     "train_loss",
     "training_loss",
-    "train_loss_step",
     "train.loss",
     "lm_loss",
     "reduced_train_loss",
@@ -44,7 +45,6 @@ LOSSES = (
     "loss/train",
     "Train/loss",
     "Train/Loss",
-    "train/loss_step",
     "total_loss",
     "loss_total",
     "loss_avg",
@@ -57,7 +57,10 @@ LOSSES = (
     "loss/train/total",
     "Train loss/train/total",
 )
-"""Names under which programs log the training loss, the likeliest first."""
+"""Names under which programs log the training loss, the likeliest first.
+
+A program that logs `train_loss_step` may log the mean of each epoch beside it, as `train_loss`.
+"""
 
 
 class Settled(NamedTuple):

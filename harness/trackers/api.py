@@ -43,11 +43,11 @@ class Api:
         if not parts.hostname:
             msg = "a URL without a host; expected http://host:port"
             raise ParseError(msg, source=source)
-        self.shown = shown(url)
         self._source = source
         self._base = urlunsplit(
             (parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", "")
         )
+        self.shown = shown(self._base)
         self._headers = {
             "User-Agent": "ccnet-port-harness",
             "Accept": "application/json",

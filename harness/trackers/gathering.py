@@ -18,9 +18,15 @@ from harness.parse.collect import Collector
 from harness.parse.finish import run_of
 from harness.parse.line import Place
 from harness.parse.names import Names, holds_figures
+from harness.parse.several import refusals
 
 MMENGINE = "optim_wrapper."
 """Settings of a config of mmengine, which has names of its own for the facts."""
+
+_ONE_PROCESS = (
+    "expected one loss a step. If several processes log into one run, let the first of them log, "
+    "or give each its own run; if the steps are those of epochs, log the step of the optimizer."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,6 +76,8 @@ def gathered(stored: Stored, *, source: str, reader: str) -> Run:
     state_settings(stored.settings, into)
     _record(stored.metrics, into)
     into.write()
+    for reason in refusals(into.tracks.by_key).values():
+        into.refusals[reader] = f"{reason.partition('; expected')[0]}; {_ONE_PROCESS}"
     for text in stored.notes:
         into.note(text)
     if stored.unfinished:

@@ -5,6 +5,7 @@ mlflow:port/seed_1        mlflow:runs/mlflow.db!port/seed_1        mlflow:https:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from itertools import accumulate
@@ -24,6 +25,7 @@ READER = "mlflow"
 MAX_RUNS = 1000
 """Largest number of runs that one name may give."""
 _ID_DIGITS = 32
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PATTERN = frozenset("*?[")
 
 
@@ -39,6 +41,9 @@ def read(where: str, *, source: str) -> tuple[Run, ...]:
     Raises:
         ParseError: the store cannot be read, or has no such run, or several of that name.
     """
+    if not where.isascii() and _SURROGATE.search(where):  # SQLite and URLs cannot hold it
+        msg = "a name with bytes that are not UTF-8; name the run by its id"
+        raise ParseError(msg, source=source)
     place, mark, name = where.partition("!")
     with open_store(place if mark else "", source=source) as store:
         rows, is_one = named(name if mark else where, store, source)

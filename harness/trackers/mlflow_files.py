@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.errors import ParseError
 from harness.log.shown import shown
 from harness.trackers.flat_yaml import flat
-from harness.trackers.mlflow_runs import FINISHED, Experiment, Point, Row, name_of
+from harness.trackers.mlflow_runs import FINISHED, Experiment, Point, Row, name_of, point_of
 
 META, TRASH = "meta.yaml", ".trash"
 LISTED = 20
@@ -101,7 +101,7 @@ class FileStore:
         parts = line.split(" ")
         try:
             step = int(parts[2]) if len(parts) > 2 else 0
-            return int(parts[0]), step, float(parts[1])
+            return point_of(parts[0], step, float(parts[1]))
         except (ValueError, IndexError) as error:
             msg = f"{line!r:.60} is not a point; expected `TIME VALUE STEP`. Restore the file."
             raise ParseError(msg, source=shown(str(path)), line=number) from error

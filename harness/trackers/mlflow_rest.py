@@ -12,7 +12,15 @@ from typing import Any
 
 from harness.errors import ParseError
 from harness.trackers.api import Api, basic
-from harness.trackers.mlflow_runs import Experiment, Point, Row, name_of, value_of
+from harness.trackers.mlflow_runs import (
+    Experiment,
+    Point,
+    Row,
+    is_left_out,
+    name_of,
+    point_of,
+    value_of,
+)
 
 ROOT = "/api/2.0/mlflow"
 PAGE = 10_000
@@ -79,22 +87,18 @@ class RestStore:
 
     def points(self, row: Row) -> Mapping[str, Sequence[Point]]:
         """Returns the points of every metric; those of one ms and step in the order of values."""
-        return {name: self._history(row, name) for name in row.metrics}
+        return {name: [] if is_left_out(name) else self._history(row, name) for name in row.metrics}
 
     def _history(self, row: Row, name: str) -> list[Point]:
         asked = {"run_id": row.id, "metric_key": name, "max_results": PAGE}
-        try:
-            return [
-                (
-                    int(metric.get("timestamp", 0)),
-                    int(metric.get("step", 0)),
-                    value_of(float(metric["value"]), is_nan=False),
-                )
-                for metric in self._paged("metrics/get-history", asked, "metrics", by_get=True)
-            ]
-        except (KeyError, TypeError, ValueError) as error:
-            msg = f"{self.shown}: a point of {name!r:.60} is not a number ({error!s:.80})"
-            raise ParseError(f"{msg}; check the server's version", source=self._source) from error
+        return [
+            point_of(
+                metric.get("timestamp", 0),
+                metric.get("step", 0),
+                value_of(float(metric["value"]), is_nan=False),
+            )
+            for metric in self._paged("metrics/get-history", asked, "metrics", by_get=True)
+        ]
 
     def _paged(
         self, path: str, asked: Mapping[str, object], key: str, *, by_get: bool = False

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from harness.log.fact_table import aliases
+from harness.log.facts import FactValue
 from harness.log.run import Run
+from harness.log.wording import counted
+from harness.parse.blocks.arguments import argument_value, fits
 from harness.trackers.gathering import Metric, Stored
 from harness.trackers.publish import PREFIX
 
@@ -24,6 +29,7 @@ _STATES: Mapping[str, str] = {
     "KILLED": "was killed",
     "SCHEDULED": "has not begun",
 }
+_AUTOLOGGED = aliases("mlflow")
 _COMMIT = "mlflow.source.git.commit"
 _NAME = "mlflow.runName"
 
@@ -76,6 +82,24 @@ def value_of(value: float | None, *, is_nan: bool) -> float:
     return float(value)
 
 
+def point_of(time: Any, step: Any, value: float) -> Point:
+    """Returns a point whose time and step fit into 64 bits.
+
+    Raises:
+        TypeError, ValueError, OverflowError: they are no whole numbers, or do not fit.
+    """
+    point = int(time), int(step), value
+    if max(abs(point[0]), abs(point[1])) >= 1 << 63:
+        msg = f"{max(point[:2])} has more than 64 bits"
+        raise ValueError(msg)
+    return point
+
+
+def is_left_out(name: str) -> bool:
+    """Returns whether a metric is of the machine, or of a verdict."""
+    return name.startswith((SYSTEM, PREFIX))
+
+
 def metric_of(points: Sequence[Point]) -> Metric:
     """Returns the points of a metric, n >= 1, in their order.
 
@@ -93,19 +117,29 @@ def metric_of(points: Sequence[Point]) -> Metric:
 
 def stored(row: Row, points: Mapping[str, Sequence[Point]]) -> Stored:
     """Returns a run for the rules of logs, without figures of the machine and of verdicts."""
-    kept = {name: p for name, p in points.items() if p and not name.startswith((SYSTEM, PREFIX))}
+    kept = {name: p for name, p in points.items() if p and not is_left_out(name)}
     system = sorted(name for name in points if name.startswith(SYSTEM))
     notes = []
     if system:
-        notes.append(f"{len(system)} metrics of the machine are left out ({SYSTEM}...)")
-    commit = row.tags.get(_COMMIT)
+        notes.append(f"left out: {counted(len(system), 'metric')} of the machine ({SYSTEM}...)")
     return Stored(
         metrics={name: metric_of(kept[name]) for name in sorted(kept)},
         settings=row.params,
-        facts={"model_code": commit} if commit else {},
+        facts=_facts(row),
         notes=notes,
         unfinished=state_of(row),
     )
+
+
+def _facts(row: Row) -> dict[str, FactValue]:
+    """Returns the commit, and the settings of the optimizer under the names of MLflow's autolog."""
+    commit = row.tags.get(_COMMIT)
+    facts: dict[str, FactValue] = {"model_code": commit} if commit else {}
+    for name, fact in _AUTOLOGGED.items():
+        value = argument_value(row.params[name]) if row.params.get(name) else None
+        if value is not None and fits(fact, value):
+            facts[fact] = value
+    return facts
 
 
 def state_of(row: Row) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from harness.errors import ParseError
 from harness.log.shown import shown
-from harness.trackers.mlflow_runs import Experiment, Point, Row, name_of, value_of
+from harness.trackers.mlflow_runs import Experiment, Point, Row, name_of, point_of, value_of
 
 WAIT_S = 10.0
 """Seconds to wait for a program that is writing into the database."""
@@ -94,9 +94,9 @@ class SqliteStore:
         points: dict[str, list[Point]] = {}
         try:
             for key, time, step, value, is_nan in rows:
-                point = (int(time), int(step), value_of(value, is_nan=bool(is_nan)))
+                point = point_of(time, step, value_of(value, is_nan=bool(is_nan)))
                 points.setdefault(str(key), []).append(point)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             msg = f"{self.shown}: a point of the run {row.id} is not a number ({error!s:.80})"
             raise ParseError(f"{msg}; restore the database", source=self._source) from error
         return points

@@ -48,11 +48,18 @@ def open_store(place: str, *, source: str) -> Iterator[Store]:
     """Opens a store for reading: a path, a URI as MLflow takes it, or, if empty, the default.
 
     Raises:
-        ParseError: there is no such store, or it is of a kind that is not read.
+        ParseError: there is no such store, it is of a kind that is not read, or its content has
+            another form than MLflow gives it.
     """
     store = _store(place or os.environ.get(VARIABLE, ""), source)
     try:
         yield store
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
+        what = f"{type(error).__name__}: {shown(str(error))[:80]}"
+        msg = (
+            f"{store.shown} holds something that MLflow does not write ({what}); check its version"
+        )
+        raise ParseError(msg, source=source) from error
     finally:
         store.close()
 
