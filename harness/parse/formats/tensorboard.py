@@ -6,6 +6,7 @@ events.out.tfevents.1732550000.host.123.0        (a file, the folder of a run, o
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 from harness.log.facts import FactValue
 from harness.parse.collect import Collector
@@ -24,7 +25,7 @@ _SHORT_STEP = 6
 """Bytes of a step up to 4 * 10**12."""
 _MORE = 0x80
 """The bit of a byte that says that the number goes on."""
-_NUMBER = struct.Struct("<f")
+_NUMBER, _CLOCK = struct.Struct("<f"), struct.Struct("<d")
 HPARAMS = "hparams"
 _ENDED = {2: "failed", 3: "is still running"}
 """The status of a session of the hparams plugin, where it did not succeed."""
@@ -35,6 +36,24 @@ class TensorBoard:
 
     name = "tensorboard"
     example = "events.out.tfevents.* (tags become series: --metric train/loss)"
+
+
+class Window(NamedTuple):
+    """When the first and the last scalar of a file were written, in seconds, and their tags."""
+
+    first: float
+    last: float
+    tags: frozenset[str]
+
+    def is_beside(self, other: Window) -> bool:
+        """Returns whether two files got the same tags at the same time, for most of the shorter.
+
+        The file of a run that was resumed begins when the one before has ended, or a little earlier
+        if the clocks of two machines differ.
+        """
+        common = min(self.last, other.last) - max(self.first, other.first)
+        shorter = min(self.last - self.first, other.last - other.first)
+        return common > shorter / 2 and not self.tags.isdisjoint(other.tags)
 
 
 class Events:
@@ -56,10 +75,21 @@ class Events:
         self.ended = ""
         self._under = ""
         self._settings_only = False
+        self._first = self._last = self._clock = b""
+        self._tags: set[str] = set()
+
+    def window(self) -> Window:
+        """Returns when the scalars since this was last asked were written, and their tags."""
+        first, last = (_CLOCK.unpack(t)[0] if t else 0.0 for t in (self._first, self._last))
+        window = Window(first, last, frozenset(self._tags))
+        self._first = self._last = b""
+        self._tags.clear()
+        return window
 
     def enter(self, under: str, *, settings_only: bool) -> None:
         """Goes on to other files: `under` precedes their tags, or they hold no curve."""
         self._under, self._settings_only = under, settings_only
+        self._high = -1
         self._known.clear()
         self._series.clear()
         self._plugins.clear()
@@ -70,6 +100,8 @@ class Events:
         if data is None:
             into.skip(into.line, f"record {into.line}", "its checksum is wrong: it was damaged")
             return
+        if data[:1] == b"\x09":
+            self._clock = data[1:9]
         if self._again(data):
             return
         try:
@@ -121,6 +153,9 @@ class Events:
     def _record(self, step: int, tag: str, number: float) -> None:
         if self._settings_only:
             return
+        self._last = self._clock
+        self._first = self._first or self._clock
+        self._tags.add(tag)
         if tag not in self._series:
             self._series[tag] = self._name(tag)
             self._into.claim(TensorBoard.name)
