@@ -131,7 +131,8 @@ def of_plugin(tag, plugin, *, content=b"", **more):
 
 def folder_of(path, *datas, name="events.out.tfevents.1.host"):
     path.mkdir(parents=True, exist_ok=True)
-    (path / name).write_bytes(framed([event(0, file_version="brain.Event:2"), *datas]))
+    first = event(0, file_version="brain.Event:2")
+    (path / name).write_bytes(framed([first, *datas]))
     return path
 
 
@@ -358,6 +359,25 @@ def a_log_folder(tmp_path):
     (tmp_path / "logs" / "plugins").mkdir()
     folder_of(tmp_path / "logs" / "empty")
     return tmp_path / "logs"
+
+
+@pytest.mark.parametrize("shift", [0, 30, 95, 100, 200])
+def test_two_writers_in_one_folder_are_refused_and_a_resumed_run_is_not(tmp_path, shift):
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    for name, begun in (("a", 0), ("b", shift)):
+        events = [
+            Event(wall_time=begun + i, step=i, summary=Summary(value=[scalar("loss", i)]))
+            for i in range(101)
+        ]
+        datas = [e.SerializeToString() for e in events]
+        folder_of(tmp_path, *datas, name=f"events.out.tfevents.{name}")
+    if shift < 95:
+        with pytest.raises(HarnessError, match="were written at the same time; expected one"):
+            read_run(tmp_path)
+    else:
+        assert len(curve(read_run(tmp_path))) == 101
 
 
 def test_a_log_folder_gives_its_runs_with_what_their_writers_put_into_folders(tmp_path):

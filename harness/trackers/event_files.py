@@ -18,7 +18,7 @@ from harness.parse.collect import Collector
 from harness.parse.finish import run_of
 from harness.parse.formats.event_settings import state_texts
 from harness.parse.formats.events import event_of
-from harness.parse.formats.tensorboard import HPARAMS, Events, TensorBoard
+from harness.parse.formats.tensorboard import HPARAMS, Events, TensorBoard, Window
 from harness.trackers.gathering import state_settings
 from harness.trackers.tfrecords import Records
 
@@ -27,6 +27,8 @@ MARK = b"brain.Event:"
 NAME = ".tfevents."
 HEAD_BYTES = 64
 """Bytes at the start of a file by which an event file is recognised."""
+WAITING = 1000
+"""Records that wait until they are written together."""
 GLANCE = 1000
 """Records by which the folder that a writer made inside a run's folder is recognised."""
 
@@ -140,8 +142,17 @@ def read_events(path: Path, *, source: str) -> Run:
     events = Events(into)
     for part in parts_of_run(path):
         events.enter(part.under, settings_only=part.settings_only)
+        windows: dict[Path, Window] = {}
         for file in part.paths:
             _read_file(file, events, into, content.add)
+            window = events.window()
+            if beside := next((p for p, w in windows.items() if w.is_beside(window)), None):
+                into.refusals[TensorBoard.name] = (
+                    f"{beside.name} and {file.name} were written at the same time; expected one "
+                    "writer in a folder. If several processes train, let the first of them log, or "
+                    "give each its own folder."
+                )
+            windows[file] = window
     state_settings(events.hparams, into)
     state_texts(events.texts, into)
     if events.ended:
@@ -159,7 +170,9 @@ def _read_file(path: Path, events: Events, into: Collector, seen: Callable[[byte
         for data in records:
             into.line += 1
             events.take(data)
-            into.write()
+            if len(into.waiting) > WAITING:
+                into.write()
+        into.write()
         if records.ended:
             into.note(records.ended, about=path.name)
 

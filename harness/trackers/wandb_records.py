@@ -187,6 +187,8 @@ def _item(data: bytes) -> tuple[list[str], object]:
 
 
 def _json(data: bytes) -> object:
+    if data == b"-0":  # how Go writes the float -0.0, which JSON's reader would take for 0
+        return -0.0
     try:
         return json.loads(data)
     except RecursionError as error:

@@ -5,13 +5,15 @@ events.out.tfevents.1732550000.host.123.0        (a file, the folder of a run, o
 
 from __future__ import annotations
 
+import struct
+from typing import NamedTuple
+
 from harness.log.facts import FactValue
 from harness.parse.collect import Collector
 from harness.parse.formats.events import Value, event_of, plain, session_of
 from harness.parse.formats.tensors import scalar_of
 from harness.parse.line import Place
 from harness.parse.names import Names, holds_figures
-from harness.parse.protobuf import single
 
 MAX_KNOWN = 20_000
 """Tags that are remembered."""
@@ -23,7 +25,7 @@ _SHORT_STEP = 6
 """Bytes of a step up to 4 * 10**12."""
 _MORE = 0x80
 """The bit of a byte that says that the number goes on."""
-_NUMBER = 4
+_NUMBER, _CLOCK = struct.Struct("<f"), struct.Struct("<d")
 HPARAMS = "hparams"
 _ENDED = {2: "failed", 3: "is still running"}
 """The status of a session of the hparams plugin, where it did not succeed."""
@@ -34,6 +36,24 @@ class TensorBoard:
 
     name = "tensorboard"
     example = "events.out.tfevents.* (tags become series: --metric train/loss)"
+
+
+class Window(NamedTuple):
+    """When the first and the last scalar of a file were written, in seconds, and their tags."""
+
+    first: float
+    last: float
+    tags: frozenset[str]
+
+    def is_beside(self, other: Window) -> bool:
+        """Returns whether two files got the same tags at the same time, for most of the shorter.
+
+        The file of a run that was resumed begins when the one before has ended, or a little earlier
+        if the clocks of two machines differ.
+        """
+        common = min(self.last, other.last) - max(self.first, other.first)
+        shorter = min(self.last - self.first, other.last - other.first)
+        return common > shorter / 2 and not self.tags.isdisjoint(other.tags)
 
 
 class Events:
@@ -48,17 +68,30 @@ class Events:
         self._names = Names()
         self._plugins: dict[str, str] = {}
         self._known: dict[bytes, str] = {}
+        self._series: dict[str, str | None] = {}
         self._high = -1
         self.hparams: dict[str, FactValue] = {}
         self.texts: dict[str, str] = {}
         self.ended = ""
         self._under = ""
         self._settings_only = False
+        self._first = self._last = self._clock = b""
+        self._tags: set[str] = set()
+
+    def window(self) -> Window:
+        """Returns when the scalars since this was last asked were written, and their tags."""
+        first, last = (_CLOCK.unpack(t)[0] if t else 0.0 for t in (self._first, self._last))
+        window = Window(first, last, frozenset(self._tags))
+        self._first = self._last = b""
+        self._tags.clear()
+        return window
 
     def enter(self, under: str, *, settings_only: bool) -> None:
         """Goes on to other files: `under` precedes their tags, or they hold no curve."""
         self._under, self._settings_only = under, settings_only
+        self._high = -1
         self._known.clear()
+        self._series.clear()
         self._plugins.clear()
 
     def take(self, data: bytes | None) -> None:
@@ -67,6 +100,8 @@ class Events:
         if data is None:
             into.skip(into.line, f"record {into.line}", "its checksum is wrong: it was damaged")
             return
+        if data[:1] == b"\x09":
+            self._clock = data[1:9]
         if self._again(data):
             return
         try:
@@ -109,20 +144,30 @@ class Events:
                 break
         else:
             return False
-        tag = self._known.get(data[end:-_NUMBER])
+        tag = self._known.get(data[end : -_NUMBER.size])
         if tag is None:
             return False
-        self._record(step, tag, single(data[-_NUMBER:]))
+        self._record(step, tag, _NUMBER.unpack_from(data, len(data) - _NUMBER.size)[0])
         return True
 
     def _record(self, step: int, tag: str, number: float) -> None:
         if self._settings_only:
             return
-        self._into.claim(TensorBoard.name)
+        self._last = self._clock
+        self._first = self._first or self._clock
+        self._tags.add(tag)
+        if tag not in self._series:
+            self._series[tag] = self._name(tag)
+            self._into.claim(TensorBoard.name)
         self._high = max(self._high, step)
-        name = f"{self._under}/{tag}" if self._under else tag
-        if holds_figures(name):
-            self._into.record(Place(step), {self._names.of(name): number})
+        name = self._series[tag]
+        if name is not None:
+            self._into.record(Place(step), {name: number})
+
+    def _name(self, tag: str) -> str | None:
+        """The name of a tag's series; None for a tag that holds no figure."""
+        full = f"{self._under}/{tag}" if self._under else tag
+        return self._names.of(full) if holds_figures(full) else None
 
     def _restart(self, step: int) -> None:
         if step <= self._high:
