@@ -12,6 +12,7 @@ DISTRIBUTION = "ccnet-port-harness"
 EXTRAS = {
     "backports.zstd": "zstd",
     "matplotlib": "plots",
+    "numba": "fast",
     "pandas": "frames",
     "psycopg": "history,postgres",
     "ruptures": "history",

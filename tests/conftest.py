@@ -12,6 +12,17 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips a test that needs an extra which is not installed: `@pytest.mark.extra("plots")`."""
+    from harness.extras import EXTRAS, is_installed
+
+    names = {name for mark in item.iter_markers("extra") for name in mark.args}
+    packages = [p for p, where in EXTRAS.items() if where.split(",")[-1] in names]
+    absent = [package for package in packages if not is_installed(package)]
+    if absent:
+        pytest.skip(f"needs {', '.join(absent)}, of the extra {', '.join(sorted(names))}")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The real logs and reference numbers beside the checkout; skips where they are absent."""

@@ -24,6 +24,7 @@ from harness.parse.growing import Growing
 from harness.parse.number import number
 from harness.parse.track import Track, turning_points
 
+pytestmark = pytest.mark.extra("fast")
 NOISE = (
     "",
     "Saving checkpoint",

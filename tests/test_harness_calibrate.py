@@ -143,6 +143,7 @@ def write(folder, runs):
         (folder / f"{i}.txt").write_text("".join(f"{s} {v!r}\n" for s, v in lines))
 
 
+@pytest.mark.extra("plots")
 def test_the_command_prints_a_table_and_writes_csv_and_picture(tmp_path, systems):
     for one in systems[:3]:
         write(tmp_path / "runs" / one.name, one.runs)

@@ -214,6 +214,7 @@ def lines_of_journal(project):
     return path.read_text().count("\n") if path.exists() else 0
 
 
+@pytest.mark.extra("history")
 def test_check_writes_an_index_that_links_every_report(project):
     done = check(project, "--report", "out", "--history", "h.sqlite")
     assert done.returncode == 2

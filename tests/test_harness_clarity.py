@@ -68,6 +68,7 @@ PASSES = {
 }
 
 
+@pytest.mark.extra("plots")
 @pytest.mark.parametrize("kind", sorted(PASSES))
 def test_a_pass_that_is_not_full_says_so_everywhere(kind):
     make, words = PASSES[kind]
@@ -135,6 +136,7 @@ def test_no_fact_is_listed_as_unknown_twice():
     assert len(names) == len(set(names))
 
 
+@pytest.mark.extra("plots")
 def test_the_published_rule_has_one_side_in_every_picture():
     comparison = made(rules=(parse_rule("modelzoo"),))
     (limit,) = scale.limits(comparison)
@@ -147,6 +149,7 @@ def test_the_published_rule_has_one_side_in_every_picture():
     assert limit.text in html.render(comparison, command="x")
 
 
+@pytest.mark.extra("plots")
 def test_wild_steps_leave_the_limit_visible_and_are_marked():
     rng = np.random.default_rng(0)
     base = np.full(1000, 1.0)
@@ -170,6 +173,7 @@ def test_a_large_error_of_the_level_is_inside_the_scale():
     assert scale.error_bound(np.full(9, np.nan), np.full(9, np.nan), 0.0) == 1
 
 
+@pytest.mark.extra("plots")
 @pytest.mark.parametrize(("count", "window"), [(30, 5), (200, 5), (1000, 25), (10_000, 101)])
 def test_the_smoothing_follows_the_number_of_points(count, window):
     comparison = made(decaying(count), decaying(count, seed=1))

@@ -48,6 +48,7 @@ def logs(tmp_path):
     return tmp_path
 
 
+@pytest.mark.extra("plots")
 @pytest.mark.shared
 def test_loss_prints_the_published_lines_byte_for_byte(harness, shared_data, tmp_path):
     pair = shared_data / "ccnet"
@@ -145,6 +146,7 @@ def test_loss_exits_1_where_the_published_rule_fails(harness, logs):
     assert done.stdout.splitlines()[3].startswith("fail mean_relative_error=np.float64(0.19999")
 
 
+@pytest.mark.extra("plots")
 def test_a_report_folder_holds_page_data_and_pictures(harness, logs):
     done = harness("compare", "gpu.log", "worse.log", "--report", "out/first")
     assert done.returncode == 1

@@ -7,13 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from harness.comparison.diagnosis import diagnose, from_json
 from harness.comparison.judge import DEFAULT_RULES
 from harness.rules import Verdict
 
+pd = pytest.importorskip("pandas", reason="the corpus needs the extra [frames]")
 ROOT = Path(__file__).parents[1]
 
 

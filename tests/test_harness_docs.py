@@ -239,6 +239,7 @@ def run(command, capfd, monkeypatch):
     return status or 0, "".join(capfd.readouterr())
 
 
+@pytest.mark.extra("history", "plots")
 @pytest.mark.parametrize("path", [p for p in PAGES if "```console" in text_of(p)], ids=named)
 def test_the_commands_of_a_page_do_what_it_shows(path, clone, capfd, monkeypatch):
     files, commands = steps(text_of(path))

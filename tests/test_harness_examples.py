@@ -107,6 +107,7 @@ def test_the_github_workflow_has_the_shape_that_github_asks_for():
     assert all("if" in step for step in job["steps"] if step.get("name", step.get("uses")) in late)
 
 
+@pytest.mark.extra("history", "plots")
 def test_the_commands_of_the_github_workflow_work(project):
     flow = read("github-history.yml")
     (job,) = flow["jobs"].values()
@@ -151,6 +152,7 @@ def test_the_gitlab_job_has_the_shape_that_gitlab_asks_for():
     assert job["artifacts"]["when"] == job["cache"]["when"] == "always"
 
 
+@pytest.mark.extra("history", "plots")
 def test_the_commands_of_the_gitlab_job_work(project):
     (job,) = read("gitlab-ci.yml").values()
     place = "https://gitlab.example.org/group/project/-/jobs/5"

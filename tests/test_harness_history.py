@@ -14,6 +14,9 @@ from urllib.parse import quote
 import postgres
 import pytest
 from portresults import HOSTILE, START, broken, entries, result
+
+pytest.importorskip("sqlalchemy", reason="needs the extra [history]")
+
 from sqlalchemy import inspect
 
 from harness.comparison.result import RuleResult

@@ -133,6 +133,7 @@ def test_every_limit_stands_beside_the_value_it_met():
         assert words in page
 
 
+@pytest.mark.extra("plots")
 def test_the_plot_is_written_as_png_and_svg(tmp_path):
     paths = plot.save(comparison(), tmp_path)
     assert [p.name for p in paths] == ["comparison.png", "comparison.svg"]
@@ -140,6 +141,7 @@ def test_the_plot_is_written_as_png_and_svg(tmp_path):
     assert ET.parse(paths[1]).getroot().tag.endswith("svg")
 
 
+@pytest.mark.extra("plots")
 def test_the_plot_shows_curves_limits_and_judged_window():
     figure = plot.draw(comparison(policy=Policy(rules=RULES, last=50)))
     loss, error = figure.axes
@@ -181,6 +183,7 @@ def test_a_thinned_line_shows_its_gap():
     assert steps[np.isnan(kept)].tolist() == [17_777]
 
 
+@pytest.mark.extra("plots")
 def test_a_curve_with_nan_is_drawn(tmp_path):
     cand = decaying(80)
     cand[3:9] = np.nan

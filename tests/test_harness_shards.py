@@ -44,6 +44,7 @@ def refused(*words):
     return str(caught.value)
 
 
+@pytest.mark.extra("history")
 def test_merged_shards_are_what_one_machine_writes_for_any_number_of_shards(here):
     write_fleet(here, 84)
     alone = (*call("check", *outputs(here / "alone")), *written(here / "alone"))
@@ -58,6 +59,7 @@ def test_merged_shards_are_what_one_machine_writes_for_any_number_of_shards(here
         assert (*merged, *written(where / "merged")) == alone, count
 
 
+@pytest.mark.extra("history")
 def test_merged_reports_index_and_annotations_are_those_of_one_machine(here, monkeypatch):
     write_fleet(here, len(KINDS))
     monkeypatch.setenv("GITHUB_ACTIONS", "true")

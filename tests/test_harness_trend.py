@@ -19,6 +19,7 @@ def found(differences):
     return [(c.at, c.before, c.after) for c in find_changes(entries(differences))]
 
 
+@pytest.mark.extra("history")
 def test_flat_histories_rarely_have_a_change():
     rng = np.random.default_rng(11)
     noises = (
@@ -31,6 +32,7 @@ def test_flat_histories_rarely_have_a_change():
         assert np.mean(alarms) <= 0.02
 
 
+@pytest.mark.extra("history")
 def test_planted_steps_are_named_to_within_one_run():
     rng = np.random.default_rng(12)
     for sign in (-1, 1):
@@ -43,12 +45,14 @@ def test_planted_steps_are_named_to_within_one_run():
         assert hits >= 80
 
 
+@pytest.mark.extra("history")
 def test_a_change_without_noise_is_named_by_the_third_run():
     before = [0.01] * 10
     assert found(before + [0.05] * (MIN_RUNS - 1)) == []
     assert found(before + [0.05] * MIN_RUNS) == [(10, 0.01, 0.05)]
 
 
+@pytest.mark.extra("history")
 def test_one_wild_run_is_no_change():
     for at in (3, 30, 59):
         differences = [0.01] * 60
@@ -56,6 +60,7 @@ def test_one_wild_run_is_no_change():
         assert found(differences) == []
 
 
+@pytest.mark.extra("history")
 def test_a_regression_and_its_repair_are_two_changes():
     assert found([0.01] * 8 + [0.06] * 8 + [0.01] * 8) == [(8, 0.01, 0.06), (16, 0.06, 0.01)]
 
@@ -64,6 +69,7 @@ def test_a_move_too_small_to_matter_is_none():
     assert found([0.01] * 10 + [0.0105] * 10) == []
 
 
+@pytest.mark.extra("history")
 def test_runs_without_an_effect_are_skipped_and_counted():
     differences = [0.01, None, 0.01, 0.01, None, 0.01, None, 0.05, 0.05, 0.05, None]
     assert found(differences) == [(7, 0.01, 0.05)]
@@ -76,10 +82,11 @@ def test_a_history_with_nothing_to_find_has_no_change(differences):
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "ruptures", None)
-    with pytest.raises(HistoryError, match=r"'\.\[history\]'"):
+    with pytest.raises(HistoryError, match=r"needs ruptures; install it: .*\[history\]'"):
         found([0.01] * 5 + [0.09] * 5)
 
 
+@pytest.mark.extra("history")
 def test_the_drawing_marks_the_change_and_says_it_in_words():
     history = entries([0.01] * 10 + [0.08] * 4)
     changes = find_changes(history)
@@ -117,6 +124,7 @@ def test_a_commit_is_short_and_says_where_files_were_changed():
     assert short("0123456789abcdef") == "0123456789"
 
 
+@pytest.mark.extra("history")
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_tables_of_the_history_fit_the_screen(width):
     history = entries([0.01] * 10 + [0.08] * 4)

@@ -118,6 +118,7 @@ def test_what_could_not_be_made_leaves_the_folder_as_it_was(tmp_path):
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a", "old")]
 
 
+@pytest.mark.extra("plots")
 def test_a_report_is_not_written_through_links_and_goes_whole(tmp_path, comparison, monkeypatch):
     precious = tmp_path / "precious"
     precious.mkdir()

@@ -566,6 +566,7 @@ def test_numbers_and_words_stay_what_they_are_in_csv(cell):
     assert escape.csv_cell(cell) == cell
 
 
+@pytest.mark.extra("plots")
 @pytest.mark.parametrize("h", ["$\\frac$", "$x^$", "\\$a", "a$b$c$", ALL])
 def test_a_picture_reads_no_formula(h, tmp_path):
     figure = plot.draw(infected(h))
@@ -576,6 +577,7 @@ def test_a_picture_reads_no_formula(h, tmp_path):
     assert "hunter2" not in (tmp_path / "comparison.svg").read_text(encoding="utf-8")
 
 
+@pytest.mark.extra("plots")
 @pytest.mark.parametrize(
     "content",
     [b"text.usetex: True\naxes.facecolor: red\nsavefig.dpi: 5\n", b"\xff\xfe\x00", b"x" * 9],
@@ -609,6 +611,7 @@ def test_a_matplotlibrc_of_the_folder_is_not_obeyed(content, tmp_path):
     assert said[0] == said[1]
 
 
+@pytest.mark.extra("plots")
 def test_settings_of_a_user_reach_no_picture(tmp_path):
     import matplotlib as mpl
 
