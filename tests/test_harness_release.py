@@ -129,8 +129,8 @@ def test_the_source_distribution_holds_every_file_of_the_clone(unpacked):
 
 
 def test_the_tests_run_from_the_source_distribution(unpacked):
-    files = ["tests/test_harness_layers.py", "tests/test_harness_action.py"]
-    files += ["tests/test_harness_schemas.py", "tests/test_harness_packaging.py"]
+    names = ("component", "layers", "packaging")  # one each: files, code, build
+    files = [f"tests/test_harness_{name}.py" for name in names]
     done = run(sys.executable, "-m", "pytest", "-q", *files, cwd=unpacked, PYTHONPATH=str(unpacked))
     assert done.returncode == 0, done.stdout
 
