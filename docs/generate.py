@@ -350,6 +350,18 @@ def quoted(path: str, language: str = "yaml") -> str:
     return f"```{language}\n{(ROOT / path).read_text(encoding='utf-8')}```\n"
 
 
+def inputs_of(path: str) -> str:
+    """A table of the inputs of the action or the component in a file."""
+    import yaml  # noqa: PLC0415  (mkdocs and the tests have it; the committed reference needs none)
+
+    head = next(yaml.safe_load_all((ROOT / path).read_text(encoding="utf-8")))
+    rows = [
+        (code(name), one["description"], code(json.dumps(one["default"]).strip('"')))
+        for name, one in head.get("spec", head)["inputs"].items()
+    ]
+    return table(("input", "what it is", "default"), rows)
+
+
 def changelog() -> str:
     """CHANGELOG.md without its title."""
     return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n")[2]
@@ -367,15 +379,20 @@ def evaluations() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "action": lambda: inputs_of("action.yml"),
     "changelog": changelog,
     "command-line": command_line,
+    "component": lambda: inputs_of("templates/check.yml"),
     "dask": lambda: quoted("examples/clusters/on_dask.py", "python"),
     "evaluations": evaluations,
     "facts": fact_tables,
     "formats": formats,
     "github": lambda: quoted("examples/ci/github.yml"),
+    "github-comment": lambda: quoted("examples/ci/github-comment.yml"),
+    "github-history": lambda: quoted("examples/ci/github-history.yml"),
     "github-shards": lambda: quoted("examples/ci/github-shards.yml"),
     "gitlab": lambda: quoted("examples/ci/gitlab-ci.yml"),
+    "gitlab-component": lambda: quoted("examples/ci/gitlab-component.yml"),
     "json": lambda: schema_keys(SCHEMA),
     "json-located": lambda: schema_keys(LOCATED),
     "json-gate": lambda: schema_keys(GATE),

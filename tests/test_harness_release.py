@@ -129,8 +129,8 @@ def test_the_source_distribution_holds_every_file_of_the_clone(unpacked):
 
 
 def test_the_tests_run_from_the_source_distribution(unpacked):
-    files = ["tests/test_harness_layers.py", "tests/test_harness_action.py"]
-    files += ["tests/test_harness_schemas.py", "tests/test_harness_packaging.py"]
+    names = ("component", "layers", "packaging")  # one each: files, code, build
+    files = [f"tests/test_harness_{name}.py" for name in names]
     done = run(sys.executable, "-m", "pytest", "-q", *files, cwd=unpacked, PYTHONPATH=str(unpacked))
     assert done.returncode == 0, done.stdout
 
@@ -168,3 +168,22 @@ def test_pipx_installs_it(wheel, tmp_path):
     done = run(tool("pipx"), "install", wheel, cwd=tmp_path, **places)
     assert done.returncode == 0, done.stderr
     installed(tmp_path / "bin" / "harness", tmp_path / "work")
+
+
+def test_the_action_installs_the_version_beside_it(tmp_path):
+    """The real step, with pip and a package index; the other tests of the action replace them."""
+    from ciservices import Runner
+    from test_harness_action import ACTION, GOOD, PULL
+
+    work = tmp_path / "work"
+    work.mkdir()
+    for name in ("gpu", "same"):
+        shutil.copy(SAMPLES / "ccnet_r18-d8_demo_seed_0.log", work / f"{name}.log")
+    (work / "ports.toml").write_text(GOOD)
+    job = Runner(work=work, temp=tmp_path / "temp", event=PULL, python=sys.executable)
+    status = job.run(ACTION, comment="false", extras="history")
+    assert "bin" in job.outputs["install"]["outputs"], job.printed
+    bin_folder = Path(job.outputs["install"]["outputs"]["bin"])
+    assert run(bin_folder / "python", "-c", "import sqlalchemy", cwd=work).returncode == 0
+    assert str(status) == job.outputs["check"]["outputs"]["status"]
+    assert (work / "reports" / "index.html").exists()
