@@ -18,6 +18,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from harness.sweep.job import job_of
+from harness.sweep.manifest import parse
+from harness.sweep.plan import plan
+from harness.sweep.training import train as train_all
+from harness.sweep.training import unfinished
+
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "ccnet_r18-d8_demo"
 START = f"{NAME}_start"
@@ -43,14 +49,19 @@ def train(folder: Path, device: str | None, *options: str) -> None:
 
 def seeds(count: int, device: str | None) -> dict[str, Path]:
     """The step logs of finished runs with the seeds 1 to `count`, by name."""
-    logs = {}
-    for seed in range(1, count + 1):
-        log = RUNS / f"seed_{seed:02d}" / "port.log"
-        if not log.is_file() or log.read_text().count("TCAPPDLL ") < STEPS:
-            log.unlink(missing_ok=True)
-            train(log.parent, device, "--seed", str(seed))
-        logs[f"seed_{seed:02d}"] = log
-    return logs
+    words = ["{python}", "-m", "model.train", "--config", NAME, "--work-dir", "{out}"]
+    words += [*(["--device", device] if device else []), "--seed", "{seed}"]
+    sweep = parse(
+        {
+            "command": words, "axes": {"seed": list(range(1, count + 1))}, "out": str(RUNS),
+            "name": "seed_{seed:02d}", "log": "{out}/port.log", "steps": STEPS,
+        }
+    )  # fmt: skip
+    runs = plan(sweep, ROOT)
+    outcome = train_all(runs, job_of(sweep, ROOT), say=print)
+    if outcome.failed:
+        raise unfinished(outcome, len(runs))
+    return {run.name: run.log for run in runs}
 
 
 def start(device: str | None) -> dict[str, Path]:

@@ -17,8 +17,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 import schemas
 import typer.main
@@ -33,6 +33,7 @@ from harness.parse.formats.tensorboard import TensorBoard
 from harness.parse.sets import EITHER, TEST, VALIDATION
 from harness.ports.manifest import Port
 from harness.rules import PRESETS, RULES, default_parameters
+from harness.sweep.manifest import Record, Sweep
 from harness.system.plugins import InstalledFormat, installed_formats
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -219,19 +220,24 @@ def fact_tables() -> str:
     )
 
 
-def manifest_keys() -> str:
-    """The keys of an entry of ports.toml."""
-    about = key_texts()
+def manifest_keys(model: Any = Port) -> str:
+    """The keys of an entry of ports.toml, or of another table."""
+    about = key_texts(model)
     rows = [
         (code(name), kind(field.annotation), key_default(field), about[name])
-        for name, field in Port.model_fields.items()
+        for name, field in model.model_fields.items()
     ]
     return table(("key", "value", "default", "what it is"), rows)
 
 
-def key_texts() -> dict[str, str]:
-    """What the docstring of an entry says of each key."""
-    listed = (inspect.getdoc(Port) or "").partition("Attributes:\n")[2]
+def sweep_keys() -> str:
+    """The keys of sweep.toml and of its table [record]."""
+    return f"{manifest_keys(Sweep)}\n## The table [record]\n\n{manifest_keys(Record)}"
+
+
+def key_texts(model: Any) -> dict[str, str]:
+    """What the docstring of a model says of each key."""
+    listed = (inspect.getdoc(model) or "").partition("Attributes:\n")[2]
     found = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", listed, re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in found}
 
@@ -239,10 +245,12 @@ def key_texts() -> dict[str, str]:
 def kind(annotation: Any) -> str:
     """A type in words."""
     inner = get_args(annotation)
-    if inner and NoneType in inner:
+    if getattr(annotation, "__metadata__", None):
         return kind(inner[0])
-    if inner and getattr(annotation, "__metadata__", None):
-        return kind(inner[0])
+    if get_origin(annotation) in {UnionType, Union}:
+        return " or ".join(dict.fromkeys(kind(one) for one in inner if one is not NoneType))
+    if get_origin(annotation) is dict or annotation is Record:
+        return "table"
     return TYPES.get(annotation, "list")
 
 
@@ -250,6 +258,8 @@ def key_default(field: Any) -> str:
     """The default of a key as TOML has it."""
     if field.is_required():
         return "required"
+    if field.default_factory is not None:
+        return ""
     value = list(field.default) if isinstance(field.default, tuple) else field.default
     return "" if value is None or value in ("", []) else code(json.dumps(value))
 
@@ -400,6 +410,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "json-parse": lambda: schema_keys(PARSED, "run"),
     "kubernetes": lambda: quoted("examples/clusters/kubernetes.yaml"),
     "manifest": manifest_keys,
+    "sweep": sweep_keys,
     "python": python_names,
     "ray": lambda: quoted("examples/clusters/on_ray.py", "python"),
     "rules": rules,

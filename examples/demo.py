@@ -10,7 +10,6 @@ on what was trained without a fault: 0 pass, 1 fail, 2 an error, 3 inconclusive,
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -18,10 +17,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.sweep.estimate import duration
+
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = Path("logs/demo")
 OUTPUT = Path("logs/demo_output")
-"""The output of the trainings. A folder of runs may hold only their logs, so this is elsewhere."""
+"""The output of the first trainings. A folder of runs may hold only their logs."""
 CONFIG = "ccnet_r18-d8_demo"
 FIRST = Path("logs/demo_start")
 START = f"{CONFIG}_start"
@@ -31,15 +32,11 @@ FIRST_STEPS = 20
 FAULT = "attention_weights_detached"
 """A fault of the attention's backward pass. The loss of the first steps does not show it."""
 FAULT_MEANS = "the attention's query and key get no gradient"
-SEEDS = (101, 102, 103)
+SWEEP = "demo_sweep.toml"
+SEEDS = 3
+"""The number of seeds of the sweep."""
 STEPS = 200
 """Steps of the config; options may change them, and the log states the number."""
-POLL_S = 1.0
-"""Seconds between two reads of a training's log."""
-REPORT_S = 20.0
-"""Seconds between two lines of progress."""
-WARM = 3
-"""First steps of a run, left out of the estimate because the libraries are warming up."""
 JUDGE = ["compare", CONFIG, str(LOGS), "--rule", "equivalence:margin=0.1"]
 PASS, FAIL, ERROR, INCONCLUSIVE, INCOMPARABLE = 0, 1, 2, 3, 4
 WORSE = (PASS, INCONCLUSIVE, INCOMPARABLE, FAIL, ERROR)
@@ -49,33 +46,6 @@ WORSE = (PASS, INCONCLUSIVE, INCOMPARABLE, FAIL, ERROR)
 def say(text: str) -> None:
     """Prints a line of progress."""
     print(f"demo: {text}", flush=True)
-
-
-def duration(seconds: float) -> str:
-    """Returns a time in seconds, or in minutes from 90 s on."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-def steps(log: Path) -> tuple[int, int]:
-    """Returns the number of steps that a training has logged, and the number that it will log."""
-    text = log.read_bytes() if log.exists() else b""
-    planned = re.search(rb"planned_steps: (\d+)", text)
-    return text.count(b"TCAPPDLL "), int(planned[1]) if planned else STEPS
-
-
-class Estimate:
-    """Estimates the time left for the trainings from the steps and runs measured so far."""
-
-    def __init__(self, runs: int) -> None:
-        self.runs = runs
-        self.step_s = 0.0
-        self.run_s = 0.0
-
-    def left(self, run: int, done: int, planned: int) -> float:
-        """Returns the seconds left after `done` of the `planned` steps of run `run`, from 0."""
-        rest = self.step_s * (planned - done)
-        whole = max(self.run_s, self.step_s * planned)
-        return rest + whole * (self.runs - run - 1)
 
 
 def training(folder: Path, *options: str) -> list[str]:
@@ -94,31 +64,11 @@ def check(process: subprocess.Popen[bytes], printed: Path) -> None:
         raise subprocess.CalledProcessError(process.returncode, process.args)
 
 
-def train(run: int, seed: int, options: Sequence[str], estimate: Estimate) -> None:
-    """Trains one seed to the end, and prints its progress."""
-    folder = LOGS / f"seed_{seed}"
-    command = training(folder, "--seed", str(seed), *options)
-    printed = OUTPUT / f"seed_{seed}.txt"
-    begun = time.monotonic()
-    warm_at, warm_steps, reported_at = 0.0, 0, begun
-    with printed.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        while process.poll() is None:
-            time.sleep(POLL_S)
-            (done, planned), now = steps(folder / "port.log"), time.monotonic()
-            if done >= WARM and not warm_at:
-                warm_at, reported_at, warm_steps = now, 0.0, done
-            elif warm_at and done > warm_steps:
-                estimate.step_s = (now - warm_at) / (done - warm_steps)
-            if estimate.step_s and done < planned and now - reported_at >= REPORT_S:
-                reported_at = now
-                left = duration(estimate.left(run, done, planned))
-                say(f"seed {seed}: {done} of {planned} steps; about {left} left for all trainings")
-    check(process, printed)
-    estimate.run_s = time.monotonic() - begun
-    rest = estimate.run_s * (len(SEEDS) - run - 1)
-    more = f"; about {duration(rest)} left for the others" if rest else ""
-    say(f"seed {seed}: trained in {duration(estimate.run_s)}{more}")
+def train_seeds(options: Sequence[str]) -> None:
+    """Trains every seed of the sweep to its end; the sweep prints its progress."""
+    status = harness("sweep", SWEEP, "--", *options)
+    if status:
+        raise subprocess.CalledProcessError(status, SWEEP)
 
 
 def train_first(name: str, options: Sequence[str]) -> None:
@@ -168,16 +118,14 @@ def main(options: Sequence[str]) -> int:
 
 def demonstrate(options: Sequence[str]) -> int:
     """Returns the worse verdict on the first steps and on the seeds."""
-    say(f"trains a small CCNet, and judges {FIRST_STEPS} steps and {len(SEEDS)} whole runs of it")
+    say(f"trains a small CCNet, and judges {FIRST_STEPS} steps and {SEEDS} whole runs of it")
     say("this takes about three minutes on an idle machine with two cores; an estimate follows")
     for folder in (LOGS, FIRST):
         shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "model.data.synthetic", "data/synthetic"], check=True)
     first = judge_start(options)
-    say(f"trains {len(SEEDS)} seeds for {STEPS} steps, and judges the whole runs")
-    estimate = Estimate(len(SEEDS))
-    for run, seed in enumerate(SEEDS):
-        train(run, seed, options, estimate)
+    say(f"trains {SEEDS} seeds for {STEPS} steps, and judges the whole runs")
+    train_seeds(options)
     whole = harness(*JUDGE)
     harness("check", "demo.toml", "--report", "reports")
     say("the first two ports were trained here; the third is the published port, which compares")

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from harness import Verdict, compare, read_run
 from harness.ports.manifest import read_manifest
 from harness.storage.baselines import load_runs, open_recording
+from harness.sweep.manifest import read_sweep
+from harness.sweep.plan import plan
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,21 +31,15 @@ def demo(tmp_path, monkeypatch):
     return module
 
 
-def test_the_steps_of_a_log_are_counted_beside_those_that_are_planned(demo, tmp_path):
-    log = tmp_path / "port.log"
-    assert demo.steps(log) == (0, demo.STEPS)
-    log.write_text("    planned_steps: 40\nTCAPPDLL 1 \nTCAPPDLL 2 \n")
-    assert demo.steps(log) == (2, 40)
-
-
-def test_what_is_left_is_the_rest_of_this_run_and_the_whole_of_the_others(demo):
-    estimate = demo.Estimate(3)
-    estimate.step_s = 0.5
-    assert estimate.left(0, 50, 200) == 75 + 2 * 100
-    estimate.run_s = 120.0  # start and validation included
-    assert estimate.left(1, 200, 200) == 120
-    assert estimate.left(2, 200, 200) == 0
-    assert [demo.duration(s) for s in (5, 89, 91, 600)] == ["5 s", "89 s", "2 min", "10 min"]
+def test_the_sweep_trains_the_seeds_that_are_judged(demo):
+    sweep = read_sweep(ROOT / demo.SWEEP)
+    runs = plan(sweep, ROOT, more=["--device", "cpu"])
+    assert len(runs) == demo.SEEDS
+    for run, seed in zip(runs, (101, 102, 103), strict=True):
+        folder = f"{ROOT}/logs/demo/seed_{seed}"
+        words = f"-m model.train --config {demo.CONFIG} --work-dir {folder} --seed {seed}"
+        assert run.argv("") == [sys.executable, *words.split(), "--device", "cpu"]
+        assert run.log == ROOT / demo.LOGS / f"seed_{seed}" / "port.log"
 
 
 SAMPLES = ROOT / "logs/samples"
@@ -55,15 +52,16 @@ def untrained(demo, monkeypatch):
     sample = (SAMPLES / "ccnet_r18-d8_demo_seed_0.log").read_text()
     run = subprocess.run
 
-    def train(run_number, seed, options, estimate):
-        folder = demo.LOGS / f"seed_{seed}"
-        folder.mkdir(parents=True)
-        lines = [
-            line.replace("train.loss : ", f"train.loss : {seed % 10}")
-            if "Iteration: 150 " in line else line
-            for line in sample.replace("    seed: 0\n", f"    seed: {seed}\n").splitlines(True)
-        ]  # fmt: skip
-        (folder / "port.log").write_text("".join(lines))
+    def train_seeds(options):
+        for seed in (101, 102, 103):
+            folder = demo.LOGS / f"seed_{seed}"
+            folder.mkdir(parents=True)
+            lines = [
+                line.replace("train.loss : ", f"train.loss : {seed % 10}")
+                if "Iteration: 150 " in line else line
+                for line in sample.replace("    seed: 0\n", f"    seed: {seed}\n").splitlines(True)
+            ]  # fmt: skip
+            (folder / "port.log").write_text("".join(lines))
 
     def train_first(name, options):
         faulty = "--fault" in options
@@ -75,7 +73,7 @@ def untrained(demo, monkeypatch):
         made_scenes = "model.data.synthetic" in command
         return subprocess.CompletedProcess(command, 0) if made_scenes else run(command, **kwargs)
 
-    monkeypatch.setattr(demo, "train", train)
+    monkeypatch.setattr(demo, "train_seeds", train_seeds)
     monkeypatch.setattr(demo, "train_first", train_first)
     monkeypatch.setattr(demo.subprocess, "run", made)
     return demo
@@ -149,24 +147,31 @@ def test_the_recorded_start_tells_other_kernels_from_a_fault(name):
 def test_a_training_that_fails_ends_the_demo_with_its_last_line_and_status(
     demo, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(demo, "POLL_S", 0.01)
     monkeypatch.setattr(demo.sys, "executable", shutil.which("sh"))
-    (tmp_path / "sh").write_text("")
     popen = subprocess.Popen
 
     def failing(command, **kwargs):
         return popen(["sh", "-c", "echo error: no data; exit 2"], **kwargs)
 
-    monkeypatch.setattr(demo.subprocess, "Popen", failing)
-    for train, log in [
-        (lambda: demo.train(0, 101, [], demo.Estimate(1)), "seed_101.txt"),
-        (lambda: demo.train_first("port", []), "start_port.txt"),
-    ]:
+    with monkeypatch.context() as patch:
+        patch.setattr(demo.subprocess, "Popen", failing)
         with pytest.raises(subprocess.CalledProcessError):
-            train()
+            demo.train_first("port", [])
         err = capsys.readouterr().err
         assert err.startswith("error: no data\n")
-        assert f"logs/demo_output/{log}" in err
-    shutil.rmtree(demo.FIRST)
-    monkeypatch.setattr(demo.subprocess, "run", lambda *_, **__: None)  # makes no scenes
-    assert demo.main([]) == 2
+        assert "logs/demo_output/start_port.txt" in err
+        shutil.rmtree(demo.FIRST)
+        patch.setattr(demo.subprocess, "run", lambda *_, **__: None)  # makes no scenes
+        assert demo.main([]) == 2
+
+
+def test_a_seed_that_fails_ends_the_demo_with_its_last_line_and_status(
+    demo, tmp_path, monkeypatch, capfd
+):
+    text = (ROOT / demo.SWEEP).read_text()
+    command = text.partition("{python} -m model.train")[2]
+    (tmp_path / demo.SWEEP).write_text("command = \"sh -c 'echo error: no data; exit 2' " + command)
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        demo.train_seeds([])
+    assert raised.value.returncode == 2
+    assert "seed_102: failed after 0 s: status 2: error: no data; see" in capfd.readouterr().err

@@ -293,6 +293,7 @@ def test_the_reference_has_every_command_option_fact_format_and_key(generate):
     from harness.log.facts import FACTS
     from harness.parse import FORMATS
     from harness.ports.manifest import Port
+    from harness.sweep.manifest import EXPECTED, EXPECTED_RECORD, Record, Sweep
 
     page = generate.command_line()
     for words, command in generate.commands():
@@ -302,7 +303,12 @@ def test_the_reference_has_every_command_option_fact_format_and_key(generate):
     assert all(f"| `{name}` |" in generate.fact_tables() for name in FACTS)
     assert all(kind.example in generate.formats() for kind in FORMATS)
     assert all(f"| `{name}` |" in generate.manifest_keys() for name in Port.model_fields)
-    assert set(generate.key_texts()) == set(Port.model_fields)
+    assert set(generate.key_texts(Port)) == set(Port.model_fields)
+    for model in (Sweep, Record):
+        assert all(f"| `{name}` |" in generate.sweep_keys() for name in model.model_fields)
+        assert set(generate.key_texts(model)) == set(model.model_fields)
+    assert set(EXPECTED) == set(Sweep.model_fields)
+    assert set(EXPECTED_RECORD) == set(Record.model_fields)
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "reference").glob("*.md")), ids=named)

@@ -298,6 +298,14 @@ def test_what_a_command_prints_is_the_log_if_no_other_is_named(tmp_path, call):
     assert len((tmp_path / "runs/seed=2/output.log").read_text().splitlines()) == 30
 
 
+def test_the_name_of_a_run_may_have_folders(tmp_path, call):
+    write(tmp_path, more='name = "small/{seed:02d}"\n')
+    assert call()[0] == 0
+    assert (tmp_path / "runs/small/03/train.log").exists()
+    assert "3 of 3 runs were finished before" in call()[2]
+    assert Store(tmp_path / "runs").names() == ["small/01", "small/02", "small/03"]
+
+
 def test_an_edited_command_is_said_and_the_other_runs_are_kept(tmp_path, call):
     write(tmp_path, seeds="[1, 2, 3]\nrate = [0.1]", words="{rate}")
     assert call()[0] == 0

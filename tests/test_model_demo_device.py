@@ -47,14 +47,12 @@ def test_a_wrong_kernel_of_the_device_fails_the_first_steps(demo, monkeypatch, c
     assert "look at the backward pass" in " ".join(capfd.readouterr().out.split())
 
 
-def test_a_seed_is_trained_to_the_end_with_its_progress(demo, monkeypatch, capfd):
-    monkeypatch.setattr(demo, "REPORT_S", 0.0)
-    monkeypatch.setattr(demo, "POLL_S", 0.1)
+def test_a_seed_is_trained_to_the_end_with_its_progress(demo, tmp_path, capfd):
+    text = (ROOT / demo.SWEEP).read_text()
+    (tmp_path / demo.SWEEP).write_text(text.replace("[101, 102, 103]", "[101]"))
     options = [*ON_SDAA, "--cfg-options", "train_cfg.max_iters=6", "train_cfg.val_interval=6"]
-    demo.train(0, 101, options, demo.Estimate(1))
+    demo.train_seeds(options)
     run = read_run(demo.LOGS / "seed_101" / "port.log")
     (loss,) = run.find("loss", 0)
     assert (run.facts["device_kind"], run.facts["seed"], len(loss.values)) == ("sdaa", 101, 6)
-    printed = capfd.readouterr().out
-    assert "demo: seed 101: trained in " in printed
-    assert "of 6 steps; about " in printed
+    assert "sweep: seed_101: finished in " in capfd.readouterr().err

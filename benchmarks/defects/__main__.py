@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -64,8 +65,8 @@ def _paired(args: argparse.Namespace) -> int:
     training.make_scenes()
     chosen = tuple(s for s in every if args.only in s.name)
     failed = training.train_all(chosen, args.logs / device, device=args.device, jobs=args.jobs)
-    for done in failed:
-        print(f"{done.setting} seed {done.seed}: status {done.status}")
+    for name, reason in failed.items():
+        print(f"{name}: {reason}")
     command = f"python -m benchmarks.defects start --precision {args.precision}"
     print(corpus.collect(every, args.logs / device, device=device, command=command))
     return int(bool(failed))
@@ -76,7 +77,7 @@ def _train(args: argparse.Namespace) -> int:
     from benchmarks.defects.settings import settings
 
     every = settings(args.device)
-    folder, failed = args.logs / args.device, []
+    folder, failed = args.logs / args.device, {}
     if args.command == "repeat":
         return _repeat(args, folder)
     if args.command != "collect":
@@ -86,9 +87,8 @@ def _train(args: argparse.Namespace) -> int:
             return 2
         training.make_scenes()
         failed = training.train_all(chosen, folder, device=args.device, jobs=args.jobs)
-        for done in failed:
-            log = training.log_of(folder, done.setting, done.seed).with_suffix(".part")
-            print(f"{done.setting} seed {done.seed}: status {done.status}, see {log}")
+        for name, reason in failed.items():
+            print(f"{name}: {reason}; see {folder / name}.log")
     if args.command != "train":
         command = "python -m benchmarks.defects run --device " + args.device
         print(corpus.collect(every, folder, device=args.device, command=command))
@@ -108,14 +108,15 @@ def _repeat(args: argparse.Namespace, folder: Path) -> int:
         return 2
     training.make_scenes()
     kept = {(t.setting, t.seed): t for t in corpus.load(args.device)}
-    differing = 0
+    differing, again = 0, folder / "again"
+    shutil.rmtree(again, ignore_errors=True)
     for setting in (s for s in settings(args.device) if s.name in args.settings):
         seed = setting.seeds[0]
-        again = folder / "again"
-        done = training.train_one(setting, seed, again, device=args.device)
+        run = training.planned(setting, seed, again, device=args.device)
+        failed = training.train_runs([run], again)
         fresh = read_run(training.log_of(again, setting.name, seed))
         ours = [s for s in fresh.series if s.name not in corpus.TIMES]
-        equal = done.status == 0 and same_series(ours, kept[setting.name, seed].run.series)
+        equal = not failed and same_series(ours, kept[setting.name, seed].run.series)
         differing += not equal
         figures = int(np.sum([len(s) for s in ours]))
         print(f"{setting.name} seed {seed}: {figures} figures {'equal' if equal else 'DIFFER'}")

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.defects.settings import CONFIG, SCENES, Setting
-from benchmarks.defects.training import ROOT, log_of, read_journal
+from benchmarks.defects.training import ROOT, log_of, trained
 from harness.log.facts import OF_A_START, RunFacts
 from harness.log.run import Run, Series
 from harness.storage.logs import read_run
@@ -47,7 +47,7 @@ class Trained:
 
 def collect(found: Sequence[Setting], folder: Path, *, device: str, command: str) -> Path:
     """Reads the logs of all runs in `folder` and writes their figures; where they are now."""
-    journal = read_journal(folder)
+    journal = trained(folder)
     rows: list[dict[str, Any]] = []
     tables, fact_sets = [], []
     for setting in found:

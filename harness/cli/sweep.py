@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from harness.comparison.pipeline import Comparison
     from harness.sweep.ensembles import Ensemble
+    from harness.sweep.job import Job
     from harness.sweep.manifest import Sweep
     from harness.sweep.plan import Planned
-    from harness.sweep.training import Job
 
 
 def sweep(
@@ -66,9 +66,11 @@ def sweep(
     """
     from harness.errors import HarnessError
     from harness.sweep.ensembles import ensembles
+    from harness.sweep.job import job_of
     from harness.sweep.manifest import read_sweep
     from harness.sweep.plan import plan
     from harness.sweep.training import train, unfinished
+    from harness.system.executors import load
     from harness.system.running import EXIT_INTERRUPTED
 
     content = read_sweep(manifest)
@@ -79,7 +81,8 @@ def sweep(
     except HarnessError as error:
         error.source = error.source or str(manifest)
         raise
-    job = _job(content, root, jobs=jobs, executor=executor, fail_fast=fail_fast)
+    make = load(executor) if executor else None
+    job = job_of(content, root, jobs=jobs, make=make, fail_fast=fail_fast)
     if dry_run:
         _show(runs, job)
         return
@@ -107,31 +110,6 @@ def _say(text: str) -> None:
 
 def _quiet(_: str) -> None:
     return
-
-
-def _job(content: Sweep, root: Path, *, jobs: int | None, executor: str, fail_fast: bool) -> Job:
-    """Returns how to train the runs of a sweep."""
-    from harness.sweep.complete import why_incomplete
-    from harness.sweep.training import Job
-    from harness.system.executors import WIDTH, load
-
-    def check(run: Planned) -> str:
-        return why_incomplete(run.log, steps=content.steps, pattern=content.pattern)
-
-    devices = content.devices or content.axes.get("device", ())
-    usual = WIDTH if executor else max(1, len(devices))
-    return Job(
-        out=(root / content.out).absolute(),
-        cwd=root.absolute(),
-        check=check,
-        jobs=jobs or content.jobs or usual,
-        devices=content.devices,
-        grace_s=content.grace_s,
-        steps=content.steps,
-        pattern=content.pattern,
-        make=load(executor) if executor else None,
-        fail_fast=fail_fast,
-    )
 
 
 def _show(runs: Sequence[Planned], job: Job) -> None:

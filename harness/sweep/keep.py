@@ -80,6 +80,8 @@ def _kept(order: Order, asked: Callable[[], bool]) -> Ended:
     if not drives(Path(order.driver), order.token):
         msg = "its driver has gone, or is not seen on this machine; workers must share the folder"
         raise HarnessError(msg, source=order.driver)
+    state = Path(order.lock).parent  # a name may have folders
+    guarded(state, lambda path: path.mkdir(parents=True, exist_ok=True))
     until = time.monotonic() + order.grace_s + WAIT_S
     while (lock := take(Path(order.lock))) is None and time.monotonic() < until and not asked():
         time.sleep(LEASH_S)  # a worker that was lost may still end its run

@@ -81,7 +81,7 @@ def plan(sweep: Sweep, root: Path, *, more: Sequence[str] = ()) -> list[Planned]
     Raises:
         PolicyError: there are too many runs, a placeholder is unknown, or two runs share a folder.
     """
-    words = (*words_of(sweep.command, "command"), *(_literal(word) for word in more))
+    words = (*words_of(sweep.command, "command"), *(literal(word) for word in more))
     resume = words_of(sweep.resume, "resume")
     _check(sweep, words, resume)
     template = sweep.name or ",".join(f"{axis}={{{axis}}}" for axis in sweep.axes)
@@ -102,7 +102,7 @@ def plan(sweep: Sweep, root: Path, *, more: Sequence[str] = ()) -> list[Planned]
                 folder=folder,
                 output=output,
                 log=root.absolute() / fill(sweep.log, own, "log") if sweep.log else output,
-                command=_identity((*words, sweep.log), env, values),
+                command=identity((*words, sweep.log), env, values),
                 values=values,
                 env=env,
                 resume=resume,
@@ -128,11 +128,12 @@ def shown_command(argv: Sequence[str], env: Mapping[str, str]) -> str:
     return " ".join([*variables, shlex.join(argv)])
 
 
-def _literal(word: str) -> str:
+def literal(word: str) -> str:
+    """Returns a word as a text with placeholders takes it, so that its braces stay."""
     return word.replace("{", "{{").replace("}", "}}")
 
 
-def _identity(texts: Sequence[str], env: Mapping[str, str], values: Mapping[str, Value]) -> str:
+def identity(texts: Sequence[str], env: Mapping[str, str], values: Mapping[str, Value]) -> str:
     """Returns a hash of what a run does: its texts, with the values of the axes filled in."""
     kept = _Kept(values)
     filled = [fill(text, kept, "command") for text in texts]

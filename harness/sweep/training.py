@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from types import FrameType
 
 from harness.errors import HarnessError
@@ -16,11 +15,11 @@ from harness.log.wording import counted
 from harness.sweep.complete import last_line, progress
 from harness.sweep.drive import Began, Work, check_placement, elsewhere, here
 from harness.sweep.estimate import Estimate, duration
+from harness.sweep.job import Job
 from harness.sweep.keep import Ended, signal_name
 from harness.sweep.plan import Planned
-from harness.sweep.resume import Check, Left, incomplete, left_of, wait_for_others
+from harness.sweep.resume import Left, incomplete, left_of, wait_for_others
 from harness.sweep.state import Driver, Store
-from harness.system.executors import Make
 
 REPORT_S = 20.0
 """Seconds between two lines of progress."""
@@ -29,26 +28,6 @@ LOOK_S = 2.0
 NAMED = 5
 """Runs that a line names; it counts the others."""
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """How to train runs: all that a sweep says beyond the runs.
-
-    `out` is the folder of the sweep, `cwd` that of the commands. `check` says why a log is not
-    complete. `make` makes an executor; None stands for keepers on this machine.
-    """
-
-    out: Path
-    cwd: Path
-    check: Check
-    jobs: int = 1
-    devices: Sequence[str] = ()
-    grace_s: float = 10.0
-    steps: int | None = None
-    pattern: str | None = None
-    make: Make | None = None
-    fail_fast: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,7 +55,7 @@ def train(runs: Sequence[Planned], job: Job, *, say: Say) -> Outcome:
         try:
             wait_for_others(runs, store, grace_s=job.grace_s)
             left = left_of(runs, store, job.check)
-            tell(left, len(runs), say)
+            tell(replace(left, gone=[]) if job.part else left, len(runs), say)
             for run in runs:
                 if run.name in left.edited:
                     moved = store.replace(run.name, run.folder, run.log)
