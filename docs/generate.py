@@ -66,7 +66,7 @@ def written(markdown: str) -> str:
 
 def main() -> None:
     """Writes the schemas, and every page of the reference that the code has outgrown."""
-    for schema in (schemas.ports(key_texts()), schemas.history()):
+    for schema in (schemas.ports(key_texts(Port)), schemas.history()):
         schemas.write(schema)
     for path in sorted(REFERENCE.glob("*.md")):
         before = path.read_text(encoding="utf-8")
