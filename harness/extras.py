@@ -10,14 +10,21 @@ from importlib.util import find_spec
 
 DISTRIBUTION = "ccnet-port-harness"
 EXTRAS = {
+    "adlfs": "azure",
     "backports.zstd": "zstd",
+    "gcsfs": "gcs",
     "matplotlib": "plots",
+    "mlflow": "mlflow",
     "numba": "fast",
     "pandas": "frames",
+    "polars": "parquet",
     "psycopg": "history,postgres",
     "ruptures": "history",
+    "s3fs": "s3",
     "sqlalchemy": "history",
     "torch": "capture",
+    "trackio": "trackio",
+    "wandb": "wandb",
 }
 """The extra of each package, by the name that is imported."""
 

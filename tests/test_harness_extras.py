@@ -310,8 +310,12 @@ def test_every_dependency_has_its_reason_in_the_documentation():
     assert documented() == stated
 
 
-def test_the_extra_all_names_every_extra_that_needs_no_torch():
+SERVICES = {"azure", "gcs", "mlflow", "s3", "trackio", "wandb"}
+"""Extras with the client of a store or a tracker, which take as much space as all others."""
+
+
+def test_the_extra_all_names_every_extra_that_needs_neither_torch_nor_a_service():
     optional = PROJECT["optional-dependencies"]
     (whole,) = map(Requirement, optional["all"])
     with_torch = {name for name, wanted in optional.items() if any("torch" in r for r in wanted)}
-    assert whole.extras == set(optional) - with_torch - {"all", "dev"}
+    assert whole.extras == set(optional) - with_torch - SERVICES - {"all", "dev"}

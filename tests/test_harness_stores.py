@@ -226,7 +226,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(monkeypatch, scheme, 
     import sys
 
     known = sys.modules["fsspec.registry"]._registry
-    for protocol, (package, _) in stores.EXTRAS.items():
+    for protocol, package in stores.PACKAGES.items():
         monkeypatch.setitem(sys.modules, package, None)
         monkeypatch.delitem(known, protocol, raising=False)
     with pytest.raises(ParseError, match=rf"pip install 'ccnet-port-harness\[{extra}\]'"):

@@ -412,5 +412,5 @@ def test_without_polars_the_error_names_the_extra(tmp_path, monkeypatch):
     with pytest.raises(ParseError, match=r"pip install 'ccnet-port-harness\[parquet\]'"):
         collecting.begin(str(tmp_path / "t"))
     (tmp_path / "a.parquet").write_bytes(b"PAR1 and so on")
-    with pytest.raises(ParseError, match=r"a.parquet: Parquet, which polars reads"):
+    with pytest.raises(ParseError, match=r"a.parquet: Parquet needs polars; install it"):
         read_runs(tmp_path / "a.parquet")

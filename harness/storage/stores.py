@@ -14,18 +14,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from harness.errors import HarnessError, ParseError
+from harness.extras import needs
 from harness.log.shown import shown
 
 Answer = TypeVar("Answer")
 
-EXTRAS = {
-    "s3": ("s3fs", "s3"),
-    "gs": ("gcsfs", "gcs"),
-    "gcs": ("gcsfs", "gcs"),
-    "az": ("adlfs", "azure"),
-    "abfs": ("adlfs", "azure"),
-}
-"""The package that reads a protocol, and the extra that installs it."""
+PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+"""The package that reads each protocol; an extra installs it."""
 IN_FLIGHT = 32
 """Requests to stores and servers that run at the same time."""
 TRIES = 5
@@ -85,7 +80,7 @@ def _opened(url: str, scheme: str) -> tuple[Any, str]:
     from fsspec.config import conf  # noqa: PLC0415  (only stores need it)
     from fsspec.core import url_to_fs  # noqa: PLC0415
 
-    options: dict[str, Any] = {"use_listings_cache": False} if scheme in EXTRAS else {}
+    options: dict[str, Any] = {"use_listings_cache": False} if scheme in PACKAGES else {}
     if scheme == "s3" and "config_kwargs" not in conf.get("s3", {}):
         # botocore opens 10 connections by default
         options["config_kwargs"] = {"max_pool_connections": IN_FLIGHT}
@@ -165,13 +160,8 @@ def _names(error: BaseException) -> set[str]:
 def explained(url: str, error: BaseException) -> ParseError:
     """Returns the error of a call to a store as one line: what happened, and what to do."""
     scheme = url.partition("://")[0]
-    if isinstance(error, ImportError) and scheme in EXTRAS:
-        package, extra = EXTRAS[scheme]
-        msg = (
-            f"the package {package}, which reads {scheme}:// URLs, is not installed; install it "
-            f"with: pip install 'ccnet-port-harness[{extra}]'"
-        )
-        return ParseError(msg, source=url)
+    if isinstance(error, ImportError) and scheme in PACKAGES:
+        return ParseError(f"a URL of {scheme}:// {needs(PACKAGES[scheme])}", source=url)
     if isinstance(error, FileNotFoundError):
         msg = "no such object; check the bucket and the key"
     elif isinstance(error, PermissionError) or _status(error) in {401, 403}:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, ParseError
+from harness.extras import needs
 from harness.log.facts import short
 from harness.log.shown import shown
 from harness.trackers.publish import Publication
@@ -42,8 +43,7 @@ def publish(verdict: Publication) -> str:
     try:
         from mlflow.tracking import MlflowClient  # noqa: PLC0415  (takes seconds)
     except ImportError as error:
-        msg = "mlflow is not installed; install it with: pip install 'ccnet-port-harness[mlflow]'"
-        raise HarnessError(msg) from error
+        raise HarnessError(f"that {needs('mlflow')}") from error
     try:
         return _written(verdict, MlflowClient)
     except HarnessError:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import HarnessError, ParseError
+from harness.extras import needs
 from harness.log.facts import short
 from harness.log.shown import shown
 from harness.trackers.publish import Publication
@@ -57,8 +58,7 @@ def publish(verdict: Publication) -> str:
         import trackio  # noqa: PLC0415  (takes seconds)
         from trackio.utils import TRACKIO_DIR  # noqa: PLC0415
     except ImportError as error:
-        msg = "trackio is not installed; install it with: pip install 'ccnet-port-harness[trackio]'"
-        raise HarnessError(msg) from error
+        raise HarnessError(f"that {needs('trackio')}") from error
     if target.folder and Path(target.folder).resolve() != Path(TRACKIO_DIR).resolve():
         msg = f"trackio writes to {TRACKIO_DIR} until the command ends; check this port on its own"
         raise HarnessError(msg)

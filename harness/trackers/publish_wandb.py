@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, ParseError
+from harness.extras import needs
 from harness.log.facts import short
 from harness.log.shown import shown
 from harness.trackers.publish import PREFIX, Publication
@@ -42,8 +43,7 @@ def publish(verdict: Publication) -> str:
     try:
         import wandb  # noqa: PLC0415  (takes a second)
     except ImportError as error:
-        msg = "wandb is not installed; install it with: pip install 'ccnet-port-harness[wandb]'"
-        raise HarnessError(msg) from error
+        raise HarnessError(f"that {needs('wandb')}") from error
     try:
         return _written(verdict, wandb)
     except HarnessError:

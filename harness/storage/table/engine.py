@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.errors import ParseError
+from harness.extras import needs
 
 
 def polars(source: str) -> Any:
@@ -16,9 +17,5 @@ def polars(source: str) -> Any:
     try:
         import polars as pl  # noqa: PLC0415  (an extra, and only Parquet needs it)
     except ImportError as error:
-        msg = (
-            "Parquet, which polars reads and writes, and polars is not installed; install it "
-            "with: pip install 'ccnet-port-harness[parquet]'"
-        )
-        raise ParseError(msg, source=source) from error
+        raise ParseError(f"Parquet {needs('polars')}", source=source) from error
     return pl
