@@ -69,6 +69,7 @@ def full_run():
         read=(Read(format="plain", place=3, first_line=1, last_line=9, records=8),),
         dropped=(skipped, skipped),
         dropped_count=9,
+        unfinished="the tracker says that it is still running",
     )
 
 
