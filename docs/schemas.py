@@ -14,9 +14,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from harness.comparison.result import PortResult
-from harness.ports.manifest import Manifest
+from harness.ports.manifest import Manifest, Port
 from harness.rules import RULES
 from harness.rules.finding import Verdict
+from harness.sweep.manifest import OF_ENSEMBLE, Sweep
 
 DOCS = Path(__file__).resolve().parent
 ADDRESS = "https://raw.githubusercontent.com/OWNER/REPOSITORY/main/docs/"
@@ -28,10 +29,19 @@ VERDICTS = [*map(str, Verdict), "error"]
 def ports(about: Mapping[str, str]) -> dict[str, Any]:
     """Returns the schema of `ports.toml`; `about` describes the keys of an entry."""
     made = _each(_each(Manifest.model_json_schema(), _draft_07), _without_null)
-    entry = made["definitions"]["Port"]
+    _entry(made["definitions"]["Port"], about)
+    return _headed(
+        made,
+        "ports.schema.json",
+        "Ports of a model and what each must satisfy",
+        "The manifest of the CCNet port harness, which `harness check` judges.",
+    )
+
+
+def _entry(entry: dict[str, Any], about: Mapping[str, str]) -> None:
+    """Completes the schema of an entry of `ports.toml`."""
     entry["description"] = "A port and the policy that it must satisfy."
-    for name, key in entry["properties"].items():
-        key["description"] = about[name]
+    _describe(entry, about)
     # An installed package may add rules, so that any text is valid; editors offer those of ours.
     names = {"anyOf": [{"enum": list(RULES)}, {"type": "string", "minLength": 1}]}
     call = {"type": "object", "required": ["name"], "properties": {"name": names}}
@@ -39,11 +49,39 @@ def ports(about: Mapping[str, str]) -> dict[str, Any]:
     entry["properties"]["rules"]["items"] = {"anyOf": [*names["anyOf"], call]}
     entry["if"] = {"required": ["allow"], "properties": {"allow": {"minItems": 1}}}
     entry["then"] = {"required": ["reason"], "properties": {"reason": {"pattern": r"\S"}}}
+
+
+def _describe(table: dict[str, Any], about: Mapping[str, str]) -> None:
+    for name, key in table["properties"].items():
+        key["description"] = about[name]
+
+
+def sweep(
+    about: Mapping[str, str], record: Mapping[str, str], port: Mapping[str, str]
+) -> dict[str, Any]:
+    """Returns the schema of `sweep.toml`; the arguments describe the keys of its tables.
+
+    Those of `[compare]` are the keys of an entry of `ports.toml` that the ensemble does not give.
+    """
+    made = _each(_each(Sweep.model_json_schema(), _draft_07), _without_null)
+    judged = _each(_each(Port.model_json_schema(), _draft_07), _without_null)
+    made["definitions"] |= judged.pop("definitions", {})
+    _entry(judged, port)
+    for given in OF_ENSEMBLE:
+        del judged["properties"][given]
+    judged["required"] = ["baseline"]
+    judged["description"] = "How each complete ensemble is judged."
+    made["definitions"]["Compare"] = judged
+    made["properties"]["compare"] = {"$ref": "#/definitions/Compare"}
+    _describe(made, about)
+    recorded = made["definitions"]["Record"]
+    recorded["description"] = "The baseline that each complete ensemble becomes."
+    _describe(recorded, record)
     return _headed(
         made,
-        "ports.schema.json",
-        "Ports of a model and what each must satisfy",
-        "The manifest of the CCNet port harness, which `harness check` judges.",
+        "sweep.schema.json",
+        "Trainings of every combination of seeds, devices and configs",
+        "The sweep file of the CCNet port harness, which `harness sweep` trains.",
     )
 
 
@@ -60,7 +98,8 @@ def history() -> dict[str, Any]:
         "commit": {"type": "string", "description": "the commit checked; empty if unknown"},
     }
     change = stamp | {"before": {"type": "number"}, "after": {"type": "number"}}
-    definitions["RuleResult"]["additionalProperties"] = False
+    for inner in definitions.values():
+        inner["additionalProperties"] = False
     definitions["Run"] = _object(stamp | properties)
     definitions["Change"] = _object(change) | {
         "description": "the check from which on the relative difference has another mean"
@@ -127,6 +166,8 @@ def _draft_07(node: dict[str, Any]) -> dict[str, Any]:
             made["items"] = made.pop("prefixItems")
         if "minLength" in made:  # pydantic's word for a list behind a validator of ours
             made["minItems"] = made.pop("minLength")
+    if made.get("type") == "object" and "minLength" in made:
+        made["minProperties"] = made.pop("minLength")
     return made
 
 

@@ -20,6 +20,7 @@ from harness.cli.main import app
 from harness.errors import PolicyError
 from harness.locate.format import to_bytes
 from harness.ports.manifest import read_manifest
+from harness.sweep.manifest import parse
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -135,7 +136,7 @@ def test_an_object_that_lists_its_keys_allows_no_other(name):
     ]
     assert loose
     # A rule takes parameters, whose names are the rule's.
-    assert all(keys == ["name"] and name == "ports" for keys in open_ones)
+    assert all(keys == ["name"] and name in {"ports", "sweep"} for keys in open_ones)
 
 
 def import_module_of(name):
@@ -148,7 +149,7 @@ def import_module_of(name):
 
 def test_the_generated_schemas_are_those_of_the_code():
     schemas, generate = import_module_of("schemas"), import_module_of("generate")
-    for made in (schemas.ports(generate.key_texts()), schemas.history()):
+    for made in generate.every_schema():
         path = DOCS / Path(made["$id"]).name
         assert path.read_text(encoding="utf-8") == schemas.text_of(made), "run docs/generate.py"
 
@@ -269,12 +270,62 @@ def test_what_the_manifest_refuses_does_not_fit_the_schema(tmp_path, more):
         jsonschema.validate(tomllib.loads(path.read_text()), schema_of("ports"))
 
 
-@pytest.mark.parametrize("name", ["ports.toml", "demo.toml"])
-def test_our_manifests_name_the_schema_and_fit_it(name):
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [("ports.toml", "ports"), ("demo.toml", "ports"), ("demo_sweep.toml", "sweep")],
+)
+def test_our_manifests_name_the_schema_and_fit_it(name, schema):
     text = (ROOT / name).read_text(encoding="utf-8")
     first = text.partition("\n")[0]
-    assert (ROOT / first.removeprefix("#:schema ")).resolve() == DOCS / "ports.schema.json"
-    jsonschema.validate(tomllib.loads(text), schema_of("ports"))
+    assert (ROOT / first.removeprefix("#:schema ")).resolve() == DOCS / f"{schema}.schema.json"
+    jsonschema.validate(tomllib.loads(text), schema_of(schema))
+
+
+SWEEP = {"command": "train {seed}", "axes": {"seed": [1, 2]}}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"command": ["train", "{seed}"], "axes": {"seed": [1], "lr": [0.1, "auto"]}},
+        {"devices": ["cuda:0"], "jobs": 2, "steps": 10, "resume": "--resume", "grace_s": 0},
+        {"env": {"OMP_NUM_THREADS": 1}, "ensemble": ["seed"], "record": {"name": "gpu"}},
+        {"compare": {"baseline": "gpu", "rules": ["two-sided"]}},
+        {"compare": {"baseline": "gpu", "allow": ["world_size"], "reason": "a smaller device"}},
+    ],
+    ids=str,
+)
+def test_what_a_sweep_takes_fits_the_schema(more):
+    parse(SWEEP | more)
+    jsonschema.validate(SWEEP | more, schema_of("sweep"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"comand": "x"},
+        {"command": ""},
+        {"command": []},
+        {"axes": {}},
+        {"axes": {"seed": []}},
+        {"axes": {"seed": [[1]]}},
+        {"jobs": 0},
+        {"grace_s": -1},
+        {"record": {}},
+        {"record": {"name": "gpu", "colour": "red"}},
+        {"compare": {"rules": ["two-sided"]}},
+        {"compare": {"baseline": "gpu", "candidate": "x.log"}},
+        {"compare": {"baseline": "gpu", "attempts": ["x.log"]}},
+        {"compare": {"baseline": "gpu", "allow": ["world_size"]}},
+    ],
+    ids=str,
+)
+def test_what_a_sweep_refuses_does_not_fit_the_schema(more):
+    with pytest.raises(PolicyError):
+        parse(SWEEP | more)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(SWEEP | more, schema_of("sweep"))
 
 
 def test_the_catalog_entry_leads_to_the_schema():

@@ -31,7 +31,7 @@ from harness.rules import RuleCall, parse_rule, rule_call
 from harness.storage.inputs import load_sides
 from harness.system.filenames import alike, shortened, unfit
 from harness.system.today import today as present_day
-from harness.system.toml_text import MANIFEST_BYTES, TomlError, read_toml
+from harness.system.toml_text import read_by_hand
 
 LARGEST = 2**53
 """Largest whole number that a manifest may hold."""
@@ -154,6 +154,10 @@ class Manifest(BaseModel):
     port: Annotated[tuple[Port, ...], Field(min_length=1)]
 
 
+ABSENT = "pass the manifest's path, or write a manifest as the README shows"
+"""What to do without a manifest."""
+
+
 def read_manifest(path: Path, *, today: date | None = None) -> Manifest:
     """Returns the manifest in a file, with every policy checked.
 
@@ -165,7 +169,7 @@ def read_manifest(path: Path, *, today: date | None = None) -> Manifest:
     """
     source = str(path)
     today = today or present_day(os.environ)
-    content, text = _read(path)
+    content, text = read_by_hand(path, absent=ABSENT)
     wrong = of_document(content)
     if wrong:
         raise PolicyError(wrong, source=source)
@@ -218,24 +222,10 @@ def _called(entry: Mapping[str, Any], number: int) -> str:
     return f"port {shortened(name)}" if isinstance(name, str) and name else f"entry {number}"
 
 
-def _read(path: Path) -> tuple[dict[str, Any], str]:
-    try:
-        return read_toml(path, most_bytes=MANIFEST_BYTES)
-    except FileNotFoundError as error:
-        msg = "no such file; pass the manifest's path, or write a manifest as the README shows"
-        raise PolicyError(msg, source=str(path)) from error
-    except TomlError as error:
-        raise PolicyError(str(error), source=str(path)) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        msg = f"cannot be read: {reason}; check path and permission"
-        raise PolicyError(msg, source=str(path)) from error
-
-
 def entry_lines(path: Path, count: int) -> list[int]:
     """Returns the line of each `[[port]]` of a manifest; all 1 if the entries are inline tables."""
     try:
-        return _lines(_read(path)[1], count)
+        return _lines(read_by_hand(path, absent=ABSENT)[1], count)
     except PolicyError:  # a pipe, which cannot be read a second time
         return [1] * count
 

@@ -24,8 +24,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from harness.errors import HarnessError, PolicyError
 from harness.ports.manifest import Port
 from harness.ports.manifest_words import MOST, of_entry
-from harness.system.toml_text import MANIFEST_BYTES, TomlError, read_toml
+from harness.system.toml_text import read_by_hand
 
+OF_ENSEMBLE = ("name", "candidate", "attempts", "quarantine")
+"""Keys of a port that the ensemble gives, or that only a check of many ports knows."""
 MOST_RUNS = 10_000
 """Largest number of runs: the product of the axes."""
 
@@ -155,7 +157,7 @@ def read_sweep(path: Path) -> Sweep:
             up to ten mistakes.
     """
     source = str(path)
-    content, text = _read(path)
+    content, text = read_by_hand(path, absent="pass the path of a sweep.toml")
     try:
         return parse(content)
     except _MistakesError as error:
@@ -208,9 +210,9 @@ def port_of(compare: Mapping[str, Any], name: str, baseline: str) -> Port:
 def _of_compare(compare: object) -> list[str]:
     if not isinstance(compare, Mapping):
         return []
-    own = [key for key in ("name", "candidate") if key in compare]
+    own = [key for key in OF_ENSEMBLE if key in compare]
     if own:
-        return [f"[compare] has {own[0]}; the candidate is the ensemble, so remove it"]
+        return [f"[compare] has {own[0]}; the ensemble is the only candidate, so remove it"]
     try:
         port_of(compare, "ensemble", compare.get("baseline", "")).policy()
     except ValidationError as error:
@@ -234,20 +236,6 @@ def words_of(given: str | tuple[str, ...], key: str) -> tuple[str, ...]:
         msg = f"{key} cannot be split into words: {error}; close it, or write a list of words"
         raise PolicyError(msg) from error
     return words
-
-
-def _read(path: Path) -> tuple[dict[str, Any], str]:
-    try:
-        return read_toml(path, most_bytes=MANIFEST_BYTES)
-    except FileNotFoundError as error:
-        msg = "no such file; pass the path of a sweep.toml"
-        raise PolicyError(msg, source=str(path)) from error
-    except TomlError as error:
-        raise PolicyError(str(error), source=str(path)) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        msg = f"cannot be read: {reason}; check path and permission"
-        raise PolicyError(msg, source=str(path)) from error
 
 
 def _line(text: str, mistake: str) -> int:

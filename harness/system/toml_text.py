@@ -13,6 +13,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from harness.errors import PolicyError
+
 MANIFEST_BYTES = 4 << 20
 """Largest manifest, enough for about 20,000 ports."""
 BASELINE_BYTES = 32 << 20
@@ -49,6 +51,26 @@ def read_toml(path: Path, *, most_bytes: int) -> tuple[dict[str, Any], str]:
     """
     text = decoded(_bytes(path, most_bytes))
     return loads(text), text
+
+
+def read_by_hand(path: Path, *, absent: str) -> tuple[dict[str, Any], str]:
+    """Returns the content of a TOML file that a person writes, and its text; see `read_toml`.
+
+    `absent` says what to do if there is no such file.
+
+    Raises:
+        PolicyError: the file cannot be read, or is not TOML.
+    """
+    try:
+        return read_toml(path, most_bytes=MANIFEST_BYTES)
+    except FileNotFoundError as error:
+        raise PolicyError(f"no such file; {absent}", source=str(path)) from error
+    except TomlError as error:
+        raise PolicyError(str(error), source=str(path)) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        msg = f"cannot be read: {reason}; check path and permission"
+        raise PolicyError(msg, source=str(path)) from error
 
 
 def _bytes(path: Path, most: int) -> bytes:
