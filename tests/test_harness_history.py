@@ -329,7 +329,7 @@ def test_a_writer_that_never_ends_is_an_error_after_the_wait(tmp_path, monkeypat
 
 def test_the_driver_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    words = r"pip install '\.\[history,postgres\]'"
+    words = r"pip install 'ccnet-port-harness\[history,postgres\]'"
     with pytest.raises(HistoryError, match=words), open_history("postgresql://h/d"):
         pass
 
@@ -337,7 +337,7 @@ def test_the_driver_is_named_where_it_is_missing(monkeypatch):
 def test_the_extra_is_named_where_it_is_missing(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     monkeypatch.delitem(sys.modules, "harness.ports.history.connect", raising=False)
-    words = r"pip install '\.\[history\]'"
+    words = r"pip install 'ccnet-port-harness\[history\]'"
     with pytest.raises(HistoryError, match=words), open_history(str(tmp_path / "h.sqlite")):
         pass
 

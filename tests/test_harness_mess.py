@@ -313,7 +313,7 @@ def test_a_log_in_an_object_store_is_read_by_its_url(monkeypatch, protocol):
     run = read_run(f"{protocol}://runs/seed_1/a.log.gz")
     assert points(run) == {0: 4.0, 1: 3.0}
     assert run.size_bytes == len(data)
-    with pytest.raises(ParseError, match="no such file"):
+    with pytest.raises(ParseError, match="no such object"):
         read_run(f"{protocol}://runs/no.log")
 
 
