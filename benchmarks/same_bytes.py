@@ -213,6 +213,17 @@ def judge(name: str, ports: int, report: list[str]) -> tuple[dict[str, bytes], i
     return outputs, kills.twice()
 
 
+@contextlib.contextmanager
+def project(ports: int) -> Iterator[None]:
+    """Returns a context in a folder with the ports and the executors of the examples."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        os.environ["XDG_CACHE_HOME"] = str(Path("cache").resolve())
+        for file in (ROOT / "examples" / "clusters").glob("on_*.py"):
+            shutil.copy(file, folder)
+        write(ports)
+        yield
+
+
 def main() -> int:
     """Returns 1 if outputs differ, or if a kept result was judged again."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -221,20 +232,14 @@ def main() -> int:
     parser.add_argument("--report", action="store_true", help="write the report of every port")
     asked = parser.parse_args()
     report = ["--report", str(OUT / "reports")] if asked.report else []
-    seen, twice = [], 0
     print("way        ports      whole   killed         twice   lost  errors  outputs  SHA-256")
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        os.environ["XDG_CACHE_HOME"] = str(Path("cache").resolve())
-        for file in (ROOT / "examples" / "clusters").glob("on_*.py"):
-            shutil.copy(file, folder)
-        write(asked.ports)
-        for name in asked.on:
-            outputs, more = judge(name, asked.ports, report)
-            seen.append(outputs)
-            twice += more
-    names = sorted({name for outputs in seen for name in outputs})
-    differ = [name for name in names if len({outputs.get(name) for outputs in seen}) > 1]
+    with project(asked.ports):
+        judged = [judge(name, asked.ports, report) for name in asked.on]
+    names = sorted({name for outputs, _ in judged for name in outputs})
+    differ = [name for name in names if len({outputs.get(name) for outputs, _ in judged}) > 1]
+    twice = sum(twice for _, twice in judged)
     print(f"the bytes DIFFER in {', '.join(differ[:10])}" if differ else "the bytes are the same")
+    print(f"{twice} results that a killed command had kept were judged again")
     return 1 if differ or twice else 0
 
 

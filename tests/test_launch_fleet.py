@@ -178,6 +178,7 @@ def test_an_array_job_with_a_task_that_is_requeued_writes_what_one_machine_does(
     # Slurm lets a requeued job wait for two minutes.
     fleet.call("scontrol", "update", f"JobId={job}_{task}", "StartTime=now")
     assert fleet.ended(job) == {f"{job}_{n}": "COMPLETED" for n in range(1, SHARDS + 1)}
+    # The port that shares the shard with the held one is not judged again.
     assert fleet.judged() - before == Counter(fleet.judged().keys() - before.keys())
     assert merged(fleet, job) == alone.table + INDEX
     assert fleet.reports() == alone.files
