@@ -12,12 +12,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from fleets import KINDS, write_fleet
+from heldlogs import WAIT_S, hold, until
 
 from harness.ports.journal import journal_path
 
@@ -27,7 +27,6 @@ pytest.importorskip("submitit", reason="needs submitit (tox -e clusters)")
 
 ROOT = Path(__file__).parents[1]
 PORTS = 42
-WAIT_S = 240
 START = {
     "ray": "import ray\nhere = ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)\n"
     "address = here.address_info['gcs_address']\n",
@@ -106,48 +105,6 @@ def outcome(folder, out):
     return [*texts, rows]
 
 
-def until(condition):
-    end = time.monotonic() + WAIT_S
-    while time.monotonic() < end:
-        if (found := condition()) is not None:
-            return found
-        time.sleep(0.05)
-    pytest.fail("timed out")
-
-
-class Held:
-    """A log that holds the worker that reads it, until it is put back."""
-
-    def __init__(self, log):
-        self.log = log
-        self.whole = log.with_suffix(".whole")
-        log.rename(self.whole)
-        os.mkfifo(log)
-
-    def reader(self):
-        """Returns the process that reads the log. It waits for data from then on."""
-        self.end = until(self._opened)
-        return until(self._reader)
-
-    def put_back(self):
-        self.whole.replace(self.log)
-
-    def _opened(self):
-        try:
-            return os.open(self.log, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:  # nobody reads
-            return None
-
-    def _reader(self):
-        for link in Path("/proc").glob("[0-9]*/fd/*"):
-            try:
-                if link.readlink() == self.log and link.parts[2] != str(os.getpid()):
-                    return int(link.parts[2])
-            except OSError:
-                continue
-        return None
-
-
 def lines_of(folder):
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     path = journal_path(folder / "ports.toml")
@@ -156,17 +113,11 @@ def lines_of(folder):
 
 @pytest.fixture
 def held(project, monkeypatch):
-    """The log of one port of its own, which is in no other port."""
+    """The log of one port, which no other port has."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(project / "cache"))
     manifest = project / "ports.toml"
     text = manifest.read_text()
-    shutil.copy(project / "pass.log", project / "held.log")
-    last = text.rindex('"pass.log"')
-    manifest.write_text(
-        f'{text[:last]}"held.log"{text[last + len(chr(34) + "pass.log" + chr(34)) :]}'
-    )
-    log = Held(project / "held.log")
-    yield log
+    yield hold(project)
     manifest.write_text(text)
 
 
@@ -188,7 +139,7 @@ def test_a_worker_that_is_killed_in_mid_check_loses_no_port(project, cluster, he
     assert worker != running.pid
     held.put_back()
     os.kill(worker, signal.SIGKILL)
-    os.close(held.end)
+    held.let_go()
     assert running.wait(WAIT_S) == 2
     assert same_but_for_the_name(outcome(project, out), outcome(project, "alone"))
 
@@ -204,7 +155,7 @@ def test_a_driver_that_is_killed_goes_on_and_judges_no_port_twice(project, clust
     running.wait()
     before = [json.loads(json.loads(line)["result"]) for line in lines_of(project)]
     held.put_back()
-    os.close(held.end)
+    held.let_go()
     assert driver(project, environ, out, *executor(name), "--resume").wait(WAIT_S) == 2
     said = (project / out / "stderr").read_text()
     assert f"{len(before)} of {PORTS} ports were already judged" in said
@@ -213,6 +164,21 @@ def test_a_driver_that_is_killed_goes_on_and_judges_no_port_twice(project, clust
         rows = [json.loads(t) for (t,) in store.execute("select result from harness_history")]
     when = {row["port"]: (row["started"], row["elapsed_s"]) for row in rows}
     assert all(when[b["port"]] == (b["started"], b["elapsed_s"]) for b in before)
+
+
+def test_every_output_has_the_same_bytes_in_all_ways_although_processes_are_killed():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.same_bytes", str(4 * PORTS)],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=4 * WAIT_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[1:-2]]
+    assert [row[0] for row in rows] == ["machine", "shards", "ray", "dask"]
+    assert [row[4:-5] for row in rows] == [["-"], ["shard"], *[["worker", "driver"]] * 2]
 
 
 def test_jobs_of_submitit_print_the_table_of_one_machine(project):
