@@ -329,6 +329,46 @@ def test_a_reader_of_a_table_that_is_replaced_reads_the_new_one(here, monkeypatc
     assert len(read_runs("table")) == 2
 
 
+@pytest.mark.parametrize("to", ["exp", "memory://bucket/exp"])
+def test_a_folder_with_other_files_is_refused_and_keeps_them(here, to):
+    fsspec = pytest.importorskip("fsspec")
+    write_log(here / "a.log", 1)
+    others = ["exp/runs/seed_0.parquet", "exp/notes.txt"]
+    files = fsspec.filesystem("memory" if "://" in to else "file")
+    root = "/bucket" if "://" in to else str(here)
+    try:
+        for name in others:
+            files.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
+            files.pipe_file(f"{root}/{name}", b"mine")
+            with pytest.raises(ParseError, match=r"holds .*, and no table; expected the folder"):
+                collecting.begin(to)
+            assert files.cat_file(f"{root}/{name}") == b"mine"
+            files.rm_file(f"{root}/{name}")
+    finally:
+        fsspec.filesystem("memory").store.clear()
+
+
+def test_a_collect_removes_its_own_parts_only(here):
+    write_log(here / "a.log", 1)
+    collect("a.log")
+    own = next((here / "table" / "runs").rglob("*.parquet"))
+    left = own.with_name(f".runs.parquet.{'0' * 16}")  # of a collect that was killed
+    mine = here / "table" / "runs" / "mine.parquet"
+    left.write_bytes(b"half")
+    mine.write_bytes(b"mine")
+    write_log(here / "b.log", 2)
+    collect("b.log")
+    assert mine.read_bytes() == b"mine"
+    assert not left.exists()
+    assert len(read_runs("table")) == 2
+
+
+def test_a_table_is_not_written_into_a_file(here):
+    write_log(here / "a.log", 1)
+    with pytest.raises(ParseError, match=r"a\.log: is a file; expected the folder of a table"):
+        collecting.begin("a.log")
+
+
 def test_many_small_collects_are_joined(here):
     for n in range(collecting.MOST_SMALL + 2):
         write_log(here / f"{n}.log", n)

@@ -19,9 +19,12 @@ from harness.storage.table.folder import Folder, folder_of
 from harness.storage.table.manifest import (
     COLLECTED,
     COLLECTING,
+    INNER,
     Manifest,
     Part,
+    is_ours,
     read_manifest,
+    refuse_others,
     write_manifest,
 )
 from harness.storage.table.parts import (
@@ -73,12 +76,15 @@ def begin(to: str) -> Collect:
     """Returns a collect into a folder, with what an earlier one collected there.
 
     Raises:
-        ParseError: polars is not installed, the folder cannot be read, or its table is damaged.
+        ParseError: polars is not installed, the folder cannot be read, it holds other files and
+            no table, or its table is damaged.
     """
     polars(to)
     folder = folder_of(to)
     table = read_manifest(folder) or Manifest()
     begun = read_manifest(folder, COLLECTING)
+    if not table.seal and begun is None:
+        refuse_others(folder)
     parts = list(begun.parts if begun is not None and begun.base == table.seal else table.parts)
     stamps = {log: stamp for part in parts for log, _, stamp in names_of(folder, part)}
     return Collect(folder=folder, base=table.seal, parts=parts, stamps=stamps)
@@ -163,10 +169,13 @@ def _rows(folder: Folder, part: Part, logs: set[str]) -> Iterator[Row]:
 
 
 def _clean(folder: Folder, table: Manifest) -> None:
-    """Removes the files of parts that the table does not list, and the list of the collect."""
+    """Removes the files of parts that the table does not list, and the list of the collect.
+
+    Files of other names are somebody else's, and stay.
+    """
     listed = {file for part in table.parts for file in (part.runs_file, part.records_file)}
-    for inner in ("runs", "records"):
+    for inner in INNER:
         for file in folder.files(inner):
-            if file not in listed and file.endswith(".parquet"):
+            if file not in listed and is_ours(file):
                 folder.remove(file)
     folder.remove(COLLECTING)

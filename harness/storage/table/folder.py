@@ -31,6 +31,9 @@ class Folder(Protocol):
     def files(self, inner: str) -> list[str]:
         """Returns the names of the files in an inner folder and below it."""
 
+    def names(self) -> list[str]:
+        """Returns the names of what lies directly in the folder; none if there is no folder."""
+
 
 def folder_of(spec: str) -> Folder:
     """Returns the folder that a path or a URL of a store names.
@@ -82,6 +85,18 @@ class _Local:
         found = (self._path / inner).rglob("*")
         return sorted(p.relative_to(self._path).as_posix() for p in found if p.is_file())
 
+    def names(self) -> list[str]:
+        try:
+            return sorted(path.name for path in self._path.iterdir())
+        except FileNotFoundError:
+            return []
+        except NotADirectoryError as error:
+            msg = "is a file; expected the folder of a table, or a new folder"
+            raise ParseError(msg, source=self.name) from error
+        except OSError as error:
+            msg = f"cannot be read: {error.strerror or error}; check its permissions"
+            raise ParseError(msg, source=self.name) from error
+
 
 class _InStore:
     def __init__(self, url: str) -> None:
@@ -121,3 +136,14 @@ class _InStore:
             return [f"{inner}/{str(name)[len(start) :]}" for name in sorted(files.find(path))]
 
         return on_store(self._url(inner), listed)
+
+    def names(self) -> list[str]:
+        def listed(files: Any, path: str) -> list[str]:
+            start = path.rstrip("/") + "/"
+            try:
+                found = [str(name).rstrip("/") for name in files.ls(path, detail=False)]
+            except FileNotFoundError:
+                return []
+            return sorted(name[len(start) :] for name in found if name.startswith(start))
+
+        return on_store(self.name, listed)
