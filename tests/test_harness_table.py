@@ -13,6 +13,7 @@ from harness.cli.main import app
 from harness.errors import HarnessError, ParseError
 from harness.log.facts import RunFacts
 from harness.log.run import Read, Run, Series, Skipped, same_series
+from harness.storage.inputs import load
 from harness.storage.logs import expand, read_run, read_runs
 from harness.storage.table import collecting
 from harness.storage.table.found import logs_of
@@ -438,6 +439,64 @@ def test_a_table_in_a_store_reads_as_one_on_a_disk(here):
         assert collect("runs", to="memory://bucket/t") == []
     finally:
         fsspec.filesystem("memory").store.clear()
+
+
+def test_a_verdict_from_a_table_in_a_store_is_that_from_the_logs(here, run_command):
+    fsspec = pytest.importorskip("fsspec")
+    for n in range(6):
+        write_log(here / "runs" / f"seed_{n}.log", n)
+    collect("runs", to="memory://bucket/t")
+    table = "memory://bucket/t"
+    pairs = [
+        ("runs/seed_[0-4].log", "runs/seed_5.log"),
+        (f"{table}#seed_[0-4].log", f"{table}#seed_5.log"),
+        (f"{table}#seed_0.log,{table}#seed_[1-4].log", f"{table}#runs/seed_5.log"),
+    ]
+    try:
+        done = [run_command("compare", *pair, "--quiet") for pair in pairs]
+        assert done[0].status in {0, 1, 3}
+        assert [(each.status, each.out) for each in done[1:]] == [(done[0].status, done[0].out)] * 2
+        assert "byte for byte" in run_command("compare", table, "runs/seed_5.log", "-q").out
+        assert "no such object" in run_command("compare", f"{table}x", "runs/seed_5.log", "-q").err
+    finally:
+        fsspec.filesystem("memory").store.clear()
+
+
+def test_a_log_that_was_fetched_is_not_looked_for_as_a_table(here, monkeypatch):
+    """A name without the ending of a log may be a table's, which two further requests would ask."""
+    fsspec = pytest.importorskip("fsspec")
+    from harness.storage import logs
+    from harness.storage.table.names import table_of
+
+    write_log(here / "a.log", 1)
+    asked = []
+    monkeypatch.setattr(logs, "table_of", lambda name: asked.append(name) or table_of(name))
+    files = fsspec.filesystem("memory")
+    try:
+        files.pipe_file("/bucket/a", (here / "a.log").read_bytes())
+        ((_, runs),) = logs.read_all(["memory://bucket/a"])
+        assert len(runs) == 1
+        assert asked == []
+    finally:
+        files.store.clear()
+
+
+@pytest.mark.parametrize("to", ["table", "part#1.table"])
+def test_the_name_of_a_run_that_is_printed_names_it_again(here, to):
+    fsspec = pytest.importorskip("fsspec")
+    write_log(here / "a.log", 1)
+    files = fsspec.filesystem("memory")
+    try:
+        files.pipe_file("/bucket/runs/a.log", (here / "a.log").read_bytes())
+        collect("memory://bucket/runs/a.log", "a.log", to=to)
+    finally:
+        files.store.clear()
+    sources = [run.source for run in read_runs(to)]
+    assert sources == [f"{to}#a.log", f"{to}#memory://bucket/runs/a.log"]
+    for source in sources:
+        assert expand(source) == [source]
+        assert read_run(source).source == source
+        assert [run.source for run in load(source)] == [source]
 
 
 def test_standard_input_and_urls_that_differ_in_secrets_only_are_refused(here):
