@@ -4,6 +4,7 @@ import dataclasses
 import json
 import struct
 import sys
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -132,14 +133,14 @@ def run_command():
 def collect(*logs, to="table", stop_after=None):
     """Collects logs in this process, and returns the errors; `stop_after` logs it is stopped."""
     named = collecting.stamped(logs_of(logs), pattern=None)
-    begun = collecting.begin(to)
-    unread = collecting.to_read(begun, named)
-    reads = []
-    for read in collecting.read_into(begun, unread, pattern=None, workers=1):
-        reads.append(read)
-        if len(reads) == stop_after:
-            return [r.log.name for r in reads]
-    collecting.publish(begun)
+    with closing(collecting.begin(to)) as begun:
+        unread = collecting.to_read(begun, named)
+        reads = []
+        for read in collecting.read_into(begun, unread, pattern=None, workers=1):
+            reads.append(read)
+            if len(reads) == stop_after:
+                return [r.log.name for r in reads]
+        collecting.publish(begun)
     return [r.log.name for r in reads]
 
 
@@ -263,6 +264,15 @@ def test_a_table_of_which_no_log_can_be_read_is_an_error(here, run_command):
     done = run_command("collect", "a.log", "--to", "t")
     assert done.status == 2
     assert "no log could be read, so there is no table" in done.err
+    assert not (here / "t").exists()
+
+
+def test_the_errors_of_logs_are_listed_if_none_could_be_read(here):
+    (here / "a.log").write_text("nothing\n")
+    done = CliRunner().invoke(app, ["collect", "a.log", "gone.log", "--to", "t"])
+    assert "error: a.log: no training record" in done.stderr
+    assert "error: gone.log: no such file" in done.stderr
+    assert "error: 2 logs could not be read" in done.stderr
 
 
 @pytest.mark.parametrize("inner", ["records", "runs"])
@@ -306,11 +316,50 @@ def test_a_table_that_another_collect_replaced_is_left_alone(here):
     write_log(here / "a.log", 1)
     write_log(here / "b.log", 2)
     begun = collecting.begin("table")
+    begun.close()  # as on a file system without locks
     collect("a.log")
     list(collecting.read_into(begun, logs_of(["b.log"]), pattern=None, workers=1))
     with pytest.raises(HarnessError, match="another collect has replaced this table meanwhile"):
         collecting.publish(begun)
     assert [run.source for run in read_runs("table")] == ["table#a.log"]
+
+
+def test_a_collect_whose_parts_another_has_removed_says_so(here, monkeypatch):
+    monkeypatch.setattr(collecting, "MOST_RUNS", 1)
+    write_log(here / "a.log", 1)
+    write_log(here / "b.log", 2)
+    begun = collecting.begin("table")
+    begun.close()  # as in a store
+    list(collecting.read_into(begun, logs_of(["b.log"]), pattern=None, workers=1))
+    (here / "table" / "collecting.json").unlink()
+    collect("a.log")
+    with pytest.raises(HarnessError, match="another collect has replaced this table meanwhile"):
+        collecting.publish(begun)
+    assert [run.source for run in read_runs("table")] == ["table#a.log"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no locks on folders")
+def test_a_second_collect_into_a_table_ends_at_once(here, run_command):
+    write_log(here / "a.log", 1)
+    collect("a.log")
+    with closing(collecting.begin("table")):
+        done = run_command("collect", "a.log", "--to", "table")
+        assert done.status == 2
+        assert "table: another collect is writing this table; wait until it has ended" in done.err
+        assert len(read_runs("table")) == 1
+    assert run_command("collect", "a.log", "--to", "table").status == 0
+    assert sorted(path.name for path in (here / "table").iterdir()) == [
+        "collected.json",
+        "records",
+        "runs",
+    ]
+
+
+def test_a_row_of_a_newer_harness_says_so(here):
+    row = row_of(full_run(), log="a.log", stamp="")
+    about = json.dumps({**json.loads(row.about), "colour": "red"})
+    with pytest.raises(ValueError, match="has 'colour', which a newer harness wrote"):
+        run_of(dataclasses.replace(row, about=about), source="t#a.log")
 
 
 def test_a_reader_of_a_table_that_is_replaced_reads_the_new_one(here, monkeypatch):

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ParseError
 from harness.log.run import place_text
 from harness.storage.store_listing import Found
 from harness.storage.table.batches import Read, read_logs
@@ -66,6 +66,10 @@ class Collect:
             self.parts.append(write_part(self.folder, self.waiting))
             self.waiting, self.records = [], 0
 
+    def close(self) -> None:
+        """Lets other collects write the table."""
+        self.folder.leave()
+
     def list_parts(self) -> None:
         """Lists the parts so far, from which a later collect goes on."""
         listed = Manifest(parts=tuple(dict.fromkeys(self.parts)), base=self.base)
@@ -73,14 +77,24 @@ class Collect:
 
 
 def begin(to: str) -> Collect:
-    """Returns a collect into a folder, with what an earlier one collected there.
+    """Returns a collect into a folder, with what an earlier one collected there. Close it.
 
     Raises:
-        ParseError: polars is not installed, the folder cannot be read, it holds other files and
-            no table, or its table is damaged.
+        ParseError: polars is not installed, another collect is writing there, the folder cannot be
+            read, it holds other files and no table, or its table is damaged.
+        HarnessError: the folder cannot be made.
     """
     polars(to)
     folder = folder_of(to)
+    folder.claim()
+    try:
+        return _begun(folder)
+    except BaseException:
+        folder.leave()
+        raise
+
+
+def _begun(folder: Folder) -> Collect:
     table = read_manifest(folder) or Manifest()
     begun = read_manifest(folder, COLLECTING)
     if not table.seal and begun is None:
@@ -114,7 +128,8 @@ def read_into(
                 collect.list_parts()
             yield read
     collect.write()
-    collect.list_parts()
+    if collect.parts:
+        collect.list_parts()
 
 
 def publish(collect: Collect) -> Manifest:
@@ -124,17 +139,31 @@ def publish(collect: Collect) -> Manifest:
         HarnessError: another collect has replaced the table meanwhile, or nothing was collected.
     """
     folder = collect.folder
-    parts = _without_replaced(collect)
-    now = read_manifest(folder)
-    if (now.seal if now is not None else "") != collect.base:
-        msg = "another collect has replaced this table meanwhile; run this one again"
-        raise HarnessError(msg, source=folder.name)
+    try:
+        parts = _without_replaced(collect)
+    except ParseError:  # the other collect has removed our parts
+        _not_replaced(collect)
+        raise
+    now = _not_replaced(collect)
     if not parts:
         msg = "no log could be read, so there is no table"
         raise HarnessError(msg, source=folder.name)
     if now is None or parts != now.parts:
         now = write_manifest(folder, Manifest(parts=parts, base=""), COLLECTED)
     _clean(folder, now)
+    return now
+
+
+def _not_replaced(collect: Collect) -> Manifest | None:
+    """Returns the table as it is now, None if there is none.
+
+    Raises:
+        HarnessError: another collect has replaced the table since this one began.
+    """
+    now = read_manifest(collect.folder)
+    if (now.seal if now is not None else "") != collect.base:
+        msg = "another collect has replaced this table meanwhile; run this one again"
+        raise HarnessError(msg, source=collect.folder.name)
     return now
 
 
