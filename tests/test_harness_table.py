@@ -4,6 +4,7 @@ import dataclasses
 import json
 import struct
 import sys
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from harness.cli.main import app
 from harness.errors import HarnessError, ParseError
 from harness.log.facts import RunFacts
 from harness.log.run import Read, Run, Series, Skipped, same_series
+from harness.storage.inputs import load
 from harness.storage.logs import expand, read_run, read_runs
 from harness.storage.table import collecting
 from harness.storage.table.found import logs_of
@@ -131,14 +133,14 @@ def run_command():
 def collect(*logs, to="table", stop_after=None):
     """Collects logs in this process, and returns the errors; `stop_after` logs it is stopped."""
     named = collecting.stamped(logs_of(logs), pattern=None)
-    begun = collecting.begin(to)
-    unread = collecting.to_read(begun, named)
-    reads = []
-    for read in collecting.read_into(begun, unread, pattern=None, workers=1):
-        reads.append(read)
-        if len(reads) == stop_after:
-            return [r.log.name for r in reads]
-    collecting.publish(begun)
+    with closing(collecting.begin(to)) as begun:
+        unread = collecting.to_read(begun, named)
+        reads = []
+        for read in collecting.read_into(begun, unread, pattern=None, workers=1):
+            reads.append(read)
+            if len(reads) == stop_after:
+                return [r.log.name for r in reads]
+        collecting.publish(begun)
     return [r.log.name for r in reads]
 
 
@@ -262,6 +264,15 @@ def test_a_table_of_which_no_log_can_be_read_is_an_error(here, run_command):
     done = run_command("collect", "a.log", "--to", "t")
     assert done.status == 2
     assert "no log could be read, so there is no table" in done.err
+    assert not (here / "t").exists()
+
+
+def test_the_errors_of_logs_are_listed_if_none_could_be_read(here):
+    (here / "a.log").write_text("nothing\n")
+    done = CliRunner().invoke(app, ["collect", "a.log", "gone.log", "--to", "t"])
+    assert "error: a.log: no training record" in done.stderr
+    assert "error: gone.log: no such file" in done.stderr
+    assert "error: 2 logs could not be read" in done.stderr
 
 
 @pytest.mark.parametrize("inner", ["records", "runs"])
@@ -305,11 +316,50 @@ def test_a_table_that_another_collect_replaced_is_left_alone(here):
     write_log(here / "a.log", 1)
     write_log(here / "b.log", 2)
     begun = collecting.begin("table")
+    begun.close()  # as on a file system without locks
     collect("a.log")
     list(collecting.read_into(begun, logs_of(["b.log"]), pattern=None, workers=1))
     with pytest.raises(HarnessError, match="another collect has replaced this table meanwhile"):
         collecting.publish(begun)
     assert [run.source for run in read_runs("table")] == ["table#a.log"]
+
+
+def test_a_collect_whose_parts_another_has_removed_says_so(here, monkeypatch):
+    monkeypatch.setattr(collecting, "MOST_RUNS", 1)
+    write_log(here / "a.log", 1)
+    write_log(here / "b.log", 2)
+    begun = collecting.begin("table")
+    begun.close()  # as in a store
+    list(collecting.read_into(begun, logs_of(["b.log"]), pattern=None, workers=1))
+    (here / "table" / "collecting.json").unlink()
+    collect("a.log")
+    with pytest.raises(HarnessError, match="another collect has replaced this table meanwhile"):
+        collecting.publish(begun)
+    assert [run.source for run in read_runs("table")] == ["table#a.log"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no locks on folders")
+def test_a_second_collect_into_a_table_ends_at_once(here, run_command):
+    write_log(here / "a.log", 1)
+    collect("a.log")
+    with closing(collecting.begin("table")):
+        done = run_command("collect", "a.log", "--to", "table")
+        assert done.status == 2
+        assert "table: another collect is writing this table; wait until it has ended" in done.err
+        assert len(read_runs("table")) == 1
+    assert run_command("collect", "a.log", "--to", "table").status == 0
+    assert sorted(path.name for path in (here / "table").iterdir()) == [
+        "collected.json",
+        "records",
+        "runs",
+    ]
+
+
+def test_a_row_of_a_newer_harness_says_so(here):
+    row = row_of(full_run(), log="a.log", stamp="")
+    about = json.dumps({**json.loads(row.about), "colour": "red"})
+    with pytest.raises(ValueError, match="has 'colour', which a newer harness wrote"):
+        run_of(dataclasses.replace(row, about=about), source="t#a.log")
 
 
 def test_a_reader_of_a_table_that_is_replaced_reads_the_new_one(here, monkeypatch):
@@ -327,6 +377,46 @@ def test_a_reader_of_a_table_that_is_replaced_reads_the_new_one(here, monkeypatc
     reading.kept_part.cache_clear()
     reading._index.cache_clear()
     assert len(read_runs("table")) == 2
+
+
+@pytest.mark.parametrize("to", ["exp", "memory://bucket/exp"])
+def test_a_folder_with_other_files_is_refused_and_keeps_them(here, to):
+    fsspec = pytest.importorskip("fsspec")
+    write_log(here / "a.log", 1)
+    others = ["exp/runs/seed_0.parquet", "exp/notes.txt"]
+    files = fsspec.filesystem("memory" if "://" in to else "file")
+    root = "/bucket" if "://" in to else str(here)
+    try:
+        for name in others:
+            files.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
+            files.pipe_file(f"{root}/{name}", b"mine")
+            with pytest.raises(ParseError, match=r"holds .*, and no table; expected the folder"):
+                collecting.begin(to)
+            assert files.cat_file(f"{root}/{name}") == b"mine"
+            files.rm_file(f"{root}/{name}")
+    finally:
+        fsspec.filesystem("memory").store.clear()
+
+
+def test_a_collect_removes_its_own_parts_only(here):
+    write_log(here / "a.log", 1)
+    collect("a.log")
+    own = next((here / "table" / "runs").rglob("*.parquet"))
+    left = own.with_name(f".runs.parquet.{'0' * 16}")  # of a collect that was killed
+    mine = here / "table" / "runs" / "mine.parquet"
+    left.write_bytes(b"half")
+    mine.write_bytes(b"mine")
+    write_log(here / "b.log", 2)
+    collect("b.log")
+    assert mine.read_bytes() == b"mine"
+    assert not left.exists()
+    assert len(read_runs("table")) == 2
+
+
+def test_a_table_is_not_written_into_a_file(here):
+    write_log(here / "a.log", 1)
+    with pytest.raises(ParseError, match=r"a\.log: is a file; expected the folder of a table"):
+        collecting.begin("a.log")
 
 
 def test_many_small_collects_are_joined(here):
@@ -398,6 +488,64 @@ def test_a_table_in_a_store_reads_as_one_on_a_disk(here):
         assert collect("runs", to="memory://bucket/t") == []
     finally:
         fsspec.filesystem("memory").store.clear()
+
+
+def test_a_verdict_from_a_table_in_a_store_is_that_from_the_logs(here, run_command):
+    fsspec = pytest.importorskip("fsspec")
+    for n in range(6):
+        write_log(here / "runs" / f"seed_{n}.log", n)
+    collect("runs", to="memory://bucket/t")
+    table = "memory://bucket/t"
+    pairs = [
+        ("runs/seed_[0-4].log", "runs/seed_5.log"),
+        (f"{table}#seed_[0-4].log", f"{table}#seed_5.log"),
+        (f"{table}#seed_0.log,{table}#seed_[1-4].log", f"{table}#runs/seed_5.log"),
+    ]
+    try:
+        done = [run_command("compare", *pair, "--quiet") for pair in pairs]
+        assert done[0].status in {0, 1, 3}
+        assert [(each.status, each.out) for each in done[1:]] == [(done[0].status, done[0].out)] * 2
+        assert "byte for byte" in run_command("compare", table, "runs/seed_5.log", "-q").out
+        assert "no such object" in run_command("compare", f"{table}x", "runs/seed_5.log", "-q").err
+    finally:
+        fsspec.filesystem("memory").store.clear()
+
+
+def test_a_log_that_was_fetched_is_not_looked_for_as_a_table(here, monkeypatch):
+    """A name without the ending of a log may be a table's, which two further requests would ask."""
+    fsspec = pytest.importorskip("fsspec")
+    from harness.storage import logs
+    from harness.storage.table.names import table_of
+
+    write_log(here / "a.log", 1)
+    asked = []
+    monkeypatch.setattr(logs, "table_of", lambda name: asked.append(name) or table_of(name))
+    files = fsspec.filesystem("memory")
+    try:
+        files.pipe_file("/bucket/a", (here / "a.log").read_bytes())
+        ((_, runs),) = logs.read_all(["memory://bucket/a"])
+        assert len(runs) == 1
+        assert asked == []
+    finally:
+        files.store.clear()
+
+
+@pytest.mark.parametrize("to", ["table", "part#1.table"])
+def test_the_name_of_a_run_that_is_printed_names_it_again(here, to):
+    fsspec = pytest.importorskip("fsspec")
+    write_log(here / "a.log", 1)
+    files = fsspec.filesystem("memory")
+    try:
+        files.pipe_file("/bucket/runs/a.log", (here / "a.log").read_bytes())
+        collect("memory://bucket/runs/a.log", "a.log", to=to)
+    finally:
+        files.store.clear()
+    sources = [run.source for run in read_runs(to)]
+    assert sources == [f"{to}#a.log", f"{to}#memory://bucket/runs/a.log"]
+    for source in sources:
+        assert expand(source) == [source]
+        assert read_run(source).source == source
+        assert [run.source for run in load(source)] == [source]
 
 
 def test_standard_input_and_urls_that_differ_in_secrets_only_are_refused(here):

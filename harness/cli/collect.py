@@ -47,27 +47,37 @@ def collect(
 
     Example: harness collect 's3://bucket/runs/**/*.log' --to runs.table
     """
+    from contextlib import closing
+
     from harness.log.wording import counted
     from harness.storage.table import collecting
     from harness.storage.table.found import logs_of
     from harness.system.workers import cores
 
     named = collecting.stamped(logs_of(logs), pattern=pattern)
-    begun = collecting.begin(to)
-    unread = collecting.to_read(begun, named)
-    errors = _read(begun, unread, pattern=pattern, workers=workers or cores())
-    table = collecting.publish(begun)
+    with closing(collecting.begin(to)) as begun:
+        unread = collecting.to_read(begun, named)
+        errors = _read(begun, unread, pattern=pattern, workers=workers or cores())
+        _list(errors)
+        table = collecting.publish(begun)
     typer.echo(
         f"{to}: {counted(table.runs, 'run')} in {counted(len(table.parts), 'part')}; "
         f"{len(unread) - len(errors)} of {counted(len(named), 'log')} read, "
         f"{len(named) - len(unread)} unchanged"
     )
+    if errors:
+        raise typer.Exit(verdicts.row("error").exit_status)
+
+
+def _list(errors: Sequence[str]) -> None:
+    """Prints the errors, before that of a table for which no log could be read."""
+    from harness.log.wording import counted
+
     for error in errors[:SHOWN]:
         typer.echo(f"error: {error}", err=True)
     if errors:
         more = f", of which {SHOWN} are listed" if len(errors) > SHOWN else ""
         typer.echo(f"error: {counted(len(errors), 'log')} could not be read{more}", err=True)
-        raise typer.Exit(verdicts.row("error").exit_status)
 
 
 def _read(

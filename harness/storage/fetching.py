@@ -57,6 +57,11 @@ def supplied(logs: Mapping[str, Fetched]) -> Iterator[None]:
         _supplied.reset(token)
 
 
+def is_supplied(url: str) -> bool:
+    """Returns whether a log was fetched already, so that `fetch` asks nobody."""
+    return url in _supplied.get({})
+
+
 def fetch(url: str) -> Fetched | None:
     """Returns a log as a whole; None if it is larger than `SMALL`.
 

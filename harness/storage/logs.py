@@ -15,12 +15,19 @@ from harness.errors import HarnessError, ParseError, PolicyError
 from harness.log.run import Run, place_text
 from harness.parse import parse_logs
 from harness.storage.bounded import Stream, full
-from harness.storage.fetching import fetch, fetched_ahead, is_remote, supplied
+from harness.storage.fetching import (
+    Fetched,
+    fetch,
+    fetched_ahead,
+    is_remote,
+    is_supplied,
+    supplied,
+)
 from harness.storage.hparams import with_settings
 from harness.storage.listing import expand, unreadable
 from harness.storage.local import open_path
 from harness.storage.places import Place, place_of
-from harness.storage.table.names import table_of
+from harness.storage.table.names import MARK, table_of
 from harness.storage.unpack import unpacked
 from harness.system.plugins import installed_formats
 from harness.trackers.event_files import event_files, read_events
@@ -81,14 +88,21 @@ def read_each(
         PolicyError: the pattern is invalid.
     """
     ahead, again = tee(paths)
-    with closing(fetched_ahead(path for path in again if is_remote(path))) as fetched:
+    with closing(fetched_ahead(path for path in again if _is_object(path))) as fetched:
         for path in ahead:
-            ready = next(fetched)[1] if is_remote(path) else None
-            if isinstance(ready, HarnessError):
+            ready = next(fetched)[1] if _is_object(path) else None
+            if isinstance(ready, HarnessError) and table_of(path) is None:
                 yield path, ready
                 continue
-            with supplied({path: ready}) if ready is not None else nullcontext():
+            with supplied({path: ready}) if isinstance(ready, Fetched) else nullcontext():
                 yield path, _or_error(path, pattern)
+
+
+def _is_object(path: str) -> bool:
+    """Returns whether a name may be that of an object or of a page, and not of a table's runs."""
+    if not is_remote(path):
+        return False
+    return MARK not in path or place_of(path).kind == "http"
 
 
 def _or_error(path: str, pattern: str | None) -> tuple[Run, ...] | HarnessError:
@@ -138,7 +152,8 @@ def read_runs(path: str | Path, *, pattern: str | None = None) -> tuple[Run, ...
     try:
         if place.kind == "tracker":
             return read_tracker(source)
-        table = table_of(source)
+        # a log that was fetched is no table, and asking the store would take two requests
+        table = None if is_supplied(source) else table_of(source)
         if table is not None:
             from harness.storage.table.reading import read_table  # noqa: PLC0415
 

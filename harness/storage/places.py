@@ -65,7 +65,8 @@ def place_of(spec: str, *, folder: Path | None = None) -> Place:
         return Place(kind="stdin", name=spec)
     if is_tracker(spec, folder=folder):
         return Place(kind="tracker", name=spec)
-    if "://" not in spec:
+    # `runs.table#s3://bucket/a.log` is a run of a table on this machine
+    if "://" not in spec.partition("#")[0]:
         return Place(kind="file", name=spec)
     url = _SCHEME.fullmatch(spec)
     scheme = url["scheme"].lower() if url is not None else ""
@@ -121,7 +122,7 @@ def is_log_name(name: str) -> bool:
 
 def is_url(spec: str) -> bool:
     """Returns whether a text is a URL of any protocol, or the name of a tracker's run."""
-    return "://" in spec or is_tracker(spec)
+    return "://" in spec.partition("#")[0] or is_tracker(spec)
 
 
 def is_tracker(spec: str, *, folder: Path | None = None) -> bool:

@@ -45,6 +45,25 @@ def take(path: Path) -> FileLock | None:
     return _locked(path, _FLAGS, exclusive=True)
 
 
+def take_folder(path: Path) -> FileLock | None:
+    """Returns a lock on a folder, without a file in it; None if another holder has it.
+
+    Where the system or the file system has no locks on folders, the lock holds nothing.
+
+    Raises:
+        OSError: the folder cannot be opened.
+    """
+    if fcntl is None:
+        return FileLock(-1)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        return None if error.errno in _BUSY - {errno.EACCES} else FileLock(-1)
+    return FileLock(descriptor)
+
+
 def is_held(path: Path) -> bool:
     """Returns whether a file is locked at present; False if there is no such file.
 

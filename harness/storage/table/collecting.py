@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ParseError
 from harness.log.run import place_text
 from harness.storage.store_listing import Found
 from harness.storage.table.batches import Read, read_logs
@@ -19,9 +19,12 @@ from harness.storage.table.folder import Folder, folder_of
 from harness.storage.table.manifest import (
     COLLECTED,
     COLLECTING,
+    INNER,
     Manifest,
     Part,
+    is_ours,
     read_manifest,
+    refuse_others,
     write_manifest,
 )
 from harness.storage.table.parts import (
@@ -63,6 +66,10 @@ class Collect:
             self.parts.append(write_part(self.folder, self.waiting))
             self.waiting, self.records = [], 0
 
+    def close(self) -> None:
+        """Lets other collects write the table."""
+        self.folder.leave()
+
     def list_parts(self) -> None:
         """Lists the parts so far, from which a later collect goes on."""
         listed = Manifest(parts=tuple(dict.fromkeys(self.parts)), base=self.base)
@@ -70,15 +77,28 @@ class Collect:
 
 
 def begin(to: str) -> Collect:
-    """Returns a collect into a folder, with what an earlier one collected there.
+    """Returns a collect into a folder, with what an earlier one collected there. Close it.
 
     Raises:
-        ParseError: polars is not installed, the folder cannot be read, or its table is damaged.
+        ParseError: polars is not installed, another collect is writing there, the folder cannot be
+            read, it holds other files and no table, or its table is damaged.
+        HarnessError: the folder cannot be made.
     """
     polars(to)
     folder = folder_of(to)
+    folder.claim()
+    try:
+        return _begun(folder)
+    except BaseException:
+        folder.leave()
+        raise
+
+
+def _begun(folder: Folder) -> Collect:
     table = read_manifest(folder) or Manifest()
     begun = read_manifest(folder, COLLECTING)
+    if not table.seal and begun is None:
+        refuse_others(folder)
     parts = list(begun.parts if begun is not None and begun.base == table.seal else table.parts)
     stamps = {log: stamp for part in parts for log, _, stamp in names_of(folder, part)}
     return Collect(folder=folder, base=table.seal, parts=parts, stamps=stamps)
@@ -108,7 +128,8 @@ def read_into(
                 collect.list_parts()
             yield read
     collect.write()
-    collect.list_parts()
+    if collect.parts:
+        collect.list_parts()
 
 
 def publish(collect: Collect) -> Manifest:
@@ -118,17 +139,31 @@ def publish(collect: Collect) -> Manifest:
         HarnessError: another collect has replaced the table meanwhile, or nothing was collected.
     """
     folder = collect.folder
-    parts = _without_replaced(collect)
-    now = read_manifest(folder)
-    if (now.seal if now is not None else "") != collect.base:
-        msg = "another collect has replaced this table meanwhile; run this one again"
-        raise HarnessError(msg, source=folder.name)
+    try:
+        parts = _without_replaced(collect)
+    except ParseError:  # the other collect has removed our parts
+        _not_replaced(collect)
+        raise
+    now = _not_replaced(collect)
     if not parts:
         msg = "no log could be read, so there is no table"
         raise HarnessError(msg, source=folder.name)
     if now is None or parts != now.parts:
         now = write_manifest(folder, Manifest(parts=parts, base=""), COLLECTED)
     _clean(folder, now)
+    return now
+
+
+def _not_replaced(collect: Collect) -> Manifest | None:
+    """Returns the table as it is now, None if there is none.
+
+    Raises:
+        HarnessError: another collect has replaced the table since this one began.
+    """
+    now = read_manifest(collect.folder)
+    if (now.seal if now is not None else "") != collect.base:
+        msg = "another collect has replaced this table meanwhile; run this one again"
+        raise HarnessError(msg, source=collect.folder.name)
     return now
 
 
@@ -163,10 +198,13 @@ def _rows(folder: Folder, part: Part, logs: set[str]) -> Iterator[Row]:
 
 
 def _clean(folder: Folder, table: Manifest) -> None:
-    """Removes the files of parts that the table does not list, and the list of the collect."""
+    """Removes the files of parts that the table does not list, and the list of the collect.
+
+    Files of other names are somebody else's, and stay.
+    """
     listed = {file for part in table.parts for file in (part.runs_file, part.records_file)}
-    for inner in ("runs", "records"):
+    for inner in INNER:
         for file in folder.files(inner):
-            if file not in listed and file.endswith(".parquet"):
+            if file not in listed and is_ours(file):
                 folder.remove(file)
     folder.remove(COLLECTING)

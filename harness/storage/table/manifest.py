@@ -21,8 +21,13 @@ FORMAT = "ccnet-port-harness table"
 VERSION = 1
 AGAIN = "Collect the logs again, into another folder."
 
+INNER = ("runs", "records")
+"""The folders of a table in which its parts are."""
+
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[0-9a-f]{16}")
+# also a hidden file beside it, which a killed collect was writing
+_FILE = re.compile(r"(runs|records)/part=[0-9a-f]{16}/(\1\.parquet|\.\1\.parquet\.[0-9a-f]{16})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,36 @@ class Manifest:
     def runs(self) -> int:
         """The number of runs."""
         return sum(part.runs for part in self.parts)
+
+
+def is_ours(file: str) -> bool:
+    """Returns whether a file in the folder of a table has a name that `harness collect` gives.
+
+    >>> is_ours("runs/part=0123456789abcdef/runs.parquet"), is_ours("runs/seed_0.parquet")
+    (True, False)
+    """
+    return _FILE.fullmatch(file) is not None
+
+
+def refuse_others(folder: Folder) -> None:
+    """Refuses a folder without a table that holds other files, such as the logs.
+
+    It would no longer give its logs, because its name would be that of a table. What a collect
+    left that was killed before its first list is no other file.
+
+    Raises:
+        ParseError: the folder holds another file, or cannot be read.
+    """
+    names = [name for name in folder.names() if not name.startswith(".")]
+    other = next((name for name in names if name not in INNER), "")
+    below = (file for inner in INNER if inner in names for file in folder.files(inner))
+    other = other or next((file for file in below if not is_ours(file)), "")
+    if other:
+        msg = (
+            f"holds {other}, and no table; expected the folder of a table, or a new folder. "
+            "Name another folder with --to."
+        )
+        raise ParseError(msg, source=folder.name)
 
 
 def read_manifest(folder: Folder, file: str = COLLECTED) -> Manifest | None:

@@ -21,8 +21,8 @@ def table_of(name: str) -> tuple[str, str] | None:
     place = place_of(name)
     if place.kind not in {"file", "store"}:
         return None
-    folder, mark, selection = place.name.partition(MARK)
     if place.kind == "store":
+        folder, mark, selection = place.name.partition(MARK)
         if mark:
             return folder.rstrip("/"), selection
         last = folder.rstrip("/").rpartition("/")[2]
@@ -34,7 +34,17 @@ def table_of(name: str) -> tuple[str, str] | None:
             return (place.name.rstrip("/"), "") if _is_local(path) else None
     except OSError:  # a name that is too long
         return None
-    return (folder.rstrip("/"), selection) if mark and folder and _is_local(Path(folder)) else None
+    return _local_table(place.name)
+
+
+def _local_table(name: str) -> tuple[str, str] | None:
+    """Returns the first folder with a table that a mark follows, and what follows the mark."""
+    parts = name.split(MARK)
+    for end in range(1, len(parts)):
+        folder = MARK.join(parts[:end])
+        if folder and _is_local(Path(folder)):
+            return folder.rstrip("/"), MARK.join(parts[end:])
+    return None
 
 
 def _is_local(path: Path) -> bool:

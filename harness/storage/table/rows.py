@@ -92,6 +92,10 @@ def run_of(row: Row, *, source: str) -> Run:
         msg = f"{row.run} has {len(row.steps)} records, and its series have {begun}"
         raise ValueError(msg)
     about = json.loads(row.about)
+    unknown = set(about) - {field.name for field in fields(Run)} - {"lines_of_facts"}
+    if unknown:
+        msg = f"it has {min(unknown)!r:.40}, which a newer harness wrote. Update the harness."
+        raise ValueError(msg)
     facts = RunFacts(values_by_name=json.loads(row.facts), lines=about.pop("lines_of_facts"))
     return Run(
         source=source,
