@@ -526,6 +526,9 @@ def threads():
 
 def processes():
     return ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+
+def forked():
+    return ProcessPoolExecutor(2, mp_context=get_context("fork"))
 """
 
 
@@ -539,7 +542,7 @@ def test_an_executor_trains_the_same_runs(tmp_path, call, monkeypatch, kind):
     assert "3 of 3 runs were finished before" in call()[2]
 
 
-@pytest.mark.parametrize("kind", ["threads", "processes"])
+@pytest.mark.parametrize("kind", ["threads", "processes", "forked"])
 def test_the_runs_of_an_executor_end_with_the_driver(tmp_path, call, kind):
     (tmp_path / "sweep_executors.py").write_text(EXECUTORS)
     script = "import os\nopen('pids', 'a').write(f'{os.getpid()}\\n')\n" + SCRIPT
@@ -551,6 +554,7 @@ def test_the_runs_of_an_executor_end_with_the_driver(tmp_path, call, kind):
     os.kill(driver.pid, signal.SIGKILL)
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     wait_until(lambda: not any(map(alive, pids)), 10)
+    Driver(Store(tmp_path / "runs")).close()  # the folder is free for the next sweep
     with contextlib.suppress(ProcessLookupError):  # the workers of a killed pool never end
         os.killpg(driver.pid, signal.SIGKILL)
     driver.communicate()
