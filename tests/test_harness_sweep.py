@@ -408,6 +408,32 @@ with open("pids", "a") as file:
     assert len(pids) == 4  # no further run was started
 
 
+@pytest.mark.parametrize("status", [0, 1])
+def test_what_a_command_leaves_running_ends_before_the_device_is_given_on(tmp_path, call, status):
+    script = f"""
+import os, signal, subprocess, sys
+with open("pids", "a") as file:
+    for pid in open("pids").read().split() if os.path.exists("pids") else ():
+        if os.path.exists(f"/proc/{{pid}}"):
+            open("shared", "w").close()
+    for apart in (False, True):
+        sleep = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+        left = subprocess.Popen([sys.executable, "-c", sleep], start_new_session=apart)
+        file.write(f"{{left.pid}} ")
+{SCRIPT}
+sys.exit({status})
+"""
+    write(tmp_path, seeds="[1, 2]", script=script, words="{device}", more='devices = ["d0"]\n')
+    (tmp_path / "sweep.toml").write_text("grace_s = 0.2\n" + (tmp_path / "sweep.toml").read_text())
+    code, _, error = call()
+    assert (code, error.count("its command left 2 processes running; they were ended")) == (
+        2 * status,
+        2,
+    )
+    assert not (tmp_path / "shared").exists()
+    assert not any(map(alive, map(int, (tmp_path / "pids").read_text().split())))
+
+
 def test_a_killed_driver_loses_nothing_and_trains_nothing_twice(tmp_path, call):
     """20 kills at random moments. Only a run in training may begin again."""
     write(
