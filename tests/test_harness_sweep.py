@@ -408,6 +408,32 @@ with open("pids", "a") as file:
     assert len(pids) == 4  # no further run was started
 
 
+@pytest.mark.parametrize("status", [0, 1])
+def test_what_a_command_leaves_running_ends_before_the_device_is_given_on(tmp_path, call, status):
+    script = f"""
+import os, signal, subprocess, sys
+with open("pids", "a") as file:
+    for pid in open("pids").read().split() if os.path.exists("pids") else ():
+        if os.path.exists(f"/proc/{{pid}}"):
+            open("shared", "w").close()
+    for apart in (False, True):
+        sleep = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+        left = subprocess.Popen([sys.executable, "-c", sleep], start_new_session=apart)
+        file.write(f"{{left.pid}} ")
+{SCRIPT}
+sys.exit({status})
+"""
+    write(tmp_path, seeds="[1, 2]", script=script, words="{device}", more='devices = ["d0"]\n')
+    (tmp_path / "sweep.toml").write_text("grace_s = 0.2\n" + (tmp_path / "sweep.toml").read_text())
+    code, _, error = call()
+    assert (code, error.count("its command left 2 processes running; they were ended")) == (
+        2 * status,
+        2,
+    )
+    assert not (tmp_path / "shared").exists()
+    assert not any(map(alive, map(int, (tmp_path / "pids").read_text().split())))
+
+
 def test_a_killed_driver_loses_nothing_and_trains_nothing_twice(tmp_path, call):
     """20 kills at random moments. Only a run in training may begin again."""
     write(
@@ -526,6 +552,9 @@ def threads():
 
 def processes():
     return ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+
+def forked():
+    return ProcessPoolExecutor(2, mp_context=get_context("fork"))
 """
 
 
@@ -539,7 +568,7 @@ def test_an_executor_trains_the_same_runs(tmp_path, call, monkeypatch, kind):
     assert "3 of 3 runs were finished before" in call()[2]
 
 
-@pytest.mark.parametrize("kind", ["threads", "processes"])
+@pytest.mark.parametrize("kind", ["threads", "processes", "forked"])
 def test_the_runs_of_an_executor_end_with_the_driver(tmp_path, call, kind):
     (tmp_path / "sweep_executors.py").write_text(EXECUTORS)
     script = "import os\nopen('pids', 'a').write(f'{os.getpid()}\\n')\n" + SCRIPT
@@ -551,6 +580,7 @@ def test_the_runs_of_an_executor_end_with_the_driver(tmp_path, call, kind):
     os.kill(driver.pid, signal.SIGKILL)
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     wait_until(lambda: not any(map(alive, pids)), 10)
+    Driver(Store(tmp_path / "runs")).close()  # the folder is free for the next sweep
     with contextlib.suppress(ProcessLookupError):  # the workers of a killed pool never end
         os.killpg(driver.pid, signal.SIGKILL)
     driver.communicate()

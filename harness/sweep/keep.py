@@ -57,12 +57,16 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a run ended: its exit status, or None with the `problem`; and its seconds."""
+    """How a run ended: its exit status, or None with the `problem`; and its seconds.
+
+    `left` is the number of processes that its command left running, and that were ended.
+    """
 
     name: str
     status: int | None
     seconds: float
     problem: str = ""
+    left: int = 0
 
 
 def keep(order: Order, *, asked: Callable[[], bool] = lambda: False) -> Ended:

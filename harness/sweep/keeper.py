@@ -1,6 +1,7 @@
 """A keeper process, which gets an order as JSON on standard input.
 
-It prints how the run ended as JSON. A request to end (SIGTERM) ends the run, and so does the end of
+It prints how the run ended as JSON, after all processes of the run have ended: another run may take
+the device then. A request to end (SIGTERM) ends the run, and so does the end of
 standard input; a second request ends it at once.
 """
 
@@ -11,10 +12,11 @@ import os
 import select
 import signal
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import FrameType
 
 from harness.sweep.keep import Order, keep
+from harness.system.trees import adopt_orphans, end_left
 
 
 class _Twice(BaseException):
@@ -33,10 +35,14 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides
+    adopt_orphans()
     order = Order(**json.loads(sys.stdin.buffer.readline()))
     try:
         ended = keep(order, asked=lambda: asked or _parent_has_gone())
+        ended = replace(ended, left=end_left(grace_s=order.grace_s))
     except _Twice:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        end_left(grace_s=0.0)
         return
     json.dump(asdict(ended), sys.stdout)
 

@@ -145,6 +145,8 @@ def _trained(
 def _judge(ended: Ended, store: Store, job: Job, watch: _Watch) -> None:
     """Decides whether a run that has ended is finished."""
     run = watch.runs[ended.name]
+    if ended.left:
+        watch.left(run, ended.left)
     reason = ended.problem
     if not reason and ended.status is None:
         reason = "it had to end"
@@ -175,6 +177,11 @@ class _Watch:
     def began(self, run: Planned) -> None:
         """Notes the start of a run."""
         self._since[run.name] = time.monotonic()
+
+    def left(self, run: Planned, count: int) -> None:
+        """Says that the command of a run left processes running, which were ended."""
+        processes = counted(count, "process", "processes")
+        self._say(f"{run.name}: its command left {processes} running; they were ended")
 
     def ended(self, run: Planned, seconds: float, reason: str) -> None:
         """Notes the end of a run, which is finished if there is no `reason`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from weakref import WeakSet
 
 from harness.errors import HarnessError
 
@@ -20,20 +21,40 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_
 class FileLock:
     """A lock on a file that this process holds; `descriptor` is that of the open file.
 
-    A child that inherits the descriptor keeps the lock until it ends too, unless `release` was
-    called before.
+    A command that is given the descriptor keeps the lock until it ends too, unless `release` was
+    called before. A forked process does not: the workers of an executor outlive a driver that is
+    killed, and its lock must not outlive it with them.
     """
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        _OPEN.add(self)
 
     def release(self) -> None:
         """Gives the lock back, also for children that inherited it."""
         if self.descriptor < 0:
             return
         fcntl.flock(self.descriptor, fcntl.LOCK_UN)
-        os.close(self.descriptor)
+        self.leave()
+
+    def leave(self) -> None:
+        """Closes the file in this process; other processes that have it open keep the lock."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
         self.descriptor = -1
+
+
+_OPEN: WeakSet[FileLock] = WeakSet()
+"""The locks of this process."""
+
+
+def _leave_all() -> None:
+    for lock in list(_OPEN):
+        lock.leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all)
 
 
 def take(path: Path) -> FileLock | None:

@@ -1,15 +1,21 @@
-"""Ends a process together with the processes that it started."""
+"""Ends a process together with the processes that it started, and those that it left."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 POLL_S = 0.05
+SETTLE_S = 1.0
+"""Seconds in which the processes that a command leaves may end by themselves."""
+_SET_CHILD_SUBREAPER = 36
+"""The number of the request to Linux, from its <sys/prctl.h>."""
 
 
 def end_tree(process: subprocess.Popen[bytes], *, grace_s: float) -> None:
@@ -33,6 +39,48 @@ def end_tree(process: subprocess.Popen[bytes], *, grace_s: float) -> None:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
         process.wait()
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of descendants whose own parent ends. Linux only."""
+    with contextlib.suppress(OSError, AttributeError):  # another system
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_left(*, grace_s: float) -> int:
+    """Ends all processes below this one, and returns how many did not end by themselves.
+
+    They are asked (SIGTERM) after `SETTLE_S`, and killed `grace_s` after that. It needs
+    `adopt_orphans` before, and does nothing on systems other than Linux.
+    """
+    until = time.monotonic() + SETTLE_S
+    while (left := _running()) and time.monotonic() < until:
+        time.sleep(POLL_S)
+    count = len(left)
+    _signal_all(left, signal.SIGTERM)
+    until = time.monotonic() + grace_s
+    while (left := _running()) and time.monotonic() < until:
+        time.sleep(POLL_S)
+    while left:  # a process that is killed may have started another one
+        _signal_all(left, signal.SIGKILL)
+        time.sleep(POLL_S)
+        left = _running()
+    return count
+
+
+def _running() -> list[int]:
+    """Returns the processes below this one, and reaps its children that have ended."""
+    below = descendants(os.getpid())
+    for pid in below:
+        with contextlib.suppress(OSError):  # not a child, but one of a child
+            os.waitpid(pid, os.WNOHANG)
+    return [pid for pid in below if (fields := _fields(pid)) and fields[0] not in "ZX"]
+
+
+def _signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)
 
 
 def descendants(pid: int) -> dict[int, str]:
