@@ -22,6 +22,7 @@ def night(rng, *, miou=70.0):
     loss = 2.0 * np.exp(-np.arange(60) / 20) + 0.5 + rng.normal(0, 0.02, 60)
     rows = [(step, {"train/loss": float(value)}) for step, value in enumerate(loss)]
     last = {"val/mIoU": miou + float(rng.normal(0, 0.3)), "ips": 100 + float(rng.normal(0, 1))}
+    last["throughput"] = 4000 + float(rng.normal(0, 20))
     return [*rows, (59, {**last, "memory": 9000 + float(rng.normal(0, 10))})]
 
 
@@ -41,7 +42,7 @@ def gate(*arguments):
     return result.exit_code, json.loads(result.stdout) if result.stdout.startswith("{") else result
 
 
-@pytest.mark.parametrize("metric", ["val.mIoU", "ips", "memory", "loss"])
+@pytest.mark.parametrize("metric", ["val.mIoU", "ips", "throughput", "memory", "loss"])
 def test_a_project_is_a_history_for_curves_and_for_figures_logged_once(project, metric):
     status, proposal = gate(f"trackio:{project}/port.db!", "--metric", metric)
     assert status == 0

@@ -44,7 +44,7 @@ NO_SERIES = frozenset(
         "_runtime",
     }
     | {"wall time", "wall_time", "total_steps", "percentage", "elapsed_time", "remaining_time"}
-    | {"throughput", "total_tokens", "total_flos", "n_parameters", "bad_epochs"}
+    | {"total_tokens", "total_flos", "n_parameters", "bad_epochs"}
     | {"memory(gib)", "train_speed(iter/s)", "train_speed(s/it)"}
 )
 """Columns and keys, in small letters, that hold no quantity of the training."""
