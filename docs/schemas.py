@@ -60,13 +60,26 @@ def history() -> dict[str, Any]:
         "commit": {"type": "string", "description": "the commit checked; empty if unknown"},
     }
     change = stamp | {"before": {"type": "number"}, "after": {"type": "number"}}
-    definitions["RuleResult"]["additionalProperties"] = False
+    for one in definitions.values():
+        one["additionalProperties"] = False
     definitions["Run"] = _object(stamp | properties)
     definitions["Change"] = _object(change) | {
         "description": "the check from which on the relative difference has another mean"
     }
+    definitions["Flaky"] = _object(
+        {
+            "commits": {"type": "integer", "minimum": 0, "description": "commits that were checked"},
+            "flaky": {"type": "integer", "minimum": 0, "description": "those at which it was flaky"},
+            "rate": {"type": "number", "minimum": 0, "maximum": 1, "description": "their share"},
+        }
+    )
     definitions["Port"] = _object(
-        {"port": {"type": "string"}, "runs": _list("Run"), "changes": _list("Change")}
+        {
+            "port": {"type": "string"},
+            "flaky": {"$ref": "#/definitions/Flaky"},
+            "runs": _list("Run"),
+            "changes": _list("Change"),
+        }
     )
     made = _object({"schema_version": {"const": 2}, "ports": _list("Port")})
     return _headed(
