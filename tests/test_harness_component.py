@@ -133,9 +133,9 @@ def test_the_job_judges_and_writes_what_gitlab_shows(work):
 @pytest.mark.parametrize(
     ("given", "asked"),
     [
-        ({}, "ccnet-port-harness[]"),
+        ({}, "ccnet-port-harness"),
         ({"version": "0.1.0", "extras": "history"}, "ccnet-port-harness[history]==0.1.0"),
-        ({"source": "git+https://h/o/r@v1"}, "ccnet-port-harness[] @ git+https://h/o/r@v1"),
+        ({"source": "git+https://h/o/r@v1"}, "ccnet-port-harness @ git+https://h/o/r@v1"),
     ],
 )
 def test_the_chosen_package_is_installed(work, given, asked):
