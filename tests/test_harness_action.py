@@ -253,10 +253,23 @@ def test_comments_and_artifacts_can_be_switched_off(runner, service):
 
 
 def test_an_unreadable_manifest_is_an_error_of_the_job(runner, work, service):
+    (work / "reports").mkdir()
+    (work / "reports" / "comment.md").write_text(f"{MARK}\n### Ports: pass\n")
+    (work / "reports" / "junit.xml").write_text("<testsuites/>")
     job = runner()
     assert job.run(ACTION, manifest="absent.toml") == 2
     assert "absent.toml: no such file" in job.printed
-    assert not service.comments
+    assert not (work / "reports" / "junit.xml").exists()
+
+
+def test_an_unreadable_manifest_replaces_the_comment_of_an_earlier_run(runner, service):
+    runner().run(ACTION, manifest="good.toml")
+    assert "### Ports: pass" in service.comments[7][0]["body"]
+    runner().run(ACTION, manifest="absent.toml")
+    (only,) = service.comments[7]
+    assert only["body"].startswith(f"{MARK}\n")
+    assert "**No port was judged**" in only["body"]
+    assert "pass" not in only["body"]
 
 
 def test_no_input_is_run_as_code(runner, work, service):

@@ -163,6 +163,19 @@ def test_inputs_that_are_part_of_other_words_are_checked_by_gitlab(name):
         assert not re.search(spec["regex"], wrong)
 
 
+def test_results_in_the_checkout_are_not_those_of_the_job(work):
+    (work / "reports").mkdir()
+    for name in ("comment.md", "junit.xml", "quality.json"):
+        (work / "reports" / name).write_text(f"{MARK}\n### Ports: pass\n")
+    job = filled(manifest="absent.toml")
+    assert shell(work, job, "before_script").returncode == 0
+    assert shell(work, job, "script").returncode == 2
+    (only,) = (work / "reports").iterdir()
+    text = only.read_text()
+    assert text.startswith(f"{MARK}\n")
+    assert "**No port was judged**" in text
+
+
 @pytest.mark.parametrize("notes", [[], [{"id": 31, "body": f"{MARK}\nold"}]])
 def test_the_comment_is_written_once(work, notes):
     job = filled()
