@@ -66,10 +66,11 @@ def history() -> dict[str, Any]:
     definitions["Change"] = _object(change) | {
         "description": "the check from which on the relative difference has another mean"
     }
+    count = {"type": "integer", "minimum": 0}
     definitions["Flaky"] = _object(
         {
-            "commits": {"type": "integer", "minimum": 0, "description": "commits that were checked"},
-            "flaky": {"type": "integer", "minimum": 0, "description": "those at which it was flaky"},
+            "commits": count | {"description": "commits that were checked"},
+            "flaky": count | {"description": "those at which it was flaky"},
             "rate": {"type": "number", "minimum": 0, "maximum": 1, "description": "their share"},
         }
     )
