@@ -104,8 +104,21 @@ def history() -> dict[str, Any]:
     definitions["Change"] = _object(change) | {
         "description": "the check from which on the relative difference has another mean"
     }
+    count = {"type": "integer", "minimum": 0}
+    definitions["Flaky"] = _object(
+        {
+            "commits": count | {"description": "commits that were checked"},
+            "flaky": count | {"description": "those at which it was flaky"},
+            "rate": {"type": "number", "minimum": 0, "maximum": 1, "description": "their share"},
+        }
+    )
     definitions["Port"] = _object(
-        {"port": {"type": "string"}, "runs": _list("Run"), "changes": _list("Change")}
+        {
+            "port": {"type": "string"},
+            "flaky": {"$ref": "#/definitions/Flaky"},
+            "runs": _list("Run"),
+            "changes": _list("Change"),
+        }
     )
     made = _object({"schema_version": {"const": 2}, "ports": _list("Port")})
     return _headed(

@@ -253,10 +253,23 @@ def test_comments_and_artifacts_can_be_switched_off(runner, service):
 
 
 def test_an_unreadable_manifest_is_an_error_of_the_job(runner, work, service):
+    (work / "reports").mkdir()
+    (work / "reports" / "comment.md").write_text(f"{MARK}\n### Ports: pass\n")
+    (work / "reports" / "junit.xml").write_text("<testsuites/>")
     job = runner()
     assert job.run(ACTION, manifest="absent.toml") == 2
     assert "absent.toml: no such file" in job.printed
-    assert not service.comments
+    assert not (work / "reports" / "junit.xml").exists()
+
+
+def test_an_unreadable_manifest_replaces_the_comment_of_an_earlier_run(runner, service):
+    runner().run(ACTION, manifest="good.toml")
+    assert "### Ports: pass" in service.comments[7][0]["body"]
+    runner().run(ACTION, manifest="absent.toml")
+    (only,) = service.comments[7]
+    assert only["body"].startswith(f"{MARK}\n")
+    assert "**No port was judged**" in only["body"]
+    assert "pass" not in only["body"]
 
 
 def test_no_input_is_run_as_code(runner, work, service):
@@ -275,7 +288,9 @@ def test_a_manifest_is_no_option(runner, work, manifest):
 
 
 @pytest.mark.parametrize("name", ["extras", "version"])
-@pytest.mark.parametrize("value", [TRICK, "history]; x @ http://evil", "a b", "$(touch owned)"])
+@pytest.mark.parametrize(
+    "value", [TRICK, "history]; x @ http://evil", "a b", "$(touch owned)", "fast\n-e."]
+)
 def test_what_is_installed_is_checked(runner, work, name, value):
     job = runner()
     assert job.run(ACTION, **{name: value}) == 2
@@ -284,15 +299,64 @@ def test_what_is_installed_is_checked(runner, work, name, value):
     assert not list(work.parent.rglob("owned"))
 
 
-@pytest.mark.parametrize(
-    ("given", "asked"),
-    [
-        ({}, f"{ROOT}[]"),
-        ({"extras": "history,tensorboard"}, f"{ROOT}[history,tensorboard]"),
-        ({"version": "0.2.0rc1"}, "ccnet-port-harness[]==0.2.0rc1"),
-        ({"version": "1!2.0", "extras": "fast"}, "ccnet-port-harness[fast]==1!2.0"),
-    ],
-)
+@pytest.mark.parametrize("value", [",", "fast,", ",fast", "fast,,history"])
+def test_a_list_of_extras_has_no_empty_name(runner, value):
+    job = runner()
+    assert job.run(ACTION, extras=value) == 2
+    assert "::error::the input extras" in job.printed
+
+
+ASKED = [
+    ({}, f"{ROOT}"),
+    ({"extras": "history,parquet"}, f"{ROOT}[history,parquet]"),
+    ({"version": "0.2.0rc1"}, "ccnet-port-harness==0.2.0rc1"),
+    ({"version": "1!2.0", "extras": "fast"}, "ccnet-port-harness[fast]==1!2.0"),
+]
+
+
+@pytest.mark.parametrize("asked", [asked for _, asked in ASKED])
+def test_pip_takes_what_is_installed_for_a_requirement(asked):
+    """It refuses a folder with empty brackets behind it."""
+    pytest.importorskip("pip")
+    options = ["--dry-run", "--no-deps", "--no-index", "--no-build-isolation"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", *options, asked],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Invalid requirement" not in done.stdout + done.stderr
+
+
+def test_a_failed_installation_is_an_error_and_no_verdict(work, tmp_path, service):
+    shim = tmp_path / "python"
+    shim.write_text(
+        "#!/bin/sh\n"
+        'if [ "$2" = venv ]; then mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; exit; fi\n'
+        'if [ "$2" = pip ]; then echo "ERROR: no such version" >&2; exit 1; fi\n'
+        f'exec "{sys.executable}" "$@"\n'
+    )
+    shim.chmod(0o755)
+    job = Runner(
+        work=work, temp=tmp_path / "temp", event=PULL, api=service.address, python=str(shim)
+    )
+    assert job.run(ACTION) == 2
+    assert "ERROR: no such version" in job.printed
+    assert "::error::the harness was not installed" in job.printed
+    value = read_yaml(ACTION)["outputs"]["status"]["value"]
+    steps_of = {"check": {"outputs": {}}}
+    assert filled(value, {"steps": steps_of}) == "2"
+    assert filled(value, {"steps": {"check": {"outputs": {"status": "3"}}}}) == "3"
+
+
+@pytest.mark.parametrize("report", ["", "gpu.log", "gpu.log/reports"])
+def test_a_report_that_is_no_folder_is_an_error(runner, report):
+    job = runner()
+    assert job.run(ACTION, manifest="good.toml", report=report) == 2
+    assert "::error::the input report" in job.printed
+
+
+@pytest.mark.parametrize(("given", "asked"), ASKED)
 def test_the_version_of_the_action_is_installed_by_default(runner, given, asked):
     job = runner()
     job.run(ACTION, manifest="good.toml", **given)

@@ -114,6 +114,14 @@ def test_rules_facts_and_ports_are_offered(project, shell):
     assert set(offered(project, shell, "compare", "a", "b", "--rule", "")) == set(RULES)
     assert offered(project, shell, "compare", "a", "--allow", "world_s") == ["world_size"]
     assert offered(project, shell, "history", "") == ["alpha"]
+    assert offered(project, shell, "accept", "") == ["alpha"]
+
+
+@SHELLS
+def test_the_modes_of_locate_are_offered_for_its_first_word_only(project, shell):
+    assert offered(project, shell, "locate", "re") == ["record", "replay"]
+    assert not {"record", "ablate"} & set(offered(project, shell, "locate", "record", ""))
+    assert not {"record", "ablate"} & set(offered(project, shell, "locate", "a.capture", ""))
 
 
 @SHELLS

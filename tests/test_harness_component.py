@@ -133,9 +133,9 @@ def test_the_job_judges_and_writes_what_gitlab_shows(work):
 @pytest.mark.parametrize(
     ("given", "asked"),
     [
-        ({}, "ccnet-port-harness[]"),
+        ({}, "ccnet-port-harness"),
         ({"version": "0.1.0", "extras": "history"}, "ccnet-port-harness[history]==0.1.0"),
-        ({"source": "git+https://h/o/r@v1"}, "ccnet-port-harness[] @ git+https://h/o/r@v1"),
+        ({"source": "git+https://h/o/r@v1"}, "ccnet-port-harness @ git+https://h/o/r@v1"),
     ],
 )
 def test_the_chosen_package_is_installed(work, given, asked):
@@ -161,6 +161,19 @@ def test_inputs_that_are_part_of_other_words_are_checked_by_gitlab(name):
     assert spec["regex"].endswith("$")
     for wrong in (TRICK, "a b", '"', "$X"):
         assert not re.search(spec["regex"], wrong)
+
+
+def test_results_in_the_checkout_are_not_those_of_the_job(work):
+    (work / "reports").mkdir()
+    for name in ("comment.md", "junit.xml", "quality.json"):
+        (work / "reports" / name).write_text(f"{MARK}\n### Ports: pass\n")
+    job = filled(manifest="absent.toml")
+    assert shell(work, job, "before_script").returncode == 0
+    assert shell(work, job, "script").returncode == 2
+    (only,) = (work / "reports").iterdir()
+    text = only.read_text()
+    assert text.startswith(f"{MARK}\n")
+    assert "**No port was judged**" in text
 
 
 @pytest.mark.parametrize("notes", [[], [{"id": 31, "body": f"{MARK}\nold"}]])

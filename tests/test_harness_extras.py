@@ -242,6 +242,36 @@ def test_every_package_of_the_table_is_in_the_extra_that_it_names():
         assert package in listed, package
 
 
+INSTALLING = sorted(
+    path.relative_to(ROOT)
+    for pattern in ("*.md", "Containerfile", "action.yml", "docs/**/*.md", "templates/*.yml")
+    for path in ROOT.glob(pattern)
+    if path.name not in {"CHANGELOG.md", "changelog.md"}
+)
+NAMED = re.compile(
+    r"(?:'\.{1,3}|ccnet-port-harness)\[([a-z0-9,-]+)\]|EXTRAS=([a-z0-9,-]+)"
+    r"|such as ([a-z0-9-]+(?:,[a-z0-9-]+)+)|such as `([a-z0-9-]+)` or `([a-z0-9-]+)`\."
+)
+"""Extras in brackets, in a variable, and as the example of a list of them."""
+
+
+@pytest.mark.parametrize("path", INSTALLING, ids=str)
+def test_an_extra_that_a_page_names_exists(path):
+    """pip installs the package without an extra that it does not know, and only warns."""
+    found = NAMED.findall((ROOT / path).read_text(encoding="utf-8"))
+    named = {name for groups in found for names in groups for name in names.split(",") if name}
+    assert named <= set(PROJECT["optional-dependencies"])
+
+
+def test_the_pages_that_list_the_extras_list_all():
+    for page in ("README.md", "docs/index.md"):
+        rows = re.findall(r"^\| (`pip install .*?) \|", (ROOT / page).read_text("utf-8"), re.M)
+        lists = [names[0] for row in rows for names in NAMED.findall(row)]
+        assert set(",".join(lists).split(",")) == set(PROJECT["optional-dependencies"]) - {"dev"}, (
+            page
+        )
+
+
 def series(name: str, values: list[float]) -> Series:
     steps = np.arange(len(values), dtype=np.int64)
     return Series(name=name, rank=1, steps=steps, values=np.array(values))

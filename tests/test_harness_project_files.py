@@ -48,7 +48,8 @@ def test_every_placeholder_is_the_same_repository():
 
 @pytest.fixture
 def project(tmp_path):
-    for name in ("pyproject.toml", "CHANGELOG.md", "CITATION.cff"):
+    (tmp_path / "docs").mkdir()
+    for name in ("pyproject.toml", "CHANGELOG.md", "CITATION.cff", "docs/schemastore.json"):
         text = text_of(name).replace("OWNER/REPOSITORY", "lab/harness")
         text = text.replace(f"## {VERSION} (unreleased)", f"## {VERSION} ({date(2030, 1, 2)})")
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -85,6 +86,7 @@ def test_a_release_needs_a_tag_a_date_and_no_placeholder(project):
         ("CHANGELOG.md", "(2030-01-02)", "(unreleased)", "give the release its date"),
         ("CITATION.cff", f"version: {VERSION}", "version: 0.0.9", "another version"),
         ("pyproject.toml", "lab/harness", "OWNER/REPOSITORY", "is a placeholder"),
+        ("docs/schemastore.json", "lab/harness", "OWNER/REPOSITORY", "is a placeholder"),
     ],
 )
 def test_a_release_refuses_what_was_forgotten(project, name, old, new, said):

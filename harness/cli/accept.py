@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.baseline import SHELF, Baselines
+from harness.cli.completing import port_names
 
 if TYPE_CHECKING:
     from harness.ports.proposals import Proposal
@@ -22,6 +23,7 @@ def accept(
         typer.Argument(
             metavar="PORT|REPORT",
             help="A port of the manifest, or the folder or comparison.json of a report.",
+            autocompletion=port_names,
         ),
     ],
     *,

@@ -34,6 +34,12 @@ class Locate(TyperCommand):
         return super().parse_args(ctx, args)
 
 
+def _modes(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Returns the modes that a shell offers for the first word."""
+    first = not (ctx.params.get("paths") or ctx.meta.get(_PASSED_ON))
+    return [mode for mode in MODES if first and mode.startswith(incomplete)]
+
+
 def locate(
     ctx: typer.Context,
     paths: Annotated[
@@ -43,6 +49,7 @@ def locate(
             "of `harness compare`; or nothing for the newest report below reports/.",
             metavar="[BASELINE CANDIDATE | REPORT]",
             show_default=False,
+            autocompletion=_modes,
         ),
     ] = None,
     *,
