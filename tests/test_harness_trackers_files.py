@@ -107,6 +107,15 @@ def test_a_missing_value_among_numbers_is_nan_and_text_is_no_metric(tmp_path):
     assert "loss has 1 value without a number, read as NaN" in run.notes
 
 
+def test_a_number_that_trackio_stores_as_text_among_numbers_is_read_and_noted(tmp_path):
+    data = [(0, {"loss": 2.0, "tag": "3"}), (1, {"loss": "1.75"}), (2, {"loss": 1.5})]
+    trackio(tmp_path / "port.db", [("a", "id1", {}, data)])
+    (run,) = load(f"trackio:{tmp_path}/port.db!a")
+    assert series(run) == exactly([(0, 2.0), (1, 1.75), (2, 1.5)])
+    assert [s.name for s in run.series] == ["loss"]
+    assert "loss has 1 value logged as text, read as numbers" in run.notes
+
+
 def test_records_that_wait_beside_the_database_are_read_once(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path))
     trackio(tmp_path / "port.db", [("a", "id1", {}, rows(CURVE[:2]))])
