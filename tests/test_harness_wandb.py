@@ -63,6 +63,16 @@ def test_a_word_for_what_is_not_finite_is_read(tmp_path, value, expected):
     assert curve(read(logs.write(tmp_path, "ab", rows)))[0] == pytest.approx(expected, nan_ok=True)
 
 
+def test_a_run_without_a_number_is_left_out_beside_others_and_named(tmp_path):
+    logs.write(tmp_path, "ab", [logs.run("ab"), logs.history(0, {"host": "a"}), logs.ended(1)])
+    logs.write(tmp_path, "cd", [logs.run("cd"), logs.history(0, {"loss": 2.0}), logs.ended()])
+    (run,) = read_runs(f"wandb:{tmp_path}")
+    (note,) = [note for note in run.notes if note.startswith("left out")]
+    assert "[run ab] (W&B says that the run failed with exit status 1)" in note
+    with pytest.raises(HarnessError, match="the run has no metric of a training"):
+        read(f"{tmp_path}!ab")
+
+
 def test_a_number_that_was_logged_as_text_among_numbers_is_read_and_noted(tmp_path):
     losses = [2.0, "1.5", 1.25, "nan"]
     rows = [logs.history(i, {"loss": loss, "tag": "3"}) for i, loss in enumerate(losses)]
