@@ -107,6 +107,22 @@ def test_a_missing_value_among_numbers_is_nan_and_text_is_no_metric(tmp_path):
     assert "loss has 1 value without a number, read as NaN" in run.notes
 
 
+def test_a_run_of_trackio_without_a_number_is_left_out_and_named(tmp_path):
+    runs = [("texts", "id1", {}, [(0, {"host": "a"})]), ("a", "id2", {}, [(0, {"loss": 2.0})])]
+    trackio(tmp_path / "port.db", runs)
+    (run,) = load(f"trackio:{tmp_path}/port.db!")
+    assert any(note.startswith("left out") and "texts" in note for note in run.notes)
+
+
+def test_a_number_that_trackio_stores_as_text_among_numbers_is_read_and_noted(tmp_path):
+    data = [(0, {"loss": 2.0, "tag": "3"}), (1, {"loss": "1.75"}), (2, {"loss": 1.5})]
+    trackio(tmp_path / "port.db", [("a", "id1", {}, data)])
+    (run,) = load(f"trackio:{tmp_path}/port.db!a")
+    assert series(run) == exactly([(0, 2.0), (1, 1.75), (2, 1.5)])
+    assert [s.name for s in run.series] == ["loss"]
+    assert "loss has 1 value logged as text, read as numbers" in run.notes
+
+
 def test_records_that_wait_beside_the_database_are_read_once(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path))
     trackio(tmp_path / "port.db", [("a", "id1", {}, rows(CURVE[:2]))])
@@ -162,6 +178,18 @@ def test_swanlab_is_read_to_the_last_bit(tmp_path):
     (run,) = load(f"swanlab:{tmp_path}/swanlog")
     assert series(run) == exactly(ODD)
     assert not run.unfinished
+
+
+def test_a_run_of_swanlab_without_a_metric_is_left_out_beside_others_and_named(tmp_path):
+    swanlab(folder_of(tmp_path, 1), [], state=2)
+    swanlab(folder_of(tmp_path, 2), [scalar("loss", step, value) for step, value in CURVE])
+    (run,) = load(f"swanlab:{tmp_path}/swanlog")
+    assert series(run) == exactly(CURVE)
+    (note,) = [note for note in run.notes if note.startswith("left out")]
+    assert "run-20260101" in note
+    assert "SwanLab says that the run crashed" in note
+    with pytest.raises(ParseError, match="the run has no metric of a training"):
+        load(f"swanlab:{folder_of(tmp_path, 1)}")
 
 
 @pytest.mark.parametrize("where", ["", "/run-20260101_030405-a1b2/run-a1b2.swanlab", "!seed_1"])

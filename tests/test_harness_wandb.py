@@ -63,11 +63,32 @@ def test_a_word_for_what_is_not_finite_is_read(tmp_path, value, expected):
     assert curve(read(logs.write(tmp_path, "ab", rows)))[0] == pytest.approx(expected, nan_ok=True)
 
 
+def test_a_run_without_a_number_is_left_out_beside_others_and_named(tmp_path):
+    logs.write(tmp_path, "ab", [logs.run("ab"), logs.history(0, {"host": "a"}), logs.ended(1)])
+    logs.write(tmp_path, "cd", [logs.run("cd"), logs.history(0, {"loss": 2.0}), logs.ended()])
+    (run,) = read_runs(f"wandb:{tmp_path}")
+    (note,) = [note for note in run.notes if note.startswith("left out")]
+    assert "[run ab] (W&B says that the run failed with exit status 1)" in note
+    with pytest.raises(HarnessError, match="the run has no metric of a training"):
+        read(f"{tmp_path}!ab")
+
+
+def test_a_number_that_was_logged_as_text_among_numbers_is_read_and_noted(tmp_path):
+    losses = [2.0, "1.5", 1.25, "nan"]
+    rows = [logs.history(i, {"loss": loss, "tag": "3"}) for i, loss in enumerate(losses)]
+    run = read(logs.write(tmp_path, "ab", rows))
+    assert [curve(run)[i] for i in range(3)] == [2.0, 1.5, 1.25]
+    assert math.isnan(curve(run)[3])
+    assert "loss has 1 value logged as text, read as numbers" in run.notes
+    assert [s.name for s in run.series] == ["loss"]
+
+
 def test_a_loss_that_was_logged_as_null_is_nan(tmp_path):
     rows = [logs.history(0, {"loss": 1.0, "path": None}), logs.history(1, {"loss": None})]
     run = read(logs.write(tmp_path, "ab", rows))
     assert math.isnan(curve(run)[1])
     assert [s.name for s in run.series] == ["loss"]
+    assert "loss has 1 value without a number, read as NaN" in run.notes
 
 
 def test_what_is_no_number_is_no_series(tmp_path):
@@ -102,7 +123,7 @@ def test_a_step_metric_that_is_an_epoch_does_not_fold_the_curve(tmp_path):
     rows = [logs.history(i, {"loss": float(i), "epoch": i // 4}) for i in range(12)]
     run = read(logs.write(tmp_path, "ab", [logs.metric("*", "epoch"), *rows]))
     assert curve(run) == {i: float(i) for i in range(12)}
-    assert any("'epoch' does not count steps" in note for note in run.notes)
+    assert any("loss: 'epoch' does not count steps there" in note for note in run.notes)
 
 
 def test_a_counter_that_the_program_logs_counts_the_steps(tmp_path):

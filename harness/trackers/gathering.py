@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.errors import ParseError
 from harness.log.arrays import Floats, Steps
 from harness.log.facts import FactValue
 from harness.log.run import Run
@@ -29,6 +30,12 @@ OWN = "harness."
 _ONE_PROCESS = (
     "expected one loss a step. If several processes log into one run, let the first of them log, "
     "or give each its own run; if the steps are those of epochs, log the step of the optimizer."
+)
+
+
+NOTHING = (
+    "the run has no metric of a training, or no number in one; expected a loss at steps from 0. "
+    "Name another run."
 )
 
 
@@ -78,6 +85,8 @@ def gathered(stored: Stored, *, source: str, reader: str) -> Run:
         into.fact(name, fact)
     state_settings(stored.settings, into)
     _record(stored.metrics, into)
+    if not into.line:
+        raise ParseError(NOTHING, source=source)
     into.write()
     for reason in refusals(into.tracks.by_key).values():
         into.refusals[reader] = f"{reason.partition('; expected')[0]}; {_ONE_PROCESS}"
@@ -113,14 +122,32 @@ def _value(given: object) -> FactValue:
     return str(value) if read is None else read
 
 
+def with_figures(labels: Sequence[str], runs: Sequence[Stored]) -> list[tuple[int, Stored]]:
+    """Returns the runs of a folder or a project that have a metric, each with its index.
+
+    A note of the first gives the labels of those that are left out, and says which of them did not
+    finish. If no run has a metric, all are returned.
+    """
+    kept = [(i, run) for i, run in enumerate(runs) if any(map(_is_figure, run.metrics))]
+    left = sorted(set(range(len(runs))) - {i for i, _ in kept})
+    if not kept or not left:
+        return list(enumerate(runs))
+    ends = [f" ({runs[i].unfinished})" if runs[i].unfinished else "" for i in left[:5]]
+    named = [labels[i] + end for i, end in zip(left[:5], ends, strict=True)]
+    more = f", and {len(left) - 5} more" if len(left) > 5 else ""
+    note = f"left out, without a metric of a training: {', '.join(named)}{more}"
+    at, first = kept[0]
+    return [(at, replace(first, notes=(*first.notes, note))), *kept[1:]]
+
+
+def _is_figure(name: str) -> bool:
+    return holds_figures(name) and not name.startswith(OWN)
+
+
 def _record(metrics: Mapping[str, Metric], into: Collector) -> None:
     """Records all points in the order of time; those of equal times in the order of steps."""
     names = Names()
-    kept = {
-        name: metric
-        for name, metric in metrics.items()
-        if holds_figures(name) and not name.startswith(OWN)
-    }
+    kept = {name: metric for name, metric in metrics.items() if _is_figure(name)}
     names.learn(list(kept))
     labels = [names.of(name) for name in kept]
     for label, (name, metric) in zip(labels, kept.items(), strict=True):

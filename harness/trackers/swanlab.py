@@ -15,7 +15,7 @@ from typing import Any
 from harness.errors import ParseError
 from harness.log.run import Run
 from harness.parse.plain_yaml import MAX_TEXT, read_yaml
-from harness.trackers.gathering import Stored, gathered
+from harness.trackers.gathering import Stored, gathered, with_figures
 from harness.trackers.registry import INSIDE
 from harness.trackers.settings import flat
 from harness.trackers.swanlab_file import read_file
@@ -45,7 +45,8 @@ def read(where: str, *, source: str) -> tuple[Run, ...]:
     if not name:
         one = len(found) == 1 and folders[0] == Path(path).expanduser()
         labels = [source if one else f"swanlab:{folder}" for folder in folders]
-        return tuple(map(_run, found, folders, labels))
+        runs = with_figures(labels, list(map(_content, found, folders)))
+        return tuple(gathered(run, source=labels[i], reader="swanlab") for i, run in runs)
     chosen = [i for i, run in enumerate(found) if name in {run.name, run.id, folders[i].name}]
     if len(chosen) != 1:
         names = [run.name or folder.name for run, folder in zip(found, folders, strict=True)]
@@ -55,7 +56,8 @@ def read(where: str, *, source: str) -> tuple[Run, ...]:
         what = "name the folder of one" if chosen else "its runs"
         msg = f"{count} named {name!r} in {path}; {what}: {_listed(names)}"
         raise ParseError(msg, source=source)
-    return (_run(found[chosen[0]], folders[chosen[0]], source),)
+    run = _content(found[chosen[0]], folders[chosen[0]])
+    return (gathered(run, source=source, reader="swanlab"),)
 
 
 def _folders(path: Path, source: str) -> list[Path]:
@@ -87,17 +89,16 @@ def _found(path: Path, source: str) -> Found:
     return read_file(files[0], source=source) if files else read_folder(path, source=source)
 
 
-def _run(found: Found, path: Path, source: str) -> Run:
+def _content(found: Found, path: Path) -> Stored:
     folder = path.parent if path.is_file() else path
     notes = list(found.notes)
-    stored = Stored(
+    return Stored(
         metrics=points_of(found.points(), notes.append),
         settings=flat(_config(folder / CONFIG, notes)),
         facts={},
         notes=notes,
         unfinished=found.unfinished,
     )
-    return gathered(stored, source=source, reader="swanlab")
 
 
 def _config(file: Path, notes: list[str]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from harness.errors import ParseError
 from harness.log.run import Run
 from harness.trackers.gathering import OWN as VERDICT
-from harness.trackers.gathering import Stored, gathered
+from harness.trackers.gathering import Stored, gathered, with_figures
 from harness.trackers.registry import INSIDE
 from harness.trackers.settings import flat
 from harness.trackers.trackio_rows import SUFFIX, Entry, entries, file_name, projects
@@ -74,16 +74,18 @@ def read(where: str, *, source: str) -> tuple[Run, ...]:
     if found.one:
         run = chosen(found.runs, found.one, source)
         return (_run(_content(run), found.start + found.one),)
-    names = [run.name for run in found.runs]
-    labels = [run.name if names.count(run.name) == 1 else run.key for run in found.runs]
+    given = [run.name for run in found.runs]
+    labels = [run.name if given.count(run.name) == 1 else run.key for run in found.runs]
     contents = [
         (found.start + label, _content(run)) for label, run in zip(labels, found.runs, strict=True)
     ]
     kept = [(name, content) for name, content in contents if _trains(content)]
-    if not kept:
+    if not any(content.metrics for _, content in kept):
         msg = "the project has no run with metrics; expected trackio:PROJECT/RUN"
         raise ParseError(msg, source=source)
-    return tuple(_run(content, name) for name, content in kept)
+    names = [name for name, _ in kept]
+    runs = with_figures(names, [content for _, content in kept])
+    return tuple(_run(content, names[i]) for i, content in runs)
 
 
 def find(where: str, *, source: str) -> Found:
@@ -161,8 +163,8 @@ def _content(run: Named) -> Stored:
 
 
 def _trains(content: Stored) -> bool:
-    """Whether a run has more than the verdicts that the harness wrote to it."""
-    return any(not name.startswith(VERDICT) for name in content.metrics)
+    """Whether a run is of a training: not one to which the harness alone wrote, its verdicts."""
+    return not content.metrics or any(not name.startswith(VERDICT) for name in content.metrics)
 
 
 def _run(content: Stored, source: str) -> Run:

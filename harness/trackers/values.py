@@ -9,7 +9,7 @@ from math import nan
 import numpy as np
 
 from harness.log.wording import counted
-from harness.parse.number import json_number
+from harness.parse.number import json_number, number
 from harness.parse.tokens import instead, is_spelled
 from harness.trackers.gathering import Metric
 
@@ -30,16 +30,17 @@ class Rows:
         self._others: list[tuple[int, int, str, object]] = []
         self._stated: tuple[str, int] | None = None
         self._missing: Counter[str] = Counter()
+        self._texts: Counter[str] = Counter()
 
     def add(self, at: int, step: int, values: Mapping[str, object]) -> None:
         """Takes a row; `at` counts the rows, and `values` may hold anything that JSON holds."""
         step = self._step(step, values)
         for name, value in _folded(values):
-            number = as_number(value)
-            if number is None:
+            found = as_number(value)
+            if found is None:
                 self._others.append((at, step, name, value))
             else:
-                self._points.setdefault(name, []).append((at, step, number))
+                self._points.setdefault(name, []).append((at, step, found))
 
     def _step(self, step: int, values: Mapping[str, object]) -> int:
         for name in self._global_steps:
@@ -50,15 +51,26 @@ class Rows:
         return step if self._stated is None else self._stated[1]
 
     def metrics(self) -> dict[str, Metric]:
-        """Returns the points of each metric; what is no number among its numbers is NaN."""
+        """Returns the points of each metric.
+
+        Among its numbers, the text of a number is that number, and what is no number is NaN.
+        """
+        metrics = set(self._points)
         for at, step, name, value in self._others:
-            if name in self._points and (value is None or isinstance(value, str)):
-                read = nan if value is None else instead(value)
-                if read is not None:
-                    self._points[name].append((at, step, read))
-                    self._missing[name] += 1
+            if name in metrics and (value is None or isinstance(value, str)):
+                self._add_text(at, step, name, value)
         self._others.clear()
         return {name: _metric(points) for name, points in self._points.items()}
+
+    def _add_text(self, at: int, step: int, name: str, value: str | None) -> None:
+        spelled = None if value is None else number(value)
+        read = nan if value is None else instead(value)
+        if spelled is not None:
+            self._points[name].append((at, step, spelled))
+            self._texts[name] += 1
+        elif read is not None:
+            self._points[name].append((at, step, read))
+            self._missing[name] += 1
 
     def notes(self) -> tuple[str, ...]:
         """Returns remarks on what was read in another way than it was stored; call it last."""
@@ -66,9 +78,15 @@ class Rows:
             f"{name} has {counted(n, 'value')} without a number, read as NaN"
             for name, n in self._missing.items()
         ]
+        remarks += [as_text(name, n) for name, n in self._texts.items()]
         if self._stated is not None:
             remarks.insert(0, f"steps are those of {self._stated[0]}")
         return tuple(remarks)
+
+
+def as_text(name: str, count: int) -> str:
+    """Returns the remark on values of a metric that are texts of numbers."""
+    return f"{name} has {counted(count, 'value')} logged as text, read as numbers"
 
 
 def as_number(value: object) -> float | None:

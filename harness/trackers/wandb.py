@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.errors import ParseError
 from harness.log.run import Run
 from harness.log.wording import counted
-from harness.trackers.gathering import gathered
+from harness.trackers.gathering import Stored, gathered, with_figures
 from harness.trackers.ordering import natural
 from harness.trackers.wandb_log import HEAD, Log
 from harness.trackers.wandb_records import Content
@@ -43,9 +43,10 @@ def read(where: str, *, source: str) -> tuple[Run, ...]:
         raise ParseError(msg, source=source)
     if len(told) < len(runs):
         told[0].notes.append(f"{counted(len(runs) - len(told), 'run')} without history left out")
-    if len(told) == 1:
-        return (told[0].read(source),)
-    return tuple(run.read(f"{source} [run {run.label}]") for run in told)
+    alone = len(told) == 1
+    labels = [source if alone else f"{source} [run {run.label}]" for run in told]
+    kept = with_figures(labels, [stored(run.content, notes=run.notes) for run in told])
+    return tuple(told[i].read(labels[i], content) for i, content in kept)
 
 
 def contents(where: str, *, source: str) -> list[Content]:
@@ -103,13 +104,13 @@ class _Files:
         self._hash.update(data)
         self._size += len(data)
 
-    def read(self, source: str) -> Run:
-        """Returns the run.
+    def read(self, source: str, content: Stored) -> Run:
+        """Returns the run with this content.
 
         Raises:
             ParseError: it holds no number.
         """
-        run = gathered(stored(self.content, notes=self.notes), source=source, reader="wandb")
+        run = gathered(content, source=source, reader="wandb")
         return replace(run, sha256=self._hash.hexdigest(), size_bytes=self._size)
 
 

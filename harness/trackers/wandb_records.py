@@ -24,6 +24,10 @@ Row = dict[str, float | None]
 """The numbers of a row by name; None for one that was logged as null."""
 
 
+class Spelled(float):
+    """A number that was logged as text, which is that of a metric only among numbers."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Content:
     """What the records of a run say, in their order.
@@ -153,9 +157,12 @@ def _numbers(name: str, value: object) -> Iterator[tuple[str, float | None]]:
         yield name, as_float(value)
     elif value is None:
         yield name, None
-    elif isinstance(value, str) and is_spelled(value):
+    elif isinstance(value, str):
         found = number(value)
-        yield name, instead(value) if found is None else found
+        if is_spelled(value):
+            yield name, instead(value) if found is None else found
+        elif found is not None:
+            yield name, Spelled(found)
 
 
 def _item(data: bytes) -> tuple[list[str], object]:

@@ -20,7 +20,8 @@ from harness.log.wording import counted
 from harness.parse.names import STEPS, holds_figures
 from harness.parse.number import MAX_COUNT
 from harness.trackers.gathering import Metric, Stored
-from harness.trackers.wandb_records import STEP, Content, axis_of, flat
+from harness.trackers.values import as_text
+from harness.trackers.wandb_records import STEP, Content, Spelled, axis_of, flat
 
 COUNTERS = STEPS[: STEPS.index(STEP)]
 """Names of metrics that count optimizer steps, where `define_metric` states no axis."""
@@ -37,11 +38,10 @@ def stored(content: Content, *, notes: Sequence[str] = ()) -> Stored:
     for name, column in columns.items():
         if name in held or name.startswith(_INTERNAL) or not holds_figures(name):
             continue
-        if all(value is None for value in column.values):
-            continue  # a word or a path that was not known yet
-        metrics[name], remark = _metric(column)
-        if remark:
-            remarks[remark] = None
+        if all(value is None or isinstance(value, Spelled) for value in column.values):
+            continue  # a word, a path that was not known yet, or a version
+        metrics[name], remark = _metric(name, column)
+        remarks |= dict.fromkeys([*([remark] if remark else []), *_unusual(name, column)])
     if content.unread:
         remarks[f"{counted(content.unread, 'damaged record')} could not be read"] = None
     return Stored(
@@ -83,7 +83,15 @@ def _columns(content: Content) -> dict[str, _Column]:
     return columns
 
 
-def _metric(column: _Column) -> tuple[Metric, str]:
+def _unusual(name: str, column: _Column) -> list[str]:
+    """Remarks on values that were not logged as numbers."""
+    missing = sum(value is None for value in column.values)
+    texts = sum(isinstance(value, Spelled) for value in column.values)
+    found = [f"{name} has {counted(missing, 'value')} without a number, read as NaN"]
+    return found[: bool(missing)] + ([as_text(name, texts)] if texts else [])
+
+
+def _metric(name: str, column: _Column) -> tuple[Metric, str]:
     """The points of a metric, and a remark on where they are."""
     steps, remark = np.asarray(column.steps, dtype=np.int64), ""
     if column.axis and column.axis != STEP:
@@ -92,8 +100,8 @@ def _metric(column: _Column) -> tuple[Metric, str]:
             steps, remark = on_axis, f"points are placed by the step metric {column.axis!r:.80}"
         else:
             remark = (
-                f"{column.axis!r:.80} does not count steps, so the points are placed by `{STEP}`, "
-                "the number of the log call"
+                f"{name}: {column.axis!r:.80} does not count steps there, so its points are placed "
+                f"by `{STEP}`, the number of the log call"
             )
     values = np.asarray([nan if value is None else value for value in column.values])
     return Metric(times=np.asarray(column.times), steps=steps, values=values), remark
