@@ -1,6 +1,7 @@
 """Anybody's Parquet file is read as a CSV table is: long or wide, with the bits of its figures."""
 
 import io
+import json
 import struct
 
 import pytest
@@ -75,6 +76,48 @@ def test_an_index_without_a_name_is_the_step_unless_a_column_counts(tmp_path):
     assert losses(write(tmp_path / "a.parquet", **index)).steps.tolist() == [5, 6, 7]
     both = write(tmp_path / "b.parquet", **index, step=[10, 20, 30])
     assert losses(both).steps.tolist() == [10, 20, 30]
+
+
+def write_range(path, columns, **index):
+    """A file whose index pandas keeps in its metadata, where it is a range."""
+    stated = {"index_columns": [{"kind": "range", "name": None, **index}]}
+    metadata = {"pandas": json.dumps(stated)}
+    pl.DataFrame(columns).write_parquet(path, metadata=metadata)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("columns", "index", "steps"),
+    [
+        ({}, {"start": 0, "step": 1}, [0, 1, 2]),
+        ({}, {"start": 10, "step": 10}, [10, 20, 30]),
+        ({}, {"start": 5, "step": 5, "name": "step"}, [5, 10, 15]),
+        ({"step": [7, 8, 9]}, {"start": 0, "step": 1}, [7, 8, 9]),
+        ({"step": [7, 8, 9]}, {"start": 0, "step": 1, "name": "row"}, [7, 8, 9]),
+    ],
+)
+def test_a_range_that_pandas_states_as_the_index_counts_the_steps(tmp_path, columns, index, steps):
+    path = write_range(tmp_path / "a.parquet", {**columns, "loss": [3.0, 2.0, 1.0]}, **index)
+    assert losses(path).steps.tolist() == steps
+
+
+@pytest.mark.parametrize("index", [{"start": "0"}, {"start": 0, "step": 0}, {}])
+def test_an_index_that_is_no_range_is_left_out(tmp_path, index):
+    path = write_range(tmp_path / "a.parquet", {"step": [7, 8], "loss": [2.0, 1.0]}, **index)
+    assert losses(path).steps.tolist() == [7, 8]
+
+
+def test_the_rows_of_several_runs_are_not_steps(tmp_path):
+    columns = {"run": ["a", "a", "b", "b"], "loss": [2.0, 1.0, 2.0, 1.0]}
+    path = write_range(tmp_path / "a.parquet", columns, start=0, step=1)
+    with pytest.raises(ParseError, match="no training record"):
+        read_runs(path)
+
+
+def test_a_file_without_numbers_is_not_called_empty(tmp_path):
+    path = write(tmp_path / "a.parquet", host=["a", "b"], tags=[["x"], []])
+    with pytest.raises(ParseError, match=r"without a column of numbers \(host, tags\)"):
+        read_runs(path)
 
 
 def test_columns_that_hold_no_figure_leave_no_trace(tmp_path):

@@ -7,6 +7,7 @@ figure (`run, step, loss`), a long one a row for each value (`run, series, step,
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Generator, Iterable
 from typing import Any
 
@@ -34,8 +35,11 @@ def csv_of(blocks: Iterable[bytes], *, source: str) -> Generator[bytes, None, No
     data = _whole(blocks, source)
     pl = polars(source)
     try:
-        frame = _readable(pl, pl.read_parquet(io.BytesIO(data), hive_partitioning=False))
-        for number, part in enumerate(frame.iter_slices(ROWS)):
+        frame = pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
+        kept = _readable(pl, _with_range(pl, frame, data))
+        if not kept.width:
+            raise ParseError(_no_figure(frame), source=source)
+        for number, part in enumerate(kept.iter_slices(ROWS)):
             yield part.write_csv(include_header=not number).encode("utf-8", "replace")
     except pl.exceptions.PolarsError as error:
         what = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
@@ -67,6 +71,32 @@ def _readable(pl: Any, frame: Any) -> Any:
             if _is_kept(pl, column, known, long=long)
         ]
     )
+
+
+def _no_figure(frame: Any) -> str:
+    names = ", ".join(frame.columns[:5]) + (", ..." if frame.width > 5 else "")
+    return (
+        f"a Parquet file without a column of numbers ({names or 'no column'}); expected a step and "
+        "a loss. Write the figures as numbers."
+    )
+
+
+def _with_range(pl: Any, frame: Any, data: bytes) -> Any:
+    """Returns a frame with the index that pandas states as a range, and stores in no column.
+
+    A range without a name counts the rows. They are steps only if the file holds one run.
+    """
+    try:
+        text = pl.read_parquet_metadata(io.BytesIO(data)).get("pandas", "{}")
+        (index,) = json.loads(text)["index_columns"]
+        name, first, step = index["name"] or _INDEX, index["start"], index["step"]
+        steps = range(first, first + step * frame.height, step)
+    except (AttributeError, ValueError, TypeError, KeyError):  # no range, or polars before 1.30
+        return frame
+    several = name == _INDEX and "run" in renamed(frame.columns)
+    if several or name in frame.columns or not isinstance(name, str) or not frame.width:
+        return frame
+    return frame.select(pl.Series(name, steps, dtype=pl.Int64), pl.all())
 
 
 def _with_step(frame: Any) -> Any:
