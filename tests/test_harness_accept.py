@@ -152,6 +152,15 @@ def test_an_edited_chain_breaks_the_seal(here):
         call("baseline", "verify", "gpu-2")
 
 
+def test_edited_figures_of_a_replaced_baseline_are_an_error(here):
+    accept()
+    assert call("baseline", "verify", "gpu-2")[0] == 0
+    figures = open_recording(Path("baselines/gpu")).series_path
+    figures.write_text(figures.read_text().replace("1", "2", 1))
+    with pytest.raises(BaselineError, match="SHA-256 of the figures is"):
+        call("baseline", "verify", "gpu-2")
+
+
 def poisoned(losses):
     losses[100] = np.nan
     return losses
@@ -186,6 +195,18 @@ def test_nothing_but_complete_runs_that_differ_are_accepted(here):
     write_logs("cand", 0.8, offset=50)
     assert not Path("baselines/gpu-2").exists()
     assert accept()[0] == 0
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_a_spike_is_refused_however_few_the_runs_are(here, count):
+    """With as many runs as the rule for a new baseline requires, and with fewer."""
+    write_logs("gpu_logs", 1.0, count=count)
+    call("baseline", "add", "gpu", "gpu_logs", "--origin", "our GPU", "--replace")
+    write_logs("cand", 0.5, offset=50, count=count)
+    losses = decaying(200, seed=51) * 0.5
+    losses[140] *= 40
+    one_log("cand/seed_1.log", 51, losses)
+    assert "loss of cand/seed_1.log is" in refused()
 
 
 def test_an_inconclusive_candidate_is_not_accepted(here):

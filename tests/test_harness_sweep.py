@@ -228,6 +228,19 @@ rules = ["equivalence:margin=10%"]
     assert (tmp_path / "reports/shift=1/report.html").exists()
 
 
+def test_what_will_be_refused_after_the_runs_is_said_before_them(tmp_path, call):
+    write(tmp_path, more='[record]\nname = "gpu"\n[compare]\nbaseline = "gpu_of_ours"\n')
+    error = call("--dry-run")[2]
+    assert "[compare] baseline cannot be read, and is needed after the runs: gpu_of_ours" in error
+    assert not (tmp_path / "started").exists()
+    assert "[compare] baseline cannot" in call("--quiet")[2]
+    assert "[compare] baseline cannot" not in call("--quiet")[2]  # no run is left
+    write(tmp_path, seeds="[1, 2, 4]", more='[record]\nname = "gpu"\n')
+    assert "gpu is recorded already, and these runs will be others" in call("--dry-run")[2]
+    write(tmp_path, seeds="[1, 2, 4]", more='[record]\nname = "gpu"\nreplace = true\n')
+    assert "recorded already" not in call()[2]
+
+
 def test_a_run_that_fails_does_not_stop_the_others(tmp_path, call):
     script = SCRIPT.replace("noise =", "if seed == '2': sys.exit('no such luck')\nnoise =")
     path = write(tmp_path, more='[record]\nname = "gpu"\n', script=script)

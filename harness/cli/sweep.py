@@ -66,9 +66,11 @@ def sweep(
     """
     from harness.errors import HarnessError
     from harness.sweep.ensembles import ensembles
+    from harness.sweep.foreseen import foreseen
     from harness.sweep.job import job_of
     from harness.sweep.manifest import read_sweep
     from harness.sweep.plan import plan
+    from harness.sweep.state import Store
     from harness.sweep.training import train, unfinished
     from harness.system.executors import load
     from harness.system.running import EXIT_INTERRUPTED
@@ -83,6 +85,8 @@ def sweep(
         raise
     make = load(executor) if executor else None
     job = job_of(content, root, jobs=jobs, make=make, fail_fast=fail_fast)
+    for text in foreseen(groups, content, root, Store(job.out)):
+        _say(text)
     if dry_run:
         _show(runs, job)
         return

@@ -12,7 +12,6 @@ from harness.comparison.pipeline import Comparison
 from harness.log.wording import counted
 from harness.quality.records import check_records
 from harness.quality.runset import mixed
-from harness.quality.spikes import ENOUGH_RUNS
 from harness.rules import Verdict
 from harness.stats.seeds import FEWEST
 
@@ -56,18 +55,18 @@ def _doubts(comparison: Comparison) -> Iterator[str]:
     """Yields doubts on the candidate's data, without those on records far from the old baseline.
 
     A candidate that differs lies far from it everywhere. So each candidate run is compared with the
-    others instead, which shows a spike or a hang of one of them.
+    others instead, however few, which shows a spike or a hang of one of them. This comes
+    first: after a spike, the other runs seem to follow each other, because they lack it.
     """
-    old = check_records(comparison.baseline, comparison.candidate, comparison.aligned).doubts
-    yield from (doubt for doubt in comparison.judgement.doubts if doubt not in old)
     runs = comparison.candidate
-    alone = len(runs) <= ENOUGH_RUNS  # too few others to show what is usual
     for run in runs:
-        others = [run] if alone else [other for other in runs if other is not run]
+        others = [other for other in runs if other is not run] or [run]
         aligned = align(
             others, [run], metric=comparison.aligned.metric, rank=comparison.policy.rank
         )
         yield from check_records(others, [run], with_auxiliary(aligned, others, [run])).doubts
+    old = check_records(comparison.baseline, comparison.candidate, comparison.aligned).doubts
+    yield from (doubt for doubt in comparison.judgement.doubts if doubt not in old)
 
 
 def _too_short(comparison: Comparison) -> Iterator[str]:

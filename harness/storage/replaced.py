@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BaselineError
-from harness.storage.baselines import is_recording, open_recording
+from harness.storage.baselines import checked_figures, is_recording, open_recording
 from harness.storage.recording import RESTORE, SEAL, Recording
 from harness.storage.shelf import TOML
 
@@ -64,9 +64,12 @@ def chain_lines(recording: Recording) -> Iterator[str]:
     """Yields a line for each link of the chain that was checked, or that cannot be checked.
 
     Raises:
-        BaselineError: a replaced recording is not the one that was replaced.
+        BaselineError: a replaced recording is not the one that was replaced, or its figures are
+            missing or damaged.
     """
     for link in chain(recording):
+        if link is not recording:  # the first one is the caller's
+            checked_figures(link)
         terms = link.meta.get("replaces")
         if terms is None:
             continue
