@@ -66,7 +66,7 @@ def written(markdown: str) -> str:
 
 def main() -> None:
     """Writes the schemas, and every page of the reference that the code has outgrown."""
-    for schema in (schemas.ports(key_texts(Port)), schemas.history()):
+    for schema in described():
         schemas.write(schema)
     for path in sorted(REFERENCE.glob("*.md")):
         before = path.read_text(encoding="utf-8")
@@ -74,6 +74,12 @@ def main() -> None:
         if after != before:
             path.write_text(after, encoding="utf-8")
             sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+
+
+def described() -> tuple[dict[str, Any], ...]:
+    """Every schema that is made from the code."""
+    sweep = schemas.sweep(key_texts(Sweep), key_texts(Record))
+    return schemas.ports(key_texts(Port)), sweep, schemas.history()
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

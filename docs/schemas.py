@@ -1,4 +1,4 @@
-"""Makes JSON schemas from the classes that read and write the data: `ports.toml` and the history.
+"""Makes JSON schemas from the classes that read and write the data: manifests and the history.
 
 `python docs/generate.py` writes them; the other schemas in this folder are written by hand. Editors
 and SchemaStore read draft-07, so these use it.
@@ -17,6 +17,7 @@ from harness.comparison.result import PortResult
 from harness.ports.manifest import Manifest
 from harness.rules import RULES
 from harness.rules.finding import Verdict
+from harness.sweep.manifest import Sweep
 
 DOCS = Path(__file__).resolve().parent
 ADDRESS = "https://raw.githubusercontent.com/OWNER/REPOSITORY/main/docs/"
@@ -44,6 +45,21 @@ def ports(about: Mapping[str, str]) -> dict[str, Any]:
         "ports.schema.json",
         "Ports of a model and what each must satisfy",
         "The manifest of the CCNet port harness, which `harness check` judges.",
+    )
+
+
+def sweep(about: Mapping[str, str], of_record: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the schema of `sweep.toml`; the arguments describe its keys and those of [record]."""
+    made = _each(_each(Sweep.model_json_schema(), _draft_07), _without_null)
+    for holder, texts in ((made, about), (made["definitions"]["Record"], of_record)):
+        for name, key in holder["properties"].items():
+            key["description"] = texts[name]
+    made["definitions"]["Record"]["description"] = "The table [record]."
+    return _headed(
+        made,
+        "sweep.schema.json",
+        "Seeds, devices and configs of a training",
+        "The sweep of the CCNet port harness, which `harness sweep` trains.",
     )
 
 
@@ -136,6 +152,8 @@ def _draft_07(node: dict[str, Any]) -> dict[str, Any]:
         del made["title"]
     if "$ref" in made:
         made["$ref"] = made["$ref"].replace("#/$defs/", "#/definitions/")
+    if made.get("type") == "object" and "minLength" in made:
+        made["minProperties"] = made.pop("minLength")  # as for a list, below
     if made.get("type") == "array":
         if "prefixItems" in made:
             made["items"] = made.pop("prefixItems")

@@ -11,15 +11,17 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import tomli_w
 import typer.main
 from jsonschema.validators import validator_for
 from loglines import decaying, header, records
 from syntheticcaptures import Device, baseline
 
 from harness.cli.main import app
-from harness.errors import PolicyError
+from harness.errors import HarnessError, PolicyError
 from harness.locate.format import to_bytes
-from harness.ports.manifest import Port, read_manifest
+from harness.ports.manifest import read_manifest
+from harness.sweep.manifest import read_sweep
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -148,7 +150,7 @@ def import_module_of(name):
 
 def test_the_generated_schemas_are_those_of_the_code():
     schemas, generate = import_module_of("schemas"), import_module_of("generate")
-    for made in (schemas.ports(generate.key_texts(Port)), schemas.history()):
+    for made in generate.described():
         path = DOCS / Path(made["$id"]).name
         assert path.read_text(encoding="utf-8") == schemas.text_of(made), "run docs/generate.py"
 
@@ -246,8 +248,6 @@ BAD = [
 
 
 def written(tmp_path, entry):
-    import tomli_w
-
     path = tmp_path / "ports.toml"
     path.write_text(tomli_w.dumps({"port": [entry]}))
     return path
@@ -269,12 +269,67 @@ def test_what_the_manifest_refuses_does_not_fit_the_schema(tmp_path, more):
         jsonschema.validate(tomllib.loads(path.read_text()), schema_of("ports"))
 
 
-@pytest.mark.parametrize("name", ["ports.toml", "demo.toml"])
-def test_our_manifests_name_the_schema_and_fit_it(name):
+SWEEP = {"command": "python train.py --seed {seed}", "axes": {"seed": [1, 2]}}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"command": ["python", "train.py", "{seed}"], "devices": ["cuda:0"], "jobs": 2},
+        {"axes": {"seed": [1, 2.5, "a"]}, "env": {"A": 1, "B": "b"}, "grace_s": 0},
+        {"record": {"name": "gpu", "replace": True}, "ensemble": ["seed"]},
+        {"compare": {"baseline": "gpu", "rules": ["default"]}, "resume": "--resume"},
+    ],
+    ids=str,
+)
+def test_what_a_sweep_takes_fits_the_schema(tmp_path, more):
+    path = tmp_path / "sweep.toml"
+    path.write_text(tomli_w.dumps(SWEEP | more))
+    read_sweep(path)
+    jsonschema.validate(tomllib.loads(path.read_text()), schema_of("sweep"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"color": "red"},
+        {"command": ""},
+        {"command": []},
+        {"axes": {}},
+        {"axes": {"seed": []}},
+        {"axes": {"seed": 1}},
+        {"axes": {"seed": [[1]]}},
+        {"jobs": 0},
+        {"jobs": 1.5},
+        {"steps": True},
+        {"grace_s": 3601},
+        {"devices": "cuda:0"},
+        {"env": {"A": [1]}},
+        {"record": {}},
+        {"record": {"name": "gpu", "color": "red"}},
+        {"record": {"name": "gpu", "replace": 1}},
+    ],
+    ids=str,
+)
+def test_what_a_sweep_refuses_does_not_fit_the_schema(tmp_path, more):
+    path = tmp_path / "sweep.toml"
+    path.write_text(tomli_w.dumps(SWEEP | more))
+    with pytest.raises(HarnessError):
+        read_sweep(path)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(tomllib.loads(path.read_text()), schema_of("sweep"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("ports.toml", "ports"), ("demo.toml", "ports"), ("demo_sweep.toml", "sweep")],
+)
+def test_our_manifests_name_the_schema_and_fit_it(name, kind):
     text = (ROOT / name).read_text(encoding="utf-8")
     first = text.partition("\n")[0]
-    assert (ROOT / first.removeprefix("#:schema ")).resolve() == DOCS / "ports.schema.json"
-    jsonschema.validate(tomllib.loads(text), schema_of("ports"))
+    assert (ROOT / first.removeprefix("#:schema ")).resolve() == DOCS / f"{kind}.schema.json"
+    jsonschema.validate(tomllib.loads(text), schema_of(kind))
 
 
 def test_the_catalog_entry_leads_to_the_schema():
