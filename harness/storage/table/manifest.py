@@ -96,7 +96,7 @@ def refuse_others(folder: Folder) -> None:
     other = other or next((file for file in below if not is_ours(file)), "")
     if other:
         msg = (
-            f"holds {other}, and no table; expected the folder of a table, or a new folder. "
+            f"holds {other!r:.80}, and no table; expected the folder of a table, or a new folder. "
             "Name another folder with --to."
         )
         raise ParseError(msg, source=folder.name)
