@@ -22,7 +22,7 @@ def foreseen(
     from harness.storage.inputs import load  # noqa: PLC0415
 
     own = {one.record for one in ensembles}
-    seen = set()
+    seen: set[str] = set()
     for one in ensembles:
         if _trained(one, store):
             continue

@@ -181,7 +181,7 @@ class _Watch:
     def left(self, run: Planned, count: int) -> None:
         """Says that the command of a run left processes running, which were ended."""
         processes = counted(count, "process", "processes")
-        self._say(f"{run.name}: its command left {processes} running; they were ended")
+        self._say(f"{run.name}: ended {processes} that its command left running")
 
     def ended(self, run: Planned, seconds: float, reason: str) -> None:
         """Notes the end of a run, which is finished if there is no `reason`."""
