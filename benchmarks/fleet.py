@@ -5,6 +5,7 @@ after another, in one process), on Ray and on Dask with a worker per core (both 
 `tox -e clusters` has them). Prints the seconds of the whole check from the manifest to the exit
 status, and for each port: the whole, the judging, which its result states, and the rest, which is
 the overhead. Times are of all workers together, so the overhead contains waiting workers.
+`benchmarks.same_bytes` compares all outputs of these ways, while it kills their processes.
 """
 
 from __future__ import annotations
