@@ -92,7 +92,8 @@ class Sweep(BaseModel):
         env: the table `[env]`: environment variables of the runs, with placeholders
         record: the table `[record]`: record each complete ensemble as a baseline
         compare: the table `[compare]`: judge each complete ensemble, with the keys of a `[[port]]`
-            in ports.toml except `name` and `candidate`; `baseline` may have placeholders
+            in ports.toml except `name`, `candidate`, `attempts` and `quarantine`; `baseline` may
+            have placeholders
     """
 
     model_config = _STRICT
