@@ -193,6 +193,11 @@ def test_captures_are_compared_without_extras(bare, tmp_path):
             "pip install 'ccnet-port-harness[history]'",
         ),
         (
+            ("check", "ports.toml", "--history", "h.sqlite"),
+            "error: the history needs sqlalchemy; install it: "
+            "pip install 'ccnet-port-harness[history]'",
+        ),
+        (
             ("locate", "replay", "--", "train.py"),
             "torch, which is not installed in",
         ),
@@ -200,9 +205,12 @@ def test_captures_are_compared_without_extras(bare, tmp_path):
 )  # fmt: skip
 def test_a_missing_extra_is_one_line_that_names_it(bare, tmp_path, words, line):
     (tmp_path / "h.sqlite").touch()
+    port = f'[[port]]\nname = "p"\nbaseline = "{SEED}"\ncandidate = "{DOUBLED}"\n'
+    (tmp_path / "ports.toml").write_text(port)
     done = bare(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert line in done.stderr
+    assert not done.stdout  # no port is judged before the error
     assert len(done.stderr.splitlines()) == 1
 
 

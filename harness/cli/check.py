@@ -85,6 +85,7 @@ def check(
     from harness.cli.finish import check_share, finish, refuse_overwriting
     from harness.cli.judging import judge_all, remove_left
     from harness.errors import PolicyError
+    from harness.ports.history.store import check_packages
     from harness.ports.journal import Journal
     from harness.ports.shards import deal, parse_shard
     from harness.system.today import today
@@ -102,6 +103,8 @@ def check(
         raise PolicyError(msg)
     check_share(false_discoveries)
     check_names(to or ())
+    if history:
+        check_packages(history)
     if part is None and shards != SHARDS:
         msg = f"--shards {shards} without --shard I/N; name the shard to judge"
         raise PolicyError(msg)

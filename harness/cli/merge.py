@@ -47,12 +47,15 @@ def merge(
     from datetime import date
 
     from harness.cli.finish import check_share, finish, refuse_overwriting
+    from harness.ports.history.store import check_packages
     from harness.ports.merge import merge as merged
     from harness.ports.merge import shard_paths
     from harness.trackers.publish import check_names
 
     check_share(false_discoveries)
     check_names(to or ())
+    if history:
+        check_packages(history)
     paths = shard_paths(shards or [SHARDS])
     refuse_overwriting(paths, outputs, kind="the file of a shard")
     whole = merged(paths, report=report)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.comparison.result import PortResult
 from harness.comparison.trend import Entry
 from harness.errors import HarnessError, HistoryError
-from harness.extras import needs
+from harness.extras import is_installed, needs
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Row, Select
@@ -91,6 +91,18 @@ class History:
         reader = self.engine.execution_options(reading=True)
         with _said(self.shown), reader.connect() as connection:
             return tuple(_entry(row, self.shown) for row in connection.execute(query))
+
+
+def check_packages(where: str) -> None:
+    """Checks before any work that the packages for a history at this place are installed.
+
+    Raises:
+        HistoryError: one is not.
+    """
+    if not is_installed("sqlalchemy"):
+        raise HistoryError(EXTRA)
+    if where.startswith("postgres") and "://" in where and not is_installed("psycopg"):
+        raise HistoryError(DRIVER)
 
 
 @contextmanager
