@@ -199,7 +199,7 @@ def test_a_shard_of_an_array_job_that_is_cancelled_is_judged_again_by_its_number
 
 
 def test_jobs_of_submitit_of_which_one_is_cancelled_print_the_table_of_one_machine(fleet, alone):
-    pytest.importorskip("submitit", reason="needs submitit (tox -e launch)")
+    pytest.importorskip("submitit", reason="needs submitit (tox -e clusters)")
     running = fleet.start(sys.executable, "on_submitit.py", "slurm")
     job, task = held_task(fleet)
     fleet.call("scancel", f"{job}_{task}")
