@@ -213,7 +213,7 @@ def _of_compare(compare: object) -> list[str]:
         return []
     own = [key for key in OF_ENSEMBLE if key in compare]
     if own:
-        return [f"[compare] has {own[0]}; the ensemble is the only candidate, so remove it"]
+        return [f"[compare] has {own[0]}; the candidate is the ensemble, so remove it"]
     try:
         port_of(compare, "ensemble", compare.get("baseline", "")).policy()
     except ValidationError as error:
