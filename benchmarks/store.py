@@ -1,6 +1,6 @@
 """Many small logs in an object store: `python -m benchmarks.store [--logs N] [--latency MS]`.
 
-A store in a process of its own (`store_server.py`) speaks S3 to s3fs, and waits before each answer.
+A store in a separate process (`store_server.py`) speaks S3 to s3fs, and waits before each answer.
 Prints how fast logs are read one after another, by `harness collect` with many in flight, and by
 `harness check` from the table, with the peak memory of all processes of a command together. Needs
 the extras s3 and parquet.

@@ -45,18 +45,7 @@ INSIDE = {
     "report": [{"comparison", "gate", "locate", "ports"}],
 }
 """The order inside a stage: the modules that are not named, then these, one set after another."""
-SHELLS = {
-    "system",
-    "golden",
-    "trackers",
-    "storage",
-    "ports",
-    "sweep",
-    "cli",
-    "pytest_plugin",
-    "__main__",
-    "capture",
-}
+SHELLS = set(STAGES[STAGES.index("system") :])
 """They may touch files, clocks and the screen; `golden` is the pytest plugin's."""
 
 

@@ -75,7 +75,7 @@ def call(monkeypatch, tmp_path, capsys):
 
 
 def started(folder, *words):
-    """A driver as a process of its own group."""
+    """A driver in a separate process group."""
     return subprocess.Popen(
         [sys.executable, "-m", "harness", "sweep", "--quiet", *words],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""Logs in S3, by s3fs against the server of moto in a process of its own (`tox -e stores`)."""
+"""Logs in S3, by s3fs against the server of moto in a separate process (`tox -e stores`)."""
 
 import os
 import signal

@@ -24,7 +24,7 @@ ODD = [float("nan"), float("inf"), -float("inf"), 5e-324, -2.5e-310, 0.1, 1 / 3,
 
 
 def child(folder, code, *, wait=True):
-    """Runs a training in a process of its own, as wandb starts and ends services."""
+    """Runs a training in a separate process, as wandb starts and ends services."""
     text = "import os, sys, time, wandb\nwandb.setup(wandb.Settings(silent=True))\n"
     text += "def begin(**more):\n"
     text += "    off = wandb.Settings(console='off', x_disable_stats=True, disable_git=True)\n"

@@ -86,29 +86,12 @@ def _read(
     """Reads logs behind a progress bar, and returns the errors."""
     from contextlib import closing
 
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
+    from harness.cli.progress import progress_bar
     from harness.storage.table.collecting import read_into
 
-    columns = (
-        TextColumn("reading logs"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    screen, errors = Console(stderr=True), []
+    errors = []
     with (
-        Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar,
+        progress_bar("reading logs") as bar,
         closing(read_into(begun, unread, pattern=pattern, workers=workers)) as stream,
     ):
         shown = bar.add_task("", total=len(unread))

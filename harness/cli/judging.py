@@ -29,17 +29,8 @@ def judge_all(
     """
     from contextlib import closing
 
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     from harness.cli.finish import write_index
+    from harness.cli.progress import progress_bar
     from harness.ports.check import failed
     from harness.system.running import EXIT_INTERRUPTED
 
@@ -51,19 +42,8 @@ def judge_all(
     for task in afresh:
         if task.report is not None:
             remove_old(task.report)
-    columns = (
-        TextColumn("checking ports"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    screen = Console(stderr=True)
     try:
-        with Progress(
-            *columns, console=screen, transient=True, disable=not screen.is_terminal
-        ) as bar:
+        with progress_bar("checking ports") as bar:
             shown = bar.add_task("", total=len(tasks), completed=len(results))
             with closing(judge(afresh)) as stream:
                 for checked in stream:

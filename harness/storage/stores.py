@@ -61,7 +61,7 @@ def on_store(url: str, act: Callable[[Any, str], Answer]) -> Answer:
         return repeated(lambda: _acted(url, scheme, act))
     except HarnessError:
         raise
-    except Exception as error:  # each store's package has exceptions of its own
+    except Exception as error:  # the package of each store has other exceptions
         raise explained(url, error) from error
 
 

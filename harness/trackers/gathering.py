@@ -22,7 +22,7 @@ from harness.parse.names import Names, holds_figures
 from harness.parse.several import refusals
 
 MMENGINE = "optim_wrapper."
-"""Settings of a config of mmengine, which has names of its own for the facts."""
+"""How settings of mmengine's configs begin, which name the facts in another way."""
 OWN = "harness."
 """How the tags and figures begin that the harness writes to a run; they are none of its training.
 """

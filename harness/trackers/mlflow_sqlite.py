@@ -23,7 +23,7 @@ _RUN = "SELECT run_uuid, name, status, start_time, lifecycle_stage FROM runs WHE
 
 
 class SqliteStore:
-    """A database. Each query sees a state of its own, so that a training is never held up."""
+    """A database. No query keeps the database from a training that writes to it."""
 
     def __init__(self, path: Path, *, source: str) -> None:
         self.shown = shown(str(path))

@@ -6,6 +6,7 @@ A tracker that cannot be reached changes no verdict: each failure is a line for 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -90,6 +91,23 @@ def check_names(trackers: Iterable[str]) -> None:
         if name not in PUBLISHERS:
             msg = f"--to {name}: an unknown tracker; expected one of: {', '.join(PUBLISHERS)}"
             raise PolicyError(msg)
+
+
+@contextmanager
+def refusals(tracker: str) -> Iterator[None]:
+    """Turns any exception of a tracker's package, or of a library below it, into one line.
+
+    Raises:
+        HarnessError: the tracker refuses.
+    """
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [""]
+        msg = f"{tracker} refuses: {type(error).__name__}: {shown(lines[0])[:300]}"
+        raise HarnessError(msg) from error
 
 
 def publish_all(trackers: Sequence[str], verdicts: Sequence[Publication]) -> Iterator[str]:

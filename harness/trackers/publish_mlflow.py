@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError, ParseError
 from harness.extras import needs
 from harness.log.facts import short
-from harness.log.shown import shown
-from harness.trackers.publish import Publication
+from harness.trackers.publish import Publication, refusals
 from harness.trackers.registry import tracker_of
 
 if TYPE_CHECKING:
@@ -44,14 +43,8 @@ def publish(verdict: Publication) -> str:
         from mlflow.tracking import MlflowClient  # noqa: PLC0415  (takes seconds)
     except ImportError as error:
         raise HarnessError(f"that {needs('mlflow')}") from error
-    try:
+    with refusals("mlflow"):
         return _written(verdict, MlflowClient)
-    except HarnessError:
-        raise
-    except Exception as error:  # of mlflow, or of any library below it
-        lines = str(error).strip().splitlines() or [""]
-        msg = f"mlflow refuses: {type(error).__name__}: {shown(lines[0])[:300]}"
-        raise HarnessError(msg) from error
 
 
 def _written(verdict: Publication, client_of: Any) -> str:

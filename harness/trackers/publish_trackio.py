@@ -18,7 +18,7 @@ from harness.errors import HarnessError, ParseError
 from harness.extras import needs
 from harness.log.facts import short
 from harness.log.shown import shown
-from harness.trackers.publish import Publication
+from harness.trackers.publish import Publication, refusals
 from harness.trackers.registry import tracker_of
 
 PROJECT = "harness"
@@ -62,15 +62,8 @@ def publish(verdict: Publication) -> str:
     if target.folder and Path(target.folder).resolve() != Path(TRACKIO_DIR).resolve():
         msg = f"trackio writes to {TRACKIO_DIR} until the command ends; check this port on its own"
         raise HarnessError(msg)
-    try:
-        with _heard():
-            _write(trackio, target, verdict)
-    except HarnessError:
-        raise
-    except Exception as error:  # of trackio, or of any library below it
-        lines = str(error).strip().splitlines() or [""]
-        msg = f"trackio refuses: {type(error).__name__}: {shown(lines[0])[:300]}"
-        raise HarnessError(msg) from error
+    with refusals("trackio"), _heard():
+        _write(trackio, target, verdict)
     return f"trackio:{target.project}/{target.run or verdict.result.port}"
 
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError, ParseError
 from harness.extras import needs
 from harness.log.facts import short
-from harness.log.shown import shown
-from harness.trackers.publish import PREFIX, Publication
+from harness.trackers.publish import PREFIX, Publication, refusals
 from harness.trackers.registry import tracker_of
 
 if TYPE_CHECKING:
@@ -44,14 +43,8 @@ def publish(verdict: Publication) -> str:
         import wandb  # noqa: PLC0415  (takes a second)
     except ImportError as error:
         raise HarnessError(f"that {needs('wandb')}") from error
-    try:
+    with refusals("wandb"):
         return _written(verdict, wandb)
-    except HarnessError:
-        raise
-    except Exception as error:  # of wandb, or of any library below it
-        lines = str(error).strip().splitlines() or [""]
-        msg = f"wandb refuses: {type(error).__name__}: {shown(lines[0])[:300]}"
-        raise HarnessError(msg) from error
 
 
 def _written(verdict: Publication, wandb: Any) -> str:

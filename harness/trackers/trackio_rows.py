@@ -122,7 +122,7 @@ def _records(inbox: Path) -> list[dict[str, Any]]:
 
 
 def _object(data: Any) -> dict[str, Any]:
-    """Returns the JSON object of a cell or a line; empty if it is none."""
+    """Returns the JSON object of a cell or a line; empty if it is something else."""
     try:
         value = json.loads(data) if len(data) <= MAX_JSON else None
     except (TypeError, ValueError, RecursionError):

@@ -144,7 +144,10 @@ def _by_run(files: Sequence[Path], source: str) -> list[_Files]:
 
 
 def _wanted(runs: list[_Files], wanted: str, source: str) -> list[_Files]:
-    """The runs of this identifier or, if there is none, of this name; all if none is wanted."""
+    """Returns the runs with this identifier, otherwise those with this name.
+
+    An empty `wanted` gives all.
+    """
     found = [run for run in runs if wanted in {"", run.label}]
     found = found or [run for run in runs if run.content.name == wanted]
     if not found:

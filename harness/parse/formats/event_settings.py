@@ -59,11 +59,8 @@ def _state(text: str, into: Collector) -> None:
 
 
 def _json(text: str) -> dict[str, Any] | None:
-    """The object that a text is; None if it is none."""
-    try:
-        found = loads(text)
-    except ValueError:
-        return None
+    """Returns the JSON object of a text; None if it is something else."""
+    found = loads(text)
     return found if isinstance(found, dict) else None
 
 

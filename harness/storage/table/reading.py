@@ -120,7 +120,7 @@ def _selected(index: _Index, selection: str, table: str) -> Sequence[Place]:
     """Returns the rows that a selection names.
 
     Raises:
-        ParseError: there is none, or several logs have a name that ends so.
+        ParseError: no log, or more than one, has a name that ends so.
     """
     if selection in index.by_name:
         return index.by_name[selection]
