@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fault_run import forget
 from mmengine.config import DictAction
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
@@ -43,8 +44,13 @@ def theirs(scenes, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def quiet_logs(monkeypatch):
-    """mmengine's logger keeps the standard output of the test before."""
+    """mmengine's logger keeps the standard output of the test before.
+
+    It is kept by the run's name, which ends in the second: a run that starts in the same second
+    as the one before would write there.
+    """
     monkeypatch.setattr(logging, "raiseExceptions", False)
+    forget()
 
 
 def notes(err):
