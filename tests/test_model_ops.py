@@ -15,7 +15,7 @@ def layout(request):
     """How the images of a batch lie: as on a CPU, or as on a device."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            criss_cross, "_one_by_one", lambda x: request.param == "one by one" or x.shape[0] == 1
+            criss_cross, "one_by_one", lambda x: request.param == "one by one" or x.shape[0] == 1
         )
         yield
 

@@ -19,12 +19,23 @@ What is done, and why (figures: `python -m benchmarks.attention`):
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from model.ops.composite import HALF, composite_round, is_needed
+from model.ops.composite import composite_round, is_needed
+from model.ops.rounds import (
+    differentiable_gradients,
+    fused,
+    in_autocast_dtype,
+    one_by_one,
+    projected_round,
+    round_gradients,
+    softmax,
+    split,
+)
 
 
 def criss_cross_attention(
@@ -45,12 +56,7 @@ def criss_cross_attention(
     """
     if recurrence == 0:
         return x
-    weight = torch.cat([query[0], key[0], gamma * value[0]]).flatten(1)
-    bias = torch.cat([query[1], key[1], gamma * value[1]])
-    device = x.device.type
-    if device != "meta" and torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
-        x, weight, bias = x.to(dtype), weight.to(dtype), bias.to(dtype)
+    x, weight, bias = in_autocast_dtype(x, *fused(query, key, value, gamma))
     if is_needed(x):
         y = x.permute(0, 2, 3, 1)
         for _ in range(recurrence):
@@ -70,14 +76,9 @@ def _side_by_side(x: Tensor) -> Tensor:
     after W pixels. A device gets one such image (G = 1), and so one kernel for the batch. A CPU,
     whose cache holds one image, gets them one by one (G = N).
     """
-    if _one_by_one(x):
+    if one_by_one(x):
         return x.permute(0, 2, 3, 1)
     return x.permute(2, 0, 3, 1).flatten(1, 2)[None]
-
-
-def _one_by_one(tensor: Tensor) -> bool:
-    """Returns whether each image of a batch [N, ...] gets its own kernels."""
-    return tensor.device.type == "cpu" or tensor.shape[0] == 1
 
 
 def _apart(y: Tensor, width: int) -> Tensor:
@@ -102,62 +103,25 @@ class _CrissCross(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, width: int) -> Tensor:
         ctx.width = width
-        with torch.autocast(x.device.type, enabled=False):
-            out = torch.empty_like(x, memory_format=torch.contiguous_format)
-            projected = x.new_empty(*x.shape[:3], weight.shape[0])
-            for n in range(x.shape[0]):
-                torch.addmm(bias, x[n].flatten(0, 1), weight.t(), out=projected[n].flatten(0, 1))
-                _attend(x[n], projected[n], out[n], width)
+        out, projected = projected_round(x, weight, bias, partial(_attend, width=width))
         ctx.save_for_backward(x, weight, bias, projected)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, projected = ctx.saved_tensors
+        inputs, width = (x, weight, bias), ctx.width
         if torch.is_grad_enabled():  # create_graph=True: these gradients are differentiated again
-            found = _differentiable_gradients((x, weight, bias), grad_out, ctx.width)
-            return (*found, None)
-        grad_x = torch.empty_like(grad_out, memory_format=torch.contiguous_format)
-        grad_weight, grad_bias = torch.zeros_like(weight), weight.new_zeros(weight.shape[0])
-        split = weight.shape[0] - x.shape[3]  # query and key | value
-        with torch.autocast(x.device.type, enabled=False):
-            for n in range(x.shape[0]):
-                grad = grad_out[n].contiguous()
-                pixels, into = x[n].flatten(0, 1), grad_x[n].flatten(0, 1)
-                into.copy_(grad.flatten(0, 1))
-                for part, rows in zip(
-                    _gradients(projected[n], grad, ctx.width),
-                    (slice(split, None), slice(None, split)),
-                    strict=True,
-                ):
-                    flat = part.flatten(0, 1)
-                    torch.addmm(into, flat, weight[rows], out=into)
-                    grad_weight[rows].addmm_(flat.t(), pixels)
-                    grad_bias[rows] += flat.sum(0)
-                    del flat, part
-        return grad_x, grad_weight, grad_bias, None
+            again = partial(_differentiable_round, width=width)
+            return (*differentiable_gradients(again, inputs, grad_out), None)
+        gradients = partial(_gradients, width=width)
+        return (*round_gradients(inputs, projected, grad_out, gradients), None)
 
 
-def _differentiable_gradients(
-    inputs: tuple[Tensor, Tensor, Tensor], grad_out: Tensor, width: int
-) -> tuple[Tensor | None, ...]:
-    """Returns the gradients of x, weight and bias with their graph; None where none is needed.
-
-    In later rounds x comes from the same weight. Views keep the two ways to the weight apart.
-    """
-    views = [tensor.view_as(tensor) for tensor in inputs]
-    wanted = [view for view in views if view.requires_grad]
-    images = _apart(views[0], width).permute(0, 2, 3, 1)
-    out = _side_by_side(_composite(images, *views[1:]).permute(0, 3, 1, 2))
-    found = iter(torch.autograd.grad(out, wanted, grad_out, create_graph=True))
-    return tuple(next(found) if view.requires_grad else None for view in views)
-
-
-def _split(projected: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns the query, key [H, M, D] and value [H, M, C] parts of `projected` [H, M, 2D + C]."""
-    width = (projected.shape[-1] - channels) // 2
-    query, key, value = projected.split([width, width, channels], dim=-1)
-    return query, key, value
+def _differentiable_round(x: Tensor, weight: Tensor, bias: Tensor, width: int) -> Tensor:
+    """Returns what `_CrissCross` does, from torch's differentiable operators."""
+    images = _apart(x, width).permute(0, 2, 3, 1)
+    return _side_by_side(_composite(images, weight, bias).permute(0, 3, 1, 2))
 
 
 def _rows(tensor: Tensor, width: int) -> Tensor:
@@ -177,15 +141,13 @@ def _attention(query: Tensor, key: Tensor, width: int) -> Tensor:
     in_column.diagonal(dim1=1, dim2=2).fill_(-torch.inf)  # the row part has the centre
     in_row = _rows(energy[..., height:], width)
     in_row.copy_(_rows(query, width) @ _rows(key, width).transpose(1, 2))
-    if energy.dtype in HALF:
-        return torch.softmax(energy, -1, dtype=torch.float32).to(energy.dtype)
-    return torch.softmax(energy, -1)
+    return softmax(energy)
 
 
 def _attend(x: Tensor, projected: Tensor, out: Tensor, width: int) -> None:
     """Writes into `out` the attention's output, all [H, M, C] but `projected` [H, M, 2D + C]."""
     height = x.shape[0]
-    query, key, value = _split(projected, x.shape[2])
+    query, key, value = split(projected, x.shape[2])
     attention = _attention(query, key, width)
     in_column = attention[..., :height].transpose(0, 1)
     in_row = _rows(attention[..., height:], width)
@@ -201,7 +163,7 @@ def _gradients(projected: Tensor, grad: Tensor, width: int) -> Iterator[Tensor]:
     contiguous memory, where they are fast; only then are columns turned round.
     """
     height, _, channels = grad.shape
-    query, key, value = _split(projected, channels)
+    query, key, value = split(projected, channels)
     attention = _attention(query, key, width)
     in_column = attention[..., :height].transpose(0, 1)
     in_row = _rows(attention[..., height:], width)
