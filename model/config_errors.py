@@ -16,7 +16,7 @@ from model.registry import MODELS, PUBLISHED_SCOPE, SCOPE
 
 TRAINED = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
 """The parts that a config must have to train."""
-NETWORKS = ("EncoderDecoder", f"{PUBLISHED_SCOPE}.EncoderDecoder")
+NETWORKS = ("EncoderDecoder", f"{PUBLISHED_SCOPE}.EncoderDecoder", "ClipEncoderDecoder")
 SIDE = 64
 """Height and width of the image with which the parts of a network are tried on each other."""
 SHOWN = 24
@@ -44,22 +44,24 @@ def check_parts(cfg: Config) -> None:
 def check_network(cfg: Config) -> None:
     """Raises ConfigError if the backbone and heads of a config do not fit each other.
 
-    An image without numbers (torch's meta device) passes through them.
+    An image or clip without numbers (torch's meta device) passes through them.
     """
     kind = cfg.model.get("type")
     if kind not in NETWORKS and MODELS.get(kind) is not None:
         return  # a user's network, of whose parts nothing is known
     with torch.device("meta"):
         network = build_model(cfg)
+        image = network.empty_input(SIDE)
     network.eval()
     shapes: list[tuple[int, ...]] = []
     try:
-        features = network.extract_feat(torch.empty(1, 3, SIDE, SIDE, device="meta"))
+        features = network.extract_feat(image)
         shapes = [tuple(feature.shape) for feature in features]
-        for head in (network.decode_head, *network._auxiliary_heads().values()):
-            head(features)
+        network.decode_head(features)
+        for head in network._auxiliary_heads().values():
+            head(network.auxiliary_features(features))
     except (RuntimeError, IndexError) as error:
-        channels = ", ".join(str(shape[1]) for shape in shapes) or "nothing"
+        channels = ", ".join(str(shape[-3]) for shape in shapes) or "nothing"
         raise ConfigError(
             f"model: its parts do not fit each other ({' '.join(str(error).split())}); the "
             f"backbone gives {channels} channels: compare them with in_channels and in_index"

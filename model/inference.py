@@ -26,12 +26,12 @@ def slide(
     crop: Sequence[int],
     stride: Sequence[int],
 ) -> Tensor:
-    """Returns class scores [N, K, H, W] of `image` [N, 3, H, W], averaged over overlapping crops.
+    """Returns class scores [N, K, H, W] of `image`, averaged over overlapping crops.
 
-    `crop` and `stride` are (H, W). The last crop of a row or column is moved back to end with the
+    `image` is [N, 3, H, W], or clips [N, T, 3, H, W]. `crop` and `stride` are (H, W). The last crop of a row or column is moved back to end with the
     image, so that all crops have one size where the image allows it.
     """
-    n, _, height, width = image.shape
+    n, (height, width) = image.shape[0], image.shape[-2:]
     total: Tensor | None = None
     count = image.new_zeros(1, 1, height, width)
     for top in _starts(height, crop[0], stride[0]):

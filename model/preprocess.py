@@ -1,6 +1,6 @@
 """From the images of a loader to a normalised batch.
 
-Letters: N batch, H height, W width.
+Letters: N batch, T frame, H height, W width.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         """Returns `inputs` [N, 3, H, W] float32 and `data_samples` of a loader's batch.
 
         `data['inputs']` is a list of [3, H, W] images or one [N, 3, H, W], `data_samples` a list
-        or absent. The samples learn `pad_shape` and `img_padding_size` (left, right, top, bottom).
+        or absent. Clips have one axis more, [T, 3, H, W] and [N, T, 3, H, W]. The samples learn `pad_shape` and `img_padding_size` (left, right, top, bottom).
         """
         data = self.cast_data(data)
         images = [self._normalise(image) for image in data["inputs"]]
@@ -81,9 +81,9 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         return {"inputs": batch, "data_samples": samples}
 
     def _normalise(self, image: Tensor) -> Tensor:
-        """Returns [3, H, W] in float32, channels reordered, zero mean and unit spread."""
-        if self.channel_conversion and image.shape[0] == 3:
-            image = image[[2, 1, 0]]
+        """Returns [..., 3, H, W] in float32, channels reordered, zero mean and unit spread."""
+        if self.channel_conversion and image.shape[-3] == 3:
+            image = image.flip(-3)
         image = image.float()
         return (image - self.mean) / self.std if self._enable_normalize else image
 

@@ -47,6 +47,7 @@ MODELS = Registry(
     scope=SCOPE,
     locations=[
         "model.backbones",
+        "model.clip_segmentor",
         "model.heads",
         "model.inference",
         "model.losses",

@@ -110,6 +110,14 @@ class EncoderDecoder(BaseModel):
         features: tuple[Tensor, ...] = self.backbone(inputs)
         return features
 
+    def auxiliary_features(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Returns what the auxiliary heads are given of `extract_feat`'s outputs: all of it."""
+        return features
+
+    def empty_input(self, side: int) -> Tensor:
+        """Returns an input without numbers, for trying out shapes: one image [1, 3, side, side]."""
+        return torch.empty(1, 3, side, side)
+
     def _faster_format(self, inputs: Tensor) -> str | None:
         """Returns the memory format that makes a CPU faster; None where images stay as they are."""
         pixels = inputs.numel() // inputs.shape[1]
@@ -144,13 +152,14 @@ class EncoderDecoder(BaseModel):
         """
         features = self.extract_feat(inputs)
         losses = _prefixed("decode", self.decode_head.losses(features, labels))
+        beside = self.auxiliary_features(features)
         for prefix, head in self._auxiliary_heads().items():
-            losses.update(_prefixed(prefix, head.losses(features, labels)))
+            losses.update(_prefixed(prefix, head.losses(beside, labels)))
         return losses
 
     def encode_decode(self, inputs: Tensor) -> Tensor:
         """Maps images [N, 3, H, W] to class scores [N, K, H, W]."""
-        scores: Tensor = self.decode_head.predict(self.extract_feat(inputs), inputs.shape[2:])
+        scores: Tensor = self.decode_head.predict(self.extract_feat(inputs), inputs.shape[-2:])
         return scores
 
     def inference(self, inputs: Tensor) -> Tensor:

@@ -166,7 +166,7 @@ def test_a_position_sees_its_path_then_its_planes_then_the_whole_clip(recurrence
     seen = grad[0].abs().sum(0) > 0
     sharing = torch.zeros(frames, height, width, dtype=torch.int)
     for plane in (sharing[1], sharing[:, 2], sharing[:, :, 4]):
-        plane += 1
+        plane.add_(1)
     assert torch.equal(seen, sharing >= 3 - recurrence)
     paths = frames + height + width - 2
     planes = frames * height + height * width + frames * width - paths - 1

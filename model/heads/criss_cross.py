@@ -6,7 +6,7 @@ Letters: N batch, C channel, K class, E embedding channel, h and w of the featur
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from model.heads.fcn import FCNHead
 from model.layers import Config
 from model.ops import criss_cross_attention
 from model.registry import MODELS
+
+
+Projection = tuple[Tensor, Tensor]
 
 
 class Scale(nn.Module):
@@ -48,16 +51,14 @@ class CrissCrossAttention(nn.Module):
             conv.reset_parameters()
         nn.init.zeros_(self.gamma.scale)
 
+    def projections(self) -> tuple[Projection, Projection, Projection]:
+        """Returns (weight, bias) of query, key and value."""
+        return _weights(self.query_conv), _weights(self.key_conv), _weights(self.value_conv)
+
     def forward(self, x: Tensor, recurrence: int = 1) -> Tensor:
         """Maps [N, C, h, w] to the same shape, `recurrence` times with the same weights."""
-        return criss_cross_attention(
-            x,
-            _weights(self.query_conv),
-            _weights(self.key_conv),
-            _weights(self.value_conv),
-            self.gamma.scale,
-            recurrence=recurrence,
-        )
+        query, key, value = self.projections()
+        return criss_cross_attention(x, query, key, value, self.gamma.scale, recurrence=recurrence)
 
 
 @MODELS.register_module()
@@ -65,8 +66,10 @@ class CCHead(FCNHead):
     """Block, `recurrence` rounds of attention with shared weights, block, merge, classifier.
 
     `loss_consistency` (say `dict(type='CategoryConsistentLoss')`) adds a loss on a 1x1 reduction of
-    the attention's output to `consistency_channels` channels.
+    the attention's output to `consistency_channels` channels. `ATTENTION` is what attends.
     """
+
+    ATTENTION: ClassVar[type[CrissCrossAttention]] = CrissCrossAttention
 
     def __init__(
         self,
@@ -78,7 +81,7 @@ class CCHead(FCNHead):
     ) -> None:
         super().__init__(num_convs=2, **kwargs)
         self.recurrence = recurrence
-        self.cca = CrissCrossAttention(self.channels)
+        self.cca = self.ATTENTION(self.channels)
         self.loss_consistency: nn.Module | None = None
         if loss_consistency is not None:
             self.conv_consistency = nn.Conv2d(self.channels, consistency_channels, kernel_size=1)
