@@ -28,8 +28,9 @@ def slide(
 ) -> Tensor:
     """Returns class scores [N, K, H, W] of `image`, averaged over overlapping crops.
 
-    `image` is [N, 3, H, W], or clips [N, T, 3, H, W]. `crop` and `stride` are (H, W). The last crop of a row or column is moved back to end with the
-    image, so that all crops have one size where the image allows it.
+    `image` is [N, 3, H, W], or clips [N, T, 3, H, W]. `crop` and `stride` are (H, W). The last crop
+    of a row or column is moved back to end with the image, so that all crops have one size where
+    the image allows it.
     """
     n, (height, width) = image.shape[0], image.shape[-2:]
     total: Tensor | None = None

@@ -60,7 +60,8 @@ class SegDataPreProcessor(BaseDataPreprocessor):
         """Returns `inputs` [N, 3, H, W] float32 and `data_samples` of a loader's batch.
 
         `data['inputs']` is a list of [3, H, W] images or one [N, 3, H, W], `data_samples` a list
-        or absent. Clips have one axis more, [T, 3, H, W] and [N, T, 3, H, W]. The samples learn `pad_shape` and `img_padding_size` (left, right, top, bottom).
+        or absent. Clips have one axis more: [T, 3, H, W], [N, T, 3, H, W]. The samples learn
+        `pad_shape` and `img_padding_size` (left, right, top, bottom).
         """
         data = self.cast_data(data)
         images = [self._normalise(image) for image in data["inputs"]]

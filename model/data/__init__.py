@@ -8,7 +8,9 @@ the sampler starts at a later number, and no image is read twice.
 """
 
 from model.data.ade20k import ADE20KDataset
+from model.data.camvid import CamVidDataset
 from model.data.cityscapes import CityscapesDataset
+from model.data.clips import LoadClip
 from model.data.concat import ConcatDataset
 from model.data.geometry import Pad, RandomCrop, RandomFlip, RandomResize, Resize
 from model.data.loading import LoadAnnotations, LoadImageFromFile
@@ -20,10 +22,12 @@ from model.data.voc import PascalVOCDataset
 
 __all__ = [
     "ADE20KDataset",
+    "CamVidDataset",
     "CityscapesDataset",
     "ConcatDataset",
     "InfiniteSampler",
     "LoadAnnotations",
+    "LoadClip",
     "LoadImageFromFile",
     "PackSegInputs",
     "Pad",

@@ -47,7 +47,7 @@ class Resize:
         """Resizes `img` and every array named in `seg_fields`."""
         height, width = results["img"].shape[:2]
         size = self._size(width, height)
-        results["img"] = cv2.resize(results["img"], size, interpolation=cv2.INTER_LINEAR)
+        results["img"] = _bilinear(results["img"], size)
         for name in results.get("seg_fields", ()):
             results[name] = cv2.resize(results[name], size, interpolation=cv2.INTER_NEAREST)
         results["img_shape"] = results["img"].shape[:2]
@@ -67,6 +67,16 @@ class Resize:
             min(self.scale) / min(width, height),
         )
         return int(width * factor + 0.5), int(height * factor + 0.5)
+
+
+def _bilinear(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Returns an image [H, W, 3], or the frames of a clip [H, W, 3T], at `size` (width, height).
+
+    Frames go one by one: cv2 rounds in another way with more than four channels.
+    """
+    frames = np.split(image, image.shape[2] // 3, axis=2) if image.ndim == 3 else [image]
+    resized = [cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR) for frame in frames]
+    return np.concatenate(resized, axis=2) if len(frames) > 1 else np.asarray(resized[0])
 
 
 @TRANSFORMS.register_module()

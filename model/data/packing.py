@@ -1,4 +1,7 @@
-"""From a pipeline's dict to what the model takes: a tensor [3, H, W] and a SegDataSample."""
+"""From a pipeline's dict to what the model takes: a tensor [3, H, W] and a SegDataSample.
+
+Of a clip of T frames the tensor is [T, 3, H, W].
+"""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -30,8 +33,9 @@ META_KEYS = (
 class PackSegInputs:
     """Makes `{"inputs": tensor [3, H, W], "data_samples": SegDataSample}` of the results.
 
-    The sample gets `gt_sem_seg` ([1, H, W], int64) where labels were loaded, and those of
-    `meta_keys` that the results hold.
+    A clip [H, W, 3T] becomes [T, 3, H, W], also where `num_frames`, T, is 1. The sample gets
+    `gt_sem_seg` ([1, H, W], int64) where labels were loaded, and those of `meta_keys` that the
+    results hold.
     """
 
     def __init__(self, *, meta_keys: Sequence[str] = META_KEYS) -> None:
@@ -40,6 +44,9 @@ class PackSegInputs:
     def __call__(self, results: Results) -> dict[str, Any]:
         """Packs one sample."""
         channels_first = np.ascontiguousarray(results["img"].transpose(2, 0, 1))
+        if "num_frames" in results:
+            height, width = channels_first.shape[1:]
+            channels_first = channels_first.reshape(results["num_frames"], 3, height, width)
         sample = SegDataSample()
         if "gt_seg_map" in results:
             labels = torch.from_numpy(results["gt_seg_map"].astype(np.int64)[None])

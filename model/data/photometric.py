@@ -18,7 +18,8 @@ class PhotoMetricDistortion:
     """Brightness, contrast, saturation and hue, each changed with probability one half.
 
     Contrast comes before saturation and hue or after them, evenly. The image is [H, W, 3] uint8 BGR
-    and is rounded down and clipped after each change.
+    and is rounded down and clipped after each change. The frames of a clip, [H, W, 3T], are changed
+    alike.
     """
 
     def __init__(
@@ -37,12 +38,15 @@ class PhotoMetricDistortion:
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Distorts `img`."""
         rng = rng_of(results)
-        image = self._brightness(results["img"], rng)
+        shape = results["img"].shape
+        # the frames of a clip side by side: each pixel is changed by itself
+        image = self._brightness(results["img"].reshape(shape[0], -1, 3), rng)
         contrast_first = bool(rng.integers(2))
         if contrast_first:
             image = self._contrast(image, rng)
         image = self._hue(self._saturation(image, rng), rng)
-        results["img"] = image if contrast_first else self._contrast(image, rng)
+        image = image if contrast_first else self._contrast(image, rng)
+        results["img"] = image.reshape(shape)
         return results
 
     def _brightness(self, image: Image, rng: np.random.Generator) -> Image:

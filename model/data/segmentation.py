@@ -121,7 +121,7 @@ class SegmentationFolder(StreamDataset):
         labels = files_under(*label, leave_out=_longer(image, label))
         if self.ann_file:
             file = Path(self.ann_file)
-            names = read_names(file, self.ORIGIN)
+            names = self.read_list(file)
             self.check_names(names)
             check_listed(
                 names, images, labels, image=image, label=label, file=file, origin=self.ORIGIN
@@ -131,6 +131,10 @@ class SegmentationFolder(StreamDataset):
             names = sorted(images)
             self.check_names(names)
         return names, images, labels
+
+    def read_list(self, file: Path) -> list[str]:
+        """Returns the names in a list, one on a line."""
+        return read_names(file, self.ORIGIN)
 
     def check_folders(self) -> None:
         """Raises DataError where the folders are those of another data set; none are known here."""

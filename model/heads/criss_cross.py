@@ -16,7 +16,6 @@ from model.layers import Config
 from model.ops import criss_cross_attention
 from model.registry import MODELS
 
-
 Projection = tuple[Tensor, Tensor]
 
 

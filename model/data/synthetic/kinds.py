@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from model.data.synthetic import ade20k, cityscapes, cues, voc
+from model.data.synthetic import ade20k, camvid, cityscapes, cues, voc
 
 Write = Callable[[Path, str, int, tuple[int, int], np.random.Generator], Any]
 """`write(out, split, index, size, rng)` writes one sample, and returns what `finish` needs."""
@@ -53,5 +53,12 @@ KINDS: dict[str, Kind] = {
         folders=voc.FOLDERS,
         write=voc.write,
         finish=voc.finish,
+    ),
+    "camvid": Kind(
+        says="short videos in CamVid's layout, where motion determines a class",
+        folders=camvid.FOLDERS,
+        splits=camvid.SPLITS,
+        write=camvid.write,
+        finish=camvid.finish,
     ),
 }
