@@ -19,7 +19,7 @@ from model.evaluate import main as evaluate
 from model.train import main
 
 DEMO = "ccnet3d_r18-d8_camvid-demo"
-STEPS = 24
+STEPS = 12
 # one process runs the command many times, and mmengine keeps its visualizer
 pytestmark = pytest.mark.filterwarnings("ignore:.*instance named of:UserWarning")
 
@@ -39,8 +39,8 @@ def videos(tmp_path_factory):
 
 
 def settings(videos):
-    return [*options(videos, steps=STEPS), "train_cfg.val_interval=24",
-            "default_hooks.checkpoint.interval=12"]  # fmt: skip
+    return [*options(videos, steps=STEPS), "train_cfg.val_interval=12",
+            "default_hooks.checkpoint.interval=6"]  # fmt: skip
 
 
 def trained(folder, videos, *args):
@@ -65,17 +65,17 @@ def verdict(baseline, candidate, rule):
 
 def test_the_harness_judges_two_seeds_by_the_margin(runs):
     baseline, candidate = (read_run(folder / "port.log") for folder in runs.values())
-    assert verdict(baseline, candidate, "tolerance:rtol=0.1") is Verdict.PASS
+    assert verdict(baseline, candidate, "tolerance:rtol=0.2") is Verdict.PASS
     assert verdict(baseline, candidate, "tolerance:rtol=0.0001") is Verdict.FAIL
     assert verdict(baseline, candidate, "exact") is Verdict.FAIL
 
 
 def test_a_run_resumed_in_the_middle_gives_the_same_bits(runs, videos, tmp_path):
-    shutil.copy(runs["0"] / "iter_12.pth", tmp_path / "start.pth")
+    shutil.copy(runs["0"] / "iter_6.pth", tmp_path / "start.pth")
     folder = trained(
         tmp_path / "again", videos, "--seed", "0", "--resume", str(tmp_path / "start.pth")
     )
-    assert losses(folder) == {key: v for key, v in losses(runs["0"]).items() if key[1] >= 12}
+    assert losses(folder) == {key: v for key, v in losses(runs["0"]).items() if key[1] >= 6}
     ours, theirs = (
         read_checkpoint(each / f"iter_{STEPS}.pth")["state_dict"] for each in (folder, runs["0"])
     )
@@ -93,7 +93,7 @@ def test_a_checkpoint_is_evaluated_and_drawn_on_the_labelled_frame(runs, videos,
 
 
 def test_the_same_start_passes_again_and_fails_with_a_fault(videos, tmp_path):
-    start = ["--same-start", "--steps", "4"]
+    start = ["--same-start", "--steps", "10"]
     folder = trained(tmp_path / "baseline", videos, *start, "--perturb", "2")
     baseline = [read_run(log) for log in sorted(folder.rglob("port.log"))]
     assert len(baseline) == 3

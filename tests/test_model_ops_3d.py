@@ -5,6 +5,7 @@ import torch
 from test_model_ops import flat, gradients
 from torch.autograd import forward_ad
 
+from benchmarks import attention_3d
 from model.ops import (
     criss_cross_3d,
     criss_cross_attention,
@@ -270,3 +271,26 @@ def test_large_logits_stay_finite():
     query, key = (query[0] * 1e4, query[1]), (key[0] * 1e4, key[1])
     found = gradients(criss_cross_attention_3d, (x, query, key, *rest), recurrence=2)
     assert all(torch.isfinite(tensor).all() for tensor in found)
+
+
+@pytest.mark.parametrize("name", list(attention_3d.BLOCKS))
+def test_counted_flops_equal_the_formula(name):
+    """2 P C (2d + C) for the projections of P positions, 2 P S (d + C) for S that are seen."""
+    shape = (1, 16, 3, 5, 4)
+    positions, channels, d = 3 * 5 * 4, 16, 2
+    seen = positions if name == "non-local" else 3 + 5 + 4
+    once = 2 * positions * (channels * (2 * d + channels) + seen * (d + channels))
+    rounds = attention_3d.BLOCKS[name].recurrence
+    assert attention_3d.gflop(name, shape) * 1e9 == pytest.approx(rounds * once, rel=1e-12)
+
+
+def test_the_non_local_block_sees_everything_with_one_softmax():
+    x, query, key, value, gamma = make((1, 8, 2, 3, 4))
+    q, k, v = (
+        torch.einsum("oc,ncthw->nothw", w.flatten(1), x).flatten(2)[0] + b[:, None]
+        for w, b in (query, key, value)
+    )
+    out = torch.stack([(torch.exp(q[:, i] @ k) / torch.exp(q[:, i] @ k).sum() * v).sum(1)
+                       for i in range(24)], dim=1)  # fmt: skip
+    want = gamma * out.view(1, 8, 2, 3, 4) + x
+    torch.testing.assert_close(attention_3d.non_local_3d(x, query, key, value, gamma), want)

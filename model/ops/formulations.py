@@ -91,3 +91,20 @@ def non_local(
         weights = torch.softmax(q.transpose(1, 2) @ k, dim=-1)
         x = gamma * (v @ weights.transpose(1, 2)).view_as(x) + x
     return x
+
+
+def non_local_3d(
+    x: Tensor,
+    query: Projection,
+    key: Projection,
+    value: Projection,
+    gamma: Tensor,
+    *,
+    recurrence: int = 1,
+) -> Tensor:
+    """Returns `x` [N, C, T, H, W] after attention of every position to all T * H * W positions.
+
+    Such attention knows no neighbours: a clip is an image T times as high to it.
+    """
+    image = x.flatten(2, 3)
+    return non_local(image, query, key, value, gamma, recurrence=recurrence).view_as(x)
