@@ -132,9 +132,9 @@ def _check_year(file: Path) -> None:
     if file.exists() or not file.parent.is_dir():
         return
     others = [
-        name
-        for name in sorted(os.listdir(file.parent))
-        if name.startswith("instances_") and any(year in name for year in OTHER_YEARS)
+        path.name
+        for path in sorted(file.parent.glob("instances_*.json"))
+        if any(year in path.name for year in OTHER_YEARS)
     ]
     if others:
         raise DataError(

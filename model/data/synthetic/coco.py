@@ -86,14 +86,12 @@ def write(
 def finish(out: Path, results: Mapping[str, Sequence[tuple[Entry, list[Entry]]]]) -> None:
     """Writes the annotations of every split."""
     for split, written in results.items():
-        annotations = [each for _, found in written for each in found]
+        annotations = enumerate((each for _, found in written for each in found), FIRST_ID[split])
         content = {
             "info": {"description": "Synthetic shapes", "year": 2017},
             "images": [entry for entry, _ in written],
             "categories": [{"id": i, "name": name} for name, i in IDS.items()],
-            "annotations": [
-                {"id": n, **each} for n, each in enumerate(annotations, FIRST_ID[split])
-            ],
+            "annotations": [{"id": n, **each} for n, each in annotations],
         }
         path = out / "annotations" / f"instances_{split}2017.json"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +109,7 @@ def draw_shapes(
     for mask in masks:
         image[mask] = _colour(rng)
     image = (image + rng.integers(-12, 13, size=image.shape)).clip(0, 255)
-    seen = [mask & ~_any(masks[n + 1 :], mask.shape) for n, mask in enumerate(masks)]
+    seen = _seen(masks)
     objects = zip(shapes, seen[len(dots) :], masks[len(dots) :], strict=True)
     annotations = [_annotation(*each) for each in objects]
     if dots:
@@ -131,13 +129,10 @@ def _shapes(height: int, width: int, rng: np.random.Generator) -> list[Shape]:
             y=int(rng.integers(radius, height - radius + 1)),
             radius=radius,
         )
-        mask = shape.mask(height, width)
-        left = [
-            earlier & ~_any([*masks[n + 1 :], mask], mask.shape) for n, earlier in enumerate(masks)
-        ]
-        if all(2 * l.sum() > whole.sum() for l, whole in zip(left, masks, strict=True)):
+        more = [*masks, shape.mask(height, width)]
+        if all(2 * seen.sum() > whole.sum() for seen, whole in zip(_seen(more), more, strict=True)):
             shapes.append(shape)
-            masks.append(mask)
+            masks = more
         if len(shapes) == wanted:
             break
     return shapes
@@ -162,6 +157,11 @@ def _colour(rng: np.random.Generator) -> NDArray[np.int64]:
 def _any(masks: Sequence[Mask], shape: tuple[int, ...]) -> Mask:
     """Returns the pixels that are in one of the masks [H, W]."""
     return np.logical_or.reduce([np.zeros(shape, dtype=bool), *masks])
+
+
+def _seen(masks: Sequence[Mask]) -> list[Mask]:
+    """Returns what is seen of each mask [H, W] when the later ones are drawn over it."""
+    return [mask & ~_any(masks[n + 1 :], mask.shape) for n, mask in enumerate(masks)]
 
 
 def _annotation(shape: Shape, seen: Mask, whole: Mask) -> Entry:

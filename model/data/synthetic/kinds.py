@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from model.data.synthetic import cityscapes, cues
+from model.data.synthetic import cityscapes, coco, cues
 
 Write = Callable[[Path, str, int, tuple[int, int], np.random.Generator], Any]
 """`write(out, split, index, size, rng)` writes one sample, and returns what `finish` needs."""
@@ -36,6 +36,12 @@ KINDS: dict[str, Kind] = {
         says="street scenes in Cityscapes' layout",
         folders=cityscapes.FOLDERS,
         write=cityscapes.write,
+    ),
+    "coco": Kind(
+        says="overlapping shapes in COCO's layout, with boxes and masks",
+        folders=coco.FOLDERS,
+        write=coco.write,
+        finish=coco.finish,
     ),
     "cues": Kind(
         says="the same, where a distant sign determines the class of the vehicles",
