@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from model.data.synthetic.files import Array, encode_jpeg
 from numpy.typing import NDArray
+
+from model.data.synthetic.files import Array, encode_jpeg
 
 FOLDERS = ("annotations", "train2017", "val2017")
 IDS = {"circle": 1, "square": 3, "triangle": 7}

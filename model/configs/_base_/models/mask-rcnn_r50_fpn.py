@@ -6,7 +6,6 @@ model = dict(
     pretrained="torchvision://resnet50",
     norm_cfg=dict(type="FrozenBN"),
     trainable_layers=3,
-    attention=None,
     pyramid_channels=256,
     anchor_sizes=(32, 64, 128, 256, 512),
     image_size=(800, 1333),
