@@ -77,11 +77,13 @@ class MaskRCNN(BaseModel):
         self.rpn, self.roi_heads = detector.rpn, detector.roi_heads
 
     def init_weights(self) -> None:
-        """Loads the backbone's pretrained weights, if any; the rest starts as it was built."""
+        """Loads the ResNet's pretrained weights, if any; the rest starts as it was built."""
         if self.init_cfg:
             raise ValueError(f"init_cfg {self.init_cfg} is not supported; expected pretrained=FILE")
         if self.pretrained is not None:
-            load_pretrained(self.backbone.body, self.pretrained, prefix="backbone.body.")
+            load_pretrained(
+                self.backbone.body, self.pretrained, prefix="backbone.body.", added="cca"
+            )
 
     def forward(
         self,
