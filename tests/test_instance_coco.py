@@ -185,18 +185,18 @@ def test_missing_images_are_counted_named_and_where_to_get_them_is_said(tmp_path
         built(root)
 
 
-@pytest.mark.parametrize(("kept", "allowed"), [(3, False), (3, True)])
-def test_a_published_split_that_is_short_of_images_is_refused_unless_allowed(
-    tmp_path, kept, allowed
+def test_a_published_file_that_lists_too_few_images_is_refused_and_a_part_has_another_name(
+    tmp_path,
 ):
     made = content()
     made["info"] = {"description": "COCO 2017 Dataset", "year": 2017}
     root = write(tmp_path, made)
-    if allowed:
-        assert len(built(root, allow_partial=True)) == 1
-        return
-    with pytest.raises(DataError, match=r"COCO's train split is incomplete: 118284 of 118287"):
+    text = r"instances_train2017\.json is incomplete: 118284 of 118287 images are missing"
+    with pytest.raises(DataError, match=text):
         built(root)
+    file = root / "annotations" / "instances_train2017.json"
+    file.rename(file.with_name("three.json"))
+    assert len(built(root, ann_file="annotations/three.json")) == 1
 
 
 @pytest.mark.parametrize(

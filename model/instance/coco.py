@@ -30,8 +30,8 @@ ORIGIN = Origin(
 )
 DESCRIPTION = "COCO 2017 Dataset"
 """What the published files say of themselves."""
-PUBLISHED = {"train": 118287, "val": 5000}
-"""Images of the splits."""
+PUBLISHED = {"instances_train2017.json": 118287, "instances_val2017.json": 5000}
+"""Images that they list."""
 OTHER_YEARS = ("2014", "2015")
 
 
@@ -42,8 +42,7 @@ class CocoDataset(StreamDataset):
     `ann_file` and the folder `data_prefix['img_path']` are below `data_root`. In training
     (`test_mode=False`) images without an object are left out. `metainfo` may give other `classes`
     than COCO's 80, by the names of the file's categories. A missing image, a file that is cut
-    short, another year's files, or a split with fewer images than were published is a DataError;
-    `allow_partial=True` takes a published split that is short of images on purpose.
+    short, another year's files, or fewer images than the published file of that name lists is a DataError.
     """
 
     METAINFO: ClassVar[dict[str, Any]] = {"classes": NAMES}
@@ -55,12 +54,10 @@ class CocoDataset(StreamDataset):
         data_prefix: Mapping[str, str],
         data_root: str = "",
         metainfo: Mapping[str, Any] | None = None,
-        allow_partial: bool = False,
         pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         **kwargs: Any,
     ) -> None:
         check_installed()
-        self.allow_partial = allow_partial
         super().__init__(
             ann_file=ann_file,
             data_prefix=dict(data_prefix),
@@ -121,10 +118,9 @@ class CocoDataset(StreamDataset):
                 f"{len(missing)} of the {len(names)} images that {file} lists are missing under "
                 f"{folder}: {shown(missing)}. {ORIGIN.get}"
             )
-        split = "train" if "train" in file.stem else "val"
-        if (content.get("info") or {}).get("description") == DESCRIPTION and not self.allow_partial:
-            what = f"COCO's {split} split"
-            check_count(len(names), PUBLISHED[split], what=what, folder=folder, origin=ORIGIN)
+        published = PUBLISHED.get(file.name)
+        if published and (content.get("info") or {}).get("description") == DESCRIPTION:
+            check_count(len(names), published, what=str(file), folder=folder, origin=ORIGIN)
 
 
 def _check_year(file: Path) -> None:
