@@ -138,7 +138,9 @@ def reference(net, images, samples):
     """Losses and predictions of torchvision's own class around the same parts."""
     from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 
-    theirs = GeneralizedRCNN(net.backbone, net.rpn, net.roi_heads, net.transform).train(net.training)
+    theirs = GeneralizedRCNN(net.backbone, net.rpn, net.roi_heads, net.transform).train(
+        net.training
+    )
     if samples is None:
         return theirs(list(images))
     targets = [

@@ -42,7 +42,8 @@ class CocoDataset(StreamDataset):
     `ann_file` and the folder `data_prefix['img_path']` are below `data_root`. In training
     (`test_mode=False`) images without an object are left out. `metainfo` may give other `classes`
     than COCO's 80, by the names of the file's categories. A missing image, a file that is cut
-    short, another year's files, or fewer images than the published file of that name lists is a DataError.
+    short, another year's files, or fewer images than the published file of that name lists is a
+    DataError.
     """
 
     METAINFO: ClassVar[dict[str, Any]] = {"classes": NAMES}

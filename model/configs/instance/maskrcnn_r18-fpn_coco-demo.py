@@ -21,6 +21,8 @@ train_dataloader = dict(
 val_dataloader = dict(num_workers=0, dataset=dict(data_root=data_root, metainfo=metainfo))
 test_dataloader = val_dataloader
 
+# At the published rate, without the limit, the loss was not a number after 60 steps.
+optim_wrapper = dict(optimizer=dict(lr=0.01), clip_grad=dict(max_norm=5.0))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.1, begin=0, end=20, by_epoch=False),
     dict(type="MultiStepLR", milestones=[240], gamma=0.1, by_epoch=False),
