@@ -152,8 +152,8 @@ def imported_where(path: Path) -> list[tuple[str, bool]]:
     for node in ast.walk(tree):
         names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        for name in {n.split(".")[0] for n in names} & OF_INSTANCE:
-            found.append((name, id(node) in inside))
+        wanted = {name.split(".")[0] for name in names} & OF_INSTANCE
+        found += [(name, id(node) in inside) for name in wanted]
     return found
 
 
