@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 
 from model.registry import MODELS, SCOPE
@@ -49,13 +50,21 @@ def build_model(
     loaded here (training does that, in `init_weights`); `pretrained` names a file for the backbone.
     Draw from a fixed seed (`torch.manual_seed`) for the same weights again.
     """
-    settings = config if isinstance(config, dict) else load_config(config)
-    part = dict(settings.get("model", settings))
-    part["pretrained"] = pretrained
-    with DefaultScope.overwrite_default_scope(SCOPE):
-        network = MODELS.build(part)
+    network = build_network(config, pretrained=pretrained)
     if not isinstance(network, EncoderDecoder):
         raise TypeError(f"config gives a {type(network).__name__}; expected an EncoderDecoder")
     if pretrained is not None:
         network.init_weights()
     return network
+
+
+def build_network(
+    config: str | PathLike[str] | Config | dict[str, Any], *, pretrained: str | None = None
+) -> BaseModel:
+    """Returns the network of any type that a config names, as it is built; see `build_model`."""
+    settings = config if isinstance(config, dict) else load_config(config)
+    part = dict(settings.get("model", settings))
+    if pretrained is not None or "pretrained" in part:
+        part["pretrained"] = pretrained
+    with DefaultScope.overwrite_default_scope(SCOPE):
+        return MODELS.build(part)

@@ -37,6 +37,11 @@ def compile_step(network: Any, setting: Any) -> None:
             f"compile is {setting!r}; expected True, False or a dict, as "
             "--cfg-options compile.backend=NAME makes it"
         )
+    if not hasattr(network, "losses"):
+        raise ConfigError(
+            f"compile: {type(network).__name__} has no function from tensors to losses that could "
+            "be compiled; leave compile out"
+        )
     arguments = {} if setting is True else dict(setting)
     eager = network.losses
     try:

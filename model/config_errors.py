@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import OPTIMIZERS, DefaultScope, Registry, root
 
-from model.build import build_model
+from model.build import build_model, build_network
 from model.errors import ConfigError
 from model.registry import MODELS, PUBLISHED_SCOPE, SCOPE
 
@@ -47,8 +47,11 @@ def check_network(cfg: Config) -> None:
     An image or clip without numbers (torch's meta device) passes through them.
     """
     kind = cfg.model.get("type")
-    if kind not in NETWORKS and MODELS.get(kind) is not None:
-        return  # a user's network, of whose parts nothing is known
+    if kind not in NETWORKS and (network_type := MODELS.get(kind)) is not None:
+        if network_type.__module__.partition(".")[0] == SCOPE:
+            with torch.device("meta"):
+                build_network(cfg)
+        return  # of a user's network nothing is known
     with torch.device("meta"):
         network = build_model(cfg)
         image = network.empty_input(SIDE)
@@ -69,15 +72,15 @@ def check_network(cfg: Config) -> None:
 
 
 def check_classes(cfg: Config, part: str, classes: int) -> None:
-    """Raises ConfigError if a head has fewer classes than the data set of a part of the config."""
-    heads = [("decode_head", cfg.model.get("decode_head"))]
+    """Raises ConfigError if a network or a head has fewer classes than a part's data set."""
+    heads = [("", cfg.model), ("decode_head.", cfg.model.get("decode_head"))]
     more = cfg.model.get("auxiliary_head")
-    heads += [("auxiliary_head", head) for head in (more if isinstance(more, list) else [more])]
+    heads += [("auxiliary_head.", head) for head in (more if isinstance(more, list) else [more])]
     for name, head in heads:
         given = head.get("num_classes") if isinstance(head, Mapping) else None
         if isinstance(given, int) and given < classes:
             raise ConfigError(
-                f"model.{name}.num_classes is {given}, and {part}.dataset has {classes} classes; "
+                f"model.{name}num_classes is {given}, and {part}.dataset has {classes} classes; "
                 f"expected at least {classes}"
             )
 

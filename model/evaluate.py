@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from model.build import build_model
+from model.build import build_network
 from model.checkpoint import fault_of_shapes, read_checkpoint, tensors_of
 from model.command import ended
 from model.config_errors import check_network
@@ -81,7 +81,7 @@ def evaluate(
     if cfg.get("test_dataloader") is None:
         raise ConfigError("the config has no test_dataloader")
     with built_from("model", cfg):
-        network = build_model(cfg)
+        network = build_network(cfg)
     load_weights(network, state_dict)  # refuses before anything is written
     if tta:
         _use_tta(cfg)

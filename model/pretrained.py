@@ -19,12 +19,15 @@ class PretrainedError(CheckpointError):
     """The weights to start from cannot be had or do not belong to this network."""
 
 
-def load_pretrained(module: nn.Module, source: str, *, prefix: str = "") -> None:
+def load_pretrained(
+    module: nn.Module, source: str, *, prefix: str = "", added: str | None = None
+) -> None:
     """Loads the weights that `source` names into `module`.
 
     `source` is a file or a name of mmengine's ('open-mmlab://resnet50_v1c', a URL). Keys starting
     with `prefix` are taken without it, so that the file may hold the whole network. Entries beyond
-    the module's (the classifier of ImageNet) are left out; an entry that is missing is an error.
+    the module's (the classifier of ImageNet) are left out; an entry that is missing is an error,
+    unless it belongs to a part called `added`, which published weights do not have.
     """
     try:
         loaded = _load(source)
@@ -46,7 +49,11 @@ def load_pretrained(module: nn.Module, source: str, *, prefix: str = "") -> None
         raise PretrainedError(
             f"{source!r} has other shapes than this network: {fault_of_shapes(error)}"
         ) from error
-    missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
+    missing = [
+        key
+        for key in result.missing_keys
+        if not key.endswith("num_batches_tracked") and added not in key.split(".")
+    ]
     if missing:
         raise PretrainedError(
             f"{source!r} lacks {len(missing)} of {len(module.state_dict())} entries, "

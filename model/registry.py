@@ -50,19 +50,26 @@ MODELS = Registry(
         "model.clip_segmentor",
         "model.heads",
         "model.inference",
+        "model.instance",
         "model.losses",
         "model.preprocess",
         "model.segmentor",
     ],
 )
-DATASETS = Registry("dataset", parent=_DATASETS, scope=SCOPE, locations=["model.data"])
+DATASETS = Registry(
+    "dataset", parent=_DATASETS, scope=SCOPE, locations=["model.data", "model.instance"]
+)
 DATA_SAMPLERS = Registry(
     "data sampler", parent=_DATA_SAMPLERS, scope=SCOPE, locations=["model.data"]
 )
 LOOPS = Registry("loop", parent=_LOOPS, scope=SCOPE, locations=["model.loop"])
-TRANSFORMS = Registry("transform", parent=_TRANSFORMS, scope=SCOPE, locations=["model.data"])
+TRANSFORMS = Registry(
+    "transform", parent=_TRANSFORMS, scope=SCOPE, locations=["model.data", "model.instance"]
+)
 TASK_UTILS = Registry("task util", parent=_TASK_UTILS, scope=SCOPE, locations=["model.losses"])
-METRICS = Registry("metric", parent=_METRICS, scope=SCOPE, locations=["model.metrics"])
+METRICS = Registry(
+    "metric", parent=_METRICS, scope=SCOPE, locations=["model.metrics", "model.instance"]
+)
 HOOKS = Registry(
     "hook", parent=_HOOKS, scope=SCOPE, locations=["model.hooks", "model.same_start.log"]
 )
@@ -70,7 +77,10 @@ OPTIM_WRAPPERS = Registry(
     "optim_wrapper", parent=_OPTIM_WRAPPERS, scope=SCOPE, locations=["model.amp"]
 )
 VISUALIZERS = Registry(
-    "visualizer", parent=_VISUALIZERS, scope=SCOPE, locations=["model.visualization"]
+    "visualizer",
+    parent=_VISUALIZERS,
+    scope=SCOPE,
+    locations=["model.visualization", "model.instance"],
 )
 
 # mmengine warns at each look-up in a registry that has no child of the scope, as `vis_backend`.

@@ -139,6 +139,38 @@ def test_the_model_names_no_harness():
         assert not imports(path, "harness"), path
 
 
+OF_INSTANCE = {"torchvision", "pycocotools"}
+"""What the extra `instance` installs."""
+
+
+def imported_where(path: Path) -> list[tuple[str, bool]]:
+    """The packages of the extra `instance` that a file imports, and whether in a function."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    inside = {id(n) for function in functions for n in ast.walk(function)}
+    found = []
+    for node in ast.walk(tree):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        wanted = {name.split(".")[0] for name in names} & OF_INSTANCE
+        found += [(name, id(node) in inside) for name in wanted]
+    return found
+
+
+def test_one_room_of_the_model_imports_torchvision_and_pycocotools_and_only_when_it_is_used():
+    room = ROOT / "model" / "instance"
+    found = {path: imported_where(path) for path in (ROOT / "model").rglob("*.py")}
+    assert {path.parent for path, names in found.items() if names} == {room}
+    assert {name for names in found.values() for name, _ in names} == OF_INSTANCE
+    assert all(late for names in found.values() for _, late in names)
+
+
+def test_the_check_sees_an_import_at_the_top_of_a_file(tmp_path):
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("import torchvision.ops\ndef f():\n    from pycocotools import mask\n")
+    assert sorted(imported_where(wrong)) == [("pycocotools", True), ("torchvision", False)]
+
+
 def test_the_harness_works_where_torch_cannot_be_imported():
     probe = (
         "import sys\n"

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from model.errors import ConfigError
 from model.hooks.port_log import FILE_NAME
+from model.registry import MODELS
 
 STEPS = 20
 LOG_HOOK = "SameStartLogHook"
@@ -39,6 +40,13 @@ def use_same_start(cfg: Config, steps: int | None) -> None:
         raise ConfigError(
             "compile with --same-start: the host draws the dropout masks of a same start, and a "
             "compiled step would not take them; expected compile=False"
+        )
+    kind = cfg.model.get("type")
+    if not getattr(MODELS.get(kind), "host_draws", True):
+        raise ConfigError(
+            f"--same-start: {kind} draws random numbers on the device, so that no two devices "
+            "start alike; expected a network that draws none but dropout masks. Judge this one by "
+            "several seeds"
         )
     planned = cfg.train_cfg.max_iters
     if steps is not None and steps > planned:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from model.data.synthetic import ade20k, camvid, cityscapes, cues, voc
+from model.data.synthetic import ade20k, camvid, cityscapes, coco, cues, voc
 
 Write = Callable[[Path, str, int, tuple[int, int], np.random.Generator], Any]
 """`write(out, split, index, size, rng)` writes one sample, and returns what `finish` needs."""
@@ -60,5 +60,11 @@ KINDS: dict[str, Kind] = {
         splits=camvid.SPLITS,
         write=camvid.write,
         finish=camvid.finish,
+    ),
+    "coco": Kind(
+        says="overlapping shapes in COCO's layout, with boxes and masks",
+        folders=coco.FOLDERS,
+        write=coco.write,
+        finish=coco.finish,
     ),
 }

@@ -1,0 +1,2 @@
+_base_ = "./maskrcnn_r50-fpn_rcca_1x_coco.py"
+model = dict(depth=101, pretrained="torchvision://resnet101")
