@@ -38,8 +38,9 @@ _AGAIN = ".indices"
 class Final:
     """Both sides of a comparison, with a published result on the step of the final figures.
 
-    `published` is None if the baseline has logs; nothing is changed then. `unplaced` says why a candidate's last figure is not that of a whole training; no rule runs
-    then. `notes` are remarks without influence on the verdict.
+    `published` is None if the baseline has logs; nothing is changed then. `unplaced` says why a
+    candidate's last figure is not that of a whole training; no rule runs then. `notes` are remarks
+    without influence on the verdict.
     """
 
     published: Published | None = None
@@ -100,6 +101,7 @@ def final(
         candidate=runs,
         unplaced=tuple(t for run in runs for t in _early(run, metric, planned, last)),
         notes=(
+            f"the baseline is a published result: {published.source} ({published.url})",
             *_unit(candidate, percent, metric),
             *(text for run in runs for text in _better_before(run, metric)),
         ),

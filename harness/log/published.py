@@ -24,12 +24,14 @@ class Spread:
 class Published:
     """What is known of a published result beside its figures and facts.
 
-    `name` is the name on the command line, `source` says who published it. `spreads` has the
+    `name` is the name on the command line, `source` says who published it and
+    when, `url` where. `spreads` has the
     spread between runs by series, such as `val.mIoU`; a series without a known spread is absent.
     """
 
     name: str
     source: str
+    url: str
     spreads: Mapping[str, Spread]
 
     def __post_init__(self) -> None:

@@ -178,13 +178,9 @@ def _decided(case: _Case) -> tuple[Verdict, str]:
 def _advice(case: _Case) -> str:
     """Returns how many candidate runs would show agreement, or which margin they could show."""
     n, m = case.runs
-    given = {
-        "spread": case.spread,
-        "degrees": int(case.interval.degrees) - (m - 1),
-        "level": case.level,
-        "power": POWER,
-    }
-    needed = runs_to_pass(n, case.margin, **given)
+    degrees = case.known.degrees if case.known else 0
+    spread, level = case.spread, case.level
+    needed = runs_to_pass(n, case.margin, spread=spread, degrees=degrees, level=level, power=POWER)
     if needed > m:
         return (
             f"a port that equals the published training passes with {POWER:.0%} probability from "
@@ -193,7 +189,8 @@ def _advice(case: _Case) -> str:
     if needed:
         return "the candidate differs by so much that more runs must show whether it is the seed"
     few = max(FEW, m + 1)
-    least = math.ceil(1000 * least_margin(n, few, **given)) / 1000
+    least = least_margin(n, few, spread=spread, degrees=degrees, level=level, power=POWER)
+    least = math.ceil(1000 * least) / 1000
     return (
         f"{counted(n, 'published run')} cannot show more, even against {MOST_RUNS} candidate runs: "
         f"with {few} candidate runs, a margin of {_points(least)} passes with {POWER:.0%} "

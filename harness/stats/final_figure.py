@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.log.arrays import Floats
+from harness.log.arrays import Floats, Steps
 from harness.stats.interval import Interval
 from harness.stats.power import spread_factor
 
@@ -80,11 +80,8 @@ def least_margin(
     They pass if the interval at confidence 1 - 2 level lies inside the margin. `degrees` are those
     without the candidate, whose m runs add m - 1. The spread is taken to be the true one.
     """
-    from scipy.special import ndtri  # noqa: PLC0415
-
-    error = spread * spread_factor(n, m)
-    within = float(ndtri((1 + power) / 2)) * error
-    return half_width(error, degrees + m - 1, 1 - 2 * level) + within
+    least = _least_margins(n, np.array([m]), degrees=degrees, level=level, power=power)
+    return float(least[0]) * spread
 
 
 def runs_to_pass(
@@ -92,11 +89,24 @@ def runs_to_pass(
 ) -> int:
     """Returns the number of equal candidate runs that pass with this probability; 0 if none does.
 
-    At most `MOST_RUNS` are tried. One published run keeps its own error, so that no number of
-    candidate runs passes a margin below about 1.7 spreads.
+    At most `MOST_RUNS` are tried. The error of the n published runs remains, however many candidate
+    runs there are, so that no number of them passes a margin below about 3 / sqrt(n) spreads.
     """
-    for m in range(1, MOST_RUNS + 1):
-        least = least_margin(n, m, spread=spread, degrees=degrees, level=level, power=power)
-        if least <= margin:
-            return m
-    return 0
+    runs = np.arange(1, MOST_RUNS + 1)
+    least = _least_margins(n, runs, degrees=degrees, level=level, power=power) * spread
+    enough = np.flatnonzero(least <= margin)
+    return int(runs[enough[0]]) if enough.size else 0
+
+
+def _least_margins(n: int, m: Steps, *, degrees: int, level: float, power: float) -> Floats:
+    """Returns the smallest margins for numbers of candidate runs m (k,), in spreads of a run.
+
+    Infinite without degrees of freedom.
+    """
+    from scipy.special import ndtri, stdtrit  # noqa: PLC0415
+
+    freedom = np.maximum(degrees + m - 1, 0)
+    with np.errstate(invalid="ignore"):
+        half = np.where(freedom > 0, stdtrit(np.maximum(freedom, 1), 1 - level), np.inf)
+    margins: Floats = (half + float(ndtri((1 + power) / 2))) * np.sqrt(1 / n + 1 / m)
+    return margins

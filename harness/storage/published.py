@@ -138,7 +138,7 @@ class Entry:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the result, the first test mode's without a suffix."""
-        first, *others = self.result.values
+        _, *others = self.result.values
         return (self.result.name, *(f"{self.result.name}@{mode}" for mode in others))
 
     def mode_of(self, name: str) -> str:
@@ -202,6 +202,22 @@ def runs_of(name: str, shelf: Path) -> tuple[Run, ...]:
     entry = known.get(name.partition("@")[0])
     if entry is None or name not in entry.names:
         raise BaselineError(_unknown(name, known), source=f"{FOLDER}/{name}")
+    return _runs(entry, name, known)
+
+
+def every(shelf: Path) -> Iterator[tuple[Run, ...]]:
+    """Yields the runs of all published results of a shelf.
+
+    Raises:
+        BaselineError: a file is invalid.
+    """
+    known = entries(shelf)
+    for entry in known.values():
+        for name in entry.names:
+            yield _runs(entry, name, known)
+
+
+def _runs(entry: Entry, name: str, known: Mapping[str, Entry]) -> tuple[Run, ...]:
     mode = entry.mode_of(name)
     facts = entry.facts(mode)
     steps = facts.get("planned_steps", 1)
@@ -209,6 +225,7 @@ def runs_of(name: str, shelf: Path) -> tuple[Run, ...]:
     published = Published(
         name=f"{FOLDER}/{name}",
         source=f"{entry.document.source}, {entry.document.date}",
+        url=entry.document.url,
         spreads=dict(_spreads(entry, mode, known)),
     )
     values = entry.result.values[mode]
