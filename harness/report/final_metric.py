@@ -60,23 +60,27 @@ def table(runs: Sequence[Run], metric: str) -> Table | None:
     spread = published.spreads.get(metric) if published else None
     if spread is None:
         return None
-    level = default_parameters(RULE)["level"]
+    parameters = default_parameters(RULE)
     return Table(
-        title=f"What {RULE} shows of {metric} at level {level:g}, in points",
+        title=f"What {RULE} shows of {metric} in points, at level {parameters['level']:g} with a "
+        f"margin of {100 * parameters['margin']:g}",
         head=(
             "candidate runs",
             f"fails with {POWER:.0%} from",
             f"fails with {STRONG_POWER:.0%} from",
             f"smallest margin that an equal port passes with {POWER:.0%}",
         ),
-        rows=tuple(_row(len(runs), m, spread, level) for m in CANDIDATES),
+        rows=tuple(_row(len(runs), m, spread, **parameters) for m in CANDIDATES),
     )
 
 
-def _row(n: int, m: int, spread: Spread, level: float) -> tuple[str, ...]:
+def _row(n: int, m: int, spread: Spread, *, margin: float, level: float) -> tuple[str, ...]:
     error, degrees = spread.value * spread_factor(n, m), spread.degrees + m - 1
     sizes = [
-        *(noticed(error, degrees, level=level, power=power) for power in (POWER, STRONG_POWER)),
+        *(
+            noticed(error, degrees, margin=margin, level=level, power=power)
+            for power in (POWER, STRONG_POWER)
+        ),
         least_margin(n, m, spread=spread.value, degrees=spread.degrees, level=level, power=POWER),
     ]
     return (str(m), *(f"{100 * size:.2f}" for size in sizes))

@@ -81,7 +81,7 @@ class _Case:
         return f"{1 - 2 * self.level:.0%} confidence"
 
 
-def final_metric(aligned: Aligned, *, margin: float = 0.01, level: float = 0.05) -> Finding:
+def final_metric(aligned: Aligned, *, margin: float = 0.025, level: float = 0.05) -> Finding:
     """Returns the finding on the candidate's final figure against the published one.
 
     Raises:
@@ -240,7 +240,8 @@ def _observed(case: _Case) -> dict[str, Figure]:
 
 
 def _noticed(case: _Case, power: float) -> float:
-    return noticed(case.interval.error, case.interval.degrees, level=case.level, power=power)
+    error, degrees = case.interval.error, case.interval.degrees
+    return noticed(error, degrees, margin=case.margin, level=case.level, power=power)
 
 
 def _estimate(case: _Case) -> Estimate:

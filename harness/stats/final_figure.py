@@ -61,15 +61,20 @@ def half_width(error: float, degrees: float, confidence: float) -> float:
     return (high - low) / 2
 
 
-def noticed(error: float, degrees: float, *, level: float, power: float) -> float:
-    """Returns the difference that a two-sided test at this level notices with this probability.
+def noticed(error: float, degrees: float, *, margin: float, level: float, power: float) -> float:
+    """Returns the difference that fails with this probability.
 
-    It is (t of the level + t of the power) times the standard error, as in `gate/limits.py`: an
-    average over the errors of the spread that was observed.
+    A comparison fails if the difference exceeds t(1 - level / 2) standard errors and its interval
+    at confidence 1 - 2 level is not inside the margin. The larger of these two limits plus t(power)
+    standard errors is the result, as in `gate/limits.py`: an average over the errors of the spread
+    that was observed.
     """
     from scipy.special import stdtrit  # noqa: PLC0415  (takes 0.5 s, few commands need it)
 
-    return float(stdtrit(degrees, 1 - level / 2) + stdtrit(degrees, power)) * error
+    fails, inside, more = (
+        float(stdtrit(degrees, p)) * error for p in (1 - level / 2, 1 - level, power)
+    )
+    return max(fails, margin - inside) + more
 
 
 def least_margin(
