@@ -108,8 +108,8 @@ def test_an_open_verdict_says_how_many_runs_or_which_margin_would_do(tmp_path):
     text = judged(log, rules=("final-metric:margin=3%",)).judgement.reasons[0]
     assert "margin 3.00 points" in text
     text = judged(log, rules=("final-metric:margin=1%",)).judgement.reasons[0]
-    assert "1 published run cannot show more" in text
-    assert "with 3 candidate runs, a margin of 2.40 points passes" in text
+    assert "against 1 published run no number of candidate runs passes that margin" in text
+    assert "3 candidate runs pass one of 2.40 points (margin=0.024)" in text
 
 
 def test_a_better_run_fails_and_the_reason_says_what_looks_the_same(tmp_path):

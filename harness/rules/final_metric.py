@@ -29,7 +29,6 @@ from harness.rules.finding import (
     nonfinite,
 )
 from harness.stats.final_figure import (
-    MOST_RUNS,
     difference,
     half_width,
     least_margin,
@@ -192,10 +191,10 @@ def _advice(case: _Case) -> str:
     least = least_margin(n, few, spread=spread, degrees=degrees, level=level, power=POWER)
     least = math.ceil(1000 * least) / 1000
     return (
-        f"{counted(n, 'published run')} cannot show more, even against {MOST_RUNS} candidate runs: "
-        f"with {few} candidate runs, a margin of {_points(least)} passes with {POWER:.0%} "
-        f"probability (margin={least:g}); for a narrower one, train the baseline on a GPU as "
-        "well, with several seeds, and record it"
+        f"against {counted(n, 'published run')} no number of candidate runs passes that margin with "
+        f"{POWER:.0%} probability; {few} candidate runs pass one of {_points(least)} "
+        f"(margin={least:g}). For a narrower one, train the baseline on a GPU as well, with several "
+        "seeds, and record it"
     )
 
 
