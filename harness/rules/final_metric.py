@@ -191,10 +191,10 @@ def _advice(case: _Case) -> str:
     least = least_margin(n, few, spread=spread, degrees=degrees, level=level, power=POWER)
     least = math.ceil(1000 * least) / 1000
     return (
-        f"against {counted(n, 'published run')} no number of candidate runs passes that margin with "
-        f"{POWER:.0%} probability; {few} candidate runs pass one of {_points(least)} "
-        f"(margin={least:g}). For a narrower one, train the baseline on a GPU as well, with several "
-        "seeds, and record it"
+        f"against {counted(n, 'published run')} no number of candidate runs passes that margin "
+        f"with {POWER:.0%} probability; {few} candidate runs pass one of {_points(least)} "
+        f"(margin={least:g}). For a narrower one, train the baseline on a GPU as well, with "
+        "several seeds, and record it"
     )
 
 
