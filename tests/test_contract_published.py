@@ -15,7 +15,7 @@ from model.build import CONFIGS
 SHELF = Path(__file__).parents[1] / "baselines"
 ENTRIES = entries(SHELF)
 HERE = {path.stem for path in CONFIGS.rglob("*.py")}
-CONFIGURED = [name for name, entry in ENTRIES.items() if entry.result.config in HERE]
+CONFIGURED = [name for name, entry in ENTRIES.items() if entry.result.config == name in HERE]
 OF_A_LAUNCH = {"world_size", "effective_batch"}
 
 

@@ -90,6 +90,16 @@ def test_a_collapsed_run_of_mmengine_is_not_taken_for_a_fraction(tmp_path):
     assert finding.observed["figure"] == pytest.approx(0.007776)
 
 
+def test_an_average_precision_of_mmengine_is_a_fraction(tmp_path):
+    log = training(tmp_path / "run.log", [0.1, 0.393])
+    text = log.read_text().replace("mIoU", "coco/bbox_mAP").replace("aAcc: 95.5000  ", "")
+    log.write_text(text.replace("mAcc: 84.2000", "coco/segm_mAP: 0.361"))
+    result, metric = "published/ccnet-paper_coco-r50", "val.coco/bbox_mAP"
+    made = judged(log, result=result, metric=metric)
+    assert made.aligned.candidate[0, -1] == 0.393
+    assert not any("percent" in note for note in made.notes)
+
+
 def test_several_runs_pass_a_margin_that_one_does_not(tmp_path):
     logs = [
         ended(tmp_path / f"{i}.log", last, seed=i)

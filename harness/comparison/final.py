@@ -25,6 +25,8 @@ from harness.quality.completeness import listed
 EVALUATIONS = ("val.", "test.")
 IN_PERCENT = "mmengine"
 """The log format whose metrics of segmentation are in percent."""
+PRECISION = re.compile(r"AP(?![a-z])")
+"""In the names of average precisions."""
 SINGLE, SEVERAL = "single-scale", "ms+flip"
 """Test modes, in the words of mmsegmentation's tables."""
 _SPLIT = re.compile(
@@ -86,7 +88,7 @@ def final(
     if lacking:
         raise AlignmentError(_lacks(lacking[0], metric), source=lacking[0].source)
     loader = "test_dataloader" if evaluated.startswith("test.") else "val_dataloader"
-    percent = [_in_percent(run) for run in candidate]
+    percent = [_in_percent(run, metric) for run in candidate]
     names = {s.name for s in baseline[0].series}
     runs = tuple(
         _with_facts(_hundredths(run, names) if hundred else run, loader)
@@ -129,20 +131,20 @@ def _at(run: Run, step: int) -> Run:
     return replace(run, series=tuple(series))
 
 
-def _in_percent(run: Run) -> bool:
+def _in_percent(run: Run, metric: str) -> bool:
     """Returns whether a log has its accuracies and IoU in percent.
 
     One of its evaluations then exceeds 1. mmengine's metrics of segmentation are in percent in any
-    case, so that 0.42 is not 42 %.
+    case, so that 0.42 is not 42 %; its average precisions are fractions.
     """
     rates = [
         s.values
         for s in run.series
         if s.name.startswith(EVALUATIONS) and direction_of(s.name) == "higher"
     ]
-    return IN_PERCENT in run.formats or any(
-        bool((values[np.isfinite(values)] > 1).any()) for values in rates
-    )
+    if any(bool((values[np.isfinite(values)] > 1).any()) for values in rates):
+        return True
+    return IN_PERCENT in run.formats and not PRECISION.search(metric)
 
 
 def _hundredths(run: Run, names: Set[str]) -> Run:

@@ -56,6 +56,10 @@ def _plain(name: str) -> str:
     return name
 
 
+def _metric(name: str) -> str:
+    return "/".join(map(_plain, name.split("/")))
+
+
 def _known(facts: Mapping[str, Any]) -> Mapping[str, Any]:
     unknown = [name for name in facts if name not in FACTS or not must_match(name)]
     if unknown:
@@ -65,6 +69,8 @@ def _known(facts: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 Name = Annotated[str, AfterValidator(_plain)]
+Metric = Annotated[str, AfterValidator(_metric)]
+"""A metric as logs name it behind `val.`: mIoU, coco/bbox_mAP."""
 Names = Annotated[tuple[Name, ...], BeforeValidator(_tupled)]
 Runs = Annotated[
     tuple[Annotated[float, Field(gt=0, le=1)], ...],
@@ -92,7 +98,7 @@ class Result(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     name: Name
-    values: Annotated[Mapping[Name, Mapping[Name, Runs]], Field(min_length=1)]
+    values: Annotated[Mapping[Name, Mapping[Metric, Runs]], Field(min_length=1)]
     facts: Facts = Field(default_factory=dict)
     about: str = ""
     config: str = ""
