@@ -20,6 +20,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
+import published_table
 import schemas
 import typer.main
 
@@ -384,6 +385,14 @@ def changelog() -> str:
     return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n")[2]
 
 
+def published() -> str:
+    """A section for every file of published results."""
+    return "\n".join(
+        f"## {heading}\n\n{table(head, rows)}"
+        for heading, head, rows in published_table.tables(ROOT / "baselines")
+    )
+
+
 def evaluations() -> str:
     """A table of the words that make a line, a column or a row one of an evaluation."""
     kinds = [
@@ -418,6 +427,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "kubernetes": lambda: quoted("examples/clusters/kubernetes.yaml"),
     "manifest": manifest_keys,
     "sweep": sweep_keys,
+    "published": published,
     "python": python_names,
     "ray": lambda: quoted("examples/clusters/on_ray.py", "python"),
     "rules": rules,

@@ -4,7 +4,14 @@ import pytest
 
 from harness.align.comparable import blocking, compare_facts, weighty_unknowns
 from harness.errors import PolicyError
-from harness.log.facts import FINGERPRINTS, MAY_DIFFER, MUST_MATCH, OF_A_START, RunFacts
+from harness.log.facts import (
+    FINGERPRINTS,
+    MAY_DIFFER,
+    MUST_MATCH,
+    OF_A_RESULT,
+    OF_A_START,
+    RunFacts,
+)
 
 
 def facts(**values):
@@ -36,14 +43,26 @@ def test_unknown_is_not_taken_for_equal(sides):
 
 def test_unknown_deciding_facts_are_listed():
     rows = compare_facts([facts(world_size=1)], [facts()])
-    assert {r.fact for r in weighty_unknowns(rows)} == set(MUST_MATCH) - OF_A_START
+    assert {r.fact for r in weighty_unknowns(rows)} == set(MUST_MATCH) - OF_A_START - OF_A_RESULT
 
 
 def test_every_fact_that_is_compared_has_a_row():
     assert {r.fact for r in compare_facts([facts()], [facts()])} == {
         *MUST_MATCH,
         *MAY_DIFFER,
-    } - OF_A_START
+    } - OF_A_START - OF_A_RESULT
+
+
+@pytest.mark.parametrize("name", sorted(OF_A_RESULT))
+def test_what_only_a_published_result_states_has_a_row_if_the_baseline_states_it(name):
+    stating, silent = facts(**{name: "val"}), facts()
+    for baseline, candidate, kind in (
+        (stating, facts(**{name: "test"}), "differs"),
+        (stating, stating, "same"),
+        (stating, silent, "unknown"),
+    ):
+        assert row(baseline, candidate, name).kind == kind
+    assert name not in {r.fact for r in compare_facts([silent], [stating])}
 
 
 @pytest.mark.parametrize("name", sorted(OF_A_START))

@@ -286,7 +286,16 @@ JSON = {
     "run": lambda h: run.render_json(*infected(h).baseline),
     "gitlab": lambda h: gitlab.render(ports(h)),
 }
-OTHERS = {"repeat", "github", "junit", "plot", "figures", "error_rates", "published"}
+OTHERS = {
+    "repeat",
+    "github",
+    "junit",
+    "plot",
+    "figures",
+    "error_rates",
+    "published",
+    "final_metric",
+}
 """Writers with a test of their own below."""
 PARTS = {
     "chart_data",
@@ -635,3 +644,17 @@ def test_a_plain_console_of_rich_obeys_no_markup_of_a_log():
     text.write(infected("[red]x[/red] [nonsense"), Console(file=out, width=200))
     assert "[red]x[/red] [nonsense" in out.getvalue()
     assert figures.own_style is not None
+
+
+def test_a_published_result_with_controls_is_printed_as_text(tmp_path):
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "a.toml").write_text(
+        'source = "us\\u001b[2J\\n::error::x"\nurl = "https://x.org/\\u001b[2J"\n'
+        'date = 2026-01-02\n[[result]]\nname = "a"\nvalues.unstated = { mIoU = [0.5] }\n',
+        encoding="utf-8",
+    )
+    for words in (["list"], ["show", "published/a"]):
+        printed = CliRunner().invoke(app, ["baseline", *words, "--baselines", str(tmp_path)]).output
+        assert "published/a" in printed
+        assert "\x1b" not in printed
+        assert "\n::error" not in printed

@@ -16,6 +16,7 @@ from harness.align.lag import lag
 from harness.align.windows import at_window, common_window, interval, shared_steps
 from harness.errors import AlignmentError
 from harness.log.arrays import Floats, Steps
+from harness.log.published import Published
 from harness.log.run import Run, Series
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class Aligned(Curves):
     figures, `auxiliary` further measured series (parts of the loss, norms, spread over ranks),
     `others` series that no rule tests (batch accuracy, rewards). `same_ranks` is true if all runs
     logged the judged series for the same ranks. `start` holds the first steps of runs of the same
-    start; None if they are not, or no one asked.
+    start; None if they are not, or no one asked. `published` describes a baseline that is a
+    published result; None for any other.
     """
 
     lag: int | None
@@ -119,6 +121,7 @@ class Aligned(Curves):
     others: tuple[Curves, ...] = ()
     same_ranks: bool = True
     start: Start | None = None
+    published: Published | None = None
 
     def tail(self, last: int) -> Aligned:
         """Returns the last `last` common steps, without the earlier steps of one side only."""

@@ -12,6 +12,7 @@ from harness.log.facts import (
     FACTS,
     FINGERPRINTS,
     MAY_DIFFER,
+    OF_A_RESULT,
     OF_A_START,
     FactValue,
     RunFacts,
@@ -48,8 +49,9 @@ def compare_facts(
     """Returns every fact and the config settings that differ, the decisive rows first.
 
     Config settings are compared if both sides print their config; equal settings are not listed.
-    What only runs from a given start state is listed if both sides state it. Fingerprints are equal
-    if they agree to `ALIKE`.
+    What only runs from a given start state is listed if both sides state it, and what only a
+    published result states if the baseline states it. Fingerprints are equal if they agree to
+    `ALIKE`.
     `allow` waives facts by name, settings also by the start of their dotted name (`config.model`),
     and `all` waives everything.
 
@@ -57,11 +59,12 @@ def compare_facts(
         PolicyError: `allow` contains an unknown name.
     """
     check_allow(allow)
+    stated = [{name for facts in side for name in facts} for side in (baseline, candidate)]
     listed = (
         name
         for name in FACTS
-        if name not in OF_A_START
-        or all(any(name in facts for facts in side) for side in (baseline, candidate))
+        if (name not in OF_A_START or all(name in side for side in stated))
+        and (name not in OF_A_RESULT or name in stated[0])
     )
     rows = [_row(name, baseline, candidate, allow) for name in listed]
     rows += [_row(name, baseline, candidate, allow) for name in _differing(baseline, candidate)]

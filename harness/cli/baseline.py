@@ -77,15 +77,30 @@ def baseline_add(
 
 @baseline_app.command("list")
 def baseline_list(*, baselines: Baselines = SHELF) -> None:
-    """List the recorded baselines.
+    """List the recorded baselines and the published results.
 
     A damaged baseline is an error; the others are listed all the same.
 
     Example: harness baseline list
     """
-    folders = _each(baselines, (), lambda recording: [_in_list(recording)])
-    if not folders:
+    try:
+        folders = _each(baselines, (), lambda recording: [_in_list(recording)])
+    finally:
+        published = _published(baselines)
+    if not folders and not published:
         typer.echo(f"no baseline in {baselines}; record one with `harness baseline add`")
+
+
+def _published(shelf: Path) -> int:
+    """Prints a line for each published result of a shelf; returns their number."""
+    from harness.report.escape import terminal
+    from harness.report.final_metric import in_list
+    from harness.storage.published import every
+
+    results = list(every(shelf))
+    for runs in results:
+        typer.echo(terminal(in_list(runs)))
+    return len(results)
 
 
 def _in_list(recording: Recording) -> str:
@@ -108,7 +123,8 @@ def baseline_show(
 
     Of a start (`baseline add --same-start`), shows the envelope of rounding by step and the
     smallest deviation that it notices. Of a baseline that `harness accept` recorded, shows what it
-    replaces and why, back to the first.
+    replaces and why, back to the first. Of a published result (published/NAME), shows its source,
+    its runs, and which difference some candidate runs can show.
 
     Example: harness baseline show ccnet_gpu
     """
@@ -117,8 +133,12 @@ def baseline_show(
     from harness.report.escape import terminal
     from harness.report.screen import console
     from harness.storage.baselines import load_runs, open_recording
+    from harness.storage.published import asked_for, runs_of
     from harness.storage.replaced import told
 
+    if asked_for(name):
+        _show_published(runs_of(asked_for(name), baselines))
+        return
     recording = open_recording(baselines / name)
     for line in (f"{recording.name}: {recording.meta.get('description', '')}",
                  f"origin: {recording.meta.get('origin', '')}",
@@ -131,6 +151,21 @@ def baseline_show(
         return
     for recorded in runs:
         run.write(recorded, console())
+
+
+def _show_published(runs: Sequence[Run]) -> None:
+    """Prints a published result: its figures, what candidate runs can show, and its facts."""
+    from harness.report import final_metric, recording
+    from harness.report.escape import terminal
+    from harness.report.screen import console, lay_out
+
+    for line in final_metric.lines(runs):
+        typer.echo(terminal(line))
+    for series in runs[0].series:
+        table = final_metric.table(runs, series.name)
+        if table is not None:
+            console().print(lay_out(table))
+    recording.write(runs, console())
 
 
 def _floor(recording: Recording, runs: Sequence[Run]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-PLAIN = re.compile(r"[\w.+@-]+(?: ?[\w.+@-]+)*")
+PLAIN = re.compile(r"[\w.+@-]+(?:[ /]?[\w.+@-]+)*")
 """Names that are offered. zsh evaluates what it is offered, so a folder named `\\$(..)` is not."""
 
 
@@ -22,7 +22,26 @@ def baseline_names(ctx: typer.Context, incomplete: str) -> list[str]:
     from harness.storage.shelf import recording_folders
 
     shelf = Path(ctx.params.get("baselines") or SHELF)
-    return _offered((folder.name for folder in recording_folders(shelf)), incomplete)
+    recorded = [folder.name for folder in recording_folders(shelf)]
+    published = _published(shelf) if _begins_with_folder(incomplete) else []
+    return _offered((*recorded, *published), incomplete)
+
+
+def _begins_with_folder(incomplete: str) -> bool:
+    """Returns whether what is typed may become the name of a published result."""
+    return incomplete[:1] == "p"
+
+
+def _published(shelf: Path) -> list[str]:
+    """Returns the published results of a shelf; empty if a file cannot be read."""
+    from harness.errors import BaselineError
+    from harness.storage.published import FOLDER, entries
+
+    try:
+        known = entries(shelf)
+    except BaselineError:
+        return []
+    return [f"{FOLDER}/{name}" for entry in known.values() for name in entry.names]
 
 
 def rule_names(incomplete: str) -> list[str]:

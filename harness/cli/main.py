@@ -97,9 +97,9 @@ def compare(
         typer.Option(
             help="Rule that must pass, with its parameters: two-sided:rtol=0.02. Repeat the option "
             "to require more rules. `harness rules` lists them. Default: same-start if "
-            "all logs state the same start; otherwise seed-variation if the baseline has 5 seeds "
-            "or more (equivalence must not fail either if the candidate has 5 runs or more), "
-            "otherwise moderated.",
+            "all logs state the same start; final-metric against a published result; otherwise "
+            "seed-variation if the baseline has 5 seeds or more (equivalence must not fail either "
+            "if the candidate has 5 runs or more), otherwise moderated.",
             autocompletion=rule_names,
         ),
     ] = None,

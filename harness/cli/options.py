@@ -18,8 +18,8 @@ Baseline = Annotated[
     typer.Argument(
         help="The GPU's runs: a log, a run of a tracker (mlflow:EXPERIMENT/RUN), logs or runs "
         "separated by commas, a quoted glob, a folder with one "
-        "log per seed, the name of a recorded baseline, - for standard input, or a URL (at most "
-        "120 s and 8 GiB; 10 s for each answer).",
+        "log per seed, the name of a recorded baseline or of a published result (published/NAME), "
+        "- for standard input, or a URL (at most 120 s and 8 GiB; 10 s for each answer).",
         autocompletion=baseline_names,
     ),
 ]

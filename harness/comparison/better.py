@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.align.aligned import Aligned, Curves
 from harness.align.measure import relative_difference
 from harness.comparison.judge import Judgement
 from harness.rules import Verdict
 from harness.rules.equivalence import MARGINS, equivalence
+from harness.rules.final_metric import RULE as FINAL_METRIC
 from harness.rules.same_start import RULE as SAME_START
 
 LEAST = MARGINS["strict"]
@@ -31,13 +32,19 @@ CAUTION = (
     "a leak of labels, easier data or a loss over a part of the data looks the same, so find the "
     "cause first; if the change is intended, `harness accept` makes these runs the new baseline"
 )
+CAUTION_OF_PUBLISHED = (
+    "validation images among the training data, an easier split or several test scales look the "
+    "same, so find the cause first"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Better:
     """By how much a candidate is better: the size of the relative difference, as a fraction.
 
-    `low` and `high` are the bounds of its 95 % interval over all judged steps. `direction` is the
+    `low` and `high` are the bounds of its interval over all judged steps, at 95 % confidence for
+    curves and at that of the rule for a published final figure. `caution` says what looks the same.
+    `direction` is the
     better one for `metric`: `lower` or `higher`.
     """
 
@@ -46,6 +53,8 @@ class Better:
     by: float
     low: float
     high: float
+    confidence: float = 0.95
+    caution: str = CAUTION
 
     @property
     def short(self) -> str:
@@ -56,8 +65,8 @@ class Better:
     def sentence(self) -> str:
         """The difference with its interval, its possible causes, and the way out."""
         return (
-            f"differs: {self.short} ({self.metric} is {self.direction}, 95 % interval "
-            f"{self.low:.2%} to {self.high:.2%}): {CAUTION}"
+            f"differs: {self.short} ({self.metric} is {self.direction}, {self.confidence:.0%} "
+            f"interval {self.low:.2%} to {self.high:.2%}): {self.caution}"
         )
 
 
@@ -89,14 +98,19 @@ def better_than_baseline(aligned: Aligned, judgement: Judgement) -> Better | Non
     if excluded or not direction or any(f.rule == SAME_START for f in failed):
         return None
     sign = -1 if direction == "lower" else 1
-    estimates = equivalence(aligned).estimates
+    final = next((f for f in failed if f.rule == FINAL_METRIC), None)
+    estimates = equivalence(aligned).estimates if final is None else final.estimates
     bounds = [sorted((sign * e.low, sign * e.high)) for e in estimates]
     if not bounds or not all(low > 0 for low, _ in bounds):
         return None
     by, (low, high) = sign * estimates[0].value, bounds[0]
     if not by >= LEAST or _worse(aligned.validation, metric):
         return None
-    return Better(metric=metric, direction=direction, by=by, low=low, high=high)
+    better = Better(metric=metric, direction=direction, by=by, low=low, high=high)
+    if final is None:
+        return better
+    confidence = 1 - 2 * (final.level or 0.0)
+    return replace(better, confidence=confidence, caution=CAUTION_OF_PUBLISHED)
 
 
 def _worse(validation: Sequence[Curves], metric: str) -> bool:

@@ -246,7 +246,8 @@ def _text(value: SideValue) -> str:
 
 def _single_runs(aligned: Aligned) -> tuple[str, ...]:
     """Returns what a single run per side cannot show, and what to do; empty if it can."""
-    if aligned.baseline.shape[0] > 1 or aligned.candidate.shape[0] > 1 or began_alike(aligned):
+    several = aligned.baseline.shape[0] > 1 or aligned.candidate.shape[0] > 1
+    if several or aligned.published is not None or began_alike(aligned):
         return ()
     return (
         "one run per side does not show how much two seeds of this training differ, so the effect "

@@ -12,6 +12,7 @@ from harness.align.measure import Measures, measure
 from harness.align.start import parted, start_of, stated
 from harness.align.windows import interval
 from harness.comparison.better import Better, better_than_baseline
+from harness.comparison.final import final
 from harness.comparison.judge import Evidence, Judgement, Policy, judge
 from harness.comparison.notes import notes_on, without_start
 from harness.errors import AlignmentError, PolicyError
@@ -72,7 +73,8 @@ def compare(
 
     Raises:
         AlignmentError: the runs have no common series, or no common step.
-        PolicyError: `allow` contains an unknown name, or a side has no run.
+        PolicyError: `allow` contains an unknown name, a side has no run, or the baseline mixes a
+            published result with other runs.
     """
     policy = policy or Policy()
     base = (baseline,) if isinstance(baseline, Run) else tuple(baseline)
@@ -84,8 +86,12 @@ def compare(
     metric, cand = _one_name(policy, base, cand)
     base, ours = parted(base, "baseline")
     cand, theirs = parted(cand, "candidate")
+    ends = final(base, cand, metric=metric, evaluated=policy.metric.partition("=")[2])
+    base, cand, logged = ends.baseline, ends.candidate, ends.published is None
     whole = with_auxiliary(align(base, cand, metric=metric, rank=policy.rank), base, cand)
-    if stated((*base, *cand)) or any(call.name == SAME_START for call in policy.calls):
+    whole = replace(whole, published=ends.published)
+    by_start = stated((*base, *cand)) or any(call.name == SAME_START for call in policy.calls)
+    if by_start and logged:
         whole = replace(whole, start=start_of(base, cand, ours, theirs, metric=metric))
     part = whole if policy.steps is None else _part(whole, policy.steps)
     aligned = part if policy.last is None else part.tail(policy.last)
@@ -112,15 +118,15 @@ def compare(
             *(text for rank in others for text in rank.doubts),
         ),
         no_sample=(
-            *check_runs("baseline", base, aligned),
+            *(check_runs("baseline", base, aligned) if logged else ()),
             *check_runs("candidate", cand, aligned),
         ),
-        unplaced=unplaced(base, cand, aligned),
+        unplaced=(*ends.unplaced, *unplaced(base, cand, aligned)),
         placing=BY_ORDER if aligned.by_order else "",
-        advice=_name_the_rule(base, cand) if whole.start is None else (),
+        advice=_name_the_rule(base, cand) if whole.start is None and logged else (),
     )
     judged = without_schedules(aligned)
-    judgement = judge(judged, rows, policy, evidence, scope=_scope(aligned, base))
+    judgement = judge(judged, rows, policy, evidence, scope=_scope(aligned, base) if logged else "")
     better = better_than_baseline(judged, judgement)
     if better is not None:
         judgement = replace(judgement, reasons=(*judgement.reasons, better.sentence))
@@ -137,6 +143,7 @@ def compare(
         waived_schedules=schedules.waived,
         perturbed=(ours, theirs),
         notes=(
+            *ends.notes,
             *(f"{text}: judged nevertheless, as allowed" for text in schedules.waived),
             *notes_on(
                 base,

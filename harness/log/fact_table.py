@@ -179,6 +179,11 @@ TABLE: tuple[Fact, ...] = (
         mmengine="train_dataloader.dataset.type",
         mmcv="data.train.type",
     ),
+    _must_match(
+        "train_split", "parts of the data set that are trained on: train, aug+train", "word"
+    ),
+    _must_match("eval_split", "part of the data set that the metric is computed on", "word"),
+    _must_match("test_mode", "how images are tested: single-scale, ms+flip", "word"),
     _may_differ("device_kind", ", ".join(DEVICE_KINDS)),
     _may_differ("device_name", "name of the device", mllog="submission_platform"),
     _may_differ("device_count", "devices that the process could see", "count"),

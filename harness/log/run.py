@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from harness.extras import require
 from harness.log.facts import RunFacts
+from harness.log.published import Published
 from harness.log.shown import printable, shown
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Run:
     the part of each format, in the order of asking; it is empty for a recording. `dropped_count`
     lines behind the first record state figures in no known form; `dropped` holds the first ones.
     `unfinished` says why the run may not be whole, if a tracker knows that it did not finish.
+    `published` is set for a run that is known by its published figures only; it has no log.
 
     All texts are printable. `source` and `notes` contain no user, password or query value of a URL.
     """
@@ -125,6 +127,7 @@ class Run:
     dropped: tuple[Skipped, ...] = ()
     dropped_count: int = 0
     unfinished: str = ""
+    published: Published | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", place_text(self.source))

@@ -15,6 +15,7 @@ from harness.storage.baselines import is_recording
 from harness.storage.inputs import BASELINES
 from harness.storage.logs import expand
 from harness.storage.places import is_url, parts_of
+from harness.storage.published import asked_for, files
 from harness.storage.shelf import TOML
 from harness.trackers.event_files import NAME
 
@@ -50,12 +51,17 @@ def _content(port: Port, root: Path, known: Mapping[str, str]) -> Content | None
 
 
 def recorded(port: Port, root: Path) -> Content | None:
-    """Returns the part of `content` that is recorded baselines. Call it before they are read."""
+    """Returns the part of `content` that is recorded baselines and files of published results.
+
+    Call it before they are read.
+    """
     both = (port.baseline, port.candidate)
     try:
         folders = [folder for spec in both for part in _parts(spec, root)
                    if (folder := _recording(part, root)) is not None]  # fmt: skip
-        return tuple((str(path), _hash(path)) for f in folders for path in _files(f))
+        results = [path for spec in both for path in _published(spec, root)]
+        paths = [*(path for folder in folders for path in _files(folder)), *results]
+        return tuple((str(path), _hash(path)) for path in paths)
     except OSError:
         return None
 
@@ -92,6 +98,9 @@ def _paths(spec: str, root: Path) -> Iterator[str]:
         if folder is not None:
             yield from map(str, _files(folder))
             continue
+        if results := _published(part, root):
+            yield from map(str, results)
+            continue
         if is_url(part):
             msg = "a URL may return other bytes next time"
             raise ValueError(msg)
@@ -108,6 +117,12 @@ def _recording(spec: str, root: Path) -> Path | None:
     if is_url(spec):
         return None
     return next((f for f in (root / spec, root / BASELINES / spec) if is_recording(f)), None)
+
+
+def _published(spec: str, root: Path) -> list[Path]:
+    """Returns the files of published results if `spec` names such a result; empty otherwise."""
+    named = bool(asked_for(spec)) and not os.path.lexists(root / spec)
+    return files(root / BASELINES) if named else []
 
 
 def _files(folder: Path) -> list[Path]:

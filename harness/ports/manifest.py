@@ -67,8 +67,9 @@ class Port(BaseModel):
 
     Attributes:
         name: the port's name in tables, reports and the history
-        baseline: the GPU's runs: the name of a baseline in `baselines/` beside the manifest, a log,
-            logs separated by commas, a glob, or a folder with one log per seed
+        baseline: the GPU's runs: the name of a baseline in `baselines/` beside the manifest, a
+            published result (`published/NAME`), a log, logs separated by commas, a glob, or a
+            folder with one log per seed
         candidate: the port's runs, named in the same ways
         rules: the rules that must all pass, as `"name"`, `"name:parameter=value"` or
             `{ name = "name", parameter = value }`

@@ -1,5 +1,7 @@
 """The rule that applies if the policy names no rule. It depends on the runs.
 
+A published result is judged by `final-metric`, because there is no log to compare.
+
 Runs that state the same start are judged by `same-start`. If their logs go on, the rest of the run
 must pass as well.
 
@@ -23,6 +25,7 @@ import numpy as np
 from harness.align.aligned import Aligned
 from harness.align.benign import HORIZON
 from harness.rules.equivalence import began_alike, equivalence
+from harness.rules.final_metric import final_metric
 from harness.rules.finding import Finding, Verdict
 from harness.rules.moderated import hindered, moderated
 from harness.rules.same_start import RULE, lacks_start, same_start
@@ -37,6 +40,8 @@ LONG = 2 * HORIZON
 
 def default(aligned: Aligned) -> Finding:
     """Returns the finding of the rule that fits the runs, under that rule's name."""
+    if aligned.published is not None:
+        return final_metric(aligned)
     if aligned.start is None or not aligned.start.stated or lacks_start(aligned):
         return _without_start(aligned)
     first = same_start(aligned)

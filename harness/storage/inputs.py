@@ -15,6 +15,7 @@ from harness.storage.baselines import is_recording, load_runs, open_recording
 from harness.storage.fetching import is_remote
 from harness.storage.logs import expand, read_all, read_runs
 from harness.storage.places import STDIN, is_url, parts_of, place_of
+from harness.storage.published import asked_for, runs_of
 from harness.trackers.naming import identity
 from harness.trackers.registry import tracker_of
 
@@ -29,6 +30,8 @@ def load(
     pattern: str | None = None,
 ) -> tuple[Run, ...]:
     """Returns the runs that `spec` names: a recording's folder, its name in `baselines`, or logs.
+
+    `published/NAME` is a published result, unless a file has this name; see `published.py`.
 
     Commas separate names, unless a file with the whole name exists; in a URL, a comma separates
     only if another URL follows. `-` is standard input. Relative paths start from `root`;
@@ -46,6 +49,9 @@ def load(
     for folder in (here / spec, shelf / spec):
         if not is_url(spec) and is_recording(folder):
             return load_runs(open_recording(folder))
+    published = asked_for(spec)
+    if published and not os.path.lexists(here / spec):
+        return runs_of(published, shelf)
     parts = parts_of(spec, is_file=not is_url(spec) and os.path.lexists(here / spec))
     if len(parts) > 1 and all(map(is_remote, parts)):
         paths = [path for part in parts for path in expand(part, root=root)]
