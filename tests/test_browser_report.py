@@ -445,7 +445,7 @@ def test_gaps_are_shown_and_counted(visit):
 
 
 def test_a_million_points_are_thinned_to_the_pixels(visit):
-    page = visit(report(ensembles(n=50_000, runs=10)))
+    page = visit(report(comparison(decaying(500_000), decaying(500_000, seed=1))))
     settle(page)
     drawn = page.evaluate("uPlot.sync('steps').plots.map((u) => [u.data[0].length, u.width])")
     assert len(drawn) == 2

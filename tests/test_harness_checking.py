@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commandline import harness
 from loglines import decaying, records
 
 from harness import HarnessError
@@ -295,14 +296,11 @@ def test_damage_under_a_pattern_is_reported_with_its_line():
 
 
 def test_formats_and_parse_teach(project):
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    run = lambda *a: subprocess.run(  # noqa: E731
-        [sys.executable, "-m", "harness", *a],
-        capture_output=True, text=True, check=False, cwd=project, env=env,
-    )  # fmt: skip
-    listed = run("formats").stdout
+    listed = harness(project, "formats").stdout
     for word in ("tcappdll", "megatron", "hf-trainer", "tensorboard", "pattern", "csv"):
         assert f"\n{word}: " in listed
     (project / "own.log").write_text(own_log([3.0, 2.0]))
-    shown = json.loads(run("parse", "own.log", "--pattern", PATTERN, "--json", "-").stdout)
+    shown = json.loads(
+        harness(project, "parse", "own.log", "--pattern", PATTERN, "--json", "-").stdout
+    )
     assert shown["formats"] == ["pattern"]

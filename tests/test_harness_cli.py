@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import commandline
 import numpy as np
 import pytest
 from loglines import decaying, header, records
@@ -22,11 +23,7 @@ mean_absolute_error=np.float64(-0.7589329922199249) <= 0.0002
 
 @pytest.fixture
 def harness(tmp_path):
-    def call(*args, cwd=tmp_path):
-        command = [sys.executable, "-m", "harness", *map(str, args)]
-        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-
-    return call
+    return lambda *words, cwd=tmp_path: commandline.harness(cwd, *words)
 
 
 @pytest.fixture
@@ -144,6 +141,20 @@ def test_loss_exits_1_where_the_published_rule_fails(harness, logs):
     done = harness("loss", "--sdaa-log", "worse.log", "--cuda-log", "gpu.log")
     assert done.returncode == 1
     assert done.stdout.splitlines()[3].startswith("fail mean_relative_error=np.float64(0.19999")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compare", "gpu.log", "worse.log"),
+        ("loss", "--sdaa-log", "same.log", "--cuda-log", "gpu.log"),
+        ("history",),
+        ("locate", "gpu.log"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_command_in_another_process_prints_and_ends_as_in_this_one(logs, words):
+    assert commandline.started(logs, *words) == commandline.harness(logs, *words)
 
 
 @pytest.mark.extra("plots")

@@ -103,6 +103,13 @@ def test_a_damaged_log_is_read_or_refused_and_nothing_else(data):
     survive(data)
 
 
+@pytest.fixture(scope="module")
+def compiled():
+    """What reads in bulk is compiled, so that no log is charged with the compiler's time."""
+    parse_log([WHOLE[0]], source="x.log", bulk_after=0)
+
+
+@pytest.mark.usefixtures("compiled")
 @settings(common, max_examples=300)
 @given(damaged())
 def test_so_is_one_that_is_read_in_bulk_or_with_a_pattern(data):

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tempfile
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+import commandline
 import postgres
 import pytest
 from portresults import HOSTILE, START, broken, entries, result
@@ -358,17 +360,7 @@ def test_publish_appends_to_the_history(where):
 
 @pytest.fixture
 def harness(tmp_path):
-    def call(*args, **environ):
-        return subprocess.run(
-            [sys.executable, "-m", "harness", *args],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | environ,
-        )
-
-    return call
+    return partial(commandline.harness, tmp_path)
 
 
 def filled(where, differences, *, port="p"):

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import commandline
 import jsonschema
 import numpy as np
 import pytest
@@ -25,14 +27,7 @@ SCHEMA = ROOT / "docs" / "locate.schema.json"
 
 @pytest.fixture
 def harness(tmp_path):
-    def call(*args, **env):
-        command = [sys.executable, "-m", "harness", *map(str, args)]
-        given = {**os.environ, "PYTHONPATH": str(ROOT), **env}
-        return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, check=False, env=given
-        )
-
-    return call
+    return partial(commandline.harness, tmp_path)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import copy
 import json
-import os
-import subprocess
 import sys
 import tomllib
 from importlib import import_module
@@ -12,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import typer.main
+from commandline import harness
 from jsonschema.validators import validator_for
 from loglines import decaying, header, records
 from syntheticcaptures import Device, baseline
@@ -56,17 +55,6 @@ candidate = "no.log"
 """
 
 
-def run_in(folder, *words):
-    return subprocess.run(
-        [sys.executable, "-m", "harness", *words],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
@@ -89,7 +77,7 @@ def project(tmp_path_factory):
     (folder / "port.capture").write_bytes(to_bytes(Device(3, vendor="native").run(2)))
     (folder / "ports.toml").write_text(MANIFEST)
     for _ in range(2):
-        run_in(folder, "check", "--history", "history.sqlite")
+        harness(folder, "check", "--history", "history.sqlite")
     return folder
 
 
@@ -187,7 +175,7 @@ def deeper(node, path=()):
 )
 def test_a_document_fits_its_schema_and_an_unknown_key_does_not(project, call):
     command, *words = call.split()
-    done = run_in(project, command, *words, "--json", "-")
+    done = harness(project, command, *words, "--json", "-")
     assert done.returncode in {0, 1, 3, 4}, done.stderr
     document = json.loads(done.stdout, parse_constant=pytest.fail)
     schema = schema_for(command)
@@ -207,7 +195,7 @@ def test_a_document_fits_its_schema_and_an_unknown_key_does_not(project, call):
 
 
 def test_the_history_has_both_a_result_and_an_error(project):
-    document = json.loads(run_in(project, "history", "--json", "-").stdout)
+    document = json.loads(harness(project, "history", "--json", "-").stdout)
     assert {run["verdict"] for port in document["ports"] for run in port["runs"]} == {
         "pass",
         "error",
