@@ -273,7 +273,7 @@ def test_a_half_unpacked_ade20k_is_counted_and_a_list_may_choose(tmp_path):
         put(tmp_path / f"images/training/{name}.jpg")
         put(tmp_path / f"annotations/training/{name}.png")
     with pytest.raises(
-        DataError, match=r"20207 of 20210 images are missing .*ADEChallengeData2016"
+        DataError, match=r"20207 of 20210 images are .*ADEChallengeData"
     ):
         ade(tmp_path)
     put(tmp_path / "few.txt", "ADE_train_00000002\n")
