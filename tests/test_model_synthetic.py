@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_run import ROOT, environment
 
-from model.data.cues import SIGN_OF, VEHICLES, draw_cued_scene
 from model.data.labels import CLASSES, IGNORE, LABEL_ID, to_train_ids
-from model.data.synthetic import encode_png, generate, main
+from model.data.synthetic import encode_png, generate
+from model.data.synthetic.__main__ import main
+from model.data.synthetic.cues import SIGN_OF, VEHICLES, draw_cued_scene
 from model.errors import DataError
 
 # Of the pixels of `generate(out, train=3, val=2, size=(32, 64), seed=7)`, by name of the file.
@@ -67,7 +68,7 @@ def test_cued_scenes_have_the_pixels_of_the_recorded_ones_and_the_manifest_tells
     assert digest(tmp_path / "b") == CUES_DIGEST
     generate(tmp_path / "c", train=1, val=1, size=(32, 64))
     manifests = [json.loads((tmp_path / name / "synthetic.json").read_text()) for name in "abc"]
-    assert [manifest["kind"] for manifest in manifests] == ["cues", "cues", "plain"]
+    assert [manifest["kind"] for manifest in manifests] == ["cues", "cues", "cityscapes"]
 
 
 def cued_scene(seed, vehicle):

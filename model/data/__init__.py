@@ -1,4 +1,4 @@
-"""Data: Cityscapes and synthetic scenes, the transforms of the published pipelines, the sampler.
+"""Data: data sets in folders, synthetic ones, the transforms of published pipelines, the sampler.
 
 How a sample gets its randomness. The sampler numbers the samples of the endless stream and hands
 each one's number on with its index (`StreamIndex`); the data set makes a generator from (seed,
@@ -12,6 +12,7 @@ from model.data.geometry import RandomCrop, RandomFlip, RandomResize, Resize
 from model.data.loading import LoadAnnotations, LoadImageFromFile
 from model.data.packing import PackSegInputs, TestTimeAug
 from model.data.photometric import PhotoMetricDistortion
+from model.data.segmentation import SegmentationFolder
 from model.data.stream import InfiniteSampler
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "RandomFlip",
     "RandomResize",
     "Resize",
+    "SegmentationFolder",
     "TestTimeAug",
 ]

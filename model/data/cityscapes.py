@@ -7,12 +7,12 @@
 Label ids are mapped to train ids when they are loaded; train ids are taken where they exist.
 """
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from model.data.folders import Origin, check_folder, check_pairs, files_under, shown
 from model.data.labels import CLASSES, PALETTE
 from model.data.stream import StreamDataset
 from model.errors import DataError
@@ -20,7 +20,11 @@ from model.registry import DATASETS
 
 IMAGE_SUFFIX = "_leftImg8bit.png"
 LABEL_SUFFIXES = ("_gtFine_labelTrainIds.png", "_gtFine_labelIds.png")
-SHOWN = 5
+ORIGIN = Origin(
+    layout="Cityscapes' layout (leftImg8bit/train, gtFine/train, ...)",
+    get="Download leftImg8bit and gtFine from cityscapes-dataset.com again, or make synthetic "
+    "scenes with `python -m model.data.synthetic data/synthetic`",
+)
 
 # Images per city of the published data set: what a half-finished download is held against.
 CITIES: dict[str, int] = {
@@ -63,11 +67,14 @@ class CityscapesDataset(StreamDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Returns one dict per pair: `img_path`, `seg_map_path` and which ids the labels are in."""
-        images = _files(Path(self.data_prefix["img_path"]), (IMAGE_SUFFIX,))
-        labels = _files(Path(self.data_prefix["seg_map_path"]), LABEL_SUFFIXES)
-        _check_pairs(self.data_prefix, images, labels)
+        image = (Path(self.data_prefix["img_path"]), IMAGE_SUFFIX)
+        folder = Path(self.data_prefix["seg_map_path"])
+        for each in (image[0], folder):
+            check_folder(each, ORIGIN)
+        images, labels = files_under(*image), files_under(folder, LABEL_SUFFIXES)
+        check_pairs(images, labels, image=image, label=(folder, LABEL_SUFFIXES[1]), origin=ORIGIN)
         if not self.allow_partial:
-            _check_complete(Path(self.data_prefix["img_path"]), images)
+            _check_complete(image[0], images)
         return [
             {
                 "img_path": str(images[key]),
@@ -78,40 +85,6 @@ class CityscapesDataset(StreamDataset):
             }
             for key in sorted(images)
         ]
-
-
-def _files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """`city/name` without suffix -> file; where two suffixes exist, the first one's file."""
-    if not folder.is_dir():
-        raise DataError(
-            f"no data set here: found no folder {folder}; expected Cityscapes' layout "
-            "(leftImg8bit/train, gtFine/train, ...). Set data_root, or make synthetic scenes with "
-            "`python -m model.data.synthetic data/synthetic`"
-        )
-    found: dict[str, Path] = {}
-    for suffix in reversed(suffixes):
-        for city in filter(os.DirEntry[str].is_dir, os.scandir(folder)):
-            for entry in os.scandir(city.path):
-                if entry.name.endswith(suffix):
-                    found[f"{city.name}/{entry.name.removesuffix(suffix)}"] = Path(entry.path)
-    return found
-
-
-def _check_pairs(
-    folders: Mapping[str, str], images: Mapping[str, Path], labels: Mapping[str, Path]
-) -> None:
-    """Raises DataError unless every image has labels and every label file its image."""
-    image_root, label_root = Path(folders["img_path"]), Path(folders["seg_map_path"])
-    unlabelled, imageless = sorted(set(images) - set(labels)), sorted(set(labels) - set(images))
-    no_labels = [f"{label_root}/{key}{LABEL_SUFFIXES[1]}" for key in unlabelled]
-    no_image = [f"{image_root}/{key}{IMAGE_SUFFIX}" for key in imageless]
-    if missing := no_image + no_labels:
-        raise DataError(
-            f"{len(missing)} files are missing of {len(set(images) | set(labels))} pairs under "
-            f"{image_root} and {label_root}: {_listed(missing)}. Download or unpack them again"
-        )
-    if not images:
-        raise DataError(f"no images: found no */*{IMAGE_SUFFIX} under {image_root}")
 
 
 def _check_complete(folder: Path, images: Mapping[str, Path]) -> None:
@@ -126,12 +99,6 @@ def _check_complete(folder: Path, images: Mapping[str, Path]) -> None:
         missing = sum(CITIES[c] - min(have[c], CITIES[c]) for c in split)
         raise DataError(
             f"Cityscapes is incomplete: {missing} of {sum(CITIES[c] for c in split)} images are "
-            f"missing under {folder}: {_listed(short, shown=len(CITIES))}. Download leftImg8bit "
+            f"missing under {folder}: {shown(short, at_most=len(CITIES))}. Download leftImg8bit "
             "and gtFine again, or set allow_partial=True in the data set's config"
         )
-
-
-def _listed(names: Sequence[str], *, shown: int = SHOWN) -> str:
-    """Returns the first few names, and how many more there are."""
-    rest = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")

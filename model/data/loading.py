@@ -1,23 +1,37 @@
 """Reading images and labels. A file that is missing or cut short is named, never half decoded.
 
-Arrays: image [H, W, 3] uint8 in BGR, as cv2 gives it; labels [H, W] uint8 train ids.
+Arrays: image [H, W, 3] uint8 in BGR, as cv2 gives it; labels [H, W] uint8, classes from 0, and 255
+where there is no class.
 """
 
+import io
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from model.data.labels import CLASSES, IGNORE, to_train_ids
-from model.errors import DataError
+from model.data.labels import IGNORE, to_train_ids
+from model.errors import ConfigError, DataError
 from model.registry import TRANSFORMS
 
 PNG_START = b"\x89PNG"
 PNG_END = b"IEND\xaeB`\x82"
+PNG_DEPTH, PNG_KIND = 24, 25
+"""Where a PNG states the bits of a sample, and the kind of its pixels."""
+PNG_GREY, PNG_PALETTE = 0, 3
+JPEG_START = b"\xff\xd8"
+JPEG_END = b"\xff\xd9"
+JPEG_SCAN = 0xDA
+JPEG_ALONE = (0x01, *range(0xD0, 0xD8))
+"""Markers without a length: TEM and RST0 to RST7."""
+SHOWN = 3
 
 Results = dict[str, Any]
+Array = NDArray[np.uint8]
 
 
 @TRANSFORMS.register_module()
@@ -40,7 +54,7 @@ class LoadImageFromFile:
 
     def __call__(self, results: Results) -> Results:
         """Reads the image at `img_path`."""
-        image = read_png(results["img_path"], cv2.IMREAD_COLOR)
+        image = read_image(results["img_path"])
         results["img"] = image.astype(np.float32) if self.to_float32 else image
         results["img_shape"] = results["ori_shape"] = image.shape[:2]
         if "gt_seg_map" in results:
@@ -50,37 +64,84 @@ class LoadImageFromFile:
 
 @TRANSFORMS.register_module()
 class LoadAnnotations:
-    """Adds `gt_seg_map`, [H, W] uint8 train ids, and lists it in `seg_fields`."""
+    """Adds `gt_seg_map`, [H, W] uint8, classes from 0 or 255, and lists it in `seg_fields`.
 
-    def __init__(self, *, backend_args: None = None, imdecode_backend: str = "cv2") -> None:
+    The data set says which values are valid: `num_classes`, `ignore_index` (becomes 255) and
+    `reduce_zero_label` (0 becomes 255, and the classes begin at 1). Its own `reduce_zero_label`
+    is taken as published configs give it, and must agree with the data set's.
+    """
+
+    def __init__(
+        self,
+        *,
+        reduce_zero_label: bool | None = None,
+        backend_args: None = None,
+        imdecode_backend: str = "cv2",
+    ) -> None:
         if backend_args is not None or imdecode_backend not in ("cv2", "pillow"):
             raise DataError(f"labels are read from disk; found backend_args={backend_args}")
+        self.reduce_zero_label = reduce_zero_label
 
     def __call__(self, results: Results) -> Results:
-        """Reads the labels at `seg_map_path`; `label_ids` says which of the two ids they hold."""
-        labels = read_png(results["seg_map_path"], cv2.IMREAD_UNCHANGED)
-        if labels.ndim != 2:
-            raise DataError(
-                f"{results['seg_map_path']}: labels have shape {labels.shape}; expected one channel"
-            )
-        if labels.dtype != np.uint8:
-            raise DataError(
-                f"{results['seg_map_path']}: labels are {labels.dtype}; expected uint8, a class in "
-                "each pixel"
-            )
+        """Reads the labels at `seg_map_path`; true `label_ids` says that they are Cityscapes'."""
+        labels = read_labels(results["seg_map_path"])
         if "ori_shape" in results:
             check_sizes(results, labels.shape)
+        reduce = self._reduce(results)
         if results.get("label_ids"):
             labels = to_train_ids(labels)
-        elif (unknown := labels[(labels >= len(CLASSES)) & (labels != IGNORE)]).size:
-            raise DataError(
-                f"{results['seg_map_path']}: {unknown.size} pixels have no train id, the first is "
-                f"{unknown[0]}; expected 0 to {len(CLASSES) - 1}, or {IGNORE} for none. Label ids "
-                "belong in files called *_labelIds.png"
-            )
+        elif (classes := results.get("num_classes")) is not None:
+            known = _class_of(classes, results.get("ignore_index", IGNORE), reduce)
+            labels = _mapped(labels, known, results)
         results["gt_seg_map"] = labels
         results.setdefault("seg_fields", []).append("gt_seg_map")
         return results
+
+    def _reduce(self, results: Results) -> bool:
+        """Returns whether 0 means no class. Raises ConfigError where pipeline and data disagree."""
+        stated = results.get("reduce_zero_label")
+        if self.reduce_zero_label is not None and stated not in (None, self.reduce_zero_label):
+            raise ConfigError(
+                f"LoadAnnotations has reduce_zero_label={self.reduce_zero_label} and the data set "
+                f"{stated}; expected the same. Leave it out of LoadAnnotations"
+            )
+        return bool(self.reduce_zero_label if stated is None else stated)
+
+
+@lru_cache(maxsize=16)
+def _class_of(classes: int, ignore_index: int, reduce_zero_label: bool) -> NDArray[np.int16]:
+    """Returns the class of each value of a label file, [256]: 255 for no class, -1 if invalid."""
+    table = np.full(256, -1, dtype=np.int16)
+    first = 1 if reduce_zero_label else 0
+    table[first : first + classes] = np.arange(min(classes, 256 - first))
+    table[:first] = IGNORE
+    if 0 <= ignore_index < 256:
+        table[ignore_index] = IGNORE
+    table.flags.writeable = False
+    return table
+
+
+def _mapped(labels: Array, class_of: NDArray[np.int16], results: Results) -> Array:
+    """Returns the classes of the values in a label file. Any other value is a DataError."""
+    mapped = class_of[labels]
+    if (mapped < 0).any():
+        values, counts = np.unique(labels[mapped < 0], return_counts=True)
+        found = [f"{v} ({n} pixels)" for v, n in zip(values, counts, strict=True)]
+        more = f" and {len(found) - SHOWN} more values" if len(found) > SHOWN else ""
+        valid = np.flatnonzero((class_of >= 0) & (class_of != IGNORE))
+        ignored = ", ".join(map(str, np.flatnonzero(class_of == IGNORE))) or "nothing"
+        do = (
+            "Label ids belong in files called *_labelIds.png"
+            if "label_ids" in results
+            else "Correct the file, name the class in the data set's classes, or ignore the value "
+            "by its ignore_index"
+        )
+        raise DataError(
+            f"{results['seg_map_path']}: {counts.sum()} of {labels.size} pixels are no class and "
+            f"not ignored, with the values {', '.join(found[:SHOWN])}{more}; expected "
+            f"{valid[0]} to {valid[-1]}, or {ignored} for no class. {do}"
+        )
+    return mapped.astype(np.uint8)
 
 
 def check_sizes(results: Results, labels: tuple[int, ...]) -> None:
@@ -94,8 +155,39 @@ def check_sizes(results: Results, labels: tuple[int, ...]) -> None:
         )
 
 
-def read_png(path: str, flags: int) -> NDArray[np.uint8]:
-    """Returns the decoded image, [H, W] or [H, W, 3]. A missing or damaged file is a DataError."""
+def read_image(path: str) -> Array:
+    """Returns an image, [H, W, 3] uint8 BGR. A missing or damaged file is a DataError."""
+    return _decoded(path, _whole_file(path), cv2.IMREAD_COLOR)
+
+
+def read_labels(path: str) -> Array:
+    """Returns the values of a label file, [H, W] uint8; of a palette PNG the indices.
+
+    A missing or damaged file is a DataError, and so is one whose pixels are not single bytes.
+    """
+    data = _whole_file(path)
+    if data.startswith(JPEG_START):
+        raise DataError(
+            f"{path}: labels are a JPEG, which changes the values of pixels; expected a PNG"
+        )
+    if data.startswith(PNG_START) and len(data) > PNG_KIND:
+        if data[PNG_KIND] == PNG_PALETTE:
+            return _indices(path, data)  # cv2 would give the colours
+        if data[PNG_KIND] == PNG_GREY and data[PNG_DEPTH] < 8:
+            raise DataError(
+                f"{path}: labels are grey with {data[PNG_DEPTH]} bits a pixel, which decoders "
+                "scale to 0..255; expected 8 bits, or a palette"
+            )
+    labels = _decoded(path, data, cv2.IMREAD_UNCHANGED)
+    if labels.ndim != 2:
+        raise DataError(f"{path}: labels have shape {labels.shape}; expected one channel")
+    if labels.dtype != np.uint8:
+        raise DataError(f"{path}: labels are {labels.dtype}; expected uint8, a class in each pixel")
+    return labels
+
+
+def _whole_file(path: str) -> bytes:
+    """Returns the bytes of an image that does not end too early."""
     try:
         if Path(path).exists() and not Path(path).is_file():
             raise DataError(f"{path}: is no file; expected an image")
@@ -103,8 +195,32 @@ def read_png(path: str, flags: int) -> NDArray[np.uint8]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); expected an image") from error
     # cv2 fills up an image that ends too early and says nothing: the end must be looked for
-    if data.startswith(PNG_START) and PNG_END not in data[-64:]:
+    cut_png = data.startswith(PNG_START) and PNG_END not in data[-64:]
+    if cut_png or (data.startswith(JPEG_START) and not _has_jpeg_end(data)):
         raise DataError(f"{path}: the file is cut short at {len(data)} bytes; download it again")
+    return data
+
+
+def _has_jpeg_end(data: bytes) -> bool:
+    """Returns whether the end of the image follows its first scan.
+
+    A preview inside the header has an end too, so the segments before the scan are passed over by
+    their lengths. Within a scan the two bytes of the end do not occur (ITU-T T.81, B.1.1.2).
+    """
+    at = len(JPEG_START)
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF or marker in JPEG_ALONE:
+            at += 1 if marker == 0xFF else 2
+            continue
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == JPEG_SCAN:
+            return data.rfind(JPEG_END) >= at
+    return False
+
+
+def _decoded(path: str, data: bytes, flags: int) -> Array:
+    """Returns what cv2 decodes, [H, W] or [H, W, 3]."""
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error as error:  # a header that promises more pixels than cv2 reads
@@ -112,3 +228,12 @@ def read_png(path: str, flags: int) -> NDArray[np.uint8]:
     if image is None:
         raise DataError(f"{path}: {len(data)} bytes that are not an image; download it again")
     return image  # type: ignore[return-value]
+
+
+def _indices(path: str, data: bytes) -> Array:
+    """Returns the indices of a palette PNG, [H, W]."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image, dtype=np.uint8)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: cannot be decoded ({error}); download it again") from error

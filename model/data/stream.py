@@ -57,8 +57,13 @@ class StreamDataset(BaseDataset):
     """
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Returns the entry of a sample, with `rng`, or None there if no sampler gave the index."""
+        """Returns the entry of a sample, with `rng`, or None there if no sampler gave the index.
+
+        `num_classes` is the number of classes of the data set, if it names them.
+        """
         info: dict[str, Any] = super().get_data_info(int(idx))
+        if self._metainfo.get("classes") is not None:
+            info.setdefault("num_classes", len(self._metainfo["classes"]))
         info["rng"] = idx.rng() if isinstance(idx, StreamIndex) else None
         return info
 

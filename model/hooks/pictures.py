@@ -8,7 +8,7 @@ import cv2
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from model.data.loading import read_png
+from model.data.loading import read_image
 from model.registry import HOOKS
 from model.structures import SegDataSample
 
@@ -45,7 +45,7 @@ class SegVisualizationHook(Hook):
             return
         for sample in outputs:
             path = Path(sample.metainfo["img_path"])
-            image = cv2.cvtColor(read_png(str(path), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+            image = cv2.cvtColor(read_image(str(path)), cv2.COLOR_BGR2RGB)
             runner.visualizer.add_datasample(
                 path.stem,
                 image,

@@ -8,10 +8,12 @@ vehicles differ in the sign's colour and in labels.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from model.data.scene import Array, Canvas, paint_street, photograph
+from model.data.synthetic.cityscapes import write_pair
+from model.data.synthetic.scene import Array, Canvas, paint_street, photograph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,14 @@ SIGN_OF: dict[str, Sign] = {
 }
 VEHICLES = tuple(SIGN_OF)
 VEHICLE_COLOUR = (40, 50, 150)
+
+
+def write(
+    out: Path, split: str, index: int, size: tuple[int, int], rng: np.random.Generator
+) -> None:
+    """Writes scene `index` of a split; the classes of vehicles take turns."""
+    scene = draw_cued_scene(*size, rng, vehicle=VEHICLES[index % len(VEHICLES)])
+    write_pair(out, split, index, *scene)
 
 
 def draw_cued_scene(
