@@ -7,7 +7,6 @@ Letters: H and W of the image, h and w of a panel.
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -168,16 +167,6 @@ def legend(ids: Sequence[int], width: int, classes: Sequence[str], palette: Pale
         text = _cut(name, width - left - swatch - GAP)
         draw.text((left + swatch + GAP // 2, top - 1), text, fill="black", font=_font())
     return np.array(strip)
-
-
-def distinct_colours(count: int) -> list[tuple[int, int, int]]:
-    """Returns colours (RGB) for classes that have no palette; neighbours differ in hue.
-
-    The hues are steps of the golden ratio around the circle, in three degrees of lightness.
-    """
-    hues = [(i * 0.618034) % 1 for i in range(count)]
-    found = [colorsys.hls_to_rgb(hue, (0.5, 0.35, 0.7)[i % 3], 0.8) for i, hue in enumerate(hues)]
-    return [(round(255 * r), round(255 * g), round(255 * b)) for r, g, b in found]
 
 
 @cache

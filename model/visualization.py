@@ -5,7 +5,8 @@ from pathlib import Path
 import cv2
 from mmengine.visualization import Visualizer
 
-from model.pictures import Image, distinct_colours, picture
+from model.data.palettes import distinct_colours
+from model.pictures import Image, picture
 from model.registry import VISUALIZERS
 from model.structures import SegDataSample
 

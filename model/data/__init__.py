@@ -9,6 +9,7 @@ the sampler starts at a later number, and no image is read twice.
 
 from model.data.cityscapes import CityscapesDataset
 from model.data.geometry import RandomCrop, RandomFlip, RandomResize, Resize
+from model.data.lip import LIPDataset
 from model.data.loading import LoadAnnotations, LoadImageFromFile
 from model.data.packing import PackSegInputs, TestTimeAug
 from model.data.photometric import PhotoMetricDistortion
@@ -18,6 +19,7 @@ from model.data.stream import InfiniteSampler
 __all__ = [
     "CityscapesDataset",
     "InfiniteSampler",
+    "LIPDataset",
     "LoadAnnotations",
     "LoadImageFromFile",
     "PackSegInputs",

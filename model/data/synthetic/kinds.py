@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from model.data.synthetic import cityscapes, cues
+from model.data.synthetic import cityscapes, cues, lip
 
 Write = Callable[[Path, str, int, tuple[int, int], np.random.Generator], Any]
 """`write(out, split, index, size, rng)` writes one sample, and returns what `finish` needs."""
@@ -41,5 +41,11 @@ KINDS: dict[str, Kind] = {
         says="the same, where a distant sign determines the class of the vehicles",
         folders=cityscapes.FOLDERS,
         write=cues.write,
+    ),
+    "lip": Kind(
+        says="people in LIP's layout, whose left and right limbs look alike",
+        folders=lip.FOLDERS,
+        write=lip.write,
+        finish=lip.finish,
     ),
 }
