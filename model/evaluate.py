@@ -20,6 +20,7 @@ from model.build import build_model
 from model.checkpoint import fault_of_shapes, read_checkpoint, tensors_of
 from model.command import ended
 from model.config_errors import check_flips, check_network
+from model.data.concat import without_pipeline
 from model.devices import HELP, find_device, use_device
 from model.errors import CheckpointError, ConfigError
 from model.foreign import tell
@@ -86,7 +87,7 @@ def evaluate(
         _use_tta(cfg)
     scope = DefaultScope.overwrite_default_scope(SCOPE)
     with scope, built_from("test_dataloader.dataset", cfg):
-        data = DATASETS.build({**cfg.test_dataloader.dataset, "pipeline": []})
+        data = DATASETS.build(without_pipeline(cfg.test_dataloader.dataset))
     if tta:
         check_flips(cfg.tta_pipeline, "tta_pipeline", data.metainfo)
     else:

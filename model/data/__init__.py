@@ -7,22 +7,29 @@ place in the stream only: not on the worker that made it, nor on the samples bef
 the sampler starts at a later number, and no image is read twice.
 """
 
+from model.data.ade20k import ADE20KDataset
 from model.data.cityscapes import CityscapesDataset
-from model.data.geometry import RandomCrop, RandomFlip, RandomResize, Resize
+from model.data.concat import ConcatDataset
+from model.data.geometry import Pad, RandomCrop, RandomFlip, RandomResize, Resize
 from model.data.lip import LIPDataset
 from model.data.loading import LoadAnnotations, LoadImageFromFile
 from model.data.packing import PackSegInputs, TestTimeAug
 from model.data.photometric import PhotoMetricDistortion
 from model.data.segmentation import SegmentationFolder
 from model.data.stream import InfiniteSampler
+from model.data.voc import PascalVOCDataset
 
 __all__ = [
+    "ADE20KDataset",
     "CityscapesDataset",
+    "ConcatDataset",
     "InfiniteSampler",
     "LIPDataset",
     "LoadAnnotations",
     "LoadImageFromFile",
     "PackSegInputs",
+    "Pad",
+    "PascalVOCDataset",
     "PhotoMetricDistortion",
     "RandomCrop",
     "RandomFlip",

@@ -134,7 +134,8 @@ def check_count(found: int, published: int, *, what: str, folder: Path, origin: 
     if found < published:
         raise DataError(
             f"{what} is incomplete: {published - found} of {published} images are missing under "
-            f"{folder}. {origin.get}, or set allow_partial=True in the data set's config"
+            f"{folder}. {origin.get}, or list the images to use in a file of another name "
+            "(ann_file)"
         )
 
 

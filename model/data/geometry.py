@@ -1,4 +1,4 @@
-"""Resize, crop and flip, with the meaning that mmsegmentation's pipelines give them.
+"""Resize, crop, flip and pad, with the meaning that mmsegmentation's pipelines give them.
 
 Sizes: `scale` is (width, height) as in the configs; shapes are (height, width). Images are
 interpolated bilinearly, labels by nearest neighbour.
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.labels import IGNORE
 from model.data.numbers import label_pairs, number, numbers
 from model.data.stream import rng_of
 from model.registry import TRANSFORMS
@@ -202,3 +203,26 @@ def swap_table(pairs: Sequence[tuple[int, int]]) -> NDArray[np.uint8]:
     for left, right in pairs:
         table[[left, right]] = right, left
     return table
+
+
+@TRANSFORMS.register_module()
+class Pad:
+    """Pads an image that is smaller than `size` (width, height) at the right and at the bottom.
+
+    Images get 0, as mmcv's transform of this name does before the normalisation, and labels 255.
+    """
+
+    def __init__(self, *, size: Sequence[int]) -> None:
+        numbers("size", size)
+        self.size = (int(size[0]), int(size[1]))
+
+    def __call__(self, results: Results) -> Results:
+        """Pads `img` and every array named in `seg_fields`."""
+        height, width = results["img"].shape[:2]
+        below, right = max(self.size[1] - height, 0), max(self.size[0] - width, 0)
+        edges = ((0, below), (0, right))
+        results["img"] = np.pad(results["img"], (*edges, (0, 0)))
+        for name in results.get("seg_fields", ()):
+            results[name] = np.pad(results[name], edges, constant_values=IGNORE)
+        results["img_shape"] = results["pad_shape"] = results["img"].shape[:2]
+        return results

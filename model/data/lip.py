@@ -54,8 +54,8 @@ _PUBLISHED_NAME = re.compile(r"\d+_\d+")
 class LIPDataset(SegmentationFolder):
     """Pairs of a split in the order of its list, or sorted by name where `ann_file` is ''.
 
-    A listed image that is missing, and a split with fewer images than were published, is a
-    DataError; `allow_partial=True` takes a list that is short on purpose.
+    A listed image that is missing is a DataError, and so is a split with fewer images than were
+    published, unless a list of another name chose them.
     """
 
     METAINFO: ClassVar[dict[str, Any]] = {
@@ -71,10 +71,6 @@ class LIPDataset(SegmentationFolder):
         "`python -m model.data.synthetic data/lip-demo --kind lip`",
     )
 
-    def __init__(self, *, allow_partial: bool = False, **kwargs: Any) -> None:
-        self.allow_partial = allow_partial
-        super().__init__(**kwargs)
-
     def load_data_list(self) -> list[dict[str, Any]]:
         """Returns one dict per pair, from whichever of the known layouts is there."""
         for key, path in self.data_prefix.items():
@@ -86,9 +82,10 @@ class LIPDataset(SegmentationFolder):
     def check_names(self, names: Sequence[str]) -> None:
         """Raises DataError for a split of the real LIP that lacks published images."""
         folder = Path(self.data_prefix["img_path"])
-        split = folder.name.partition("_")[0]
+        split = folder.name.removesuffix("_images")
+        chosen = self.ann_file and Path(self.ann_file).name != f"{split}_id.txt"
         real = any(_PUBLISHED_NAME.fullmatch(name) for name in names)
-        if real and split in PUBLISHED and not self.allow_partial:
+        if real and split in PUBLISHED and not chosen:
             check_count(
                 len(names), PUBLISHED[split], what=f"LIP {split}", folder=folder, origin=self.ORIGIN
             )

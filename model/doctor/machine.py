@@ -31,26 +31,27 @@ def data(asked: Asked) -> Result:
     from mmengine.registry import DefaultScope  # noqa: PLC0415 - disk and clock need no torch
 
     from model.build import load_config  # noqa: PLC0415
+    from model.data.concat import roots, without_pipeline  # noqa: PLC0415
     from model.registry import DATASETS, SCOPE  # noqa: PLC0415
 
     cfg = load_config(asked.config)
     counts: dict[str, int] = {}
     for part in ("train", "val"):
-        settings = dict(cfg[f"{part}_dataloader"].dataset)
-        settings["data_root"] = asked.data_root or settings.get("data_root")
-        if asked.data_root is None and not Path(settings["data_root"]).is_dir():
+        settings = without_pipeline(cfg[f"{part}_dataloader"].dataset, data_root=asked.data_root)
+        absent = [root for root in roots(settings) if not Path(root).is_dir()]
+        if asked.data_root is None and absent:
             return warning(
-                f"not checked: no folder {settings['data_root']} here",
+                f"not checked: no folder {absent[0]} here",
                 "name the folder of the data set: --data-root DIR",
             )
         try:
             with DefaultScope.overwrite_default_scope(SCOPE):
-                counts[part] = len(DATASETS.build({**settings, "pipeline": [], "lazy_init": False}))
+                counts[part] = len(DATASETS.build(settings))
         except DataError as error:
             found, _, do = str(error).partition(". ")
             return problem(found, do)
     listed = ", ".join(f"{count} pairs in {part}" for part, count in counts.items())
-    return ok(f"{settings['data_root']}: {listed}", **counts)
+    return ok(f"{', '.join(roots(settings))}: {listed}", **counts)
 
 
 def disk(_: Asked, *, folder: Path | None = None, free: int | None = None) -> Result:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from model.data.synthetic import cityscapes, cues, lip
+from model.data.synthetic import ade20k, cityscapes, cues, lip, voc
 
 Write = Callable[[Path, str, int, tuple[int, int], np.random.Generator], Any]
 """`write(out, split, index, size, rng)` writes one sample, and returns what `finish` needs."""
@@ -41,6 +41,18 @@ KINDS: dict[str, Kind] = {
         says="the same, where a distant sign determines the class of the vehicles",
         folders=cityscapes.FOLDERS,
         write=cues.write,
+    ),
+    "ade20k": Kind(
+        says="streets and rooms in ADE20K's layout",
+        folders=ade20k.FOLDERS,
+        splits=ade20k.SPLITS,
+        write=ade20k.write,
+    ),
+    "voc": Kind(
+        says="objects with a border in VOC2012's layout",
+        folders=voc.FOLDERS,
+        write=voc.write,
+        finish=voc.finish,
     ),
     "lip": Kind(
         says="people in LIP's layout, whose left and right limbs look alike",

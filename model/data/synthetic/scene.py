@@ -6,6 +6,7 @@ People and poles are drawn at least two cells wide and six high at stride 8, so 
 learnt at that resolution.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,11 +34,15 @@ Array = NDArray[np.uint8]
 
 @dataclass(slots=True, kw_only=True)
 class Canvas:
-    """An image and its labels, painted over from back to front."""
+    """An image and its labels, painted over from back to front.
+
+    `label_of` gives a class' value in the labels by its name; by default Cityscapes' label ids.
+    """
 
     height: int
     width: int
     rng: np.random.Generator
+    label_of: Mapping[str, int] = field(default_factory=lambda: LABEL_ID)
     image: NDArray[np.int32] = field(init=False)
     labels: Array = field(init=False)
     rows: NDArray[np.int64] = field(init=False)
@@ -65,7 +70,7 @@ class Canvas:
     ) -> None:
         """Gives the pixels of `mask` ([H, W]) a class and a colour that need not tell it."""
         self.image[mask] = np.array(colour) + self.rng.integers(-shade, shade + 1, size=3)
-        self.labels[mask] = LABEL_ID[name]
+        self.labels[mask] = self.label_of[name]
 
     def box(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.bool_]:
         """Returns the mask of a rectangle, [H, W]; the far ends are left out."""
@@ -98,13 +103,13 @@ def paint_street(canvas: Canvas) -> int:
     return horizon
 
 
-def photograph(canvas: Canvas) -> tuple[Array, Array]:
-    """Returns the image [H, W, 3] with noise, and label ids [H, W] with some left out; uint8."""
+def photograph(canvas: Canvas, *, unlabeled: int = UNLABELED) -> tuple[Array, Array]:
+    """Returns the image [H, W, 3] with noise, and the labels [H, W], some `unlabeled`; uint8."""
     size, rng = (canvas.height, canvas.width), canvas.rng
     noise = rng.integers(-NOISE, NOISE + 1, size=(2, *size, 3)).sum(axis=0)
     image = np.clip(canvas.image + noise, 0, 255).astype(np.uint8)
-    unlabeled = rng.integers(IGNORED_SHARE, size=size) == 0
-    return image, np.where(unlabeled, np.uint8(UNLABELED), canvas.labels)
+    left_out = rng.integers(IGNORED_SHARE, size=size) == 0
+    return image, np.where(left_out, np.uint8(unlabeled), canvas.labels)
 
 
 def _buildings(canvas: Canvas, horizon: int) -> None:
