@@ -20,7 +20,7 @@ from model.data.synthetic.files import Array, encode_jpeg, encode_png
 
 IMAGES, LABELS = "TrainVal_images", "TrainVal_parsing_annotations"
 FOLDERS = (IMAGES, LABELS)
-SKINS = ((235, 195, 165), (200, 145, 105), (125, 85, 60))
+SKINS = ((240, 200, 175), (225, 175, 140), (205, 150, 115))
 NOISE = 8
 
 Point = tuple[int, int]  # row, column
@@ -74,19 +74,17 @@ class Figure:
         self.image = np.empty((self.height, self.width, 3), dtype=np.int64)
         self.image[:] = self.any_colour()
         self.labels = np.zeros((self.height, self.width), dtype=np.uint8)
-        self.tall = self.height * self.between(78, 94) // 100
+        self.tall = self.height * self.between(84, 97) // 100
         self.top = (self.height - self.tall) * self.between(20, 80) // 100
-        self.middle = self.width * self.between(28, 72) // 100
+        self.middle = self.width * self.between(32, 68) // 100
 
     def between(self, low: int, high: int) -> int:
         """Returns a whole number from `low` to `high`, both included."""
         return int(self.rng.integers(low, high + 1))
 
     def any_colour(self) -> Colour:
-        """Returns a colour, RGB, that is no skin: not all three channels are high."""
-        channels = [self.between(20, 230) for _ in range(3)]
-        channels[self.between(0, 2)] = self.between(0, 60)
-        return channels[0], channels[1], channels[2]
+        """Returns a colour, RGB, that is no skin: it has less red."""
+        return self.between(10, 120), self.between(10, 200), self.between(10, 230)
 
     def px(self, hundredths: int) -> int:
         """Returns a length in pixels, at least 1."""
@@ -134,31 +132,31 @@ def draw_person(height: int, width: int, rng: np.random.Generator) -> tuple[Arra
 
 def _leg(figure: Figure, side: str, sign: int, skin: Colour, shoes: Colour) -> None:
     """From the hip to the shoe; `sign` is 1 for the image's right."""
-    ankle = figure.at(figure.between(90, 94), sign * figure.between(7, 18))
-    figure.paint(figure.limb(figure.at(58, sign * 6), ankle, 13), f"{side}-leg", skin)
+    ankle = figure.at(figure.between(90, 94), sign * figure.between(9, 20))
+    figure.paint(figure.limb(figure.at(58, sign * 8), ankle, 15), f"{side}-leg", skin)
     toes = (ankle[0], ankle[1] + sign * figure.px(4))
-    figure.paint(figure.limb(ankle, toes, 12), f"{side}-shoe", shoes)
+    figure.paint(figure.limb(ankle, toes, 14), f"{side}-shoe", shoes)
 
 
 def _clothes(figure: Figure) -> None:
     """Long pants or a short and wide skirt, and what is above them."""
     pants = figure.between(0, 1) == 0
     name, colour = "pants" if pants else "skirt", figure.any_colour()
-    hem, wide = (figure.between(68, 76), 9) if pants else (figure.between(60, 66), 11)
+    hem, wide = (figure.between(66, 74), 9) if pants else (figure.between(60, 66), 11)
     for sign in (1, 0, -1)[:: 2 if pants else 1]:
         leg = figure.limb(figure.at(55, sign * 5), figure.at(hem, sign * wide), 14)
         figure.paint(leg, name, colour)
     colour = figure.any_colour()
     for sign in (1, -1):
-        half = figure.limb(figure.at(27, sign * 7), figure.at(50, sign * 5), 14)
+        half = figure.limb(figure.at(28, sign * 6), figure.at(50, sign * 5), 16)
         figure.paint(half, "upperclothes", colour)
 
 
 def _arm(figure: Figure, side: str, sign: int, skin: Colour) -> None:
     """From the shoulder over the elbow to the hand, up, down or away from the body."""
-    elbow = figure.at(figure.between(26, 40), sign * figure.between(17, 23))
-    hand = figure.at(figure.between(10, 56), sign * figure.between(15, 29))
-    arm = figure.limb(figure.at(25, sign * 12), elbow, 9) | figure.limb(elbow, hand, 9)
+    elbow = figure.at(figure.between(26, 40), sign * figure.between(19, 25))
+    hand = figure.at(figure.between(10, 56), sign * figure.between(18, 32))
+    arm = figure.limb(figure.at(26, sign * 13), elbow, 12) | figure.limb(elbow, hand, 12)
     figure.paint(arm, f"{side}-arm", skin)
 
 
