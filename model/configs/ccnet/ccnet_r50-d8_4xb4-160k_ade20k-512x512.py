@@ -5,8 +5,9 @@ _base_ = [
     "../_base_/schedules/schedule_160k.py",
 ]
 crop_size = (512, 512)
+data_preprocessor = dict(size=crop_size)
 model = dict(
-    data_preprocessor=dict(size=crop_size),
+    data_preprocessor=data_preprocessor,
     decode_head=dict(num_classes=150),
     auxiliary_head=dict(num_classes=150),
 )
