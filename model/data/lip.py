@@ -68,7 +68,7 @@ class LIPDataset(SegmentationFolder):
         "TrainVal_parsing_annotations/train_segmentations, and val_* beside them)",
         get="Download TrainVal_images.zip and TrainVal_parsing_annotations.zip from "
         "sysu-hcp.net/lip and unpack both, or make a synthetic set with "
-        "`python -m model.data.synthetic data/lip-demo --kind lip`",
+        "`python -m model.data.synthetic data/synthetic_lip --kind lip`",
     )
 
     def load_data_list(self) -> list[dict[str, Any]]:
