@@ -58,6 +58,7 @@ class LIPDataset(SegmentationFolder):
     published, unless a list of another name chose them.
     """
 
+    ann_file: str  # mmengine's, which has no type
     METAINFO: ClassVar[dict[str, Any]] = {
         "classes": CLASSES,
         "palette": [list(colour) for _, colour in _CLASSES],
