@@ -33,7 +33,7 @@ OF_THE_MODEL = [
     ("randomness.seed=x", "randomness.seed is 'x'; expected a whole number or None"),
 ]
 OF_TRAINING = [
-    ("train_dataloader.dataset.type=ADE20KDataset", "expected one of CityscapesDataset"),
+    ("train_dataloader.dataset.type=LIPSet", "expected one of ADE20KDataset"),
     ("train_dataloader.sampler.type=Foo", f"train_dataloader.sampler.type {UNKNOWN} InfiniteS"),
     ("train_dataloader.dataset.pipeline.1.type=Foo", f"dataset.pipeline.1.type {UNKNOWN} Load"),
     ("optim_wrapper.type=Foo", f"optim_wrapper.type {UNKNOWN} AmpOptimWrapper, "),

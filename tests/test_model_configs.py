@@ -15,6 +15,11 @@ PUBLISHED = [
     for schedule in ("40k", "80k")
     for size in ("512x1024", "769x769")
 ]
+SQUARE = [
+    f"ccnet_{net}-d8_4xb4-{schedule}-512x512"
+    for net in ("r50", "r101")
+    for schedule in ("80k_ade20k", "160k_ade20k", "20k_voc12aug", "40k_voc12aug")
+]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -40,6 +45,33 @@ def test_published_configs_say_what_their_names_say(name):
     assert cfg.train_dataloader.batch_size == 2
     crops = [t for t in cfg.train_dataloader.dataset.pipeline if t["type"] == "RandomCrop"]
     assert crops == [{"type": "RandomCrop", "crop_size": cfg.crop_size, "cat_max_ratio": 0.75}]
+
+
+@pytest.mark.parametrize("name", SQUARE)
+def test_the_published_configs_of_ade20k_and_voc_say_what_their_names_say(name):
+    cfg = load_config(name)
+    steps = 1000 * int(name.partition("4xb4-")[2].partition("k_")[0])
+    ade = "ade20k" in name
+    assert cfg.train_cfg.max_iters == cfg.param_scheduler[0].end == steps
+    assert cfg.train_cfg.val_interval == cfg.default_hooks.checkpoint.interval == steps // 10
+    assert (cfg.optim_wrapper.optimizer.lr, cfg.optim_wrapper.optimizer.momentum) == (0.01, 0.9)
+    assert cfg.crop_size == cfg.model.data_preprocessor.size == (512, 512)
+    assert cfg.model.test_cfg.mode == "whole"
+    assert (cfg.train_dataloader.batch_size, cfg.auto_scale_lr.base_batch_size) == (4, 16)
+    data = cfg.train_dataloader.dataset
+    parts = [data] if ade else data.datasets
+    assert {part.type for part in parts} == {"ADE20KDataset" if ade else "PascalVOCDataset"}
+    for part in parts:
+        steps = [step["type"] for step in part.pipeline]
+        assert part.pipeline[2]["scale"] == (2048, 512)
+        assert part.pipeline[3]["crop_size"] == (512, 512)
+        assert ("Pad" in steps) == (not ade)
+    with torch.device("meta"):
+        network = build_model(cfg)
+    classes = 150 if ade else 21
+    assert network.decode_head.conv_seg.weight.shape == (classes, 512, 1, 1)
+    assert network.auxiliary_head.conv_seg.weight.shape == (classes, 256, 1, 1)
+    assert len(network.backbone.layer3) == (23 if "r101" in name else 6)
 
 
 def test_demo_is_small_and_fast_to_learn():
