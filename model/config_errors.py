@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from model.registry import MODELS, PUBLISHED_SCOPE, SCOPE
 TRAINED = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
 """The parts that a config must have to train."""
 NETWORKS = ("EncoderDecoder", f"{PUBLISHED_SCOPE}.EncoderDecoder", "ClipEncoderDecoder")
+FLIPS = ("RandomFlip", f"{PUBLISHED_SCOPE}.RandomFlip")
 SIDE = 64
 """Height and width of the image with which the parts of a network are tried on each other."""
 SHOWN = 24
@@ -85,27 +86,56 @@ def check_classes(cfg: Config, part: str, classes: int) -> None:
             )
 
 
+def check_flips(part: Any, place: str, metainfo: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a horizontal flip in `part` that leaves left and right as they are.
+
+    `metainfo` is the data set's: `left_right_pairs` are the labels that a mirror swaps, if it has
+    some. `swap_seg_labels=[]` in the config is the word of somebody who wants it so.
+    """
+    wanted = {frozenset(pair) for pair in metainfo.get("left_right_pairs") or ()}
+    for path, flip in _nodes(part, FLIPS, f"{place}."):
+        given = flip.get("swap_seg_labels")
+        turns = flip.get("direction", "horizontal") == "horizontal" and flip.get("prob", 0.5) != 0
+        if turns and given is None and wanted:
+            raise ConfigError(
+                f"{path}swap_seg_labels is missing: a mirrored left arm is a right arm, and this "
+                f"data set labels the sides; expected {_shown(wanted)}, or [] to train with the "
+                "sides mixed up"
+            )
+        if given and wanted and {frozenset(pair) for pair in given} != wanted:
+            raise ConfigError(
+                f"{path}swap_seg_labels is {[tuple(pair) for pair in given]}; expected the pairs "
+                f"of this data set, {_shown(wanted)}"
+            )
+
+
+def _shown(pairs: Iterable[frozenset[int]]) -> list[tuple[int, ...]]:
+    return sorted(tuple(sorted(pair)) for pair in pairs)
+
+
 def unknown_type(error: BaseException, cfg: Any) -> str | None:
     """Returns where a config names a type that mmengine did not find, and the known ones."""
     match = _UNKNOWN.search(str(error.args[0] if error.args else error))
     if match is None:
         return None
     kind, registry = match[1], match[2]
-    place = next(_places(cfg, kind), "a type")
-    return f"{place} is {kind!r}, which is unknown; expected one of {_known(registry)}"
+    path = next((f"{path}type" for path, _ in _nodes(cfg, (kind,))), "a type")
+    return f"{path} is {kind!r}, which is unknown; expected one of {_known(registry)}"
 
 
-def _places(node: Any, kind: str, path: str = "") -> Iterator[str]:
-    """Yields the paths of the entries `type` of a config that name a type."""
+def _nodes(
+    node: Any, kinds: Sequence[str], path: str = ""
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yields the entries of a config whose `type` is one of `kinds`, each after its path."""
     items: Any = ()
     if isinstance(node, Config | Mapping):
         items = node.items()
-        if node.get("type") == kind:
-            yield f"{path}type"
+        if node.get("type") in kinds:
+            yield path, node
     elif isinstance(node, list | tuple):
         items = enumerate(node)
     for key, value in items:
-        yield from _places(value, kind, f"{path}{key}.")
+        yield from _nodes(value, kinds, f"{path}{key}.")
 
 
 def _known(registry: str) -> str:

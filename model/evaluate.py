@@ -19,7 +19,7 @@ from torch import nn
 from model.build import build_network
 from model.checkpoint import fault_of_shapes, read_checkpoint, tensors_of
 from model.command import ended
-from model.config_errors import check_network
+from model.config_errors import check_flips, check_network
 from model.data.concat import without_pipeline
 from model.devices import HELP, find_device, use_device
 from model.errors import CheckpointError, ConfigError
@@ -88,6 +88,10 @@ def evaluate(
     scope = DefaultScope.overwrite_default_scope(SCOPE)
     with scope, built_from("test_dataloader.dataset", cfg):
         data = DATASETS.build(without_pipeline(cfg.test_dataloader.dataset))
+    if tta:
+        check_flips(cfg.tta_pipeline, "tta_pipeline", data.metainfo)
+    else:
+        check_flips(cfg.test_dataloader.dataset, "test_dataloader.dataset", data.metainfo)
     cfg.update(train_dataloader=None, train_cfg=None, optim_wrapper=None, param_scheduler=None)
     cfg.update(val_dataloader=None, val_cfg=None, val_evaluator=None, resume=False, load_from=None)
     cfg.test_dataloader.persistent_workers = False

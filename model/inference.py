@@ -56,7 +56,10 @@ def _starts(size: int, crop: int, stride: int) -> list[int]:
 
 
 def undo(scores: Tensor, metainfo: Mapping[str, Any], *, align_corners: bool) -> Tensor:
-    """Returns `scores` [K, H, W] without padding and flip, resized to the sample's `ori_shape`."""
+    """Returns `scores` [K, H, W] without padding and flip, resized to the sample's `ori_shape`.
+
+    Where the flip swapped labels (`swap_seg_labels`), the classes' scores are swapped back.
+    """
     left, right, top, bottom = metainfo.get("img_padding_size", (0, 0, 0, 0))
     height, width = scores.shape[-2:]
     scores = scores[:, top : height - bottom, left : width - right]
@@ -65,8 +68,18 @@ def undo(scores: Tensor, metainfo: Mapping[str, Any], *, align_corners: bool) ->
         if direction not in ("horizontal", "vertical"):
             raise ValueError(f"flip_direction is {direction!r}; expected horizontal or vertical")
         scores = scores.flip(dims=(2,) if direction == "horizontal" else (1,))
+        if pairs := metainfo.get("swap_seg_labels"):
+            scores = _swap(scores, pairs)
     size = tuple(metainfo.get("ori_shape", scores.shape[-2:]))[:2]
     return resize(scores[None], (size[0], size[1]), align_corners=align_corners)[0]
+
+
+def _swap(scores: Tensor, pairs: Sequence[Sequence[int]]) -> Tensor:
+    """Returns `scores` [K, H, W] with the classes of each pair in each other's place."""
+    order = list(range(len(scores)))
+    for one, other in pairs:
+        order[one], order[other] = other, one
+    return scores[order]
 
 
 @MODELS.register_module()

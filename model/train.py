@@ -22,7 +22,7 @@ from mmengine.registry import DefaultScope
 from model import devices, options
 from model.checkpoint import newest_whole, read_checkpoint, read_resumable, remove_unfinished
 from model.command import ended, read_tensors_only
-from model.config_errors import check_classes, check_network
+from model.config_errors import check_classes, check_flips, check_network
 from model.data.concat import without_pipeline
 from model.devices import Device, find_device
 from model.environment import Facts, gather_facts
@@ -89,6 +89,7 @@ def check_data(cfg: Config) -> None:
             with built_from(f"{name}.dataset", cfg):
                 data = DATASETS.build(without_pipeline(cfg[name].dataset))
             check_classes(cfg, name, len(data.metainfo.get("classes") or ()))
+            check_flips(cfg[name].dataset, f"{name}.dataset", data.metainfo)
 
 
 def train(

@@ -13,6 +13,7 @@ from model.data.cityscapes import CityscapesDataset
 from model.data.clips import LoadClip
 from model.data.concat import ConcatDataset
 from model.data.geometry import Pad, RandomCrop, RandomFlip, RandomResize, Resize
+from model.data.lip import LIPDataset
 from model.data.loading import LoadAnnotations, LoadImageFromFile
 from model.data.packing import PackSegInputs, TestTimeAug
 from model.data.photometric import PhotoMetricDistortion
@@ -26,6 +27,7 @@ __all__ = [
     "CityscapesDataset",
     "ConcatDataset",
     "InfiniteSampler",
+    "LIPDataset",
     "LoadAnnotations",
     "LoadClip",
     "LoadImageFromFile",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.labels import IGNORE
-from model.data.numbers import number, numbers
+from model.data.numbers import label_pairs, number, numbers
 from model.data.stream import rng_of
 from model.registry import TRANSFORMS
 
@@ -167,24 +167,52 @@ class RandomCrop:
 
 @TRANSFORMS.register_module()
 class RandomFlip:
-    """Mirrors image and labels with probability `prob`."""
+    """Mirrors image and labels with probability `prob`.
+
+    `swap_seg_labels` are pairs of labels that trade places in a horizontal flip: in a mirror, a
+    left arm is a right arm. They go on as metadata, with which `undo` gives the scores back to
+    their sides. None and an empty list swap nothing; the list says that this is meant.
+    """
 
     AXIS = {"horizontal": 1, "vertical": 0}  # noqa: RUF012 - a constant
 
-    def __init__(self, *, prob: float = 0.5, direction: str = "horizontal") -> None:
+    def __init__(
+        self,
+        *,
+        prob: float = 0.5,
+        direction: str = "horizontal",
+        swap_seg_labels: Sequence[Sequence[int]] | None = None,
+    ) -> None:
         if direction not in self.AXIS:
             raise ValueError(f"direction is {direction!r}; expected one of {sorted(self.AXIS)}")
+        if swap_seg_labels and direction != "horizontal":
+            raise ValueError("swap_seg_labels needs direction='horizontal'")
         self.prob = number("prob", prob)
         self.direction = direction
+        self.pairs = label_pairs("swap_seg_labels", swap_seg_labels or ())
+        self.swapped = swap_table(self.pairs)
 
     def __call__(self, results: Results) -> Results:
         """Flips `img` and every array named in `seg_fields`, or none of them."""
         results["flip"] = bool(rng_of(results).random() < self.prob)
         results["flip_direction"] = self.direction if results["flip"] else None
-        if results["flip"]:
-            for name in ("img", *results.get("seg_fields", ())):
-                results[name] = np.flip(results[name], axis=self.AXIS[self.direction])
+        if not results["flip"]:
+            return results
+        for name in ("img", *results.get("seg_fields", ())):
+            results[name] = np.flip(results[name], axis=self.AXIS[self.direction])
+        if self.pairs:
+            results["swap_seg_labels"] = self.pairs
+            for name in results.get("seg_fields", ()):
+                results[name] = self.swapped[results[name]]
         return results
+
+
+def swap_table(pairs: Sequence[tuple[int, int]]) -> NDArray[np.uint8]:
+    """Returns for each label, shape (256,), the one that it becomes in a mirror."""
+    table = np.arange(256, dtype=np.uint8)
+    for left, right in pairs:
+        table[[left, right]] = right, left
+    return table
 
 
 @TRANSFORMS.register_module()

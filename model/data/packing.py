@@ -25,6 +25,7 @@ META_KEYS = (
     "scale_factor",
     "flip",
     "flip_direction",
+    "swap_seg_labels",
     "reduce_zero_label",
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from model.data.synthetic import ade20k, camvid, cityscapes, coco, cues, voc
+from model.data.synthetic import ade20k, camvid, cityscapes, coco, cues, lip, voc
 
 Write = Callable[[Path, str, int, tuple[int, int], np.random.Generator], Any]
 """`write(out, split, index, size, rng)` writes one sample, and returns what `finish` needs."""
@@ -60,6 +60,12 @@ KINDS: dict[str, Kind] = {
         splits=camvid.SPLITS,
         write=camvid.write,
         finish=camvid.finish,
+    ),
+    "lip": Kind(
+        says="people in LIP's layout, whose left and right limbs look alike",
+        folders=lip.FOLDERS,
+        write=lip.write,
+        finish=lip.finish,
     ),
     "coco": Kind(
         says="overlapping shapes in COCO's layout, with boxes and masks",
