@@ -272,9 +272,7 @@ def test_a_half_unpacked_ade20k_is_counted_and_a_list_may_choose(tmp_path):
         name = f"ADE_train_{index:08d}"
         put(tmp_path / f"images/training/{name}.jpg")
         put(tmp_path / f"annotations/training/{name}.png")
-    with pytest.raises(
-        DataError, match=r"20207 of 20210 images are .*ADEChallengeData"
-    ):
+    with pytest.raises(DataError, match=r"20207 of 20210 images are .*ADEChallengeData"):
         ade(tmp_path)
     put(tmp_path / "few.txt", "ADE_train_00000002\n")
     assert len(ade(tmp_path, ann_file="few.txt")) == 1
