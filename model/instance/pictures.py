@@ -39,13 +39,13 @@ def draw_objects(
     """
     zoom = max(1, WIDE // image.shape[1])
     canvas = np.repeat(np.repeat(image, zoom, axis=0), zoom, axis=1)
-    scores = objects.scores.tolist() if "scores" in objects else [None] * len(objects)
-    order = sorted(range(len(objects)), key=lambda n: scores[n] or 0.0)
-    for n in order:
-        if scores[n] is not None and scores[n] < SHOWN_FROM:
+    scored = "scores" in objects
+    scores: list[float] = objects.scores.tolist() if scored else [1.0] * len(objects)
+    for n in sorted(range(len(objects)), key=scores.__getitem__):
+        if scores[n] < SHOWN_FROM:
             continue
         label = int(objects.labels[n])
-        name = classes[label] if scores[n] is None else f"{classes[label]} {scores[n]:.2f}"
+        name = f"{classes[label]} {scores[n]:.2f}" if scored else classes[label]
         mask = objects.masks[n].cpu().numpy().astype(np.uint8)
         _draw_mask(canvas, mask.repeat(zoom, axis=0).repeat(zoom, axis=1), palette[label])
         box = [round(zoom * side) for side in objects.bboxes[n].tolist()]
