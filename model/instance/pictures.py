@@ -39,7 +39,7 @@ def draw_objects(
     """
     zoom = max(1, WIDE // image.shape[1])
     canvas = np.repeat(np.repeat(image, zoom, axis=0), zoom, axis=1)
-    scores = objects.scores.tolist() if "scores" in objects else [None] * len(objects)
+    scores: list[Any] = objects.scores.tolist() if "scores" in objects else [None] * len(objects)
     order = sorted(range(len(objects)), key=lambda n: scores[n] or 0.0)
     for n in order:
         if scores[n] is not None and scores[n] < SHOWN_FROM:
