@@ -171,9 +171,9 @@ def test_every_quoted_script_and_its_options_exist(path):
         place = ROOT / module.replace(".", "/")
         source = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
         assert source.exists(), module
-        options = text_of(source) + (
-            text_of(ROOT / "model/options.py") if "train" in module else ""
-        )
+        options = text_of(source)
+        if module == "model.train" or "add_cfg_options" in options:
+            options += text_of(ROOT / "model/options.py")
         for option in re.findall(r"(?<!\S)--[a-z][\w-]*", rest):
             assert f'"{option}"' in options, f"{module} {option}"
     for script, rest in re.findall(r"python (docs/\w+\.py)([^`\n|]*)", text):
