@@ -205,6 +205,46 @@ def test_a_last_validation_that_is_not_finite_fails(tmp_path, value):
     assert judged(ended(tmp_path / "run.log", value)).verdict is Verdict.FAIL
 
 
+def table(path, steps, values):
+    """A table without a header: a loss at every one of the steps, and some validations."""
+    rows = [f"{step},{1 - step / 1e6:.5f},{values.get(step, '')}" for step in steps]
+    path.write_text("\n".join(["step,loss,val.mIoU", *rows]) + "\n")
+    return path
+
+
+def test_a_longer_training_without_a_header_is_open_until_it_is_allowed(tmp_path):
+    log = table(tmp_path / "a.csv", range(999, 80000, 1000), {39999: 70.0, 79999: 77.7})
+    made = judged(log)
+    assert made.verdict is Verdict.INCONCLUSIVE
+    assert "at step 79999, and the training has 40000" in made.judgement.reasons[0]
+    assert judged(log, allow=("planned_steps",)).verdict is Verdict.PASS
+    within = table(tmp_path / "b.csv", range(1000, 40001, 1000), {40000: 77.7})
+    assert judged(within).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("result", [RESULT, "published/ccnet-paper_cityscapes-val_r2"])
+def test_a_training_that_went_on_after_its_last_validation_is_open(tmp_path, result):
+    log = table(tmp_path / "a.csv", range(999, 60000, 1000), {39999: 78.7})
+    made = judged(log, result=result)
+    assert made.verdict is Verdict.INCONCLUSIVE
+    assert "its last val.mIoU at step 39999 of 59999" in made.judgement.reasons[0]
+
+
+def test_runs_in_two_units_are_open_because_one_may_have_collapsed(tmp_path):
+    good = table(tmp_path / "a.csv", range(999, 40000, 1000), {39999: 77.9})
+    collapsed = table(tmp_path / "b.csv", range(999, 40000, 1000), {19999: 0.7, 39999: 0.77})
+    made = judged(good, collapsed)
+    assert made.verdict is Verdict.INCONCLUSIVE
+    assert "b.csv has no figure above 1" in made.judgement.reasons[0]
+
+
+def test_the_parts_of_a_resumed_training_are_named(tmp_path):
+    first = table(tmp_path / "a.csv", range(999, 20000, 1000), {9999: 70.0, 19999: 72.0})
+    second = table(tmp_path / "b.csv", range(20999, 40000, 1000), {29999: 75.0, 39999: 77.7})
+    with pytest.raises(AlignmentError, match=r"no common step of .*a\.csv: 9999 to 199"):
+        judged(first, second)
+
+
 def test_the_best_checkpoint_does_not_stand_for_the_last(tmp_path):
     made = judged(training(tmp_path / "run.log", (*LEARNING[:-1], 78.9, 74.0)))
     assert made.verdict is Verdict.FAIL
