@@ -245,6 +245,11 @@ def test_the_parts_of_a_resumed_training_are_named(tmp_path):
         judged(first, second)
 
 
+def test_a_level_that_is_no_error_rate_is_named_as_it_was_given(tmp_path):
+    with pytest.raises(PolicyError, match=r"'level' .* is 0.6; expected a number from 0 to 0.5"):
+        judged(ended(tmp_path / "a.log", 77.5), rules=(parse_rule("final-metric:level=0.6"),))
+
+
 def test_the_best_checkpoint_does_not_stand_for_the_last(tmp_path):
     made = judged(training(tmp_path / "run.log", (*LEARNING[:-1], 78.9, 74.0)))
     assert made.verdict is Verdict.FAIL
