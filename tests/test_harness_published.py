@@ -16,6 +16,7 @@ from harness.errors import AlignmentError, BaselineError, PolicyError
 from harness.ports.evidence import content, judged_on, recorded
 from harness.ports.manifest import compare_port, read_manifest
 from harness.report.comparison import json as writer
+from harness.report.comparison.plot import draw
 from harness.rules import parse_rule
 from harness.storage.inputs import load, load_sides
 from harness.storage.published import entries, files, runs_of
@@ -424,6 +425,22 @@ def test_the_report_and_its_json_hold_to_the_schema(tmp_path):
         assert "final-metric" in part
         assert "mmsegmentation 1.2.2, configs/ccnet" in part
     assert RESULT in page
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_picture_has_points_for_a_figure_that_no_line_shows(tmp_path, seeds):
+    logs = [ended(tmp_path / f"{i}.log", 77.2 + i / 5, seed=i) for i in range(seeds)]
+    curves, errors = draw(judged(*logs)).axes
+    points = {
+        line.get_label().split(" ")[0]: line.get_ydata()
+        for line in curves.lines
+        if line.get_marker() == "o"
+    }
+    assert points["baseline"] == [0.7776]
+    assert curves.get_legend()._loc == curves.get_legend().codes["lower right"]
+    assert ("candidate" in points) == (seeds == 3)
+    assert [line.get_marker() for line in errors.lines][-1] == "o"
+    assert "limit: final-metric ±3.215 %" in errors.get_legend_handles_labels()[1]
 
 
 def test_a_port_of_a_manifest_may_name_a_published_result(tmp_path, monkeypatch):
