@@ -1,6 +1,7 @@
 """A final metric judged against a published result: facts, units, ends of logs, and the files."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -385,6 +386,16 @@ def test_the_spread_of_the_authors_runs_is_that_of_a_plain_sum():
     spread = runs_of(NAME, SHELF)[0].published.spreads["val.mIoU"]
     assert spread.value == pytest.approx((squares / 6) ** 0.5 / 100)
     assert spread.degrees == 6
+
+
+def test_the_page_states_the_largest_rate_of_its_real_runs():
+    page = (ROOT / "docs" / "explanation" / "final-metric.md").read_text(encoding="utf-8")
+    real = page.partition("## Measured on real runs")[2]
+    rates = [
+        float(rate) for rate in re.findall(r"\| ([\d.]+) ± [\d.]+ /", real.replace("|", "| |"))
+    ]
+    assert len(rates) == 21
+    assert f"up to {max(rates):.0f} % of equal trainings fail" in " ".join(real.split())
 
 
 # The shells
