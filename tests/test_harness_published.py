@@ -1,6 +1,7 @@
 """A final metric judged against a published result: facts, units, ends of logs, and the files."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from harness.errors import AlignmentError, BaselineError, PolicyError
 from harness.ports.evidence import content, judged_on, recorded
 from harness.ports.manifest import compare_port, read_manifest
 from harness.report.comparison import json as writer
+from harness.report.comparison.plot import draw
 from harness.rules import parse_rule
 from harness.storage.inputs import load, load_sides
 from harness.storage.published import entries, files, runs_of
@@ -205,6 +207,51 @@ def test_a_last_validation_that_is_not_finite_fails(tmp_path, value):
     assert judged(ended(tmp_path / "run.log", value)).verdict is Verdict.FAIL
 
 
+def table(path, steps, values):
+    """A table without a header: a loss at every one of the steps, and some validations."""
+    rows = [f"{step},{1 - step / 1e6:.5f},{values.get(step, '')}" for step in steps]
+    path.write_text("\n".join(["step,loss,val.mIoU", *rows]) + "\n")
+    return path
+
+
+def test_a_longer_training_without_a_header_is_open_until_it_is_allowed(tmp_path):
+    log = table(tmp_path / "a.csv", range(999, 80000, 1000), {39999: 70.0, 79999: 77.7})
+    made = judged(log)
+    assert made.verdict is Verdict.INCONCLUSIVE
+    assert "at step 79999, and the training has 40000" in made.judgement.reasons[0]
+    assert judged(log, allow=("planned_steps",)).verdict is Verdict.PASS
+    within = table(tmp_path / "b.csv", range(1000, 40001, 1000), {40000: 77.7})
+    assert judged(within).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("result", [RESULT, "published/ccnet-paper_cityscapes-val_r2"])
+def test_a_training_that_went_on_after_its_last_validation_is_open(tmp_path, result):
+    log = table(tmp_path / "a.csv", range(999, 60000, 1000), {39999: 78.7})
+    made = judged(log, result=result)
+    assert made.verdict is Verdict.INCONCLUSIVE
+    assert "its last val.mIoU at step 39999 of 59999" in made.judgement.reasons[0]
+
+
+def test_runs_in_two_units_are_open_because_one_may_have_collapsed(tmp_path):
+    good = table(tmp_path / "a.csv", range(999, 40000, 1000), {39999: 77.9})
+    collapsed = table(tmp_path / "b.csv", range(999, 40000, 1000), {19999: 0.7, 39999: 0.77})
+    made = judged(good, collapsed)
+    assert made.verdict is Verdict.INCONCLUSIVE
+    assert "b.csv has no figure above 1" in made.judgement.reasons[0]
+
+
+def test_the_parts_of_a_resumed_training_are_named(tmp_path):
+    first = table(tmp_path / "a.csv", range(999, 20000, 1000), {9999: 70.0, 19999: 72.0})
+    second = table(tmp_path / "b.csv", range(20999, 40000, 1000), {29999: 75.0, 39999: 77.7})
+    with pytest.raises(AlignmentError, match=r"no common step of .*a\.csv: 9999 to 199"):
+        judged(first, second)
+
+
+def test_a_level_that_is_no_error_rate_is_named_as_it_was_given(tmp_path):
+    with pytest.raises(PolicyError, match=r"'level' .* is 0.6; expected a number from 0 to 0.5"):
+        judged(ended(tmp_path / "a.log", 77.5), rules=(parse_rule("final-metric:level=0.6"),))
+
+
 def test_the_best_checkpoint_does_not_stand_for_the_last(tmp_path):
     made = judged(training(tmp_path / "run.log", (*LEARNING[:-1], 78.9, 74.0)))
     assert made.verdict is Verdict.FAIL
@@ -341,6 +388,16 @@ def test_the_spread_of_the_authors_runs_is_that_of_a_plain_sum():
     assert spread.degrees == 6
 
 
+def test_the_page_states_the_largest_rate_of_its_real_runs():
+    page = (ROOT / "docs" / "explanation" / "final-metric.md").read_text(encoding="utf-8")
+    real = page.partition("## Measured on real runs")[2]
+    rates = [
+        float(rate) for rate in re.findall(r"\| ([\d.]+) ± [\d.]+ /", real.replace("|", "| |"))
+    ]
+    assert len(rates) == 21
+    assert f"up to {max(rates):.0f} % of equal trainings fail" in " ".join(real.split())
+
+
 # The shells
 
 
@@ -379,6 +436,22 @@ def test_the_report_and_its_json_hold_to_the_schema(tmp_path):
         assert "final-metric" in part
         assert "mmsegmentation 1.2.2, configs/ccnet" in part
     assert RESULT in page
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_the_picture_has_points_for_a_figure_that_no_line_shows(tmp_path, seeds):
+    logs = [ended(tmp_path / f"{i}.log", 77.2 + i / 5, seed=i) for i in range(seeds)]
+    curves, errors = draw(judged(*logs)).axes
+    points = {
+        line.get_label().split(" ")[0]: line.get_ydata()
+        for line in curves.lines
+        if line.get_marker() == "o"
+    }
+    assert points["baseline"] == [0.7776]
+    assert curves.get_legend()._loc == curves.get_legend().codes["lower right"]
+    assert ("candidate" in points) == (seeds == 3)
+    assert [line.get_marker() for line in errors.lines][-1] == "o"
+    assert "limit: final-metric ±3.215 %" in errors.get_legend_handles_labels()[1]
 
 
 def test_a_port_of_a_manifest_may_name_a_published_result(tmp_path, monkeypatch):

@@ -68,15 +68,22 @@ def published_of(baseline: Sequence[Run]) -> Published | None:
 
 
 def final(
-    baseline: tuple[Run, ...], candidate: tuple[Run, ...], *, metric: str, evaluated: str
+    baseline: tuple[Run, ...],
+    candidate: tuple[Run, ...],
+    *,
+    metric: str,
+    evaluated: str,
+    allow: Sequence[str] = (),
 ) -> Final:
     """Returns both sides, on the last validation if the baseline is a published result.
 
     `metric` is the judged series of both sides, `evaluated` its name in the candidate's logs: a
     `test.` series is that of the config's test data. Rank 0 is judged, which logs validations.
+    `allow` names the facts that may differ.
 
     Raises:
-        AlignmentError: a run lacks the series of a published result.
+        AlignmentError: a run lacks the series of a published result, or the candidate's runs have
+            no common step of it.
         PolicyError: the baseline mixes published results with each other or with logs.
     """
     published = published_of(baseline)
@@ -95,13 +102,20 @@ def final(
         for run, hundred in zip(candidate, percent, strict=True)
     )
     steps = [set(run.find(metric, 0)[0].steps.tolist()) for run in runs]
-    last = max(set.intersection(*steps), default=max(steps[0]))
+    common = set.intersection(*steps)
+    if not common:
+        raise AlignmentError(_apart(runs, metric))
+    last = max(common)
     planned = baseline[0].facts.get("planned_steps")
+    longer = not {"all", "planned_steps"} & set(allow)
     return Final(
         published=published,
         baseline=tuple(_at(run, last) for run in baseline),
         candidate=runs,
-        unplaced=tuple(t for run in runs for t in _early(run, metric, planned, last)),
+        unplaced=(
+            *_units(candidate, percent, metric),
+            *(t for run in runs for t in _elsewhere(run, metric, planned, last, longer=longer)),
+        ),
         notes=(
             f"the baseline is a published result: {published.source} ({published.url})",
             *_unit(candidate, percent, metric),
@@ -164,10 +178,39 @@ def _unit(candidate: Sequence[Run], percent: Sequence[bool], metric: str) -> Ite
         yield f"{listed(converted)} {verb} {metric} in percent; it is judged as a fraction"
 
 
-def _early(run: Run, metric: str, published: FactValue | None, last: int) -> Iterator[str]:
-    """Yields why the judged figure of a run is not that of its final checkpoint.
+def _units(candidate: Sequence[Run], percent: Sequence[bool], metric: str) -> Iterator[str]:
+    """Yields that some runs log percent, and others no figure above 1.
 
-    An evaluation by itself does not say which checkpoint it is of.
+    Those may be fractions, or the percent of a run that collapsed.
+    """
+    above = [run.source for run, hundred in zip(candidate, percent, strict=True) if hundred]
+    below = [run.source for run, hundred in zip(candidate, percent, strict=True) if not hundred]
+    if above and below:
+        verb = "log" if len(above) > 1 else "logs"
+        have = "have" if len(below) > 1 else "has"
+        yield (
+            f"{listed(above)} {verb} {metric} in percent, and {listed(below)} {have} no figure "
+            "above 1: fractions, or the percent of a run that collapsed. Judge logs of one unit"
+        )
+
+
+def _apart(runs: Sequence[Run], metric: str) -> str:
+    """Returns that runs have no common validation, and what to do."""
+    ends = {run.source: run.find(metric, 0)[0].steps for run in runs}
+    spans = "; ".join(f"{name}: {steps[0]} to {steps[-1]}" for name, steps in ends.items())
+    return (
+        f"the candidate runs have no common step of {metric!r}: {spans}. Each log must be that of "
+        "a whole training; join the parts of a resumed one in one file, in their order"
+    )
+
+
+def _elsewhere(
+    run: Run, metric: str, published: FactValue | None, last: int, *, longer: bool
+) -> Iterator[str]:
+    """Yields why the judged figure of a run is not that of the final checkpoint of the training.
+
+    `longer` asks for more steps than were published too, which a log without a header shows. An
+    evaluation by itself does not say which checkpoint it is of.
     """
     ends = int(run.find(metric, 0)[0].steps[-1])
     if ends != last:
@@ -177,13 +220,24 @@ def _early(run: Run, metric: str, published: FactValue | None, last: int) -> Ite
             "train it to the end"
         )
         return
+    trained = [
+        int(s.steps[-1]) for s in run.series if s.steps.size and not s.name.startswith(EVALUATIONS)
+    ]
+    if not trained:
+        return
     planned = run.facts.get("planned_steps", published)
-    trained = any(not s.name.startswith(EVALUATIONS) for s in run.series)
-    if trained and isinstance(planned, int) and ends + 1 < planned:
+    end = max(*trained, planned) if isinstance(planned, int) else max(trained)
+    if ends + 1 < end:
         yield (
-            f"{run.source} has its last {metric} at step {ends} of {planned}, and the published "
+            f"{run.source} has its last {metric} at step {ends} of {end}, and the published "
             "figure is that of the final checkpoint: train to the end, or evaluate the final "
             "checkpoint and judge that log"
+        )
+    elif longer and isinstance(planned, int) and ends > planned:
+        yield (
+            f"{run.source} has its last {metric} at step {ends}, and the training has {planned}: "
+            "it is another training, or counts its steps otherwise. If that is on purpose, allow "
+            "planned_steps"
         )
 
 

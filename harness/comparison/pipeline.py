@@ -86,7 +86,8 @@ def compare(
     metric, cand = _one_name(policy, base, cand)
     base, ours = parted(base, "baseline")
     cand, theirs = parted(cand, "candidate")
-    ends = final(base, cand, metric=metric, evaluated=policy.metric.partition("=")[2])
+    evaluated = policy.metric.partition("=")[2]
+    ends = final(base, cand, metric=metric, evaluated=evaluated, allow=policy.allow)
     base, cand, logged = ends.baseline, ends.candidate, ends.published is None
     whole = with_auxiliary(align(base, cand, metric=metric, rank=policy.rank), base, cand)
     whole = replace(whole, published=ends.published)

@@ -17,6 +17,7 @@ import math
 from dataclasses import dataclass
 
 from harness.align.aligned import Aligned
+from harness.errors import PolicyError
 from harness.log.published import Published, Spread
 from harness.log.wording import counted
 from harness.rules.finding import (
@@ -25,7 +26,6 @@ from harness.rules.finding import (
     Finding,
     Threshold,
     Verdict,
-    check_share,
     nonfinite,
 )
 from harness.stats.final_figure import (
@@ -86,7 +86,9 @@ def final_metric(aligned: Aligned, *, margin: float = 0.025, level: float = 0.05
     Raises:
         PolicyError: `level` is not below 0.5.
     """
-    check_share(RULE, "level", 2 * level)
+    if not 0 < level < 0.5:
+        msg = f"parameter 'level' of rule {RULE!r} is {level!r}; expected a number from 0 to 0.5"
+        raise PolicyError(msg)
     parameters: dict[str, Figure] = {"margin": margin, "level": level}
     published = aligned.published
     if published is None:

@@ -49,8 +49,10 @@ class Threshold:
 
         >>> Threshold(size=0.02).text, Threshold(size=0.05, one_sided=True).text
         ('±2 %', 'at most +5 %')
+        >>> Threshold(size=0.025 / 0.7776).text
+        '±3.215 %'
         """
-        return f"{'at most +' if self.one_sided else '±'}{100 * self.size:g} %"
+        return f"{'at most +' if self.one_sided else '±'}{100 * self.size:.4g} %"
 
 
 RuleFunction = TypeVar("RuleFunction", bound=Callable[..., object])

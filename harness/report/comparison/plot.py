@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.align.measure import relative_error, smooth
 from harness.align.thinning import extremes
+from harness.comparison.better import direction_of
 from harness.comparison.pipeline import Comparison
 from harness.log.wording import counted
 from harness.report import figures
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 BASELINE = "#0072B2"
 CANDIDATE = "#D55E00"
 LIMIT = "#009E73"
+SMOOTHED = "of the smoothed curves"
+MARKS = {"baseline": 9.0, "candidate": 5.0}
+"""Sizes of the points of curves of one step, such as a published figure; no line shows those."""
 COLUMNS = 1300
 """Approximate width of the picture in pixels; more points per line would not be visible."""
 
@@ -70,7 +74,6 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
         for run in series:
             axes.plot(*_thinned(run.steps, run.values), color=colour, alpha=0.25, linewidth=0.8)
         runs = f"{counted(len(series), 'run')}, " if len(series) > 1 else ""
-        label = f"{name} ({runs}smoothed over {counted(window, 'step')})"
         steps, values = (
             (series[0].steps, series[0].values)
             if len(series) == 1
@@ -79,14 +82,26 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
                 mean,
             )
         )
+        one = steps.size == 1
+        shown = f"smoothed over {counted(window, 'step')}" if not one else "mean" if runs else ""
+        label = f"{name} ({runs}{shown})" if shown else name
         line = _thinned(steps, smooth(values, window=window))
-        axes.plot(*line, style, color=colour, linewidth=1.8, label=label)
+        axes.plot(
+            *line,
+            style,
+            marker="o" if one else "",
+            markersize=MARKS[name],
+            color=colour,
+            linewidth=1.8,
+            label=label,
+        )
     judged = comparison.aligned.steps
     axes.axvspan(judged[0], judged[-1], color="0.5", alpha=0.10, linewidth=0, label="judged steps")
     if spans_decades(whole):
         axes.set_yscale("log")
     axes.set_ylabel(plain(whole.metric))
-    axes.legend(loc="upper right", frameon=False)
+    rises = direction_of(whole.metric) == "higher"
+    axes.legend(loc="lower right" if rises else "upper right", frameon=False)
     axes.grid(alpha=0.3)
 
 
@@ -117,7 +132,8 @@ def _error(axes: Axes, comparison: Comparison) -> None:
     axes.axhline(0, color="0.3", linewidth=0.8)
     raw_line, smooth_line = _thinned(whole.steps, raw), _thinned(whole.steps, smoothed)
     axes.plot(*raw_line, color="0.5", alpha=0.45, linewidth=0.8, label="of each step")
-    axes.plot(*smooth_line, color="black", linewidth=1.5, label="of the smoothed curves")
+    mark = "o" if whole.steps.size == 1 else ""
+    axes.plot(*smooth_line, marker=mark, color="black", linewidth=1.5, label=SMOOTHED)
     judged = comparison.aligned.steps
     axes.axvspan(judged[0], judged[-1], color="0.5", alpha=0.10, linewidth=0)
     _clipped(axes, whole.steps, raw, bound)
