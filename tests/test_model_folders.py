@@ -195,6 +195,48 @@ def test_what_is_wrong_with_a_list_is_named(text, said, tmp_path):
         folder(tmp_path, ann_file="l.txt")
 
 
+def test_a_list_may_begin_with_the_mark_of_an_editor(tmp_path):
+    pair(tmp_path, "a", [0])
+    put(tmp_path / "l.txt", b"\xef\xbb\xbfa\r\n")
+    assert len(folder(tmp_path, ann_file="l.txt")) == 1
+
+
+def test_what_lies_in_the_place_of_a_missing_file_is_named(tmp_path):
+    for name in "abcd":
+        pair(tmp_path, name, [0])
+    (tmp_path / "images/b.jpg").rename(tmp_path / "images/b.JPG")
+    (tmp_path / "images/c.jpg").rename(tmp_path / "c.jpg")
+    (tmp_path / "images/c.jpg").symlink_to(tmp_path / "gone.jpg")
+    with pytest.raises(DataError, match="2 files are missing of 4 pairs") as told:
+        folder(tmp_path).full_init()
+    assert "b.jpg (there is b.JPG)" in str(told.value)
+    assert "c.jpg (a link to" in str(told.value)
+    put(tmp_path / "l.txt", b"a.jpg\n")
+    with pytest.raises(DataError, match=r"a\.jpg\.jpg \(there is a\.jpg\)"):
+        folder(tmp_path, ann_file="l.txt").full_init()
+    for name in "abd":
+        (tmp_path / f"images/{name}.jpg").unlink(missing_ok=True)
+    (tmp_path / "images/b.JPG").unlink()
+    with pytest.raises(DataError, match="but 1 of links that lead nowhere"):
+        folder(tmp_path).full_init()
+
+
+def test_one_name_in_two_forms_of_unicode_is_told_apart(tmp_path):
+    pair(tmp_path, "\xe9", [0])
+    (tmp_path / "images/\xe9.jpg").rename(tmp_path / "images/e\u0301.jpg")
+    with pytest.raises(DataError, match=r"\(there is 'e\\u0301\.jpg'\)"):
+        folder(tmp_path).full_init()
+
+
+def test_folders_that_are_linked_into_themselves_are_read_once(tmp_path):
+    for name in ("a", "street/b"):
+        pair(tmp_path, name, [0])
+    for part in FOLDERS.values():
+        (tmp_path / part / "self").symlink_to(".")
+        (tmp_path / part / "street/up").symlink_to("..")
+    assert len(folder(tmp_path)) == 2
+
+
 # --- files
 
 
