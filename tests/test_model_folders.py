@@ -237,6 +237,22 @@ def test_folders_that_are_linked_into_themselves_are_read_once(tmp_path):
     assert len(folder(tmp_path)) == 2
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"ignore_index": None}, "ignore_index of SegmentationFolder is None; expected a whole"),
+        (
+            {"data_prefix": dict.fromkeys(FOLDERS, "labels"), "img_suffix": ".png"},
+            "are the same files",
+        ),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(more, said, tmp_path):
+    pair(tmp_path, "a", [0])
+    with pytest.raises(ConfigError, match=said):
+        folder(tmp_path, **more)
+
+
 # --- files
 
 
