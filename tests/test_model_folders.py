@@ -271,6 +271,32 @@ def test_of_a_palette_png_the_indices_are_read_not_the_colours(bits, tmp_path):
         read_labels(str(tmp_path / "cut.png"))
 
 
+def test_a_palette_png_with_damage_inside_is_refused(tmp_path):
+    image = Image.fromarray(np.zeros((40, 60), np.uint8), mode="P")
+    image.putpalette([0, 0, 0, 9, 9, 9])
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=0)
+    data = bytearray(file.getvalue())
+    data[data.index(b"IDAT") + 200] = 1  # a pixel of another class
+    put(tmp_path / "a.png", bytes(data))
+    with pytest.raises(DataError, match=r"a\.png: cannot be decoded .*checksum"):
+        read_labels(str(tmp_path / "a.png"))
+
+
+def test_a_png_may_have_bytes_after_its_end(tmp_path):
+    put(tmp_path / "a.png", encode_png(np.ones((4, 6), np.uint8)) + b"\0" * 200)
+    assert (read_labels(str(tmp_path / "a.png")) == 1).all()
+
+
+def test_an_image_that_exif_turns_on_its_side_is_not_called_a_bad_download(tmp_path):
+    pair(tmp_path, "a", [0, 1])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (6, 4)).save(tmp_path / "images/a.jpg", exif=exif)
+    with pytest.raises(DataError, match=r"4x6 pixels and its labels .* 6x4; .* EXIF orientation"):
+        folder(tmp_path)[0]
+
+
 def test_labels_whose_values_a_decoder_would_change_are_refused(tmp_path):
     file = io.BytesIO()
     Image.fromarray(np.eye(4, dtype=bool)).save(file, "PNG")
