@@ -93,6 +93,7 @@ def check_flips(part: Any, place: str, metainfo: Mapping[str, Any]) -> None:
     some. `swap_seg_labels=[]` in the config is the word of somebody who wants it so.
     """
     wanted = {frozenset(pair) for pair in metainfo.get("left_right_pairs") or ()}
+    classes = len(metainfo.get("classes") or ())
     for path, flip in _nodes(part, FLIPS, f"{place}."):
         given = flip.get("swap_seg_labels")
         turns = flip.get("direction", "horizontal") == "horizontal" and flip.get("prob", 0.5) != 0
@@ -106,6 +107,13 @@ def check_flips(part: Any, place: str, metainfo: Mapping[str, Any]) -> None:
             raise ConfigError(
                 f"{path}swap_seg_labels is {[tuple(pair) for pair in given]}; expected the pairs "
                 f"of this data set, {_shown(wanted)}"
+            )
+        pairs = [pair for pair in given or () if isinstance(pair, list | tuple)]
+        beyond = sorted({i for pair in pairs for i in pair if isinstance(i, int) and i >= classes})
+        if beyond and classes:
+            raise ConfigError(
+                f"{path}swap_seg_labels has {', '.join(map(str, beyond))}; expected classes of "
+                f"this data set, 0 to {classes - 1}"
             )
 
 

@@ -109,7 +109,16 @@ def check_config(args: argparse.Namespace) -> None:
 
 
 class _CfgOptions(DictAction):
-    """KEY=VALUE as mmengine reads it; what it cannot read is bad usage."""
+    """KEY=VALUE as mmengine reads it; what it cannot read is bad usage.
+
+    The blanks of a single word stay: mmengine's would read another folder than a user named.
+    """
+
+    @staticmethod
+    def _parse_iterable(val: str) -> Any:
+        """Returns the value of a text: a list or tuple, a number, a word with its blanks."""
+        read = DictAction._parse_iterable(val)
+        return val.strip().strip("'\"") if isinstance(read, str) else read
 
     def __call__(self, parser: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> None:
         """Reads the pairs."""

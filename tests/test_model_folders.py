@@ -195,6 +195,64 @@ def test_what_is_wrong_with_a_list_is_named(text, said, tmp_path):
         folder(tmp_path, ann_file="l.txt")
 
 
+def test_a_list_may_begin_with_the_mark_of_an_editor(tmp_path):
+    pair(tmp_path, "a", [0])
+    put(tmp_path / "l.txt", b"\xef\xbb\xbfa\r\n")
+    assert len(folder(tmp_path, ann_file="l.txt")) == 1
+
+
+def test_what_lies_in_the_place_of_a_missing_file_is_named(tmp_path):
+    for name in "abcd":
+        pair(tmp_path, name, [0])
+    (tmp_path / "images/b.jpg").rename(tmp_path / "images/b.JPG")
+    (tmp_path / "images/c.jpg").rename(tmp_path / "c.jpg")
+    (tmp_path / "images/c.jpg").symlink_to(tmp_path / "gone.jpg")
+    with pytest.raises(DataError, match="2 files are missing of 4 pairs") as told:
+        folder(tmp_path).full_init()
+    assert "b.jpg (there is b.JPG)" in str(told.value)
+    assert "c.jpg (a link to" in str(told.value)
+    put(tmp_path / "l.txt", b"a.jpg\n")
+    with pytest.raises(DataError, match=r"a\.jpg\.jpg \(there is a\.jpg\)"):
+        folder(tmp_path, ann_file="l.txt").full_init()
+    for name in "abd":
+        (tmp_path / f"images/{name}.jpg").unlink(missing_ok=True)
+    (tmp_path / "images/b.JPG").unlink()
+    with pytest.raises(DataError, match="but 1 of links that lead nowhere"):
+        folder(tmp_path).full_init()
+
+
+def test_one_name_in_two_forms_of_unicode_is_told_apart(tmp_path):
+    pair(tmp_path, "\xe9", [0])
+    (tmp_path / "images/\xe9.jpg").rename(tmp_path / "images/e\u0301.jpg")
+    with pytest.raises(DataError, match=r"\(there is 'e\\u0301\.jpg'\)"):
+        folder(tmp_path).full_init()
+
+
+def test_folders_that_are_linked_into_themselves_are_read_once(tmp_path):
+    for name in ("a", "street/b"):
+        pair(tmp_path, name, [0])
+    for part in FOLDERS.values():
+        (tmp_path / part / "self").symlink_to(".")
+        (tmp_path / part / "street/up").symlink_to("..")
+    assert len(folder(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"ignore_index": None}, "ignore_index of SegmentationFolder is None; expected a whole"),
+        (
+            {"data_prefix": dict.fromkeys(FOLDERS, "labels"), "img_suffix": ".png"},
+            "are the same files",
+        ),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(more, said, tmp_path):
+    pair(tmp_path, "a", [0])
+    with pytest.raises(ConfigError, match=said):
+        folder(tmp_path, **more)
+
+
 # --- files
 
 
@@ -211,6 +269,32 @@ def test_of_a_palette_png_the_indices_are_read_not_the_colours(bits, tmp_path):
     put(tmp_path / "cut.png", file.getvalue()[:-9])
     with pytest.raises(DataError, match=r"cut\.png: the file is cut short"):
         read_labels(str(tmp_path / "cut.png"))
+
+
+def test_a_palette_png_with_damage_inside_is_refused(tmp_path):
+    image = Image.fromarray(np.zeros((40, 60), np.uint8), mode="P")
+    image.putpalette([0, 0, 0, 9, 9, 9])
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=0)
+    data = bytearray(file.getvalue())
+    data[data.index(b"IDAT") + 200] = 1  # a pixel of another class
+    put(tmp_path / "a.png", bytes(data))
+    with pytest.raises(DataError, match=r"a\.png: cannot be decoded .*checksum"):
+        read_labels(str(tmp_path / "a.png"))
+
+
+def test_a_png_may_have_bytes_after_its_end(tmp_path):
+    put(tmp_path / "a.png", encode_png(np.ones((4, 6), np.uint8)) + b"\0" * 200)
+    assert (read_labels(str(tmp_path / "a.png")) == 1).all()
+
+
+def test_an_image_that_exif_turns_on_its_side_is_not_called_a_bad_download(tmp_path):
+    pair(tmp_path, "a", [0, 1])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (6, 4)).save(tmp_path / "images/a.jpg", exif=exif)
+    with pytest.raises(DataError, match=r"4x6 pixels and its labels .* 6x4; .* EXIF orientation"):
+        folder(tmp_path)[0]
 
 
 def test_labels_whose_values_a_decoder_would_change_are_refused(tmp_path):

@@ -266,6 +266,12 @@ def test_a_misspelt_key_is_answered_with_the_right_one(option, message, capfd):
     assert message in is_one_line(capfd.readouterr().err)
 
 
+def test_the_blanks_of_a_path_after_cfg_options_stay():
+    given = ["--config", "x", "--cfg-options", "a=/my data/x", "b=(1, 2)", "c= 3", "d='my data'"]
+    found = parser().parse_args(given).cfg_options
+    assert found == {"a": "/my data/x", "b": (1, 2), "c": 3, "d": "my data"}
+
+
 def test_a_dict_after_cfg_options_is_bad_usage(capfd):
     option = "model.decode_head.sampler=dict(type='OHEMPixelSampler', thresh=0.7)"
     with pytest.raises(SystemExit) as ended:

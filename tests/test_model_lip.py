@@ -25,7 +25,7 @@ from model.data import InfiniteSampler, LIPDataset
 from model.data.lip import CLASSES, LEFT_RIGHT, PUBLISHED
 from model.data.synthetic import generate
 from model.data.synthetic.lip import draw_person
-from model.errors import DataError
+from model.errors import ConfigError, DataError
 from model.registry import DATASETS
 from model.train import main
 
@@ -212,6 +212,12 @@ def test_no_config_for_lip_mixes_left_and_right():
         cfg = load_config(path)
         check_flips(cfg.train_dataloader, "train_dataloader", LIPDataset.METAINFO)
         check_flips(cfg.tta_pipeline, "tta_pipeline", LIPDataset.METAINFO)
+
+
+def test_pairs_beyond_the_classes_are_refused():
+    flips = [{"type": "RandomFlip", "swap_seg_labels": [(1, 7)]}]
+    with pytest.raises(ConfigError, match=r"tta\.0\.swap_seg_labels has 7; .* 0 to 2"):
+        check_flips(flips, "tta", {"classes": ("a", "b", "c")})
 
 
 def options(people, steps):

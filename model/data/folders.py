@@ -6,8 +6,9 @@ files, says how many of how many are concerned, and where to get them.
 """
 
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,29 +43,52 @@ def files_under(
 ) -> dict[str, Path]:
     """Returns the files of a folder and its subfolders: path below it without suffix -> file.
 
-    If several suffixes fit a name, the earliest in `suffixes` is taken. Hidden files and names
-    that end in `leave_out` are not among them.
+    If several suffixes fit a name, the earliest in `suffixes` is taken. Hidden files, names that
+    end in `leave_out`, and links that lead nowhere are not among them. A folder that is linked
+    into itself is read once.
     """
     suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
     found: dict[str, Path] = {}
     rank: dict[str, int] = {}
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            place = next((i for i, s in enumerate(suffixes) if name.endswith(s)), None)
-            if place is None or name.startswith(".") or (leave_out and name.endswith(leave_out)):
-                continue
-            path = Path(parent, name)
+    for path in _walk(folder):
+        name = path.name
+        place = next((i for i, s in enumerate(suffixes) if name.endswith(s)), None)
+        if place is not None and not (leave_out and name.endswith(leave_out)):
             key = path.relative_to(folder).as_posix().removesuffix(suffixes[place])
             if place <= rank.get(key, place):
                 found[key], rank[key] = path, place
     return found
 
 
+def _walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Yields the files of a folder and its subfolders, without hidden ones and dead links.
+
+    `above` are the real paths of the folders that it lies in: a link to one of them is left out.
+    """
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise DataError(
+            f"{folder}: cannot be read ({error.strerror}); expected a folder"
+        ) from error
+    for entry in found:
+        path = folder / entry.name
+        if entry.is_symlink() and not path.exists():
+            continue
+        if entry.is_dir():
+            yield from _walk(path, above | {real})
+        else:
+            yield path
+
+
 def read_names(file: Path, origin: Origin) -> list[str]:
     """Returns the names that a list file contains, one on a line. Blank lines are left out."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # editors on Windows begin with a mark
     except FileNotFoundError as error:
         raise DataError(
             f"no list of names: found no file {file}; expected {origin.layout}. {origin.get}"
@@ -106,7 +130,7 @@ def check_pairs(
     if missing:
         raise DataError(
             f"{len(missing)} files are missing of {len(set(images) | set(labels))} pairs under "
-            f"{image[0]} and {label[0]}: {shown(missing)}. {origin.get}"
+            f"{image[0]} and {label[0]}: {_shown_missing(missing)}. {origin.get}"
         )
 
 
@@ -125,7 +149,7 @@ def check_listed(
     if missing:
         raise DataError(
             f"{len(missing)} files are missing of the {len(names)} pairs that {file} lists: "
-            f"{shown(missing)}. {origin.get}"
+            f"{_shown_missing(missing)}. {origin.get}"
         )
 
 
@@ -152,10 +176,41 @@ def shown(names: Sequence[str], *, at_most: int = SHOWN) -> str:
     return ", ".join(names[:at_most]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def _shown_missing(missing: Sequence[str]) -> str:
+    """Returns the first missing files, each with what lies in its place, and how many more."""
+    first = [path + _instead(Path(path)) for path in missing[:SHOWN]]
+    return shown([*first, *missing[SHOWN:]])
+
+
+def _instead(path: Path) -> str:
+    """Returns what lies where a file is missing: a dead link, or a name that differs little.
+
+    That is a name in other letters (a.JPG, or the same letters in another form of Unicode), or one
+    of a list that had its suffix already (a.jpg.jpg).
+    """
+    if path.is_symlink():
+        return f" (a link to {path.readlink()}, which is not there)"
+    wanted = {_folded(path.name)} | ({_folded(path.stem)} if Path(path.stem).suffix else set())
+    try:
+        names = sorted(each.name for each in path.parent.iterdir())
+    except OSError:
+        return ""
+    near = next((name for name in names if _folded(name) in wanted), None)
+    if near is None:
+        return ""
+    alike = unicodedata.normalize("NFC", near) == unicodedata.normalize("NFC", path.name)
+    return f" (there is {ascii(near) if alike else near})"
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def _other_files(folder: Path) -> str:
     """Returns which files a folder has, by their last suffix."""
-    counts: Counter[str] = Counter()
-    for _, _, names in os.walk(folder, followlinks=True):
-        counts.update(Path(name).suffix or "no suffix" for name in names if name[0] != ".")
+    counts = Counter(path.suffix or "no suffix" for path in _walk(folder))
+    dead = sum(path.is_symlink() and not path.exists() for path in folder.rglob("*"))
+    if dead:
+        counts["links that lead nowhere"] = dead
     found = [f"{count} of {suffix}" for suffix, count in counts.most_common(SHOWN)]
     return f"but {', '.join(found)}" if found else "which has no files"

@@ -23,6 +23,7 @@ PNG_END = b"IEND\xaeB`\x82"
 PNG_DEPTH, PNG_KIND = 24, 25
 """Where a PNG states the bits of a sample, and the kind of its pixels."""
 PNG_GREY, PNG_PALETTE = 0, 3
+EXIF_ORIENTATION, EXIF_ON_ITS_SIDE = 0x0112, range(5, 9)
 JPEG_START = b"\xff\xd8"
 JPEG_END = b"\xff\xd9"
 JPEG_SCAN = 0xDA
@@ -148,11 +149,25 @@ def check_sizes(results: Results, labels: tuple[int, ...]) -> None:
     """Raises DataError unless the image, as it was read, and its labels (H, W) have one size."""
     height, width = results["ori_shape"]
     if (height, width) != labels:
+        do = "Download the pair again"
+        if (width, height) == labels and _is_turned(results["img_path"]):
+            do = (
+                "The image's EXIF orientation turns it on its side as it is read: turn the labels, "
+                "or remove that entry"
+            )
         raise DataError(
             f"{results['img_path']} is {width}x{height} pixels and its labels "
-            f"{results['seg_map_path']} are {labels[1]}x{labels[0]}; expected one size. Download "
-            "the pair again"
+            f"{results['seg_map_path']} are {labels[1]}x{labels[0]}; expected one size. {do}"
         )
+
+
+def _is_turned(path: str) -> bool:
+    """Returns whether an image's EXIF orientation swaps height and width."""
+    try:
+        with Image.open(path) as image:
+            return image.getexif().get(EXIF_ORIENTATION) in EXIF_ON_ITS_SIDE
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
 
 
 def read_image(path: str) -> Array:
@@ -195,7 +210,7 @@ def _whole_file(path: str) -> bytes:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); expected an image") from error
     # cv2 fills up an image that ends too early and says nothing: the end must be looked for
-    cut_png = data.startswith(PNG_START) and PNG_END not in data[-64:]
+    cut_png = data.startswith(PNG_START) and PNG_END not in data
     if cut_png or (data.startswith(JPEG_START) and not _has_jpeg_end(data)):
         raise DataError(f"{path}: the file is cut short at {len(data)} bytes; download it again")
     return data
@@ -233,6 +248,8 @@ def _decoded(path: str, data: bytes, flags: int) -> Array:
 def _indices(path: str, data: bytes) -> Array:
     """Returns the indices of a palette PNG, [H, W]."""
     try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.verify()  # the checksums, which reading alone passes over
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image, dtype=np.uint8)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

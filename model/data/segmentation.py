@@ -67,6 +67,16 @@ class SegmentationFolder(StreamDataset):
                 f"data_prefix of {type(self).__name__} has {sorted(data_prefix)}; expected the "
                 "folders img_path and seg_map_path"
             )
+        if data_prefix["img_path"] == data_prefix["seg_map_path"] and img_suffix == seg_map_suffix:
+            raise ConfigError(
+                f"images and labels of {type(self).__name__} are the same files, *{img_suffix} in "
+                f"{data_prefix['img_path']!r}; expected two folders, or two suffixes in one"
+            )
+        if type(ignore_index) is not int:
+            raise ConfigError(
+                f"ignore_index of {type(self).__name__} is {ignore_index!r}; expected a whole "
+                "number, the value of pixels that have no class"
+            )
         self.img_suffix, self.seg_map_suffix = img_suffix, seg_map_suffix
         self.ignore_index, self.reduce_zero_label = ignore_index, reduce_zero_label
         super().__init__(
