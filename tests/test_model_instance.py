@@ -2,18 +2,22 @@
 
 import hashlib
 import json
+from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from mmengine.structures import InstanceData
 
 from model.build import build_network, load_config, named_configs
 from model.data.synthetic import generate
 from model.data.synthetic.coco import IDS, Shape, draw_shapes, run_lengths
 from model.errors import ConfigError
 from model.instance import needed
+from model.instance.pictures import draw_objects, overlap, strips
+from model.instance.structures import DetDataSample
 from model.registry import DATASETS, METRICS, MODELS, TRANSFORMS, VISUALIZERS
 
 CONFIGS = [name for name in named_configs() if name.startswith("maskrcnn")]
@@ -150,3 +154,64 @@ def test_the_images_go_to_the_network_as_rgb_from_0_to_1_each_in_its_size():
     assert [tuple(image.shape) for image in batch] == [(3, 4, 6), (3, 8, 5)]
     assert batch[0].dtype == torch.float32
     assert batch[0].amax(dim=(1, 2)).tolist() == [0, 0, 1]
+
+
+# The pictures
+
+RED, GREEN = (200, 0, 0), (0, 200, 0)
+
+
+def found(*scores, labels=None):
+    """Objects of which each fills one and the same square, with scores."""
+    masks = torch.zeros(len(scores), 96, 96, dtype=torch.bool)
+    masks[:, 20:80, 10:70] = True
+    return InstanceData(
+        bboxes=torch.tensor([[10.0, 20.0, 70.0, 80.0]] * len(scores)),
+        labels=torch.tensor(labels or [0] * len(scores)),
+        masks=masks,
+        scores=torch.tensor(scores),
+    )
+
+
+def test_no_name_is_covered_by_another_name_a_mask_or_a_box():
+    image = np.full((96, 96, 3), 90, dtype=np.uint8)
+    drawn = draw_objects(image, found(0.9, 0.7, 0.8), ["dog"], [RED])
+    grey = (drawn.max(axis=2) == drawn.min(axis=2)) & (drawn[..., 0] != 90)
+    alone = draw_objects(image, found(0.9), ["dog"], [RED])
+    one = (alone.max(axis=2) == alone.min(axis=2)) & (alone[..., 0] > 90)
+    white = grey & (drawn[..., 0] > 90)
+    assert one.sum() > 800
+    assert white.sum() == pytest.approx(3 * one.sum(), rel=0.05)
+
+
+@pytest.mark.parametrize("box", [(0, 0, 10, 10), (470, 470, 480, 480), (100, 100, 300, 300)])
+def test_a_name_stays_within_the_picture(box):
+    places = strips(box, (80, 16), (480, 480, 3))
+    for left, top, right, bottom in places:
+        assert 0 <= left < right < 480
+        assert 0 <= top < bottom < 480
+        assert (right - left, bottom - top) == (80, 16)
+    assert not any(overlap(*pair) for pair in pairwise(places[:-1]))
+
+
+def test_objects_of_a_low_score_are_not_drawn_and_the_most_certain_mask_is_on_top():
+    image = np.full((96, 96, 3), 90, dtype=np.uint8)
+    drawn = draw_objects(image, found(0.9, 0.49, 0.6, labels=[0, 1, 1]), ["a", "b"], [RED, GREEN])
+    without = draw_objects(image, found(0.9, 0.6, labels=[0, 1]), ["a", "b"], [RED, GREEN])
+    assert np.array_equal(drawn, without)
+    middle = drawn[60 * 5, 40 * 5].astype(int)
+    under = (np.full(3, 90) + GREEN) // 2
+    assert np.abs(middle - (under + RED) // 2).max() <= 1
+
+
+def test_annotated_and_predicted_objects_stand_apart_under_their_titles(tmp_path):
+    sample = DetDataSample()
+    sample.gt_instances = sample.pred_instances = found(0.9)
+    visualizer = VISUALIZERS.build({"type": "model.InstanceLocalVisualizer", "name": "apart"})
+    visualizer.dataset_meta = {"classes": ["dog"], "palette": [RED]}
+    image = np.full((96, 96, 3), 90, dtype=np.uint8)
+    visualizer.add_datasample("x", image, sample, out_file=str(tmp_path / "x.png"))
+    drawn = cv2.imread(str(tmp_path / "x.png"))
+    assert (drawn[:, 8 + 480 : 8 + 480 + 8] == 255).all()  # the gap
+    for left in (8, 8 + 488):
+        assert (drawn[:20, left : left + 480] < 128).any()  # a title
