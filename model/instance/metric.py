@@ -77,7 +77,7 @@ class CocoMetric(BaseMetric):
         images = [image for image, _ in results]
         objects = [each for _, found in results for each in found]
         if self._truth is None:
-            self._truth = _quietly(_coco, self.dataset_meta["ann_file"])
+            self._truth = _completed(_quietly(_coco, self.dataset_meta["ann_file"]))
         figures: dict[str, float] = {}
         for kind in self.kinds:
             stats, text = average_precision(self._truth, objects, images, kind=kind)
@@ -127,6 +127,18 @@ def _coco(*args: Any) -> Any:
     from pycocotools.coco import COCO
 
     return COCO(*args)
+
+
+def _completed(truth: Any) -> Any:
+    """Returns a `COCO` whose annotations have the keys that COCOeval needs.
+
+    No `iscrowd` means a single object, no `area` that of the mask.
+    """
+    for annotation in truth.dataset["annotations"]:
+        annotation.setdefault("iscrowd", 0)
+        if "area" not in annotation:
+            annotation["area"] = float(truth.annToMask(annotation).sum())
+    return truth
 
 
 def _quietly(call: Any, *args: Any) -> Any:
