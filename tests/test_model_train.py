@@ -110,7 +110,7 @@ def test_memory_is_pinned_where_it_helps_and_workers_stay_unless_refused():
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--config", "no_such"], "no config 'no_such'; expected a file or one of: ccnet_r101"),
+        (["--config", "no_such"], "no config 'no_such'; expected a file or one of: ccnet3d"),
         (["--config", "{tmp}/bad.py"], "bad.py cannot be read: "),
         (["--config", DEMO, "--device", "tpu"], "unknown device 'tpu'; expected one of"),
         (["--config", DEMO, "--device", "npu"], "device 'npu' is not present: found cpu"),
