@@ -29,6 +29,12 @@ PRECISION = re.compile(r"AP(?![a-z])")
 """In the names of average precisions."""
 SINGLE, SEVERAL = "single-scale", "ms+flip"
 """Test modes, in the words of mmsegmentation's tables."""
+RECURRENCES = (
+    "model.decode_head.recurrence",
+    "model.module.decode_head.recurrence",
+    "model.attention.recurrence",
+)
+"""The settings of a config that give the rounds of attention; `module` is inside a wrapper."""
 _SPLIT = re.compile(
     r"(?:^|[/_.-])(trainval|trainaug|train|val|test|aug)(?:ing|idation)?(?=$|[/_.-])"
 )
@@ -267,8 +273,9 @@ def _with_facts(run: Run, loader: str) -> Run:
         "eval_split": _split(config, loader),
         "test_mode": _mode(config, loader),
         "model": _inner_model(config),
+        "recurrence": _recurrence(config),
     }
-    facts = {name: value for name, value in stated.items() if value}
+    facts = {name: value for name, value in stated.items() if value not in {"", None}}
     if not facts:
         return run
     values = {**run.facts.values_by_name, **facts}
@@ -320,3 +327,12 @@ def _inner_model(config: Mapping[str, FactValue]) -> str:
     }
     backbone = f"{inside['backbone.type']}-{inside['backbone.depth']}"
     return f"{inside['type']}({backbone}, {inside['decode_head.type']})"
+
+
+def _recurrence(config: Mapping[str, FactValue]) -> FactValue | None:
+    """Returns how many rounds of criss-cross attention a network has; None if it does not say.
+
+    >>> _recurrence({"model.decode_head.recurrence": 1})
+    1
+    """
+    return next((config[key] for key in RECURRENCES if key in config), None)
