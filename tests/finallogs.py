@@ -30,8 +30,8 @@ train_dataloader = dict(
     dataset=dict(data_prefix=dict(img_path='leftImg8bit/{trained}'), type='CityscapesDataset'))
 """
 MODEL = """dict(
-    backbone=dict(depth=50, type='ResNetV1c'), decode_head=dict(type='CCHead'),
-    type='EncoderDecoder')"""
+    backbone=dict(depth=50, type='ResNetV1c'),
+    decode_head=dict(recurrence={recurrence}, type='CCHead'), type='EncoderDecoder')"""
 SINGLE = "[dict(type='LoadImageFromFile'), dict(scale=(2048, 1024), type='Resize')]"
 SEVERAL = "[dict(type='LoadImageFromFile'), dict(transforms=[], type='TestTimeAug')]"
 LOADER = """\
@@ -55,12 +55,14 @@ def training(
     trained: str = "train",
     tta: bool = False,
     indices: str = "",
+    recurrence: int = 2,
 ) -> Path:
     """The log of a training with these validations in percent, a tenth of the steps apart."""
     every = steps // 10
     pipeline = SEVERAL if tta else SINGLE
     text = HEAD.format(seed=seed, world=world)
-    text += f"model = {MODEL}\n" + TRAINING.format(steps=steps, every=every, trained=trained)
+    text += f"model = {MODEL.format(recurrence=recurrence)}\n"
+    text += TRAINING.format(steps=steps, every=every, trained=trained)
     text += LOADER.format(name="val_dataloader", split=split, pipeline=pipeline, indices=indices)
     for i, value in enumerate(values, 1):
         text += (
@@ -78,9 +80,12 @@ def ended(path: Path, last: float, **options) -> Path:
     return training(path, (*LEARNING, last), **options)
 
 
-def evaluation(path: Path, value: float, *, tta: bool = False, split: str = "val") -> Path:
+def evaluation(
+    path: Path, value: float, *, tta: bool = False, split: str = "val", recurrence: int = 2
+) -> Path:
     """The log of an evaluation of a checkpoint, as `python -m model.evaluate` writes it."""
-    model = f"dict(module={MODEL}, type='SegTTAModel')" if tta else MODEL
+    inner = MODEL.format(recurrence=recurrence)
+    model = f"dict(module={inner}, type='SegTTAModel')" if tta else inner
     pipeline = SEVERAL if tta else SINGLE
     text = HEAD.format(seed=1, world=4) + f"crop_size = (512, 1024)\nmodel = {model}\n"
     text += LOADER.format(name="test_dataloader", split=split, pipeline=pipeline, indices="")

@@ -148,6 +148,8 @@ def test_a_better_run_fails_and_the_reason_says_what_looks_the_same(tmp_path):
         ({"trained": "trainval"}, "train_split"),
         ({"tta": True}, "test_mode"),
         ({"indices": "indices=50, "}, "eval_split"),
+        ({"recurrence": 1}, "recurrence"),
+        ({"recurrence": 0}, "recurrence"),
     ],
 )
 def test_another_experiment_is_incomparable_until_it_is_waived(tmp_path, options, fact):
@@ -163,7 +165,8 @@ def test_another_experiment_is_incomparable_until_it_is_waived(tmp_path, options
 def test_the_same_experiment_states_no_difference(tmp_path):
     made = judged(ended(tmp_path / "run.log", 77.5))
     kinds = {r.fact: r.kind for r in made.comparability}
-    assert {kinds[name] for name in ("train_split", "eval_split", "test_mode", "model")} == {"same"}
+    named = ("train_split", "eval_split", "test_mode", "model", "recurrence")
+    assert {kinds[name] for name in named} == {"same"}
     assert not [name for name, kind in kinds.items() if kind == "differs"]
 
 
@@ -179,7 +182,69 @@ def test_an_evaluation_is_judged_by_its_own_loader(tmp_path):
     assert judged(other, metric=TESTED).verdict is Verdict.INCOMPARABLE
 
 
+def test_the_recurrence_of_an_evaluation_is_compared_with_the_published_one(tmp_path):
+    for tta, result in ((False, RESULT), (True, f"{RESULT}@ms+flip")):
+        log = evaluation(tmp_path / "eval.log", 78.5, tta=tta, recurrence=1)
+        made = judged(log, metric=TESTED, result=result)
+        assert made.verdict is Verdict.INCOMPARABLE
+        assert "recurrence is 2 in the baseline and 1 in" in made.judgement.reasons[0]
+
+
+def test_published_results_state_the_recurrence_that_they_describe():
+    stated = {
+        name: entry.facts(next(iter(entry.result.values))).get("recurrence")
+        for name, entry in entries(SHELF).items()
+    }
+    known = {name: value for name, value in stated.items() if "-authors" in name or "-val_" in name}
+    assert known == {
+        "ccnet-authors_r1": 1,
+        "ccnet-authors_r2": 2,
+        "ccnet-authors_r2-ohem": 2,
+        "ccnet-paper_cityscapes-val_r0": 0,
+        "ccnet-paper_cityscapes-val_r1": 1,
+        "ccnet-paper_cityscapes-val_r2": 2,
+        "ccnet-paper_cityscapes-val_r2-ccl": 2,
+        "ccnet-paper_cityscapes-val_r3": 3,
+        "ccnet-paper_cityscapes-val_r50-r2": 2,
+    }
+    assert {stated[name] for name in stated if "4xb" in name} == {2}
+
+
 # Hostile logs
+
+
+@pytest.mark.parametrize("first", [60.0, 77.3, float("nan")])
+def test_two_figures_at_the_last_step_do_not_pass(tmp_path, first):
+    log = ended(tmp_path / "run.log", first)
+    last = log.read_text().splitlines(keepends=True)[-1]
+    log.write_text(log.read_text() + last.replace(f"mIoU: {first:.4f}", "mIoU: 77.7000"))
+    made = judged(log)
+    assert made.judgement.findings[0].verdict is Verdict.PASS
+    assert made.verdict is Verdict.INCONCLUSIVE
+    two = f"two figures of val.mIoU at its last step, 39999: {first / 100:.4f}, and 0.7770 in a"
+    assert two in made.judgement.reasons[0]
+
+
+def test_two_figures_of_an_evaluation_do_not_pass(tmp_path):
+    log = evaluation(tmp_path / "eval.log", 60.0)
+    last = log.read_text().splitlines(keepends=True)[-1]
+    log.write_text(log.read_text() + last.replace("60.0000", "77.7000"))
+    made = judged(log, metric=TESTED)
+    assert made.verdict is Verdict.INCONCLUSIVE
+    assert "two figures of val.mIoU at its last step" in made.judgement.reasons[0]
+
+
+def test_a_last_validation_that_is_printed_twice_passes(tmp_path):
+    log = ended(tmp_path / "run.log", 77.7)
+    log.write_text(log.read_text() + log.read_text().splitlines(keepends=True)[-1])
+    assert judged(log).verdict is Verdict.PASS
+
+
+def test_two_figures_excuse_no_failure(tmp_path):
+    log = ended(tmp_path / "run.log", 77.7)
+    last = log.read_text().splitlines(keepends=True)[-1]
+    log.write_text(log.read_text() + last.replace("77.7000", "60.0000"))
+    assert judged(log).verdict is Verdict.FAIL
 
 
 def test_a_training_that_stopped_early_is_open_even_if_it_is_far_off(tmp_path):

@@ -165,6 +165,19 @@ def test_no_data_set_at_all_is_told_with_its_layout(tmp_path):
         built(tmp_path / "absent")
 
 
+def test_an_image_in_a_subfolder_is_found_and_a_missing_one_is_named(tmp_path):
+    root = write(tmp_path)
+    made = content()
+    for image in made["images"]:
+        image["file_name"] = f"a/{image['file_name']}"
+    (root / "train2017" / "a").mkdir()
+    write(root, made)
+    assert built(root).get_data_info(0)["img_path"].endswith("train2017/a/000000000009.jpg")
+    (root / "train2017" / "a" / "000000000004.jpg").unlink()
+    with pytest.raises(DataError, match=r"1 of the 3 images .*: a/000000000004\.jpg"):
+        built(root)
+
+
 def test_the_annotations_of_another_year_are_named(tmp_path):
     root = write(tmp_path)
     file = root / "annotations" / "instances_train2017.json"
@@ -230,6 +243,29 @@ def changed(**change):
     ("made", "said"),
     [
         (changed(segmentation=[[1.0, 2.0, 3.0, 4.0]]), r"segmentation of annotation 2 is \[\[1.0"),
+        (changed(bbox=[1.0, 2.0, 3.0]), r"bbox of annotation 2 is '\[1\.0, 2.*expected four numb"),
+        (changed(bbox=None), r"bbox of annotation 2 is 'None'; expected four numbers"),
+        (changed(bbox="1234"), r"bbox of annotation 2 is '1234'; expected four numbers"),
+        (changed(bbox=[0.0, 0.0, "9", 9.0]), r"bbox of annotation 2 is .*expected four numbers"),
+        (changed(image_id=[9]), r"image_id of annotation 2 is '\[9\]'; expected a whole number"),
+        (changed(id=None), r"id of annotation at place 1 is 'None'; expected a whole number"),
+        (changed(segmentation=[["a"] * 6]), r"segmentation of annotation 2 is \[\['a'"),
+        (changed(segmentation=[[float("nan")] * 6]), r"segmentation of annotation 2 is \[\[nan"),
+        (
+            changed(segmentation={"counts": [0, 40, 2520], "size": [64, 40]}),
+            r"lengths of annotation 2 have the size \[64, 40\]; expected .* \[40, 64\]",
+        ),
+        (
+            {**content(), "categories": [{"id": 18, "name": "dog"}, {"id": 90, "name": "dog"}]},
+            r"categories 18 and 90 are both named dog",
+        ),
+        (
+            {
+                **content(),
+                "images": [*content()["images"], {**content()["images"][0], "file_name": "b.jpg"}],
+            },
+            r"images 000000000009\.jpg and b\.jpg both have the id 9",
+        ),
         (changed(segmentation=[]), r"segmentation of annotation 2 is \[\]; expected polygons"),
         (changed(image_id=5), r"annotation 2 is of image 5 and category 18"),
         (changed(category_id=91), r"annotation 2 is of image 9 and category 91"),

@@ -152,6 +152,41 @@ def test_names_without_a_frame_number_are_refused(camvid):
         built(camvid, clip_length=3).full_init()
 
 
+def test_two_names_of_one_frame_are_refused(camvid):
+    for folder in PREFIX.values():
+        source = camvid / folder / "0006R0_f00930.png"
+        (camvid / folder / "0006R0_930.png").write_bytes(source.read_bytes())
+    with pytest.raises(DataError, match=r"0006R0_\w+ and 0006R0_\w+ under .*number 930 of 0006R0"):
+        built(camvid, clip_length=3).full_init()
+
+
+def in_subfolders(root, name, *subfolders):
+    """Moves an image with its labels into one subfolder, or copies it into several."""
+    for folder in PREFIX.values():
+        source = root / folder / f"{name}.png"
+        data = source.read_bytes()
+        source.unlink()
+        for subfolder in subfolders:
+            (root / folder / subfolder).mkdir(exist_ok=True)
+            (root / folder / subfolder / f"{name}.png").write_bytes(data)
+
+
+@pytest.mark.parametrize("length", [1, 3])
+def test_images_in_subfolders_have_the_clips_of_their_names(camvid, length):
+    before = sorted(stems(built(camvid, clip_length=length), i) for i in range(6))
+    in_subfolders(camvid, REAL[1], "a")
+    dataset = built(camvid, clip_length=length)
+    assert sorted(stems(dataset, i) for i in range(6)) == before
+    assert any("/a/" in path for i in range(6) for path in dataset[i]["frame_paths"])
+
+
+@pytest.mark.parametrize("length", [1, 3])
+def test_one_name_in_two_subfolders_is_refused(camvid, length):
+    in_subfolders(camvid, REAL[1], "a", "b")
+    with pytest.raises(DataError, match=rf"{REAL[1]}\.png and .*{REAL[1]}\.png have one name"):
+        built(camvid, clip_length=length).full_init()
+
+
 @pytest.mark.parametrize(("option", "value"), [("clip_length", 4), ("clip_length", 0),
                                                ("frame_step", 0)])  # fmt: skip
 def test_a_clip_has_an_odd_number_of_frames_at_a_step(camvid, option, value):

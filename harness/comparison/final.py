@@ -9,7 +9,7 @@ another test mode makes another figure.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from harness.comparison.better import direction_of
 from harness.errors import AlignmentError, PolicyError
 from harness.log.facts import CONFIG, FactValue, RunFacts
 from harness.log.published import Published
-from harness.log.run import Run
+from harness.log.run import Run, Series
 from harness.quality.completeness import listed
 
 EVALUATIONS = ("val.", "test.")
@@ -29,6 +29,12 @@ PRECISION = re.compile(r"AP(?![a-z])")
 """In the names of average precisions."""
 SINGLE, SEVERAL = "single-scale", "ms+flip"
 """Test modes, in the words of mmsegmentation's tables."""
+RECURRENCES = (
+    "model.decode_head.recurrence",
+    "model.module.decode_head.recurrence",
+    "model.attention.recurrence",
+)
+"""The settings of a config that give the rounds of attention; `module` is inside a wrapper."""
 _SPLIT = re.compile(
     r"(?:^|[/_.-])(trainval|trainaug|train|val|test|aug)(?:ing|idation)?(?=$|[/_.-])"
 )
@@ -41,14 +47,15 @@ class Final:
     """Both sides of a comparison, with a published result on the step of the final figures.
 
     `published` is None if the baseline has logs; nothing is changed then. `unplaced` says why a
-    candidate's last figure is not that of a whole training; no rule runs then. `notes` are remarks
-    without influence on the verdict.
+    candidate's last figure is not that of a whole training; no rule runs then. `doubts` prevent a
+    pass. `notes` are remarks without influence on the verdict.
     """
 
     published: Published | None = None
     baseline: tuple[Run, ...]
     candidate: tuple[Run, ...]
     unplaced: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -116,6 +123,7 @@ def final(
             *_units(candidate, percent, metric),
             *(t for run in runs for t in _elsewhere(run, metric, planned, last, longer=longer)),
         ),
+        doubts=tuple(text for run in runs for text in _two_figures(run, metric, last)),
         notes=(
             f"the baseline is a published result: {published.source} ({published.url})",
             *_unit(candidate, percent, metric),
@@ -241,6 +249,26 @@ def _elsewhere(
         )
 
 
+def _two_figures(run: Run, metric: str, step: int) -> Iterator[str]:
+    """Yields that a run has another figure at the judged step, which a later line replaced.
+
+    An equal one, such as a line that is logged twice, is no reason for doubt.
+    """
+    counts = _at_step(run.find(metric, 0), step)
+    for value in _at_step((s for s in run.replaced if s.name == metric and s.rank == 0), step):
+        if value not in counts:
+            yield (
+                f"{run.source} has two figures of {metric} at its last step, {step}: {value:.4f}, "
+                f"and {counts[0]:.4f} in a later line: which of them is that of the final "
+                "checkpoint is unknown. Judge a log of one training, or evaluate the final "
+                "checkpoint and judge that log"
+            )
+
+
+def _at_step(series: Iterable[Series], step: int) -> list[float]:
+    return [float(v) for s in series for v in s.values[s.steps == step]]
+
+
 def _better_before(run: Run, metric: str) -> Iterator[str]:
     """Yields that a run had a better figure before its last one."""
     series = run.find(metric, 0)[0]
@@ -267,8 +295,9 @@ def _with_facts(run: Run, loader: str) -> Run:
         "eval_split": _split(config, loader),
         "test_mode": _mode(config, loader),
         "model": _inner_model(config),
+        "recurrence": _recurrence(config),
     }
-    facts = {name: value for name, value in stated.items() if value}
+    facts = {name: value for name, value in stated.items() if value not in {"", None}}
     if not facts:
         return run
     values = {**run.facts.values_by_name, **facts}
@@ -320,3 +349,12 @@ def _inner_model(config: Mapping[str, FactValue]) -> str:
     }
     backbone = f"{inside['backbone.type']}-{inside['backbone.depth']}"
     return f"{inside['type']}({backbone}, {inside['decode_head.type']})"
+
+
+def _recurrence(config: Mapping[str, FactValue]) -> FactValue | None:
+    """Returns how many rounds of criss-cross attention a network has; None if it does not say.
+
+    >>> _recurrence({"model.decode_head.recurrence": 1})
+    1
+    """
+    return next((config[key] for key in RECURRENCES if key in config), None)

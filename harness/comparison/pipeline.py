@@ -110,6 +110,7 @@ def compare(
             *(text for rank in others for text in rank.failures),
         ),
         doubts=(
+            *ends.doubts,
             *uneven(base, cand, aligned),
             *incomplete(base, cand, aligned, policy.allow),
             *data_caveats(base, cand, part),
@@ -191,8 +192,10 @@ def _renamed(run: Run, name: str, to: str, rank: int) -> Run:
     select(run, name, rank)
     kept = (s for s in run.series if s.name != to or name == to)
     series = tuple(replace(s, name=to) if s.name == name else s for s in kept)
+    old = (s for s in run.replaced if s.name != to or name == to)
+    replaced = tuple(replace(s, name=to) if s.name == name else s for s in old)
     by_order = tuple(to if other == name else other for other in run.by_order if other != to)
-    return replace(run, series=series, by_order=by_order)
+    return replace(run, series=series, replaced=replaced, by_order=by_order)
 
 
 def _part(whole: Aligned, steps: tuple[int, int]) -> Aligned:

@@ -184,6 +184,7 @@ TABLE: tuple[Fact, ...] = (
     ),
     _must_match("eval_split", "part of the data set that the metric is computed on", "word"),
     _must_match("test_mode", "how images are tested: single-scale, ms+flip", "word"),
+    _must_match("recurrence", "rounds of criss-cross attention with shared weights"),
     _may_differ("device_kind", ", ".join(DEVICE_KINDS)),
     _may_differ("device_name", "name of the device", mllog="submission_platform"),
     _may_differ("device_count", "devices that the process could see", "count"),

@@ -38,7 +38,7 @@ FINGERPRINTS = frozenset(fact.name for fact in TABLE if fact.value == "fingerpri
 """Facts that are compared as numbers; see `fingerprint.py`."""
 OF_A_START = FINGERPRINTS | {"same_start", "perturbed"}
 """Facts that only a run from a given start states."""
-OF_A_RESULT = frozenset({"train_split", "eval_split", "test_mode"})
+OF_A_RESULT = frozenset({"train_split", "eval_split", "test_mode", "recurrence"})
 """Facts that only a published result states, and a candidate that is compared with it."""
 FACTS: Mapping[str, str] = MappingProxyType({**MUST_MATCH, **MAY_DIFFER})
 """Facts with their meaning; `fact_table` holds them."""

@@ -9,7 +9,7 @@ A line of a list names an image and its labels: `/SegNet/CamVid/train/0001TP_006
 holds. In train and test the labelled images are 30 frames apart, in val they are 2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -88,20 +88,21 @@ class CamVidDataset(SegmentationFolder):
     def load_data_list(self) -> list[dict[str, Any]]:
         """Returns one dict per pair, as the parent does, with the paths of the clip's frames."""
         samples = super().load_data_list()
-        clips = self._clips([Path(sample["img_path"]) for sample in samples])
+        clips = self._clips(_by_name([Path(sample["img_path"]) for sample in samples]))
         for sample in samples:
             sample["frame_paths"] = clips[Path(sample["img_path"]).stem]
         return samples
 
-    def _clips(self, chosen: Sequence[Path]) -> dict[str, list[str]]:
+    def _clips(self, chosen: Mapping[str, Path]) -> dict[str, list[str]]:
         """Returns the paths of each clip by the name of its labelled image."""
         folder = Path(self.data_prefix["img_path"])
         if self.clip_length == 1:
-            return {path.stem: [str(path)] for path in chosen}
+            return {name: [str(path)] for name, path in chosen.items()}
         if self.frames is None:
-            return neighbours(files_under(folder, self.img_suffix), self.clip_length, folder)
+            files = _by_name(list(files_under(folder, self.img_suffix).values()))
+            return neighbours(files, self.clip_length, folder)
         return around(
-            {path.stem: path for path in chosen},
+            chosen,
             self.clip_length,
             step=self.frame_step,
             frames=self.frames,
@@ -133,6 +134,22 @@ class CamVidDataset(SegmentationFolder):
                 len(names), published, what=f"CamVid's {folder.name}", folder=folder,
                 origin=self.ORIGIN,
             )  # fmt: skip
+
+
+def _by_name(files: Sequence[Path]) -> dict[str, Path]:
+    """Returns image files by their names without suffix, whatever subfolder they are in.
+
+    Raises DataError for two of one name, because a name states a sequence and a frame of it.
+    """
+    found: dict[str, Path] = {}
+    for path in files:
+        other = found.setdefault(path.stem, path)
+        if other != path:
+            raise DataError(
+                f"{other} and {path} have one name; expected each frame once, as "
+                "0001TP_006690.png: a sequence, _ and a number. Rename or remove one"
+            )
+    return found
 
 
 def _check_clip(length: Any, step: Any) -> None:

@@ -35,7 +35,10 @@ class Moment:
 
 
 def moments(names: Iterable[str], folder: Path) -> dict[Moment, str]:
-    """Returns the names by the moments that they state; other names are a DataError."""
+    """Returns the names by the moments that they state.
+
+    A name that states no moment is a DataError, and so are two names of one moment.
+    """
     names = list(names)
     found = {name: _NAME.fullmatch(name) for name in names}
     if odd := [name for name, match in found.items() if match is None]:
@@ -44,11 +47,18 @@ def moments(names: Iterable[str], folder: Path) -> dict[Moment, str]:
             f"{shown(odd)}; expected names as 0001TP_006690: a sequence, _ and a number. Rename "
             "or remove the files"
         )
-    return {
-        Moment(sequence=match["sequence"], number=int(match["number"])): name
-        for name, match in found.items()
-        if match is not None
-    }
+    known: dict[Moment, str] = {}
+    for name, match in found.items():
+        if match is None:
+            continue
+        moment = Moment(sequence=match["sequence"], number=int(match["number"]))
+        if moment in known:
+            raise DataError(
+                f"{known[moment]} and {name} under {folder} state the same frame, number "
+                f"{moment.number} of {moment.sequence}; expected each frame once. Remove one file"
+            )
+        known[moment] = name
+    return known
 
 
 def clip_numbers(middle: int, length: int, step: int, *, first: int, last: int) -> list[int]:

@@ -11,12 +11,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from model.errors import DataError
-from model.instance.masks import is_segmentation
+from model.instance.masks import is_number, is_segmentation
 
 PARTS = {
     "images": ("id", "file_name", "height", "width"),
@@ -68,11 +68,60 @@ def _check_part(
             f"{file}: {len(wrong)} of {len(entries)} entries of '{part}', the first at place "
             f"{wrong[0]}, lack some of {', '.join(keys)}; expected COCO's instance annotations"
         )
+    for place, entry in enumerate(entries):
+        for key in keys:
+            fits, expected = KINDS.get(key, ANYTHING)
+            if not fits(entry[key]):
+                named = entry["id"] if _is_id(entry["id"]) else f"at place {place}"
+                raise DataError(
+                    f"{file}: {key} of {SINGULAR[part]} {named} is {str(entry[key])[:60]!r}; "
+                    f"expected {expected}. {get}"
+                )
+
+
+def _is_id(value: Any) -> bool:
+    return type(value) is int
+
+
+def _is_side(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(map(is_number, value))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+ID = (_is_id, "a whole number")
+KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "id": ID,
+    "image_id": ID,
+    "category_id": ID,
+    "height": (_is_side, "a number of pixels"),
+    "width": (_is_side, "a number of pixels"),
+    "file_name": (_is_text, "the name of a file"),
+    "name": (_is_text, "a name"),
+    "bbox": (_is_box, "four numbers: left, top, width, height"),
+}
+"""What a value must be, and how a message calls that."""
+ANYTHING = (lambda _: True, "anything")
+SINGULAR = {"images": "image", "categories": "category", "annotations": "annotation"}
 
 
 def category_ids(file: Path, content: Mapping[str, Any], classes: Sequence[str]) -> list[int]:
     """Returns the category id of each class, by its name; DataError for a class without one."""
-    ids = {category["name"]: category["id"] for category in content["categories"]}
+    ids: dict[str, int] = {}
+    for category in content["categories"]:
+        name = category["name"]
+        if name in ids:
+            raise DataError(
+                f"{file}: categories {ids[name]} and {category['id']} are both named {name}; "
+                "expected a name for each. Rename one, or merge them"
+            )
+        ids[name] = category["id"]
     absent = [name for name in classes if name not in ids]
     if absent or len(ids) > len(classes):
         raise DataError(
@@ -94,23 +143,30 @@ def entries(file: Path, content: Mapping[str, Any], ids: Sequence[int]) -> list[
     right, bottom) within the image, `label` counts the classes from 0.
     """
     label = {category: i for i, category in enumerate(ids)}
-    images = {image["id"]: {**image, "instances": []} for image in content["images"]}
+    images: dict[int, Entry] = {}
+    for image in content["images"]:
+        if image["id"] in images:
+            raise DataError(
+                f"{file}: images {images[image['id']]['file_name']} and {image['file_name']} both "
+                f"have the id {image['id']}; expected an id for each. Number the images anew"
+            )
+        images[image["id"]] = {**image, "instances": []}
     for annotation in content["annotations"]:
-        image = images.get(annotation["image_id"])
-        if image is None or annotation["category_id"] not in label:
+        owner = images.get(annotation["image_id"])
+        if owner is None or annotation["category_id"] not in label:
             raise DataError(
                 f"{file}: annotation {annotation['id']} is of image {annotation['image_id']} and "
                 f"category {annotation['category_id']}; expected those that the file lists"
             )
         if annotation.get("iscrowd"):
             continue
-        box = _corners(annotation["bbox"], image["height"], image["width"])
+        box = _corners(annotation["bbox"], owner["height"], owner["width"])
         if box is not None:
-            image["instances"].append(
+            owner["instances"].append(
                 {
                     "bbox": box,
                     "label": label[annotation["category_id"]],
-                    "segmentation": _checked(file, annotation),
+                    "segmentation": _checked(file, annotation, owner),
                 }
             )
     return [images[key] for key in sorted(images)]
@@ -124,12 +180,18 @@ def _corners(bbox: Sequence[float], height: int, width: int) -> list[float] | No
     return [left, top, right, bottom] if whole else None
 
 
-def _checked(file: Path, annotation: Mapping[str, Any]) -> Any:
+def _checked(file: Path, annotation: Mapping[str, Any], image: Entry) -> Any:
     """Returns the segmentation of an annotation; raises DataError unless it can be a mask."""
     if not is_segmentation(annotation["segmentation"]):
         raise DataError(
             f"{file}: the segmentation of annotation {annotation['id']} is "
             f"{str(annotation['segmentation'])[:60]}; expected polygons of three corners or more, "
             "or run lengths"
+        )
+    size = [image["height"], image["width"]]
+    if isinstance(annotation["segmentation"], dict) and annotation["segmentation"]["size"] != size:
+        raise DataError(
+            f"{file}: the run lengths of annotation {annotation['id']} have the size "
+            f"{str(annotation['segmentation']['size'])[:60]}; expected that of its image, {size}"
         )
     return annotation["segmentation"]

@@ -113,7 +113,14 @@ class CocoDataset(StreamDataset):
         names = {image["file_name"] for image in content["images"]}
         if not names:
             raise DataError(f"{file}: lists no images. {ORIGIN.get}")
-        missing = sorted(names - {entry.name for entry in os.scandir(folder)})
+        below = {str(Path(name).parent) for name in names}
+        present = {
+            os.path.normpath(Path(part, entry.name))
+            for part in below
+            if (folder / part).is_dir()
+            for entry in os.scandir(folder / part)
+        }
+        missing = sorted(name for name in names if os.path.normpath(name) not in present)
         if missing:
             raise DataError(
                 f"{len(missing)} of the {len(names)} images that {file} lists are missing under "

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rle = dict[str, Any]
+FARTHEST = 1e9
+"""Pixels, far beyond any image; NaN and infinity are not below it."""
 
 
 def is_segmentation(value: Any) -> bool:
@@ -22,7 +24,13 @@ def is_segmentation(value: Any) -> bool:
         isinstance(value, list)
         and bool(value)
         and all(isinstance(p, list) and len(p) >= 6 and len(p) % 2 == 0 for p in value)
+        and all(is_number(each) for p in value for each in p)
     )
+
+
+def is_number(value: Any) -> bool:
+    """Returns whether a value is a number that can be a coordinate; true and false are not."""
+    return type(value) in (int, float) and abs(value) < FARTHEST
 
 
 def decode(segmentations: Sequence[Any], height: int, width: int) -> NDArray[np.uint8]:
