@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from model import load_config
 from model.data import (
     ADE20KDataset,
     ConcatDataset,
@@ -23,6 +24,7 @@ from model.data import (
     ade20k,
     voc,
 )
+from model.data.concat import roots, without_pipeline
 from model.data.loading import read_image, read_labels
 from model.data.palettes import distinct_colours
 from model.data.synthetic import KINDS, generate
@@ -31,6 +33,7 @@ from model.doctor import machine
 from model.doctor.check import Asked
 from model.errors import ConfigError, DataError
 from model.metrics.iou import IoUMetric
+from model.registry import DATASETS
 
 FOLDERS = {"img_path": "images", "seg_map_path": "labels"}
 VOC_FOLDERS = {"img_path": "JPEGImages", "seg_map_path": "SegmentationClass"}
@@ -422,6 +425,18 @@ def test_voc2007_in_place_of_voc2012_is_named(tmp_path):
     (tmp_path / "VOC2007").mkdir()
     with pytest.raises(DataError, match=r"found no folder .*VOC2012, only .*VOC2007"):
         voc_set(tmp_path / "VOC2012")
+
+
+def test_the_folder_of_a_concatenation_is_that_of_each_part(tmp_path):
+    generate(tmp_path, train=4, val=1, size=(32, 64), kind="voc")
+    settings = load_config("ccnet_r50-d8_4xb4-20k_voc12aug-512x512").train_dataloader.dataset
+    assert roots(settings) == ["data/VOCdevkit/VOC2012"]
+    settings.data_root = str(tmp_path)
+    assert roots(settings) == roots(without_pipeline(settings)) == [str(tmp_path)]
+    with DefaultScope.overwrite_default_scope("model"):
+        data = DATASETS.build(settings)
+    assert all(str(tmp_path) in data.get_data_info(i)["img_path"] for i in range(len(data)))
+    assert len(data) == 4
 
 
 def test_the_parts_of_a_concatenation_augment_by_the_place_in_the_stream_only(tmp_path):

@@ -1,6 +1,6 @@
 """Several data sets as one, and the settings of a data set without its transforms."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.dataset import ConcatDataset as MmengineConcatDataset
@@ -14,8 +14,15 @@ class ConcatDataset(MmengineConcatDataset):
     """mmengine's data set of the same name, which hands on a sample's place in the stream.
 
     The samples of the first data set come first. Their augmentation depends on (seed, place in the
-    stream) alone, as in a single data set.
+    stream) alone, as in a single data set. `data_root` replaces the folder of each.
     """
+
+    def __init__(
+        self, datasets: Sequence[Any], *, data_root: str | None = None, **kwargs: Any
+    ) -> None:
+        if data_root is not None:
+            datasets = [{**each, "data_root": data_root} for each in datasets]
+        super().__init__(datasets=datasets, **kwargs)
 
     def _get_ori_dataset_idx(self, idx: int) -> tuple[int, int]:
         """Returns which data set a sample is in, and its index there."""
@@ -34,6 +41,7 @@ def without_pipeline(
     folder of each.
     """
     if "datasets" in settings:
+        data_root = data_root or settings.get("data_root")
         inner = [without_pipeline(each, data_root=data_root) for each in settings["datasets"]]
         return {**settings, "datasets": inner, "lazy_init": False}
     root = {} if data_root is None else {"data_root": data_root}
@@ -42,7 +50,7 @@ def without_pipeline(
 
 def roots(settings: Mapping[str, Any]) -> list[str]:
     """Returns the folders of a data set, `data_root`, each once; of those inside one, too."""
-    if "datasets" in settings:
+    if "datasets" in settings and not settings.get("data_root"):
         inner = [root for each in settings["datasets"] for root in roots(each)]
         return list(dict.fromkeys(inner))
     return [settings.get("data_root") or ""]
