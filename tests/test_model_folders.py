@@ -325,7 +325,7 @@ def test_labels_with_several_channels_are_refused_with_the_channels_of_the_file(
     mode, said, tmp_path
 ):
     Image.new(mode, (16, 12)).save(tmp_path / "a.png")
-    with pytest.raises(DataError, match=f"labels have {said}.*; expected one, a class"):
+    with pytest.raises(DataError, match=f"labels have {said}.*; expected one channel"):
         read_labels(str(tmp_path / "a.png"))
 
 

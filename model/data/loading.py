@@ -215,7 +215,7 @@ def read_labels(path: str) -> Array:
     if labels.ndim != 2:
         kind = data[PNG_KIND] if data.startswith(PNG_START) else 0
         channels = PNG_CHANNELS.get(kind, counted(labels.shape[2], "channel"))
-        raise DataError(f"{path}: labels have {channels}; expected one, a class in each pixel")
+        raise DataError(f"{path}: labels have {channels}; expected one channel")
     if labels.dtype != np.uint8:
         raise DataError(f"{path}: labels are {labels.dtype}; expected uint8, a class in each pixel")
     return labels
