@@ -262,7 +262,7 @@ def test_a_data_set_that_lacks_a_file_is_a_problem(tmp_path, scenes):
     removed.unlink()
     result = machine.data(asked)
     assert result.status == "problem"
-    assert "1 files are missing of 2 pairs" in result.found
+    assert "1 file is missing of 2 pairs" in result.found
     absent = machine.data(Asked(config="ccnet_r18-d8_demo", data_root=str(tmp_path / "none")))
     assert absent.status == "problem"
 

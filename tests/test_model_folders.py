@@ -120,8 +120,9 @@ def test_colours_are_generated_alike_and_differ_from_each_other_and_from_black(t
     colours = [tuple(colour) for colour in distinct_colours(255)]
     assert len({*colours, (0, 0, 0)}) == 256
     assert folder(tmp_path).metainfo["palette"] == [[128, 0, 0], [0, 128, 0]]
-    mine = {"classes": ("a", "b"), "palette": [(1, 2, 3), (4, 5, 6)]}
-    assert folder(tmp_path, metainfo=mine).metainfo["palette"] == [[1, 2, 3], [4, 5, 6]]
+    for mine in ([(1, 2, 3), (4, 5, 6)], np.array([[1, 2, 3], [4, 5, 6]], np.uint8)):
+        data = folder(tmp_path, metainfo={"classes": ("a", "b"), "palette": mine})
+        assert data.metainfo["palette"] == [[1, 2, 3], [4, 5, 6]]
 
 
 @pytest.mark.parametrize(
@@ -129,9 +130,12 @@ def test_colours_are_generated_alike_and_differ_from_each_other_and_from_black(t
     [
         (None, r"expected metainfo=dict\(classes="),
         ({"classes": "ab"}, "classes of SegmentationFolder are 'ab'"),
-        ({"classes": ("a", "a")}, "2 classes of 1 names"),
-        ({"classes": ("a",), "palette": [[1, 2]]}, "palette .* 1 entries for 1 classes; expected"),
-        ({"classes": ("a", "b"), "palette": [[1, 2, 3]]}, "1 entries for 2 classes"),
+        ({"classes": ("a", "a")}, "2 classes of 1 name;"),
+        ({"classes": ("a",), "palette": [[1, 2]]}, "palette .* 1 entry for 1 class; expected"),
+        ({"classes": ("a", "b"), "palette": [[1, 2, 3]]}, "1 entry for 2 classes"),
+        ({"classes": ("a",), "palette": 3}, "palette .* is 3 for 1 class; expected a list or"),
+        ({"classes": ("a",), "palette": np.ones(3, int)}, "palette .* 3 entries for 1 class;"),
+        ({"classes": ("a",), "palette": [[1, 2, 256]]}, "from 0 to 255"),
     ],
 )
 @pytest.mark.filterwarnings("ignore")
@@ -164,8 +168,8 @@ def larger(root):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (no_labels, r"1 files are missing of 3 pairs .*labels/b\.png"),
-        (no_image, r"1 files are missing of 3 pairs .*images/b\.jpg"),
+        (no_labels, r"1 file is missing of 3 pairs .*labels/b\.png"),
+        (no_image, r"1 file is missing of 3 pairs .*images/b\.jpg"),
         (other_suffix, r"no images: found no \*\.jpg under .*, but 3 of \.JPG; .*img_suffix"),
         (absent, r"found no folder .*labels; expected a folder of images"),
         (larger, r"a\.jpg is 6x4 pixels and its labels .* 7x4"),
@@ -183,7 +187,7 @@ def test_what_is_wrong_with_a_folder_is_named_and_counted(spoil, said, tmp_path)
     ("text", "said"),
     [
         (b"a\nx\n", r"2 files are missing of the 2 pairs .* lists: .*images/x\.jpg, .*labels/x"),
-        (b"a\nb\na\n", r"1 of 2 names occur more than once: a\."),
+        (b"a\nb\na\n", r"of 2 names, 1 is listed more than once: a\."),
         (b"\n", "is empty"),
         (b"\xff\xfe", "it is not text"),
         (None, "found no file"),
@@ -248,6 +252,8 @@ def test_folders_that_are_linked_into_themselves_are_read_once(tmp_path):
             {"data_prefix": dict.fromkeys(FOLDERS, "labels"), "img_suffix": ".png"},
             "are the same files",
         ),
+        ({"data_prefix": FOLDERS | {"img_path": None}}, "data_prefix .* is .*None.*; expected the"),
+        ({"data_prefix": None}, "data_prefix of SegmentationFolder is None; expected the folders"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(more, said, tmp_path):
@@ -291,20 +297,56 @@ def test_a_png_may_have_bytes_after_its_end(tmp_path):
     assert (read_labels(str(tmp_path / "a.png")) == 1).all()
 
 
-def test_an_image_that_exif_turns_on_its_side_is_not_called_a_bad_download(tmp_path):
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_an_image_is_read_as_it_is_stored_whatever_its_exif_states(orientation, suffix, tmp_path):
     pair(tmp_path, "a", [0, 1])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = np.repeat(np.arange(4 * 6, dtype=np.uint8).reshape(4, 6, 1) * 10, 3, axis=2)
+    path = tmp_path / f"images/a.{suffix}"
+    Image.fromarray(pixels).save(path, exif=exif, quality=100)
+    got = folder(tmp_path, img_suffix=f".{suffix}")[0]["img"]
+    assert np.abs(got.astype(int) - pixels).max() <= 2
+    assert np.array_equal(read_image(str(path)), got)
+
+
+def test_labels_that_fit_an_image_as_exif_turns_it_are_refused_with_the_reason(tmp_path):
+    pair(tmp_path, "a", [0, 1], size=(6, 4))
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (6, 4)).save(tmp_path / "images/a.jpg", exif=exif)
-    with pytest.raises(DataError, match=r"4x6 pixels and its labels .* 6x4; .* EXIF orientation"):
+    with pytest.raises(DataError, match=r"6x4 pixels and its labels .* 4x6; .* EXIF orientation"):
         folder(tmp_path)[0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [("LA", r"2 channels \(grey and alpha\)"), ("RGB", "3 channels"), ("RGBA", "4 channels")],
+)
+def test_labels_with_several_channels_are_refused_with_the_channels_of_the_file(
+    mode, said, tmp_path
+):
+    Image.new(mode, (16, 12)).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match=f"labels have {said}.*; expected one channel"):
+        read_labels(str(tmp_path / "a.png"))
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (40, 60, 3)])
+def test_a_png_with_damage_inside_is_no_image(shape, tmp_path):
+    data = bytearray(cv2.imencode(".png", np.zeros(shape, np.uint8), [16, 0])[1].tobytes())
+    data[data.index(b"IDAT") + 200] = 1
+    put(tmp_path / "a.png", bytes(data))
+    for read in (read_image, read_labels):
+        with pytest.raises(DataError, match=r"a\.png: \d+ bytes that are not an image"):
+            read(str(tmp_path / "a.png"))
 
 
 def test_labels_whose_values_a_decoder_would_change_are_refused(tmp_path):
     file = io.BytesIO()
     Image.fromarray(np.eye(4, dtype=bool)).save(file, "PNG")
     put(tmp_path / "one.png", file.getvalue())
-    with pytest.raises(DataError, match="grey with 1 bits a pixel"):
+    with pytest.raises(DataError, match="grey with 1 bit a pixel"):
         read_labels(str(tmp_path / "one.png"))
     put(tmp_path / "a.png", encode_jpeg(np.zeros((4, 4, 3), np.uint8)))
     with pytest.raises(DataError, match="labels are a JPEG"):
@@ -365,6 +407,22 @@ def test_a_half_unpacked_ade20k_is_counted_and_a_list_may_choose(tmp_path):
     assert len(ade(tmp_path, ann_file="few.txt")) == 1
 
 
+def test_a_folder_of_ade20k_with_two_splits_is_refused_and_other_names_are_not_counted(tmp_path):
+    def put_pairs(names):
+        for name in names:
+            put(tmp_path / f"images/training/{name}.jpg")
+            put(tmp_path / f"annotations/training/{name}.png")
+
+    put_pairs(["ADE_val_00000001", "mine"])
+    with pytest.raises(DataError, match="1999 of 2000 images are missing"):
+        ade(tmp_path)
+    put_pairs([f"ADE_train_{n:08d}" for n in range(3)])
+    with pytest.raises(DataError, match=r"two splits, 3 ADE_train_\* and 1 ADE_val_\*; expected"):
+        ade(tmp_path)
+    put(tmp_path / "few.txt", "ADE_train_00000002\nADE_val_00000001\n")
+    assert len(ade(tmp_path, ann_file="few.txt")) == 2
+
+
 def test_the_full_release_of_ade20k_is_recognised(tmp_path):
     put(tmp_path / "images/ADE/training/a/b/ADE_train_00000001_seg.png")
     with pytest.raises(DataError, match=r"full release of ADE20K \(it has images/ADE\)"):
@@ -372,7 +430,7 @@ def test_the_full_release_of_ade20k_is_recognised(tmp_path):
 
 
 def test_other_classes_than_the_published_ones_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="names 1 classes other than its 150"):
+    with pytest.raises(ConfigError, match="names 1 class other than its 150"):
         ade(tmp_path, metainfo={"classes": ("wall",)})
 
 
@@ -405,10 +463,46 @@ def test_both_label_folders_of_voc_hold_the_same_classes_and_borders(tmp_path):
         assert {0, 255} < set(np.unique(values(fine, index)))
 
 
+OF_2012 = [f"2007_{i:06d}" for i in range(2913)]
+
+
+@pytest.mark.parametrize(
+    ("name", "names", "said"),
+    [
+        ("train", OF_2012[:1400], r"train\.txt is incomplete: 64 of 1464 names are missing in"),
+        ("train", [*OF_2012[:1463], "odd"], "1 of 1464 names is missing in"),
+        ("trainval", OF_2012[:1000], r"trainval\.txt .* 1913 of 2913 names"),
+        ("trainval", OF_2012, None),
+        ("mine", OF_2012[:1000], None),
+        ("train", ["odd"], None),
+    ],
+)
+def test_a_list_with_the_name_of_a_published_one_has_all_its_names(name, names, said, tmp_path):
+    put(tmp_path / f"{LISTS}/{name}.txt", "\n".join(names))
+    data = voc_set(tmp_path, name, lazy_init=True)
+    if said is None:
+        data.check_names(names)
+    else:
+        with pytest.raises(DataError, match=said):
+            data.check_names(names)
+
+
+def test_additional_labels_of_voc_that_are_missing_are_named_with_their_origin(tmp_path):
+    generate(tmp_path, train=2, val=1, size=(32, 64), kind="voc")
+    (tmp_path / "SegmentationClassAug").rename(tmp_path / "elsewhere")
+    prefix = VOC_FOLDERS | {"seg_map_path": "SegmentationClassAug"}
+    with pytest.raises(DataError, match=r"^found no folder .*Aug; .*Semantic Boundaries Dataset"):
+        PascalVOCDataset(data_root=str(tmp_path), data_prefix=prefix, ann_file=f"{LISTS}/aug.txt")
+    assert len(voc_set(tmp_path)) == 1
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ([f"2007_{i:06d}" for i in range(9)], r"VOC2012's train\.txt .* 1455 of 1464 images"),
+        (
+            [f"2007_{i:06d}" for i in range(9)],
+            r"VOC2012's train\.txt .* 1455 of 1464 names are missing in",
+        ),
         ([f"{i:06d}" for i in range(9)], r"9 names, such as 000000, are those of VOC2007"),
     ],
 )
@@ -489,7 +583,7 @@ def test_the_doctor_counts_the_pairs_and_reports_a_missing_one(kind, pairs, tmp_
     asked = Asked(config=f"ccnet_r18-d8_{kind}-demo", data_root=str(tmp_path / "x"))
     assert f"{pairs} pairs in train, 2 pairs in val" in machine.data(asked).found
     next((tmp_path / "x").rglob("*.jpg")).unlink()
-    assert "1 files are missing" in machine.data(asked).found
+    assert "1 file is missing" in machine.data(asked).found
 
 
 def test_absent_classes_of_150_do_not_count_in_the_means():

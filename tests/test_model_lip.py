@@ -100,7 +100,7 @@ def test_missing_files_and_folders_are_named_with_the_way_to_get_them(people, tm
     root = tmp_path / "lip"
     shutil.copytree(people, root)
     (root / PREFIX["seg_map_path"] / "person_000002.png").unlink()
-    with pytest.raises(DataError, match=r"1 files are missing of the 48 .*person_000002\.png"):
+    with pytest.raises(DataError, match=r"1 file is missing of the 48 .*person_000002\.png"):
         dataset(root)
     (root / LIST).unlink()
     with pytest.raises(DataError, match=r"found no file .*train_id\.txt"):

@@ -7,6 +7,7 @@
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -74,8 +75,9 @@ FULL_RELEASE = ("index_ade20k.pkl", "index_ade20k.mat", "images/ADE", "objects.t
 class ADE20KDataset(SegmentationFolder):
     """Pairs of image and labels, sorted by path; 150 classes, 0 of the files becomes 255.
 
-    Fewer images than were published are a DataError, unless `ann_file` lists those to use, and so
-    is the folder of the full release, whose labels have another form.
+    Fewer images than were published, or both splits in one folder, are a DataError, unless
+    `ann_file` lists the images to use. So is the folder of the full release, whose labels have
+    another form.
     """
 
     METAINFO: dict[str, Any] = {  # noqa: RUF012 - mmengine's contract; never written to
@@ -83,7 +85,8 @@ class ADE20KDataset(SegmentationFolder):
         "palette": [list(colour) for colour in PALETTE],
     }
     ORIGIN: ClassVar[Origin] = Origin(
-        layout="ADEChallengeData2016 with images/training, annotations/training, ...",
+        layout="ADEChallengeData2016 with the folders training and validation in "
+        "images and in annotations",
         get="Unpack ADEChallengeData2016.zip from data.csail.mit.edu/places/ADEchallenge again, or "
         "make a synthetic one with `python -m model.data.synthetic data/synthetic_ade20k "
         "--kind ade20k`",
@@ -103,14 +106,16 @@ class ADE20KDataset(SegmentationFolder):
             )
 
     def check_names(self, names: Sequence[str]) -> None:
-        """Raises DataError where a folder has lost published images."""
-        splits = {match[1] for match in map(NAME.fullmatch, names) if match}
-        if self.ann_file or len(splits) != 1:
+        """Raises DataError where a folder has lost published images, or has those of two splits."""
+        counts = Counter(match[1] for match in map(NAME.fullmatch, names) if match)
+        if self.ann_file or not counts:
             return
-        check_count(
-            len(names),
-            PUBLISHED[splits.pop()],
-            what="ADE20K",
-            folder=Path(self.data_prefix["img_path"]),
-            origin=self.ORIGIN,
-        )
+        folder = Path(self.data_prefix["img_path"])
+        if len(counts) > 1:
+            both = " and ".join(f"{n} ADE_{split}_*" for split, n in sorted(counts.items()))
+            raise DataError(
+                f"{folder} holds the images of two splits, {both}; expected one split in a folder "
+                f"({self.ORIGIN.layout}). Move the others, or list the images to use (ann_file)"
+            )
+        [(split, found)] = counts.items()
+        check_count(found, PUBLISHED[split], what="ADE20K", folder=folder, origin=self.ORIGIN)

@@ -17,6 +17,7 @@ from model.data.labels import CLASSES, PALETTE
 from model.data.stream import StreamDataset
 from model.errors import DataError
 from model.registry import DATASETS
+from model.wording import are
 
 IMAGE_SUFFIX = "_leftImg8bit.png"
 LABEL_SUFFIXES = ("_gtFine_labelTrainIds.png", "_gtFine_labelIds.png")
@@ -98,7 +99,8 @@ def _check_complete(folder: Path, images: Mapping[str, Path]) -> None:
     if short:
         missing = sum(CITIES[c] - min(have[c], CITIES[c]) for c in split)
         raise DataError(
-            f"Cityscapes is incomplete: {missing} of {sum(CITIES[c] for c in split)} images are "
-            f"missing under {folder}: {shown(short, at_most=len(CITIES))}. Download leftImg8bit "
-            "and gtFine again, or set allow_partial=True in the data set's config"
+            f"Cityscapes is incomplete: {missing} of {sum(CITIES[c] for c in split)} images "
+            f"{are(missing)} missing under {folder}: {shown(short, at_most=len(CITIES))}. "
+            "Download leftImg8bit and gtFine again, or set allow_partial=True in the data set's "
+            "config"
         )

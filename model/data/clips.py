@@ -20,6 +20,7 @@ from model.data.folders import Origin, check_folder, files_under, shown
 from model.data.loading import read_image
 from model.errors import DataError
 from model.registry import TRANSFORMS
+from model.wording import are, counted
 
 Results = dict[str, Any]
 FRAME_SUFFIXES = (".png", ".jpg")
@@ -116,8 +117,9 @@ def around(
             missing.add(f"all of {moment.sequence}")
     if missing:
         raise DataError(
-            f"{len(missing)} frames of the clips around {len(known)} images are missing under "
-            f"{frames}: {shown(sorted(missing))}; expected {origin.layout}. {origin.get}"
+            f"{counted(len(missing), 'frame')} of the clips around {counted(len(known), 'image')} "
+            f"{are(len(missing))} missing under {frames}: {shown(sorted(missing))}; expected "
+            f"{origin.layout}. {origin.get}"
         )
     return clips
 

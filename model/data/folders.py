@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import DataError
+from model.wording import are, counted
 
 SHOWN = 5
 """Names in a message; the rest is counted."""
@@ -100,8 +101,8 @@ def read_names(file: Path, origin: Origin) -> list[str]:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(
-            f"{file}: {len(twice)} of {len(set(names))} names occur more than once: "
-            f"{shown(twice)}. Remove the repetitions"
+            f"{file}: of {counted(len(set(names)), 'name')}, {len(twice)} {are(len(twice))} listed "
+            f"more than once: {shown(twice)}. Remove the repetitions"
         )
     if not names:
         raise DataError(f"{file}: is empty; expected one name a line. {origin.get}")
@@ -129,7 +130,7 @@ def check_pairs(
     missing = absent(labels, images, *image) + absent(images, labels, *label)
     if missing:
         raise DataError(
-            f"{len(missing)} files are missing of {len(set(images) | set(labels))} pairs under "
+            f"{_files(missing)} missing of {counted(len(set(images) | set(labels)), 'pair')} under "
             f"{image[0]} and {label[0]}: {_shown_missing(missing)}. {origin.get}"
         )
 
@@ -148,16 +149,16 @@ def check_listed(
     missing = absent(names, images, *image) + absent(names, labels, *label)
     if missing:
         raise DataError(
-            f"{len(missing)} files are missing of the {len(names)} pairs that {file} lists: "
+            f"{_files(missing)} missing of the {counted(len(names), 'pair')} that {file} lists: "
             f"{_shown_missing(missing)}. {origin.get}"
         )
 
 
 def check_count(found: int, published: int, *, what: str, folder: Path, origin: Origin) -> None:
     """Raises DataError for a published split that has lost images; `what` names the split."""
-    if found < published:
+    if (missing := published - found) > 0:
         raise DataError(
-            f"{what} is incomplete: {published - found} of {published} images are missing under "
+            f"{what} is incomplete: {missing} of {published} images {are(missing)} missing under "
             f"{folder}. {origin.get}, or list the images to use in a file of another name "
             "(ann_file)"
         )
@@ -174,6 +175,10 @@ def shown(names: Sequence[str], *, at_most: int = SHOWN) -> str:
     """Returns the first few names, and how many more there are."""
     rest = len(names) - at_most
     return ", ".join(names[:at_most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _files(missing: Sequence[str]) -> str:
+    return f"{counted(len(missing), 'file')} {are(len(missing))}"
 
 
 def _shown_missing(missing: Sequence[str]) -> str:

@@ -1,4 +1,11 @@
-"""Reading images and labels. A file that is missing or cut short is named, never half decoded.
+"""Reading images and labels. A file that is missing, cut short or not an image is a DataError.
+
+Damage inside a PNG is an error too, by its checksums. A JPEG has no checksums: where its header
+and its end are whole, libjpeg fills in what it cannot decode. It then often writes a line "Corrupt
+JPEG data" to stderr, which no caller gets to see.
+
+Images are read as their pixels are stored, whatever orientation their EXIF states: their labels
+have no such entry and would not be turned with them. mmsegmentation turns the image alone.
 
 Arrays: image [H, W, 3] uint8 in BGR, as cv2 gives it; labels [H, W] uint8, classes from 0, and 255
 where there is no class.
@@ -17,12 +24,18 @@ from PIL import Image
 from model.data.labels import IGNORE, to_train_ids
 from model.errors import ConfigError, DataError
 from model.registry import TRANSFORMS
+from model.wording import are, counted
 
 PNG_START = b"\x89PNG"
 PNG_END = b"IEND\xaeB`\x82"
 PNG_DEPTH, PNG_KIND = 24, 25
 """Where a PNG states the bits of a sample, and the kind of its pixels."""
 PNG_GREY, PNG_PALETTE = 0, 3
+PNG_CHANNELS = {
+    2: "3 channels (red, green and blue)",
+    4: "2 channels (grey and alpha)",
+    6: "4 channels (red, green, blue and alpha)",
+}
 EXIF_ORIENTATION, EXIF_ON_ITS_SIDE = 0x0112, range(5, 9)
 JPEG_START = b"\xff\xd8"
 JPEG_END = b"\xff\xd9"
@@ -40,7 +53,7 @@ class LoadImageFromFile:
     """Adds `img`, [H, W, 3] uint8 BGR, `img_shape` and `ori_shape` (H, W).
 
     `backend_args` and `imdecode_backend` are taken as published configs give them; files are read
-    from disk and decoded by cv2.
+    from disk and decoded by cv2, as their pixels are stored.
     """
 
     def __init__(
@@ -127,8 +140,9 @@ def _mapped(labels: Array, class_of: NDArray[np.int16], results: Results) -> Arr
     mapped = class_of[labels]
     if (mapped < 0).any():
         values, counts = np.unique(labels[mapped < 0], return_counts=True)
-        found = [f"{v} ({n} pixels)" for v, n in zip(values, counts, strict=True)]
-        more = f" and {len(found) - SHOWN} more values" if len(found) > SHOWN else ""
+        found = [f"{v} ({counted(n, 'pixel')})" for v, n in zip(values, counts, strict=True)]
+        rest = len(found) - SHOWN
+        more = f" and {counted(rest, 'more value')}" if rest > 0 else ""
         valid = np.flatnonzero((class_of >= 0) & (class_of != IGNORE))
         ignored = ", ".join(map(str, np.flatnonzero(class_of == IGNORE))) or "nothing"
         do = (
@@ -138,9 +152,10 @@ def _mapped(labels: Array, class_of: NDArray[np.int16], results: Results) -> Arr
             "by its ignore_index"
         )
         raise DataError(
-            f"{results['seg_map_path']}: {counts.sum()} of {labels.size} pixels are no class and "
-            f"not ignored, with the values {', '.join(found[:SHOWN])}{more}; expected "
-            f"{valid[0]} to {valid[-1]}, or {ignored} for no class. {do}"
+            f"{results['seg_map_path']}: {counts.sum()} of {labels.size} pixels "
+            f"{are(counts.sum())} no class and not ignored, with the values "
+            f"{', '.join(found[:SHOWN])}{more}; expected {valid[0]} to {valid[-1]}, or "
+            f"{ignored} for no class. {do}"
         )
     return mapped.astype(np.uint8)
 
@@ -152,8 +167,8 @@ def check_sizes(results: Results, labels: tuple[int, ...]) -> None:
         do = "Download the pair again"
         if (width, height) == labels and _is_turned(results["img_path"]):
             do = (
-                "The image's EXIF orientation turns it on its side as it is read: turn the labels, "
-                "or remove that entry"
+                "Images are read as their pixels are stored, and the labels fit it as its EXIF "
+                "orientation turns it: store the image turned, without that entry"
             )
         raise DataError(
             f"{results['img_path']} is {width}x{height} pixels and its labels "
@@ -171,8 +186,11 @@ def _is_turned(path: str) -> bool:
 
 
 def read_image(path: str) -> Array:
-    """Returns an image, [H, W, 3] uint8 BGR. A missing or damaged file is a DataError."""
-    return _decoded(path, _whole_file(path), cv2.IMREAD_COLOR)
+    """Returns an image, [H, W, 3] uint8 BGR, as its pixels are stored: EXIF does not turn it.
+
+    A file that is missing, cut short or not an image is a DataError.
+    """
+    return _decoded(path, _whole_file(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
 def read_labels(path: str) -> Array:
@@ -190,12 +208,14 @@ def read_labels(path: str) -> Array:
             return _indices(path, data)  # cv2 would give the colours
         if data[PNG_KIND] == PNG_GREY and data[PNG_DEPTH] < 8:
             raise DataError(
-                f"{path}: labels are grey with {data[PNG_DEPTH]} bits a pixel, which decoders "
-                "scale to 0..255; expected 8 bits, or a palette"
+                f"{path}: labels are grey with {counted(data[PNG_DEPTH], 'bit')} a pixel, which "
+                "decoders scale to 0..255; expected 8 bits, or a palette"
             )
     labels = _decoded(path, data, cv2.IMREAD_UNCHANGED)
     if labels.ndim != 2:
-        raise DataError(f"{path}: labels have shape {labels.shape}; expected one channel")
+        kind = data[PNG_KIND] if data.startswith(PNG_START) else 0
+        channels = PNG_CHANNELS.get(kind, counted(labels.shape[2], "channel"))
+        raise DataError(f"{path}: labels have {channels}; expected one channel")
     if labels.dtype != np.uint8:
         raise DataError(f"{path}: labels are {labels.dtype}; expected uint8, a class in each pixel")
     return labels
@@ -212,7 +232,9 @@ def _whole_file(path: str) -> bytes:
     # cv2 fills up an image that ends too early and says nothing: the end must be looked for
     cut_png = data.startswith(PNG_START) and PNG_END not in data
     if cut_png or (data.startswith(JPEG_START) and not _has_jpeg_end(data)):
-        raise DataError(f"{path}: the file is cut short at {len(data)} bytes; download it again")
+        raise DataError(
+            f"{path}: the file is cut short at {counted(len(data), 'byte')}; download it again"
+        )
     return data
 
 
@@ -241,7 +263,10 @@ def _decoded(path: str, data: bytes, flags: int) -> Array:
     except cv2.error as error:  # a header that promises more pixels than cv2 reads
         raise DataError(f"{path}: cannot be decoded ({error.err}); download it again") from error
     if image is None:
-        raise DataError(f"{path}: {len(data)} bytes that are not an image; download it again")
+        raise DataError(
+            f"{path}: {counted(len(data), 'byte')} that {are(len(data))} not an image; "
+            "download it again"
+        )
     return image  # type: ignore[return-value]
 
 

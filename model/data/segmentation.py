@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from model.data.folders import (
     Origin,
     check_folder,
@@ -23,6 +25,7 @@ from model.data.palettes import distinct_colours
 from model.data.stream import StreamDataset
 from model.errors import ConfigError
 from model.registry import DATASETS
+from model.wording import counted
 
 MOST_CLASSES = 255
 """Labels are bytes, and 255 is what training and metrics ignore."""
@@ -62,11 +65,7 @@ class SegmentationFolder(StreamDataset):
         pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         **kwargs: Any,
     ) -> None:
-        if set(data_prefix) != {"img_path", "seg_map_path"}:
-            raise ConfigError(
-                f"data_prefix of {type(self).__name__} has {sorted(data_prefix)}; expected the "
-                "folders img_path and seg_map_path"
-            )
+        _check_prefix(data_prefix, type(self).__name__)
         if data_prefix["img_path"] == data_prefix["seg_map_path"] and img_suffix == seg_map_suffix:
             raise ConfigError(
                 f"images and labels of {type(self).__name__} are the same files, *{img_suffix} in "
@@ -96,11 +95,13 @@ class SegmentationFolder(StreamDataset):
         published = tuple(cls.METAINFO.get("classes", classes))
         if classes != published:
             raise ConfigError(
-                f"metainfo of {cls.__name__} names {len(classes)} classes other than its "
+                f"metainfo of {cls.__name__} names {_classes(len(classes))} other than its "
                 f"{len(published)}; leave classes out, or use SegmentationFolder"
             )
         meta["classes"] = classes
-        palette = meta.get("palette") or distinct_colours(len(classes))
+        palette = meta.get("palette")
+        if palette is None or (isinstance(palette, (list, tuple)) and not palette):
+            palette = distinct_colours(len(classes))
         meta["palette"] = checked_palette(palette, len(classes), cls.__name__)
         return meta
 
@@ -153,6 +154,21 @@ class SegmentationFolder(StreamDataset):
         """Raises DataError where images of a published split are missing; none is known here."""
 
 
+def _check_prefix(data_prefix: Any, owner: str) -> None:
+    """Raises ConfigError unless a config names the two folders."""
+    wanted = ["img_path", "seg_map_path"]
+    named = isinstance(data_prefix, Mapping) and sorted(data_prefix) == wanted
+    if not named or not all(isinstance(folder, str) for folder in data_prefix.values()):
+        raise ConfigError(
+            f"data_prefix of {owner} is {data_prefix!r}; expected the folders below data_root, "
+            "dict(img_path='...', seg_map_path='...')"
+        )
+
+
+def _classes(number: int) -> str:
+    return counted(number, "class", "classes")
+
+
 def _longer(other: tuple[Path, str], own: tuple[Path, str]) -> str | None:
     """Returns the other files' suffix if they lie in the same folder and it ends in this one."""
     beside = other[0] == own[0] and other[1] != own[1] and other[1].endswith(own[1])
@@ -169,22 +185,28 @@ def checked_classes(classes: Any, owner: str) -> tuple[str, ...]:
         )
     if len(set(classes)) < len(classes) or len(classes) > MOST_CLASSES:
         raise ConfigError(
-            f"{owner} has {len(classes)} classes of {len(set(classes))} names; expected each name "
-            f"once, and at most {MOST_CLASSES}"
+            f"{owner} has {_classes(len(classes))} of {counted(len(set(classes)), 'name')}; "
+            f"expected each name once, and at most {MOST_CLASSES}"
         )
     return tuple(classes)
 
 
 def checked_palette(palette: Any, classes: int, owner: str) -> list[list[int]]:
-    """Returns a palette as lists. Raises ConfigError unless it has a colour for each class."""
-    colours = [list(colour) for colour in palette if isinstance(colour, Sequence)]
-    whole = all(
-        len(colour) == 3 and all(isinstance(c, int) and 0 <= c <= 255 for c in colour)
-        for colour in colours
-    )
-    if len(colours) != len(palette) or len(colours) != classes or not whole:
+    """Returns a palette, lists or an array, as lists of whole numbers.
+
+    Raises ConfigError unless it has a colour for each class.
+    """
+    try:
+        colours = np.asarray(palette)
+    except ValueError:  # entries of different lengths
+        colours = np.empty(0)
+    whole = colours.dtype.kind in "iu" and colours.size > 0
+    if not whole or colours.shape != (classes, 3) or colours.min() < 0 or colours.max() > 255:
+        several = isinstance(palette, (list, tuple)) or getattr(palette, "ndim", 0) > 0
+        found = f"has {counted(len(palette), 'entry', 'entries')}" if several else f"is {palette!r}"
         raise ConfigError(
-            f"palette of {owner} has {len(palette)} entries for {classes} classes; expected one "
-            "[red, green, blue] for each, from 0 to 255"
+            f"palette of {owner} {found} for {_classes(classes)}; expected a list or an array, "
+            "with one [red, green, blue] from 0 to 255 for each"
         )
-    return colours
+    lists: list[list[int]] = colours.tolist()
+    return lists
