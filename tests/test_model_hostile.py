@@ -237,7 +237,7 @@ def test_train_ids_that_no_class_has_are_named(tmp_path):
     labels[0, :3] = (33, 18, 255)
     (tmp_path / "a.png").write_bytes(encode_png(labels))
     with pytest.raises(
-        DataError, match=r"1 of 16 pixels are no class .*33 \(1 pixels\); expected 0 to 18"
+        DataError, match=r"1 of 16 pixels is no class .*33 \(1 pixel\); expected 0 to 18"
     ):
         LoadAnnotations()({"seg_map_path": str(tmp_path / "a.png"), "num_classes": 19})
 
