@@ -10,7 +10,7 @@ import numpy as np
 
 from model.data.ade20k import CLASSES
 from model.data.labels import LABEL_ID
-from model.data.synthetic.files import Array, encode_jpeg, encode_png
+from model.data.synthetic.files import Array, encode_jpeg, encode_png, write_file
 from model.data.synthetic.scene import Canvas, draw_scene, photograph
 
 FOLDERS = ("images", "annotations")
@@ -45,9 +45,7 @@ def write(
     image, labels = draw_room(*size, rng) if index % 2 else draw_street(*size, rng)
     contents = (encode_jpeg(image[..., ::-1]), encode_png(labels))
     for folder, suffix, data in zip(FOLDERS, (".jpg", ".png"), contents, strict=True):
-        path = out / folder / split / f"synthetic_{index:06d}{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        write_file(out / folder / split / f"synthetic_{index:06d}{suffix}", data)
 
 
 def draw_street(height: int, width: int, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from model.data.camvid import CLASSES, VOID
 from model.data.labels import LABEL_ID
-from model.data.synthetic.files import Array, encode_png
+from model.data.synthetic.files import Array, encode_png, write_file, write_lines
 from model.data.synthetic.scene import Canvas, paint_street, photograph
 
 FRAMES = 5
@@ -64,18 +64,16 @@ def write(
     files[f"{split}/{middle}.png"] = files[f"frames/{middle}.png"]
     files[f"{split}annot/{middle}.png"] = encode_png(labels)
     for name, data in files.items():
-        path = out / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        write_file(out / name, data)
     return middle
 
 
 def finish(out: Path, results: Mapping[str, Sequence[str]]) -> None:
     """Writes the list of each split, an image and its labels on a line."""
     for split, names in results.items():
-        lines = [f"/SegNet/CamVid/{split}/{n}.png /SegNet/CamVid/{split}annot/{n}.png\n"
-                 for n in names]  # fmt: skip
-        (out / f"{split}.txt").write_text("".join(lines), encoding="utf-8")
+        lines = (f"/SegNet/CamVid/{split}/{n}.png /SegNet/CamVid/{split}annot/{n}.png"
+                 for n in names)  # fmt: skip
+        write_lines(out / f"{split}.txt", lines)
 
 
 def draw_video(height: int, width: int, rng: np.random.Generator) -> tuple[list[Array], Array]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.data.synthetic.files import Array, encode_png
+from model.data.synthetic.files import Array, encode_png, write_file
 from model.data.synthetic.scene import draw_scene
 
 CITY = "synthville"
@@ -27,6 +27,4 @@ def write_pair(out: Path, split: str, index: int, image: Array, label_ids: Array
     stem = f"{CITY}_{index:06d}_000000"
     files = (f"{stem}_leftImg8bit.png", f"{stem}_gtFine_labelIds.png")
     for folder, name, pixels in zip(FOLDERS, files, (image[..., ::-1], label_ids), strict=True):
-        path = out / folder / split / CITY / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encode_png(pixels))  # colours as BGR
+        write_file(out / folder / split / CITY / name, encode_png(pixels))  # colours as BGR

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.synthetic.files import Array, encode_jpeg
+from model.data.synthetic.files import Array, encode_jpeg, write_file, write_lines
 
 FOLDERS = ("annotations", "train2017", "val2017")
 IDS = {"circle": 1, "square": 3, "triangle": 7}
@@ -77,9 +77,7 @@ def write(
     number = FIRST_ID[split] + index
     name = f"{number:012d}.jpg"
     image, annotations = draw_shapes(*size, rng, crowd=index % CROWDED == 0)
-    path = out / f"{split}2017" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_jpeg(image[..., ::-1]))  # BGR
+    write_file(out / f"{split}2017" / name, encode_jpeg(image[..., ::-1]))  # BGR
     entry = {"id": number, "file_name": name, "height": size[0], "width": size[1]}
     return entry, [{"image_id": number, **annotation} for annotation in annotations]
 
@@ -95,8 +93,7 @@ def finish(out: Path, results: Mapping[str, Sequence[tuple[Entry, list[Entry]]]]
             "annotations": [{"id": n, **each} for n, each in annotations],
         }
         path = out / "annotations" / f"instances_{split}2017.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        write_lines(path, [json.dumps(content)])
 
 
 def draw_shapes(

@@ -1,7 +1,8 @@
-"""Images as the bytes of files. Shapes: H rows, W columns."""
+"""Images as the bytes of files, and writing files. Shapes: H rows, W columns."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -30,3 +31,14 @@ def encode_indices(indices: Array, palette: Sequence[Sequence[int]]) -> bytes:
     file = io.BytesIO()
     image.save(file, format="PNG")
     return file.getvalue()
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Writes a file, and makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Writes a text of one line for each of `lines`, and makes its folder."""
+    write_file(path, "".join(f"{line}\n" for line in lines).encode())

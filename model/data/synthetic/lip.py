@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.lip import CLASSES
-from model.data.synthetic.files import Array, encode_jpeg, encode_png
+from model.data.synthetic.files import Array, encode_jpeg, encode_png, write_file, write_lines
 
 IMAGES, LABELS = "TrainVal_images", "TrainVal_parsing_annotations"
 FOLDERS = (IMAGES, LABELS)
@@ -39,17 +39,14 @@ def write(
         out / LABELS / f"{split}_segmentations" / f"{name}.png": encode_png(labels),
     }
     for path, data in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        write_file(path, data)
     return name
 
 
 def finish(out: Path, names: Mapping[str, Sequence[str]]) -> None:
     """Writes the list of each split's names."""
     for split, listed in names.items():
-        (out / IMAGES).mkdir(exist_ok=True)
-        text = "".join(f"{name}\n" for name in listed)
-        (out / IMAGES / f"{split}_id.txt").write_text(text, encoding="utf-8")
+        write_lines(out / IMAGES / f"{split}_id.txt", listed)
 
 
 @dataclass(kw_only=True)

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from model.data.labels import IGNORE
 from model.data.palettes import voc_colour
-from model.data.synthetic.files import Array, encode_indices, encode_jpeg, encode_png
+from model.data.synthetic.files import (
+    Array,
+    encode_indices,
+    encode_jpeg,
+    encode_png,
+    write_file,
+    write_lines,
+)
 from model.data.synthetic.scene import Canvas, photograph
 from model.data.voc import CLASSES
 
@@ -47,8 +54,7 @@ def write(
     if split == "val" or index % 2 == 0:
         contents[f"SegmentationClass/{name}.png"] = encode_indices(labels, COLOUR_MAP)
     for place, data in contents.items():
-        (out / place).parent.mkdir(parents=True, exist_ok=True)
-        (out / place).write_bytes(data)
+        write_file(out / place, data)
     return name
 
 
@@ -57,9 +63,8 @@ def finish(out: Path, results: Mapping[str, Sequence[Any]]) -> None:
     train, val = results["train"], results["val"]
     lists = {"train": train[::2], "aug": train[1::2], "trainaug": train, "val": val}
     folder = out / "ImageSets" / "Segmentation"
-    folder.mkdir(parents=True, exist_ok=True)
     for name, names in lists.items():
-        (folder / f"{name}.txt").write_text("".join(f"{n}\n" for n in names), encoding="utf-8")
+        write_lines(folder / f"{name}.txt", names)
 
 
 def draw_objects(height: int, width: int, rng: np.random.Generator) -> tuple[Array, Array]:
